@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# tamis_test(NAME tst_x SOURCES a.cpp... LIBRARIES l... [LABELS core|gui|...] [XVFB|OFFSCREEN] [TIMEOUT s])
+# A test is a Qt Test program; without Qt the core tests cannot be built. XVFB runs it on a virtual X display,
+# OFFSCREEN without any display. Tests find the source tree through TAMIS_SOURCE_DIR.
+find_program(TAMIS_XVFB_RUN xvfb-run)
+function(tamis_test)
+  cmake_parse_arguments(T "XVFB;OFFSCREEN" "NAME;TIMEOUT" "SOURCES;LIBRARIES;LABELS" ${ARGN})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 120)
+  endif()
+  add_executable(${T_NAME} ${T_SOURCES})
+  set_target_properties(${T_NAME} PROPERTIES AUTOMOC ON)
+  target_compile_definitions(${T_NAME} PRIVATE TAMIS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${T_NAME} PRIVATE tamis::options Qt6::Test ${T_LIBRARIES})
+  if(T_XVFB)
+    add_test(NAME ${T_NAME} COMMAND ${TAMIS_XVFB_RUN} -a -s "-screen 0 1600x1000x24" $<TARGET_FILE:${T_NAME}>)
+    set(platform "QT_QPA_PLATFORM=xcb")
+  else()
+    add_test(NAME ${T_NAME} COMMAND ${T_NAME})
+    set(platform "QT_QPA_PLATFORM=offscreen")
+  endif()
+  set_tests_properties(${T_NAME} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}"
+    ENVIRONMENT "${platform};LC_ALL=C.UTF-8;QT_LOGGING_RULES=*.debug=false")
+endfunction()

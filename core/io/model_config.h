@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace tamis::io {
+
+/// config.json: the raw text and the fields that Tamis uses. Everything is optional.
+struct ModelConfig {
+    std::string rawJson = "{}"; ///< as read, validated JSON object
+    std::string modelType;      ///< transformers "model_type" or timm "architecture"
+    std::optional<std::int64_t> hiddenSize, layers, heads, keyValueHeads, headDim, intermediateSize;
+};
+
+/// Throws Error{MalformedFile, LimitExceeded (over 16 MiB or nested deeper than 64), IoFailure}.
+ModelConfig readModelConfig(const std::filesystem::path& file);
+
+} // namespace tamis::io

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// A plan: which operators are replaced by what. JSON, schema tamis.plan/1: docs/formats.md.
+#include "core/base/parameter_schema.h"
+#include "core/plan/allocate.h"
+#include "core/report/budget_report.h"
+#include "core/report/spectrum_report.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace tamis::plan {
+
+struct PlannedOperator {
+    std::string tensor; ///< full tensor name
+    std::string name;   ///< without ".weight"
+    std::string layout; ///< "dense", "factors", "block-identity", "remapped"
+    std::int64_t rank = 0;
+    std::int64_t rows = 0, cols = 0;
+    bool locked = false, overridden = false;
+    double predictedLoss = 0;
+    double predictedRelativeLoss = 0;
+    bool operator==(const PlannedOperator&) const = default;
+};
+
+struct Plan {
+    std::string modelPath, modelSha256;
+    std::string calibrationPath, calibrationSha256;
+    std::string method;    ///< decomposition, "spectrum.whitened"
+    Parameters parameters; ///< of the method
+    BudgetRequest budget;
+    std::int64_t seed = 0;
+    std::vector<PlannedOperator> operators; ///< one a matrix
+    report::Cost cost, baseline;
+    double predictedLoss = 0, predictedRelativeLoss = 0;
+    bool operator==(const Plan&) const = default;
+};
+
+/// Text of tamis.plan/1, stable key order, two-space indentation.
+std::string planToJson(const Plan& plan);
+/// Throws Error{MalformedFile (what, where), UnsupportedFeature (a newer version), LimitExceeded}.
+Plan planFromJson(std::string_view json, const std::string& subject);
+Plan readPlan(const std::filesystem::path& file);
+void writePlan(const std::filesystem::path& file, const Plan& plan); ///< atomic
+
+/// The plan that a budget report describes.
+Plan makePlan(const report::SpectrumReport& spectra, const report::BudgetReport& budget, const BudgetRequest& request);
+
+} // namespace tamis::plan
