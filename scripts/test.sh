@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Installs what is missing, builds with warnings as errors, fuzzes every reader, runs every test. Window tests run on a
+# virtual display. Ends with ctest's own summary.
+#   scripts/test.sh [ctest arguments]
+# TAMIS_FUZZ_SECONDS (default 20, 0 to leave out): time for each fuzz target.
+set -eu
+cd "$(dirname "$0")/.."
+scripts/packages.sh test
+export LC_ALL=C.UTF-8 QT_LOGGING_RULES='*.debug=false'
+if [ -z "${XDG_RUNTIME_DIR:-}" ]; then
+    XDG_RUNTIME_DIR=$(mktemp -d)
+    export XDG_RUNTIME_DIR
+fi
+mkdir -p build
+cmake --preset ci > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+cmake --build --preset ci
+scripts/fuzz.sh "${TAMIS_FUZZ_SECONDS:-20}"
+ctest --preset ci --no-tests=error "$@"
