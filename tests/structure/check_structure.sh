@@ -41,7 +41,7 @@ breach "views link only tamis::report of core" \
     "$(find views -name CMakeLists.txt -print0 2>/dev/null | xargs -0 -r grep -nE 'tamis::(base|tensor|io|linalg|spectrum|plan|bench|blas)\b|TBB::')"
 breach "processEvents only in tests" "$(search 'processEvents' core views app)"
 breach "no colour literal outside views/common/theme" \
-    "$(search 'QColor *\( *[0-9"]|QColor *\( *Qt::|"#[0-9a-fA-F]{6}"|Qt::(red|green|blue|black|white|gray|yellow|cyan|magenta|dark[A-Z][a-z]+|light[A-Z][a-z]+)\b' views app | grep -v '^views/common/theme')"
+    "$(search 'QColor *[A-Za-z_]* *[({] *[0-9"]|QColor *[A-Za-z_]* *[({] *Qt::|"#[0-9a-fA-F]{6}"|Qt::(red|green|blue|black|white|gray|yellow|cyan|magenta|dark[A-Z][a-z]+|light[A-Z][a-z]+)\b' views app | grep -v '^views/common/theme')"
 breach "every source file starts with an SPDX line" \
     "$(sources core views app tests | while read -r f; do head -1 "$f" | grep -q SPDX-License-Identifier || echo "$f"; done)"
 breach "every header has #pragma once" "$(sources core views app | grep '\.h$' | xargs -r grep -L '#pragma once')"
