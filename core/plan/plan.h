@@ -5,6 +5,7 @@
 #include "core/plan/allocate.h"
 #include "core/report/budget_report.h"
 #include "core/report/spectrum_report.h"
+#include "core/spectrum/method.h"
 
 #include <filesystem>
 #include <string>
@@ -41,10 +42,15 @@ struct Plan {
 std::string planToJson(const Plan& plan);
 /// Throws Error{MalformedFile (what, where), UnsupportedFeature (a newer version), LimitExceeded}.
 Plan planFromJson(std::string_view json, const std::string& subject);
+/// At most 64 MiB.
 Plan readPlan(const std::filesystem::path& file);
 void writePlan(const std::filesystem::path& file, const Plan& plan); ///< atomic
 
-/// The plan that a budget report describes.
+/// The plan that a budget report describes. The seed is the method's integer parameter "seed" where it has one. Without
+/// `inputs` the paths and hashes stay empty and tensor names are the matrix names with ".weight"; with them they are
+/// filled (hashing reads the files once). Throws Error{InvalidParameter} when budget and spectra do not belong together.
 Plan makePlan(const report::SpectrumReport& spectra, const report::BudgetReport& budget, const BudgetRequest& request);
+Plan makePlan(const spectrum::Inputs& inputs, const report::SpectrumReport& spectra, const report::BudgetReport& budget,
+              const BudgetRequest& request, const RunContext& context = {});
 
 } // namespace tamis::plan
