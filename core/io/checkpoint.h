@@ -4,6 +4,7 @@
 #include "core/base/run_context.h"
 #include "core/io/layout.h"
 #include "core/io/model_config.h"
+#include "core/io/tensor_entry.h"
 #include "core/tensor/convert.h"
 #include "core/tensor/dtype.h"
 #include "core/tensor/matrix.h"
@@ -15,16 +16,6 @@
 #include <vector>
 
 namespace tamis::io {
-
-struct TensorEntry {
-    std::string name;
-    tensor::DType dtype = tensor::DType::F32;
-    std::vector<std::int64_t> shape;
-    std::uint64_t bytes = 0;  ///< checked against dtype and shape
-    std::size_t file = 0;     ///< index into Checkpoint::files()
-    std::uint64_t offset = 0; ///< absolute byte offset in that file
-    std::uint64_t elements() const noexcept;
-};
 
 /// Immutable and safe to share between threads.
 class Checkpoint {

@@ -14,6 +14,7 @@ void decode(DType type, std::span<const std::byte> bytes, std::span<double> dest
 
 /// Rounds to nearest even for F16 / BF16; only floating types (Error{UnsupportedFeature} otherwise).
 void encode(DType type, std::span<const float> values, std::span<std::byte> destination);
+void encode(DType type, std::span<const double> values, std::span<std::byte> destination); ///< rounded once
 
 struct FiniteCount {
     std::uint64_t nan = 0, infinite = 0;
