@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -24,9 +25,14 @@ nlohmann::json parseJson(std::string_view text, const JsonLimits& limits, const 
 
 /// The same for a file: refuses directories, devices and files over limits.bytes before reading (Error{IoFailure,
 /// LimitExceeded}).
-nlohmann::json readJson(const std::string& file, const JsonLimits& limits);
+nlohmann::json readJson(const std::filesystem::path& file, const JsonLimits& limits);
 
 /// The text of a small file, at most `limit` bytes. Throws Error{IoFailure, LimitExceeded}.
-std::string readSmallFile(const std::string& file, std::size_t limit);
+std::string readSmallFile(const std::filesystem::path& file, std::size_t limit);
+
+/// A name out of an untrusted file, fit for a one-line message: in quotes, control characters replaced, cut at 120 bytes.
+std::string quotedName(std::string_view name);
+/// What nlohmann's parser says of a syntax error, without its prefix, cut and free of invalid bytes.
+std::string jsonErrorText(std::string_view what);
 
 } // namespace tamis::io

@@ -2,9 +2,9 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace tamis::io {
 
@@ -14,6 +14,11 @@ struct ModelConfig {
     std::string modelType;      ///< transformers "model_type" or timm "architecture"
     std::optional<std::int64_t> hiddenSize, layers, heads, keyValueHeads, headDim, intermediateSize;
 };
+
+/// A field that is there must be a whole number from 1 to 2^31 - 1, null, or a list (which is left
+/// aside: hierarchical models): Error{MalformedFile} names it otherwise.
+/// Throws Error{MalformedFile, LimitExceeded (over 16 MiB or nested deeper than 64)}.
+ModelConfig parseModelConfig(std::string_view json, const std::string& subject);
 
 /// Throws Error{MalformedFile, LimitExceeded (over 16 MiB or nested deeper than 64), IoFailure}.
 ModelConfig readModelConfig(const std::filesystem::path& file);

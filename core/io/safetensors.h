@@ -19,6 +19,8 @@ namespace tamis::io {
 /// The reference reader's limit.
 inline constexpr std::uint64_t kMaximumSafetensorsHeader = 100'000'000;
 
+class MappedFile;
+
 struct SafetensorsHeader {
     std::vector<TensorEntry> tensors; ///< in the order of their bytes; TensorEntry::file is 0, offsets are absolute
     std::map<std::string, std::string> metadata; ///< "__metadata__"
@@ -29,6 +31,9 @@ struct SafetensorsHeader {
 /// Throws Error{MalformedFile, UnsupportedFeature (a dtype that Tamis does not know), LimitExceeded}; the subject is
 /// `subject`, or `subject` and the tensor.
 SafetensorsHeader parseSafetensorsHeader(std::span<const std::byte> bytes, std::uint64_t fileSize, const std::string& subject);
+
+/// Of a mapped file. Throws as parseSafetensorsHeader, and Error{IoFailure} when the file shrinks under it.
+SafetensorsHeader readSafetensorsHeader(const MappedFile& file);
 
 struct TensorDeclaration {
     std::string name;

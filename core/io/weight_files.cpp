@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/io/weight_files.h"
+
+#include "core/base/error.h"
+#include "core/io/json_limits.h"
+#include "core/io/safetensors.h"
+#include "core/io/shard_index.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace tamis::io {
+namespace {
+namespace fs = std::filesystem;
+constexpr std::string_view kWeights = "model.safetensors";
+constexpr std::string_view kIndexSuffix = ".safetensors.index.json";
+constexpr std::size_t kShardIndexBytes = 100'000'000;
+
+std::optional<fs::path> existing(const fs::path& file)
+{
+    std::error_code ignored;
+    return fs::exists(file, ignored) ? std::optional(file) : std::nullopt;
+}
+
+WeightLocation locateInDirectory(const fs::path& directory)
+{
+    using Kind = WeightLocation::Kind;
+    const std::optional<fs::path> config = existing(directory / "config.json");
+    if (const auto single = existing(directory / kWeights))
+        return {Kind::Safetensors, *single, config};
+    if (const auto index = existing(directory / (std::string("model") + std::string(kIndexSuffix))))
+        return {Kind::ShardIndex, *index, config};
+    std::vector<fs::path> indexes, files;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (name.ends_with(kIndexSuffix))
+            indexes.push_back(entry->path());
+        else if (name.ends_with(".safetensors"))
+            files.push_back(entry->path());
+    }
+    if (error)
+        throw Error(ErrorCode::IoFailure, "cannot be listed: " + error.message(), directory.string());
+    if (indexes.size() == 1)
+        return {Kind::ShardIndex, indexes.front(), config};
+    if (indexes.empty() && files.size() == 1)
+        return {Kind::Safetensors, files.front(), config};
+    if (indexes.empty() && files.empty())
+        throw Error(ErrorCode::UnsupportedFeature, "the directory holds no weights, expected model.safetensors or model.safetensors.index.json",
+                    directory.string());
+    throw Error(ErrorCode::UnsupportedFeature,
+                "the directory holds " + std::to_string(files.size()) + " safetensors files and " + std::to_string(indexes.size()) +
+                    " indexes, none called model.safetensors: open the one that is meant",
+                directory.string());
+}
+
+WeightFiles openSingle(const fs::path& file)
+{
+    WeightFiles opened;
+    opened.format = "safetensors";
+    opened.files.push_back(MappedFile::open(file));
+    opened.tensors = readSafetensorsHeader(*opened.files.front()).tensors;
+    return opened;
+}
+
+std::shared_ptr<const MappedFile> openShard(const fs::path& file, const fs::path& index)
+{
+    std::error_code ignored;
+    if (!fs::exists(fs::symlink_status(file, ignored)))
+        throw Error(ErrorCode::IoFailure, "the shard is missing, " + quotedName(index.filename().string()) + " names it", file.string());
+    return MappedFile::open(file);
+}
+
+// Adds the tensors of one shard; `seen` maps names to the shard they came from.
+void addShard(WeightFiles& opened, std::size_t number, const ShardIndex& index, std::unordered_map<std::string, std::size_t>& seen,
+              std::size_t& unlisted)
+{
+    const MappedFile& file = *opened.files[number];
+    for (TensorEntry& entry : readSafetensorsHeader(file).tensors) {
+        const auto [place, isNew] = seen.try_emplace(entry.name, number);
+        if (!isNew)
+            throw Error(ErrorCode::MalformedFile, "is also in the shard " + quotedName(index.files[place->second]) + ", expected in one only",
+                        tensorSubject(file.path(), entry));
+        unlisted += index.weightMap.contains(entry.name) ? 0 : 1;
+        if (opened.tensors.size() >= kMaximumTensors)
+            throw Error(ErrorCode::LimitExceeded, "the shards hold more than " + std::to_string(kMaximumTensors) + " tensors", file.path().string());
+        entry.file = number;
+        opened.tensors.push_back(std::move(entry));
+    }
+}
+
+WeightFiles openSharded(const fs::path& indexFile, const RunContext& context)
+{
+    const std::string subject = indexFile.string();
+    const ShardIndex index = parseShardIndex(readSmallFile(indexFile, kShardIndexBytes), subject);
+    WeightFiles opened;
+    opened.format = "safetensors-sharded";
+    std::unordered_map<std::string, std::size_t> seen;
+    std::size_t unlisted = 0;
+    for (std::size_t number = 0; number < index.files.size(); ++number) {
+        context.throwIfStopped();
+        opened.files.push_back(openShard(indexFile.parent_path() / index.files[number], indexFile));
+        addShard(opened, number, index, seen, unlisted);
+        context.setFraction(static_cast<double>(number + 1) / static_cast<double>(index.files.size()));
+    }
+    for (const auto& [name, shard] : index.weightMap) {
+        const auto found = seen.find(name);
+        if (found == seen.end() || found->second != shard)
+            throw Error(ErrorCode::MalformedFile,
+                        "weight_map puts tensor " + quotedName(name) + " into " + quotedName(index.files[shard]) + ", which does not hold it" +
+                            (found == seen.end() ? "" : " (found in " + quotedName(index.files[found->second]) + ")"),
+                        subject);
+    }
+    if (unlisted > 0)
+        context.warn(subject + ": the shards hold " + std::to_string(unlisted) + " tensors that weight_map does not list");
+    std::uint64_t total = 0;
+    for (const TensorEntry& entry : opened.tensors)
+        total += entry.bytes;
+    if (index.totalSize && *index.totalSize != total)
+        context.warn(subject + ": total_size is " + std::to_string(*index.totalSize) + ", the tensors have " + std::to_string(total) + " bytes");
+    return opened;
+}
+} // namespace
+
+WeightLocation locateWeights(const fs::path& path)
+{
+    using Kind = WeightLocation::Kind;
+    std::error_code error;
+    const fs::file_status status = fs::status(path, error);
+    if (!fs::exists(status))
+        throw Error(ErrorCode::IoFailure, "cannot be opened: " + (error ? error.message() : "No such file or directory"), path.string());
+    if (fs::is_directory(status))
+        return locateInDirectory(path);
+    const std::string name = path.filename().string();
+    const std::optional<fs::path> config = existing(path.parent_path() / "config.json");
+    if (name.ends_with(kIndexSuffix))
+        return {Kind::ShardIndex, path, config};
+    if (name.ends_with(".safetensors"))
+        return {Kind::Safetensors, path, config};
+    throw Error(ErrorCode::UnsupportedFeature, "is no kind of file that holds weights, expected .safetensors, .safetensors.index.json or a directory",
+                path.string());
+}
+
+WeightFiles openWeights(const WeightLocation& location, const RunContext& context)
+{
+    context.throwIfStopped();
+    return location.kind == WeightLocation::Kind::ShardIndex ? openSharded(location.file, context) : openSingle(location.file);
+}
+
+std::string tensorSubject(const fs::path& file, const TensorEntry& entry)
+{
+    return file.string() + ": tensor " + quotedName(entry.name);
+}
+
+} // namespace tamis::io
