@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// plan.json: exact round trips, the keys that scripts rely on, and what a malformed one answers.
+#include "core/plan/plan.h"
+
+#include "core/base/atomic_file.h"
+#include "core/base/error.h"
+
+#include <QDir>
+#include <QFile>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <cmath>
+
+using namespace tamis;
+using namespace tamis::plan;
+
+namespace {
+Plan sample()
+{
+    Plan plan;
+    plan.modelPath = "/models/vit \"20\"\n\xC3\xA9";
+    plan.modelSha256 = std::string(64, 'a');
+    plan.calibrationPath = "calibration.h5";
+    plan.calibrationSha256 = std::string(64, 'b');
+    plan.method = "spectrum.whitened";
+    plan.parameters.set("ridge", 0.1);
+    plan.parameters.set("seed", std::int64_t(-3));
+    plan.parameters.set("whole", 2.0); // a real that looks like an integer stays a real
+    plan.parameters.set("form", std::string("cholesky"));
+    plan.parameters.set("exact", true);
+    plan.budget = {1.0 / 3, Allocation::Energy, Accounting::BlockIdentity, 8, {}};
+    plan.budget.overrides["blocks.0.qkv"] = {40, true};
+    plan.budget.overrides["blocks.1.qkv"] = {std::nullopt, true};
+    plan.seed = -3;
+    plan.operators = {{"blocks.0.qkv.weight", "blocks.0.qkv", "block-identity", 40, 384, 128, true, true, 0.1 + 0.2, 1e-300},
+                      {"head.weight", "head", "dense", 20, 20, 128, false, false, 0, 0}};
+    plan.cost = {123456789012345678ull, 1, 2, 0.5};
+    plan.baseline = {std::numeric_limits<std::uint64_t>::max(), 4, 5, 0.7};
+    plan.predictedLoss = 5e-324;
+    plan.predictedRelativeLoss = 0.30000000000000004;
+    return plan;
+}
+QJsonObject parsed(const Plan& plan)
+{
+    return QJsonDocument::fromJson(QByteArray::fromStdString(planToJson(plan))).object();
+}
+} // namespace
+
+class TstPlan : public QObject
+{
+    Q_OBJECT
+private slots:
+    void roundTripsExactly()
+    {
+        const Plan plan = sample();
+        const std::string text = planToJson(plan);
+        const Plan again = planFromJson(text, "text");
+        QVERIFY(again == plan);
+        QCOMPARE(planToJson(again), text);
+    }
+    void fileRoundTrip()
+    {
+        QTemporaryDir dir;
+        const std::filesystem::path file = dir.filePath("plan.json").toStdString();
+        writePlan(file, sample());
+        QVERIFY(readPlan(file) == sample());
+        try {
+            readPlan(dir.filePath("none.json").toStdString());
+            QFAIL("read");
+        } catch (const Error& error) {
+            QVERIFY(error.code() == ErrorCode::IoFailure);
+        }
+    }
+    void notMeasuredIsNull()
+    {
+        Plan plan = sample();
+        plan.cost.latencyMs = std::nan("");
+        plan.operators[0].predictedLoss = std::nan("");
+        QVERIFY(parsed(plan)["cost"].toObject()["latencyMs"].isNull());
+        const Plan again = planFromJson(planToJson(plan), "text");
+        QVERIFY(std::isnan(again.cost.latencyMs) && std::isnan(again.operators[0].predictedLoss));
+        QCOMPARE(planToJson(again), planToJson(plan));
+    }
+    // Independent reader (Qt's), and the key list of the documentation.
+    void theDocumentedKeysAreThere()
+    {
+        const auto root = parsed(sample());
+        QCOMPARE(root["schema"].toString(), QString("tamis.plan/1"));
+        for (const char* key : {"schema", "model", "calibration", "method", "parameters", "keep", "allocation", "accounting",
+                                "alignment", "seed", "overrides", "operators", "cost", "baseline", "predictedLoss",
+                                "predictedRelativeLoss"})
+            QVERIFY2(root.contains(key), key);
+        QCOMPARE(root["model"].toObject()["hash"].toString(), QString(64, 'a'));
+        QCOMPARE(root["model"].toObject()["path"].toString(), QString::fromUtf8("/models/vit \"20\"\n\xC3\xA9"));
+        const auto op = root["operators"].toArray()[0].toObject();
+        QCOMPARE(op["tensor"].toString(), QString("blocks.0.qkv.weight"));
+        QCOMPARE(op["rank"].toInt(), 40);
+        QCOMPARE(op["predictedLoss"].toDouble(), 0.1 + 0.2);
+        QCOMPARE(root["parameters"].toObject()["ridge"].toDouble(), 0.1);
+        QCOMPARE(root["overrides"].toObject()["blocks.0.qkv"].toObject()["rank"].toInt(), 40);
+        const QByteArray text = QByteArray::fromStdString(planToJson(sample()));
+        QVERIFY(text.startsWith("{\n  \"schema\": \"tamis.plan/1\",\n  \"model\": {\n    \"path\""));
+    }
+    void unknownKeysAreIgnoredAndOptionalOnesMayBeMissing()
+    {
+        QJsonObject root = parsed(sample());
+        root["colour"] = "blue";
+        root.remove("seed");
+        root.remove("overrides");
+        root["calibration"] = QJsonValue::Null;
+        auto operators = root["operators"].toArray();
+        auto op = operators[0].toObject();
+        op["note"] = QJsonArray{1, 2};
+        op.remove("locked");
+        operators[0] = op;
+        root["operators"] = operators;
+        auto cost = root["cost"].toObject(); // QJson would write 1.23e17 for it
+        cost["parameters"] = 7;
+        root["cost"] = cost;
+        root["baseline"] = cost;
+        const Plan plan = planFromJson(QJsonDocument(root).toJson().toStdString(), "text");
+        QVERIFY(plan.seed == 0 && plan.budget.overrides.empty() && plan.calibrationSha256.empty());
+        QVERIFY(!plan.operators[0].locked && plan.operators[0].overridden);
+    }
+
+    // tests/corpus/plan: a file, the error's code, and what its sentence contains.
+    void malformed_data()
+    {
+        QTest::addColumn<QString>("file");
+        QTest::addColumn<QString>("code");
+        QTest::addColumn<QString>("contains");
+        QFile list(TAMIS_SOURCE_DIR "/tests/corpus/plan/expectations.tsv");
+        QVERIFY(list.open(QIODevice::ReadOnly));
+        QStringList listed{"expectations.tsv"};
+        for (const QString& line : QString::fromUtf8(list.readAll()).split('\n', Qt::SkipEmptyParts)) {
+            if (line.startsWith('#'))
+                continue;
+            const auto cells = line.split('\t');
+            QCOMPARE(cells.size(), 3);
+            QTest::newRow(qPrintable(cells[0])) << cells[0] << cells[1] << cells[2];
+            listed << cells[0];
+        }
+        for (const QString& name : QDir(TAMIS_SOURCE_DIR "/tests/corpus/plan").entryList(QDir::Files))
+            QVERIFY2(listed.contains(name), qPrintable(name + " has no expectation"));
+    }
+    void malformed()
+    {
+        QFETCH(QString, file);
+        QFETCH(QString, code);
+        QFETCH(QString, contains);
+        const std::filesystem::path path = (TAMIS_SOURCE_DIR "/tests/corpus/plan/" + file).toStdString();
+        if (code == "ok") {
+            QCOMPARE(QString::number(readPlan(path).operators.size()), contains);
+            return;
+        }
+        try {
+            readPlan(path);
+            QFAIL("accepted");
+        } catch (const Error& error) {
+            QCOMPARE(QString::fromUtf8(errorCodeName(error.code()).data()), code);
+            QVERIFY2(QString(error.what()).contains(contains), error.what());
+            QVERIFY2(QString::fromStdString(error.subject()).contains(file), error.subject().c_str());
+        }
+    }
+    // Cutting a valid plan anywhere is an Error, never a crash or half a plan.
+    void everyTruncationIsRefused()
+    {
+        const std::string text = planToJson(sample());
+        for (std::size_t length = 0; length + 2 < text.size(); ++length) // without the last newline it is still whole
+            try {
+                planFromJson(std::string_view(text).substr(0, length), "cut");
+                QFAIL(qPrintable(QString("accepted %1 bytes").arg(length)));
+            } catch (const Error& error) {
+                QVERIFY(error.code() == ErrorCode::MalformedFile);
+            }
+    }
+};
+
+QTEST_GUILESS_MAIN(TstPlan)
+#include "tst_plan.moc"
