@@ -18,14 +18,14 @@ struct ExportOptions {
     bool factors = true; ///< factors.safetensors: <name>.lowrank_a [r, in], .lowrank_b [out, r]; block identity: .lowrank_a
                          ///< is the coefficients [r, in - r], .lowrank_perm [in] I64 feeds column j of [I, coefficients]
     bool dense = true;   ///< model.safetensors: W' = B A in the checkpoint's dtype, everything else byte for byte
-    bool lora = false;   ///< lora/: base.safetensors holds W - B A, the PEFT adapter B A: base + adapter = W
+    bool lora = false;   ///< lora/: base/model.safetensors holds W - B A, the PEFT adapter B A: base + adapter = W
     tensor::DType factorDType = tensor::DType::F32; ///< F32, F16 or BF16: of factors and adapter
     std::uint64_t maxShardBytes = 4'000'000'000;    ///< dense and base files larger than this are written in shards
 };
 
 struct VerifiedMatrix {
     std::string tensor;
-    double predictedLoss = 0, measuredLoss = 0; ///< squared, from the plan and from the files re-opened (factors if written)
+    double predictedLoss = 0, measuredLoss = 0; ///< squared, from the plan and from the files re-opened (factors, else dense, else adapter)
     double relativeDifference = 0;              ///< |measured - predicted| / predicted
     double denseLoss = std::numeric_limits<double>::quiet_NaN(); ///< from model.safetensors; NaN when it is not written
     double loraDifference = std::numeric_limits<double>::quiet_NaN(); ///< |base + adapter - W|_F / |W|_F; NaN when not written
