@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// A line chart as something to export, and charts drawn without a window.
+#include "views/common/figure.h"
+#include "views/common/line_chart.h"
+
+#include <optional>
+
+namespace tamis::views {
+
+/// Picture, numbers and caption of a chart that must outlive it. CSV: one row a distinct x, one column a series ("" where a
+/// series has no such x).
+class ChartFigure : public Figure {
+public:
+    explicit ChartFigure(LineChart& chart) : m_chart(chart) {}
+    QSize figureSize() const override;
+    void paintFigure(QPainter& painter) const override;
+    QString figureCsv() const override;
+    QString figureCaption() const override;
+
+private:
+    LineChart& m_chart;
+};
+
+/// A whole chart as a value.
+struct ChartDescription {
+    ChartAxes axes;
+    std::vector<report::Series> series;
+    std::optional<double> cursor;
+    QString cursorLabel;
+    QString caption; ///< settings
+};
+
+/// Draws without showing a window, in the current theme (QApplication needed; platform "offscreen" will do); format by the
+/// suffix of `path`. nullopt: written. Otherwise one sentence.
+std::optional<QString> renderChartToFile(const ChartDescription& description, const QString& path,
+                                         const QSize& size = QSize(900, 520));
+
+} // namespace tamis::views

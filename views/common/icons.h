@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Icons of resources/icons, drawn in a colour of the theme at any size and pixel ratio.
+#include "views/common/theme.h"
+
+#include <QIcon>
+#include <QString>
+
+namespace tamis::views {
+
+/// resources/icons/<name>.svg in the colour of `ink` (asked for at each drawing, so that it follows the theme; disabled:
+/// Ink::Baseline). Unknown name: a null icon.
+QIcon themedIcon(const QString& name, Ink ink = Ink::Text);
+QIcon applicationIcon();
+
+} // namespace tamis::views
