@@ -25,7 +25,7 @@ struct PivotedQr {
     std::int64_t rank = 0;                 ///< diagonal entries above max(m, n) eps |r_00|
 };
 
-/// Column-pivoted QR (LAPACK dgeqp3): |r_00| >= |r_11| >= ... One call: not interruptible.
-PivotedQr pivotedQr(tensor::MatrixView<const double> a);
+/// Column-pivoted QR (LAPACK's dgeqp3, driven panel by panel): |r_00| >= |r_11| >= ... Throws Error{NonFinite, Cancelled}.
+PivotedQr pivotedQr(tensor::MatrixView<const double> a, const RunContext& context = {});
 
 } // namespace tamis::linalg
