@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/common/parameter_editor.h"
+
+#include "views/common/theme.h"
+
+#include <QCheckBox>
+#include <QComboBox>
+#include <QDoubleSpinBox>
+#include <QFormLayout>
+#include <QLabel>
+#include <QLineEdit>
+#include <QSlider>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include <algorithm>
+#include <cmath>
+
+namespace tamis::views {
+namespace {
+constexpr int kTicks = 1000;
+
+/// A spin box that shows very small numbers in scientific form and is the same in every locale.
+class NumberBox : public QDoubleSpinBox
+{
+public:
+    NumberBox(QWidget* parent, bool whole) : QDoubleSpinBox(parent), m_whole(whole)
+    {
+        setLocale(QLocale::c());
+        setKeyboardTracking(false);
+        setDecimals(whole ? 0 : 15);
+    }
+    QString textFromValue(double value) const override
+    {
+        return m_whole ? QString::number(static_cast<qint64>(value)) : QString::number(value, 'g', 6);
+    }
+    double valueFromText(const QString& text) const override
+    {
+        QString number = text;
+        return number.remove(suffix()).trimmed().toDouble();
+    }
+    QValidator::State validate(QString& text, int&) const override
+    {
+        QString number = text;
+        number = number.remove(suffix()).trimmed();
+        bool ok = false;
+        const double value = number.toDouble(&ok);
+        return ok && value >= minimum() && value <= maximum() ? QValidator::Acceptable : QValidator::Intermediate;
+    }
+
+private:
+    bool m_whole;
+};
+
+double smallestPositive(const ParameterSpec& spec)
+{
+    return spec.minimum > 0 ? spec.minimum : std::max(spec.step, 1e-8);
+}
+
+int toTick(const ParameterSpec& spec, double value)
+{
+    if (!spec.logarithmic)
+        return static_cast<int>(std::lround((value - spec.minimum) / (spec.maximum - spec.minimum) * kTicks));
+    if (value <= 0)
+        return 0; // the stop at the low end
+    const double low = std::log10(smallestPositive(spec)), high = std::log10(spec.maximum);
+    return 1 + static_cast<int>(std::lround((std::log10(value) - low) / (high - low) * (kTicks - 1)));
+}
+
+double fromTick(const ParameterSpec& spec, int tick)
+{
+    double value = 0;
+    if (!spec.logarithmic)
+        value = spec.minimum + (spec.maximum - spec.minimum) * tick / kTicks;
+    else if (tick > 0 || spec.minimum > 0) {
+        const double low = std::log10(smallestPositive(spec)), high = std::log10(spec.maximum);
+        value = std::pow(10, low + (high - low) * std::max(tick - 1, 0) / (kTicks - 1));
+        value = QString::number(value, 'g', 2).toDouble(); // a slider is not that precise
+    }
+    if (spec.step > 0 && !spec.logarithmic)
+        value = spec.minimum + std::round((value - spec.minimum) / spec.step) * spec.step;
+    if (spec.type == ParameterType::Integer)
+        value = std::round(value);
+    return std::clamp(value, spec.minimum, spec.maximum);
+}
+
+double asNumber(const ParameterValue& value)
+{
+    if (const auto* i = std::get_if<std::int64_t>(&value))
+        return static_cast<double>(*i);
+    if (const auto* d = std::get_if<double>(&value))
+        return *d;
+    return 0;
+}
+
+ParameterValue asValue(const ParameterSpec& spec, double number)
+{
+    if (spec.type == ParameterType::Integer)
+        return static_cast<std::int64_t>(std::llround(number));
+    return number;
+}
+} // namespace
+
+ParameterEditor::ParameterEditor(QWidget* parent) : QWidget(parent)
+{
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(0, 0, 0, 0);
+}
+
+void ParameterEditor::setSchema(const ParameterSchema& schema)
+{
+    m_schema = schema;
+    m_values = schema.defaults();
+    m_show.clear();
+    delete m_form;
+    m_form = new QWidget(this);
+    auto* form = new QFormLayout(m_form);
+    form->setContentsMargins(0, 0, 0, 0);
+    form->setRowWrapPolicy(QFormLayout::WrapLongRows);
+    form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
+    static_cast<QVBoxLayout*>(layout())->insertWidget(0, m_form);
+    for (const auto& spec : m_schema.specs())
+        addRow(spec);
+    m_form->show();
+    setValues(m_values);
+}
+
+void ParameterEditor::addRow(const ParameterSpec& spec)
+{
+    QWidget* control = nullptr;
+    const std::string name = spec.name;
+    const auto objectName = QString::fromStdString(name);
+    switch (spec.type) {
+    case ParameterType::Integer:
+    case ParameterType::Real: control = numberControl(spec); break;
+    case ParameterType::Choice: control = choiceControl(spec); break;
+    case ParameterType::Boolean: {
+        auto* box = new QCheckBox(m_form);
+        connect(box, &QCheckBox::toggled, this, [this, name](bool on) { edited(name, on, true); });
+        m_show[name] = [box](const ParameterValue& v) { box->setChecked(std::holds_alternative<bool>(v) && std::get<bool>(v)); };
+        box->setObjectName(objectName);
+        control = box;
+        break;
+    }
+    case ParameterType::Text: {
+        auto* line = new QLineEdit(m_form);
+        connect(line, &QLineEdit::editingFinished, this, [this, name, line] { edited(name, line->text().toStdString(), true); });
+        m_show[name] = [line](const ParameterValue& v) { line->setText(QString::fromStdString(toText(v))); };
+        line->setObjectName(objectName);
+        control = line;
+        break;
+    }
+    }
+    const QString title = QString::fromStdString(spec.title.empty() ? spec.name : spec.title);
+    auto* row = new QWidget(m_form);
+    auto* layout = new QHBoxLayout(row);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->addWidget(control, 1);
+    auto* reset = new QToolButton(row);
+    reset->setText(QStringLiteral("↺"));
+    reset->setAutoRaise(true);
+    reset->setObjectName(objectName + QStringLiteral("-reset"));
+    reset->setToolTip(tr("Back to %1").arg(QString::fromStdString(toText(spec.defaultValue))));
+    reset->setAccessibleName(tr("Reset %1").arg(title));
+    connect(reset, &QToolButton::clicked, this, [this, spec] {
+        Parameters one = m_values;
+        one.set(spec.name, spec.defaultValue);
+        setValues(one);
+        emit valueEdited(QString::fromStdString(spec.name), spec.defaultValue, true);
+    });
+    layout->addWidget(reset);
+    auto* label = new QLabel(title, m_form);
+    const auto help = QString::fromStdString(spec.help);
+    for (QWidget* widget : {static_cast<QWidget*>(label), control}) {
+        widget->setToolTip(help);
+        widget->setAccessibleDescription(help);
+    }
+    if (control->accessibleName().isEmpty())
+        control->setAccessibleName(title);
+    static_cast<QFormLayout*>(m_form->layout())->addRow(label, row);
+}
+
+QWidget* ParameterEditor::numberControl(const ParameterSpec& spec)
+{
+    auto* whole = new QWidget(m_form);
+    auto* layout = new QHBoxLayout(whole);
+    layout->setContentsMargins(0, 0, 0, 0);
+    auto* slider = new QSlider(Qt::Horizontal, whole);
+    auto* box = new NumberBox(whole, spec.type == ParameterType::Integer);
+    const auto title = QString::fromStdString(spec.title.empty() ? spec.name : spec.title);
+    slider->setRange(0, kTicks);
+    slider->setPageStep(kTicks / 20);
+    slider->setMinimumWidth(60);
+    slider->setObjectName(QString::fromStdString(spec.name) + QStringLiteral("-slider"));
+    slider->setAccessibleName(title);
+    box->setRange(spec.minimum, spec.maximum);
+    box->setSingleStep(spec.step > 0 ? spec.step : (spec.maximum - spec.minimum) / 100);
+    if (!spec.unit.empty())
+        box->setSuffix(QStringLiteral(" ") + QString::fromStdString(spec.unit));
+    box->setObjectName(QString::fromStdString(spec.name));
+    box->setAccessibleName(title);
+    box->setMinimumWidth(box->fontMetrics().horizontalAdvance(QStringLiteral("0.000000")) + 34);
+    layout->addWidget(slider, 1);
+    layout->addWidget(box);
+    connect(slider, &QSlider::valueChanged, this, [this, spec, slider, box](int tick) {
+        if (m_showing)
+            return;
+        const double value = fromTick(spec, tick);
+        m_showing = true;
+        box->setValue(value);
+        m_showing = false;
+        edited(spec.name, asValue(spec, value), !slider->isSliderDown());
+    });
+    connect(slider, &QSlider::sliderReleased, this,
+            [this, spec, slider] { edited(spec.name, asValue(spec, fromTick(spec, slider->value())), true); });
+    connect(box, &QDoubleSpinBox::valueChanged, this, [this, spec, slider](double value) {
+        if (m_showing)
+            return;
+        m_showing = true;
+        slider->setValue(toTick(spec, value));
+        m_showing = false;
+        edited(spec.name, asValue(spec, value), true);
+    });
+    m_show[spec.name] = [spec, slider, box](const ParameterValue& v) {
+        box->setValue(asNumber(v));
+        if (!slider->isSliderDown())
+            slider->setValue(toTick(spec, asNumber(v)));
+    };
+    return whole;
+}
+
+QWidget* ParameterEditor::choiceControl(const ParameterSpec& spec)
+{
+    auto* combo = new QComboBox(m_form);
+    for (const auto& choice : spec.choices)
+        combo->addItem(QString::fromStdString(choice));
+    combo->setObjectName(QString::fromStdString(spec.name));
+    connect(combo, &QComboBox::textActivated, this,
+            [this, name = spec.name](const QString& text) { edited(name, text.toStdString(), true); });
+    m_show[spec.name] = [combo](const ParameterValue& v) { combo->setCurrentText(QString::fromStdString(toText(v))); };
+    return combo;
+}
+
+void ParameterEditor::setValues(const Parameters& values)
+{
+    m_showing = true;
+    for (const auto& [name, value] : values.all())
+        if (const auto show = m_show.find(name); show != m_show.end()) {
+            m_values.set(name, value);
+            show->second(value);
+        }
+    m_showing = false;
+}
+
+void ParameterEditor::edited(const std::string& name, ParameterValue value, bool finished)
+{
+    if (m_showing)
+        return;
+    m_values.set(name, value);
+    emit valueEdited(QString::fromStdString(name), value, finished);
+}
+
+} // namespace tamis::views

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include "core/base/parameter_schema.h"
+
+#include <QWidget>
+
+#include <functional>
+#include <map>
+#include <string>
+
+class QFormLayout;
+
+namespace tamis::views {
+
+/// A form built from a schema: slider and spin box for numbers, combo box for choices, check box, line edit. Each control's
+/// objectName is the parameter's name; its slider's is name + "-slider".
+class ParameterEditor : public QWidget
+{
+    Q_OBJECT
+public:
+    explicit ParameterEditor(QWidget* parent = nullptr);
+    /// Builds the form; values are the defaults.
+    void setSchema(const ParameterSchema& schema);
+    /// Shows values without emitting. Unknown names are ignored.
+    void setValues(const Parameters& values);
+    Parameters values() const { return m_values; }
+
+signals:
+    /// `finished` is false while a slider is being dragged.
+    void valueEdited(const QString& name, const tamis::ParameterValue& value, bool finished);
+
+private:
+    void addRow(const ParameterSpec& spec);
+    QWidget* numberControl(const ParameterSpec& spec);
+    QWidget* choiceControl(const ParameterSpec& spec);
+    void edited(const std::string& name, ParameterValue value, bool finished);
+
+    ParameterSchema m_schema;
+    Parameters m_values;
+    QWidget* m_form = nullptr;
+    std::map<std::string, std::function<void(const ParameterValue&)>> m_show; ///< writes a value into its controls
+    bool m_showing = false;
+};
+
+} // namespace tamis::views

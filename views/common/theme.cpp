@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/common/theme.h"
+
+#include <QApplication>
+#include <QStyleFactory>
+
+#include <algorithm>
+#include <cmath>
+
+namespace tamis::views {
+namespace {
+struct Pair {
+    const char* light;
+    const char* dark;
+};
+
+Pair pairOf(Ink ink)
+{
+    switch (ink) {
+    case Ink::Window: return {"#f5f6f8", "#1e2126"};
+    case Ink::Panel: return {"#ffffff", "#272b31"};
+    case Ink::Text: return {"#1b1f24", "#e6e9ed"};
+    case Ink::MutedText: return {"#565e6a", "#a3acb8"};
+    case Ink::Border: return {"#cfd5dd", "#3d434c"};
+    case Ink::Grid: return {"#e4e8ed", "#353a42"};
+    case Ink::Accent: return {"#1f5fbf", "#6aa5f5"};
+    case Ink::AccentText: return {"#ffffff", "#10151c"};
+    case Ink::Baseline: return {"#6b7280", "#9aa3af"};
+    case Ink::Loss: return {"#b4441f", "#f0936b"};
+    case Ink::Energy: return {"#0b7a57", "#4fc79b"};
+    case Ink::HeldOut: return {"#7a3fa8", "#c39be8"};
+    case Ink::Warning: return {"#8a5a00", "#e8b44a"};
+    case Ink::Error: return {"#b3261e", "#f28b82"};
+    case Ink::Good: return {"#1c7c3c", "#67c587"};
+    case Ink::Stale: return {"#8a5a00", "#e8b44a"};
+    }
+    return {"#000000", "#ffffff"};
+}
+
+// Okabe and Ito's palette, darkened for light paper and lightened for dark, filled up to ten.
+constexpr Pair kSeries[] = {{"#0b62a8", "#5ab0ee"}, {"#b35400", "#f2994a"}, {"#007a5a", "#3fc79a"}, {"#a8356f", "#e58bb8"},
+                            {"#6b46b8", "#b49cf0"}, {"#8a6d00", "#e2c542"}, {"#0b7a8f", "#56cfe1"}, {"#a3352a", "#f28b82"},
+                            {"#4d6b1f", "#a8cf5f"}, {"#55606e", "#b4bdc9"}};
+
+double linear(double channel)
+{
+    return channel <= 0.04045 ? channel / 12.92 : std::pow((channel + 0.055) / 1.055, 2.4);
+}
+
+double luminance(const QColor& c)
+{
+    return 0.2126 * linear(c.redF()) + 0.7152 * linear(c.greenF()) + 0.0722 * linear(c.blueF());
+}
+} // namespace
+
+Theme& Theme::instance()
+{
+    static Theme theme;
+    return theme;
+}
+
+void Theme::apply(QApplication& application, Mode mode)
+{
+    m_mode = mode;
+    if (mode == Mode::System && m_desktop.isEmpty())
+        m_desktop = application.palette().color(QPalette::Window).lightness() < 128 ? QStringLiteral("dark") : QStringLiteral("light");
+    application.setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
+    m_dark = mode == Mode::Dark || (mode == Mode::System && m_desktop == QStringLiteral("dark"));
+    application.setPalette(palette());
+    application.setStyleSheet(styleSheet());
+    emit changed();
+}
+
+QColor Theme::color(Ink ink) const { return QColor(m_dark ? pairOf(ink).dark : pairOf(ink).light); }
+
+QColor Theme::seriesColor(int index) const
+{
+    const auto& pair = kSeries[static_cast<std::size_t>(std::max(index, 0)) % std::size(kSeries)];
+    return QColor(m_dark ? pair.dark : pair.light);
+}
+
+QPalette Theme::palette() const
+{
+    QPalette p;
+    p.setColor(QPalette::Window, color(Ink::Window));
+    p.setColor(QPalette::WindowText, color(Ink::Text));
+    p.setColor(QPalette::Base, color(Ink::Panel));
+    p.setColor(QPalette::AlternateBase, color(Ink::Window));
+    p.setColor(QPalette::Text, color(Ink::Text));
+    p.setColor(QPalette::Button, color(Ink::Panel));
+    p.setColor(QPalette::ButtonText, color(Ink::Text));
+    p.setColor(QPalette::ToolTipBase, color(Ink::Panel));
+    p.setColor(QPalette::ToolTipText, color(Ink::Text));
+    p.setColor(QPalette::PlaceholderText, color(Ink::MutedText));
+    p.setColor(QPalette::Highlight, color(Ink::Accent));
+    p.setColor(QPalette::HighlightedText, color(Ink::AccentText));
+    p.setColor(QPalette::Link, color(Ink::Accent));
+    p.setColor(QPalette::Mid, color(Ink::Border));
+    for (const auto role : {QPalette::WindowText, QPalette::Text, QPalette::ButtonText})
+        p.setColor(QPalette::Disabled, role, color(Ink::Baseline));
+    p.setColor(QPalette::Disabled, QPalette::Highlight, color(Ink::Border));
+    return p;
+}
+
+QString Theme::styleSheet() const
+{
+    QString sheet = R"(
+QToolTip { color: $text; background: $panel; border: 1px solid $border; padding: 4px; }
+QDockWidget { titlebar-close-icon: none; font-weight: 600; }
+QDockWidget::title { background: $window; padding: 6px 8px; border-bottom: 1px solid $border; }
+QHeaderView::section { background: $window; color: $text; border: 0; border-right: 1px solid $grid;
+  border-bottom: 1px solid $border; padding: 4px 6px; }
+QTableView, QTreeView, QListView { background: $panel; border: 1px solid $border; gridline-color: $grid;
+  selection-background-color: $accent; selection-color: $accentText; }
+QSplitter::handle { background: $window; }
+QStatusBar { color: $muted; }
+QMainWindow::separator { background: $window; width: 5px; height: 5px; }
+QTabBar::tab { padding: 6px 12px; }
+)";
+    const auto put = [&](const char* name, Ink ink) { sheet.replace(QLatin1String(name), color(ink).name()); };
+    put("$accentText", Ink::AccentText);
+    put("$accent", Ink::Accent);
+    put("$text", Ink::Text);
+    put("$panel", Ink::Panel);
+    put("$border", Ink::Border);
+    put("$window", Ink::Window);
+    put("$grid", Ink::Grid);
+    put("$muted", Ink::MutedText);
+    return sheet;
+}
+
+std::array<double, 3> Theme::viridis(double t)
+{
+    // Nine knots of matplotlib's viridis (CC0), interpolated linearly: within 0.02 of the 256-entry table.
+    static constexpr double knots[9][3] = {{0.267, 0.005, 0.329}, {0.283, 0.141, 0.458}, {0.254, 0.265, 0.530},
+                                           {0.207, 0.372, 0.553}, {0.164, 0.471, 0.558}, {0.128, 0.567, 0.551},
+                                           {0.267, 0.679, 0.480}, {0.478, 0.821, 0.318}, {0.993, 0.906, 0.144}};
+    const double x = std::clamp(std::isfinite(t) ? t : 0.0, 0.0, 1.0) * 8;
+    const int i = std::min(static_cast<int>(x), 7);
+    std::array<double, 3> rgb{};
+    for (std::size_t c = 0; c < 3; ++c)
+        rgb[c] = knots[i][c] + (x - i) * (knots[i + 1][c] - knots[i][c]);
+    return rgb;
+}
+
+QFont Theme::numberFont(const QFont& base)
+{
+    QFont font = base; // DejaVu Sans and Noto Sans have digits of equal width
+    font.setStyleHint(QFont::SansSerif);
+    return font;
+}
+
+QFont Theme::headingFont(const QFont& base)
+{
+    QFont font = base;
+    font.setPointSizeF(base.pointSizeF() * 1.35);
+    font.setWeight(QFont::DemiBold);
+    return font;
+}
+
+QFont Theme::smallFont(const QFont& base)
+{
+    QFont font = base;
+    font.setPointSizeF(base.pointSizeF() * 0.88);
+    return font;
+}
+
+double contrastRatio(const QColor& a, const QColor& b)
+{
+    const double la = luminance(a), lb = luminance(b);
+    return (std::max(la, lb) + 0.05) / (std::min(la, lb) + 0.05);
+}
+
+} // namespace tamis::views
