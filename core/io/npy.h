@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // NumPy arrays on disk (.npy), format versions 1.0, 2.0 and 3.0. Reference: numpy/lib/format.py of NumPy 1.24.
-// Read: f8 f4 f2 i8 i4 i2 i1 u1 b1 in either byte order, row-major or Fortran order, any rank up to 32. Everything else
+// Read: f8 f4 f2 i8 i4 i2 i1 u1 b1 in either byte order, row-major or Fortran order, any rank up to kMaximumRank. Everything else
 // (objects, structured types, unsigned words, complex numbers, strings) is refused by name. No Python is evaluated.
+#include "core/io/tensor_entry.h"
 #include "core/tensor/dtype.h"
 #include "core/tensor/matrix.h"
 
@@ -17,7 +18,6 @@ namespace tamis::io {
 
 /// NumPy's own writer keeps headers of plain arrays under 200 bytes.
 inline constexpr std::uint64_t kMaximumNpyHeader = 65536;
-inline constexpr std::size_t kMaximumNpyRank = 32;
 
 struct NpyHeader {
     tensor::DType dtype = tensor::DType::F64;
