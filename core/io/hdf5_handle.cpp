@@ -164,7 +164,7 @@ Hdf5Handle openHdf5(const std::filesystem::path& path, unsigned access)
     Hdf5Handle file(H5Fopen(path.c_str(), access, H5P_DEFAULT), H5Fclose);
     if (!file.valid()) {
         const std::string reason = hdf5Reason();
-        const bool locked = reason.find("lock") != std::string::npos || faccessat(AT_FDCWD, path.c_str(), access == H5F_ACC_RDONLY ? R_OK : W_OK, AT_EACCESS) != 0;
+        const bool locked = reason.find("unable to lock") != std::string::npos || faccessat(AT_FDCWD, path.c_str(), access == H5F_ACC_RDONLY ? R_OK : W_OK, AT_EACCESS) != 0;
         throw Error(locked ? ErrorCode::IoFailure : ErrorCode::MalformedFile, "cannot be opened as HDF5: " + reason, subject);
     }
     return file;
