@@ -68,6 +68,22 @@ public:
 
     ExportResult run(const RunContext& context)
     {
+        if (m_options.lora && m_replacements.empty())
+            throw Error(ErrorCode::InvalidParameter, "the plan replaces no operator, so there is no adapter to write", "lora");
+        try {
+            return runStaged(context);
+        } catch (const Error& error) { // the staging directory is nobody's business and gone by then
+            std::string subject = error.subject();
+            const std::string staging = m_staging.path().string();
+            if (staging.empty() || subject.compare(0, staging.size(), staging) != 0)
+                throw;
+            throw Error(error.code(), error.message(), m_staging.target().string() + subject.substr(staging.size()), error.offset());
+        }
+    }
+
+private:
+    ExportResult runStaged(const RunContext& context)
+    {
         context.setParts(10);
         requireInputs(m_plan, m_method, m_inputs, context.part(1, "checking the inputs"));
         {
@@ -90,7 +106,6 @@ public:
         return result;
     }
 
-private:
     void compute(Spool& spool, const RunContext& context)
     {
         std::map<std::string, OperatorContent> contents; // by tensor

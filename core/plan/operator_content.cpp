@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace tamis::plan {
 namespace {
@@ -17,12 +16,7 @@ using tensor::Matrix;
 std::vector<std::byte> encoded(DType type, std::span<const double> values)
 {
     std::vector<std::byte> bytes(values.size() * tensor::dtypeSize(type));
-    if (type == DType::F64) {
-        std::memcpy(bytes.data(), values.data(), bytes.size());
-        return bytes;
-    }
-    const std::vector<float> floats(values.begin(), values.end());
-    tensor::encode(type, floats, bytes);
+    tensor::encode(type, values, bytes);
     return bytes;
 }
 
