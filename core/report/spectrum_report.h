@@ -24,6 +24,7 @@ struct MatrixSpectrum {
     std::vector<double> loss;
     std::vector<double> sampleLoss;  ///< the same factors on the file's sample rows, measured; empty without samples
     std::vector<double> heldOutLoss; ///< on the held-out rows; empty without them
+    std::vector<double> baselineLoss; ///< whitened: what the factors of the plain SVD lose under the same calibration, at each rank
     std::uint64_t tokens = 0;        ///< tokens behind loss (0: plain)
     std::uint64_t sampleTokens = 0, heldOutTokens = 0;
 

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Spectra of all layers of a role as one surface.
+#include "core/report/spectrum_report.h"
+
+#include <string>
+#include <vector>
+
+namespace tamis::report {
+
+struct LandscapeRow {
+    int layer = 0;
+    std::string matrix;
+    std::vector<double> height; ///< [columns]: log10 of s_i / s_1 of this matrix, not below kLandscapeFloor
+};
+
+struct LandscapeRole {
+    std::string role;
+    int largestRank = 0;             ///< singular values behind the last column
+    std::vector<LandscapeRow> rows;  ///< by layer
+};
+
+struct Landscape {
+    std::vector<double> position;     ///< [columns]: index over the number of singular values, 0..1
+    std::vector<LandscapeRole> roles; ///< in order of first appearance
+};
+
+inline constexpr std::size_t kLandscapeColumns = 128;
+inline constexpr double kLandscapeFloor = -8; ///< log10; below is rounding
+
+/// Matrices without a spectrum are left out. Heights between two singular values are interpolated.
+Landscape buildLandscape(const SpectrumReport& spectra);
+
+} // namespace tamis::report
