@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Builds the libFuzzer targets and runs each for some seconds on its corpus: scripts/fuzz.sh [seconds, 20] [target...]
+# Exit status: 0 nothing found (or no clang: a reason is printed), 1 a finding; the input is kept in build/fuzz/findings.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${1:-20}
+shift || true
+if ! command -v clang++ > /dev/null; then
+  echo "fuzz.sh: skipped, clang++ is not installed (apt-get install clang)"
+  exit 0
+fi
+if ! echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
+    clang++ -x c++ -fsanitize=fuzzer - -o /dev/null 2> /dev/null; then
+  echo "fuzz.sh: skipped, this clang++ has no libFuzzer (apt-get install libclang-rt-14-dev)"
+  exit 0
+fi
+rm -rf build/fuzz/fuzz-targets
+cmake --preset fuzz > /dev/null
+if [ $# -gt 0 ]; then targets=("$@"); else mapfile -t targets < <(ls build/fuzz/fuzz-targets); fi
+cmake --build --preset fuzz --target "${targets[@]}"
+mkdir -p build/fuzz/findings
+status=0
+for target in "${targets[@]}"; do
+  { read -r program; read -r corpus; read -r maximum; } < "build/fuzz/fuzz-targets/$target"
+  work=$(mktemp -d) # new inputs go here, the corpus stays as it is
+  log=build/fuzz/$target.log
+  if "$program" -max_total_time="$seconds" -max_len="$maximum" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+      -artifact_prefix="build/fuzz/findings/$target-" "$work" "$corpus" > "$log" 2>&1; then
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    echo "fuzz.sh: $target: $runs inputs in $seconds s, nothing found"
+  else
+    status=1
+    echo "fuzz.sh: $target: FINDING, see $log and build/fuzz/findings"
+    tail -n 30 "$log"
+  fi
+  rm -rf "$work"
+done
+exit $status
