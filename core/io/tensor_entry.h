@@ -11,14 +11,14 @@
 namespace tamis::io {
 
 /// Where one tensor of a checkpoint lies. Readers guarantee: dimensions are not negative, their product does not
-/// overflow, bytes = elements * dtypeSize(dtype), and [offset, offset + bytes) is inside the file.
+/// overflow, bytes = elements * dtypeSize(dtype), and, but in an archive, [offset, offset + bytes) is inside the file.
 struct TensorEntry {
     std::string name;
     tensor::DType dtype = tensor::DType::F32;
     std::vector<std::int64_t> shape;
     std::uint64_t bytes = 0;  ///< checked against dtype and shape
     std::size_t file = 0;     ///< index into Checkpoint::files()
-    std::uint64_t offset = 0; ///< absolute byte offset in that file (in the decoded content where a file is compressed)
+    std::uint64_t offset = 0; ///< absolute byte offset in that file (of the archive's member in an .npz)
     std::uint64_t elements() const noexcept; ///< product of the shape, 1 for a scalar
     bool operator==(const TensorEntry&) const = default;
 };

@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/io/json_limits.h"
+#include "core/io/npz.h"
 #include "core/io/safetensors.h"
 #include "core/io/shard_index.h"
 
@@ -120,6 +121,59 @@ WeightFiles openSharded(const fs::path& indexFile, const RunContext& context)
         context.warn(subject + ": total_size is " + std::to_string(*index.totalSize) + ", the tensors have " + std::to_string(total) + " bytes");
     return opened;
 }
+
+void checkName(const std::string& name, const fs::path& file)
+{
+    if (name.empty() || name.size() > kMaximumNameBytes)
+        throw Error(ErrorCode::MalformedFile,
+                    "an array has a name of " + std::to_string(name.size()) + " bytes, expected 1 to " + std::to_string(kMaximumNameBytes), file.string());
+}
+
+TensorEntry entryOf(const std::string& name, const NpyHeader& header, std::uint64_t offset, const fs::path& file)
+{
+    checkName(name, file);
+    TensorEntry entry;
+    entry.name = name;
+    entry.dtype = header.dtype;
+    entry.shape = header.shape;
+    entry.offset = offset;
+    entry.bytes = checkedTensorBytes(header.dtype, header.shape, tensorSubject(file, entry));
+    return entry;
+}
+
+// One array, called as its file. Little-endian row-major elements are read in place.
+WeightFiles openNpy(const fs::path& path)
+{
+    WeightFiles opened;
+    opened.format = "npy";
+    const auto file = opened.files.emplace_back(MappedFile::open(path));
+    const std::string subject = path.string();
+    std::vector<std::byte> start(std::min<std::uint64_t>(file->size(), 12));
+    file->copy(0, start, subject);
+    start.resize(std::min(file->size(), npyHeaderBytes(start, subject)));
+    file->copy(0, start, subject);
+    const NpyHeader header = parseNpyHeader(start, file->size(), subject);
+    opened.tensors.push_back(entryOf(path.stem().string(), header, header.dataOffset, path));
+    if (header.bigEndian || header.fortranOrder)
+        opened.decode = [file, header](const TensorEntry& entry) {
+            std::vector<std::byte> stored(entry.bytes);
+            file->copy(entry.offset, stored, tensorSubject(file->path(), entry));
+            return normaliseNpyElements(header, std::move(stored));
+        };
+    return opened;
+}
+
+WeightFiles openNpz(const fs::path& path)
+{
+    WeightFiles opened;
+    opened.format = "npz";
+    opened.files.push_back(MappedFile::open(path)); // for the digest; the archive keeps a mapping of its own
+    const std::shared_ptr<const NpzArchive> archive = NpzArchive::open(path);
+    for (const NpzMember& member : archive->members())
+        opened.tensors.push_back(entryOf(member.name, member.header, member.dataOffset, path));
+    opened.decode = [archive](const TensorEntry& entry) { return archive->read(entry.name).bytes; };
+    return opened;
+}
 } // namespace
 
 WeightLocation locateWeights(const fs::path& path)
@@ -137,14 +191,25 @@ WeightLocation locateWeights(const fs::path& path)
         return {Kind::ShardIndex, path, config};
     if (name.ends_with(".safetensors"))
         return {Kind::Safetensors, path, config};
-    throw Error(ErrorCode::UnsupportedFeature, "is no kind of file that holds weights, expected .safetensors, .safetensors.index.json or a directory",
+    if (name.ends_with(".npy")) // plain matrices: a config.json nearby is not about them
+        return {Kind::Npy, path, std::nullopt};
+    if (name.ends_with(".npz"))
+        return {Kind::Npz, path, std::nullopt};
+    throw Error(ErrorCode::UnsupportedFeature,
+                "is no kind of file that holds weights, expected .safetensors, .safetensors.index.json, .npy, .npz or a directory",
                 path.string());
 }
 
 WeightFiles openWeights(const WeightLocation& location, const RunContext& context)
 {
     context.throwIfStopped();
-    return location.kind == WeightLocation::Kind::ShardIndex ? openSharded(location.file, context) : openSingle(location.file);
+    switch (location.kind) {
+    case WeightLocation::Kind::Safetensors: return openSingle(location.file);
+    case WeightLocation::Kind::ShardIndex: return openSharded(location.file, context);
+    case WeightLocation::Kind::Npy: return openNpy(location.file);
+    case WeightLocation::Kind::Npz: return openNpz(location.file);
+    }
+    throw Error(ErrorCode::InvalidParameter, "is of no known kind", location.file.string());
 }
 
 std::string tensorSubject(const fs::path& file, const TensorEntry& entry)

@@ -2,6 +2,7 @@
 #include "core/base/error.h"
 #include "core/base/sha256.h"
 #include "core/io/checkpoint.h"
+#include "core/io/npz.h"
 #include "core/io/safetensors.h"
 #include "tests/core/io/corpus_case.h"
 
@@ -175,6 +176,71 @@ private slots:
         const auto values = model->readMatrix(model->layout().matrices.front());
         QVERIFY(tensor::countNonFinite(std::span<const float>(values.values())) == (tensor::FiniteCount{.nan = 1, .infinite = 2}));
         QVERIFY(std::isnan(values(0, 0)) && values(0, 1) > 0 && std::isinf(values(1, 0)) && values(1, 1) == 1);
+    }
+    void numPyArraysAreModelsOfOneMatrix_data()
+    {
+        QTest::addColumn<QString>("name");
+        for (const char* name : {"io_f4_little", "io_f4_big", "io_f8_little", "io_f2_big", "io_i2_big", "io_u1", "io_fortran2", "io_fortran2_big", "io_fortran3",
+                                 "io_vector", "io_scalar", "io_empty"})
+            QTest::newRow(name) << name;
+    }
+    void numPyArraysAreModelsOfOneMatrix()
+    {
+        QFETCH(QString, name);
+        const std::filesystem::path file = (QString(TAMIS_SOURCE_DIR "/tests/golden/") + name + ".npy").toStdString();
+        const NpyArray expected = readNpy(file); // compared with NumPy in its own test
+        const auto model = Checkpoint::open(file);
+        QCOMPARE(model->format(), std::string("npy"));
+        QCOMPARE(model->tensors().size(), 1u);
+        const TensorEntry& entry = model->tensors().front();
+        QVERIFY(entry.name == name.toStdString() && entry.shape == expected.shape && entry.dtype == expected.dtype);
+        QCOMPARE(model->readFloats(entry), expected.toFloats());
+        QVERIFY(model->readBytes(entry) == expected.bytes);
+        for (const MatrixRef& matrix : model->layout().matrices)
+            QVERIFY(std::ranges::equal(model->readMatrixDouble(matrix).values(), expected.toDoubles()));
+        QCOMPARE(model->sha256(), sha256OfFiles({file}));
+        QVERIFY(looksLikeCheckpoint(file));
+    }
+    void numPyArchivesAreModels_data()
+    {
+        QTest::addColumn<QString>("name");
+        QTest::newRow("stored") << "io_arrays.npz";
+        QTest::newRow("deflated") << "io_arrays_deflated.npz";
+    }
+    void numPyArchivesAreModels()
+    {
+        QFETCH(QString, name);
+        const std::filesystem::path file = (QString(TAMIS_SOURCE_DIR "/tests/golden/") + name).toStdString();
+        const auto archive = NpzArchive::open(file);
+        const auto model = Checkpoint::open(file);
+        QCOMPARE(model->format(), std::string("npz"));
+        QVERIFY(archive->members().size() > 1);
+        QCOMPARE(model->tensors().size(), archive->members().size());
+        std::size_t matrices = 0;
+        for (const NpzMember& member : archive->members()) {
+            const TensorEntry* entry = model->find(member.name);
+            QVERIFY(entry != nullptr && entry->shape == member.header.shape);
+            QCOMPARE(model->readFloats(*entry), archive->read(member).toFloats());
+        }
+        for (const MatrixRef& matrix : model->layout().matrices) {
+            QVERIFY(std::ranges::equal(model->readMatrix(matrix).values(), archive->read(matrix.tensor).toFloats()));
+            ++matrices;
+        }
+        QVERIFY(matrices > 0);
+        QVERIFY(looksLikeCheckpoint(file));
+    }
+    void aNumPyFileThatIsCutIsAnError()
+    {
+        for (const char* name : {"io_fortran2_big.npy", "io_f8_little.npy", "io_arrays_deflated.npz"}) {
+            QFile::remove(m_dir.filePath(name));
+            QVERIFY(QFile::copy(QString(TAMIS_SOURCE_DIR "/tests/golden/") + name, m_dir.filePath(name)));
+            QVERIFY(QFile::setPermissions(m_dir.filePath(name), QFile::ReadOwner | QFile::WriteOwner));
+            const auto model = Checkpoint::open(path(name));
+            const auto size = static_cast<off_t>(std::filesystem::file_size(path(name)));
+            QCOMPARE(truncate(path(name).c_str(), std::min<off_t>(size - 1, 60)), 0);
+            fails([&] { model->readFloats(model->tensors().front()); }, ErrorCode::IoFailure, "shrank after it was opened");
+            fails([&] { Checkpoint::open(path(name)); }, ErrorCode::MalformedFile, name);
+        }
     }
     void aFileThatShrinksAfterOpeningIsAnError()
     {
