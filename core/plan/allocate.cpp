@@ -69,7 +69,7 @@ public:
         for (const auto& spectrum : spectra.matrices)
             m_entries.push_back(classified(spectrum));
         for (const auto& [name, by] : request.overrides)
-            if (std::ranges::none_of(spectra.matrices, [&](const auto& s) { return s.name == name; }))
+            if (std::ranges::none_of(spectra.matrices, [&key = name](const auto& s) { return s.name == key; }))
                 m_report.warnings.push_back(name + ": is overridden, but there is no matrix of that name");
     }
 
