@@ -6,6 +6,7 @@
 #include "core/base/memory_estimate.h"
 #include "core/base/sha256.h"
 #include "core/io/hdf5_dataset.h"
+#include "core/io/printable_name.h"
 #include "core/io/tensor_entry.h"
 #include "core/tensor/convert.h"
 
@@ -30,7 +31,7 @@ struct SiteDatasets {
     std::uint64_t features() const { return gram.shape[0]; }
 };
 
-std::string siteSubject(const std::string& file, const std::string& site) { return file + ", site '" + site.substr(0, 256) + "'"; }
+std::string siteSubject(const std::string& file, const std::string& site) { return file + ", site '" + printableName(site) + "'"; }
 std::string datasetSubject(const std::string& site, const char* name) { return site + ", " + name; }
 
 FloatDataset inspect(hid_t group, const char* name, std::size_t rank, const std::string& subject)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/io/hdf5_handle.h"
 
+#include "core/io/printable_name.h"
 #include "core/io/tensor_entry.h"
 
 #include <H5PLpublic.h>
@@ -40,17 +41,17 @@ Hdf5Handle openObject(hid_t location, const std::string& name, H5I_type_t kind, 
 {
     const char* expected = kind == H5I_GROUP ? "a group" : "a dataset";
     if (!hasLink(location, name, subject))
-        throw Error(ErrorCode::MalformedFile, "found no '" + name + "', expected " + expected, subject);
+        throw Error(ErrorCode::MalformedFile, "found no '" + printableName(name) + "', expected " + expected, subject);
     H5L_info_t link{};
     if (H5Lget_info(location, name.c_str(), &link, H5P_DEFAULT) < 0)
-        failHdf5(ErrorCode::MalformedFile, "the link '" + name + "' cannot be read", subject);
+        failHdf5(ErrorCode::MalformedFile, "the link '" + printableName(name) + "' cannot be read", subject);
     if (link.type != H5L_TYPE_HARD && link.type != H5L_TYPE_SOFT)
-        throw Error(ErrorCode::UnsupportedFeature, "'" + name + "' is a link into another file, expected " + expected + " of this one", subject);
+        throw Error(ErrorCode::UnsupportedFeature, "'" + printableName(name) + "' is a link into another file, expected " + expected + " of this one", subject);
     Hdf5Handle object(H5Oopen(location, name.c_str(), linkAccess(subject)), H5Oclose);
     if (!object.valid())
-        failHdf5(ErrorCode::MalformedFile, "'" + name + "' cannot be opened", subject);
+        failHdf5(ErrorCode::MalformedFile, "'" + printableName(name) + "' cannot be opened", subject);
     if (H5Iget_type(object) != kind)
-        throw Error(ErrorCode::MalformedFile, "'" + name + "' is not " + expected, subject);
+        throw Error(ErrorCode::MalformedFile, "'" + printableName(name) + "' is not " + expected, subject);
     return object;
 }
 
@@ -190,7 +191,7 @@ std::vector<std::string> linkNames(hid_t group, std::size_t limit, const std::st
         throw Error(ErrorCode::LimitExceeded, "the group has more than " + std::to_string(limit) + " entries", subject);
     for (const std::string& name : walk.names)
         if (name.empty() || name == "." || name.size() > kMaximumNameBytes || name.find('/') != std::string::npos)
-            throw Error(ErrorCode::MalformedFile, "found an entry named '" + name.substr(0, 64) + "', expected a plain name", subject);
+            throw Error(ErrorCode::MalformedFile, "found an entry named '" + printableName(name) + "', expected a plain name", subject);
     return std::move(walk.names);
 }
 
@@ -198,7 +199,7 @@ bool hasLink(hid_t location, const std::string& name, const std::string& subject
 {
     const htri_t there = H5Lexists(location, name.c_str(), H5P_DEFAULT);
     if (there < 0)
-        failHdf5(ErrorCode::MalformedFile, "'" + name + "' cannot be looked up", subject);
+        failHdf5(ErrorCode::MalformedFile, "'" + printableName(name) + "' cannot be looked up", subject);
     return there > 0;
 }
 
@@ -276,8 +277,8 @@ void checkSchema(hid_t file, std::string_view name, int version, const std::stri
     const bool sameName = found.starts_with(prefix);
     const auto [stop, problem] = sameName ? std::from_chars(found.data() + prefix.size(), end, number) : std::from_chars_result{end, std::errc::invalid_argument};
     if (problem == std::errc() && stop == end && number > version)
-        throw Error(ErrorCode::UnsupportedFeature, "found the newer schema '" + found + "', expected '" + expected + "'", subject);
-    throw Error(ErrorCode::MalformedFile, "found the schema '" + found.substr(0, 64) + "', expected '" + expected + "'", subject);
+        throw Error(ErrorCode::UnsupportedFeature, "found the newer schema '" + printableName(found) + "', expected '" + expected + "'", subject);
+    throw Error(ErrorCode::MalformedFile, "found the schema '" + printableName(found) + "', expected '" + expected + "'", subject);
 }
 
 void writeTextAttribute(hid_t object, const char* name, const std::string& text, const std::string& subject)

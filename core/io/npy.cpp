@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/base/memory_estimate.h"
 #include "core/io/mapped_file.h"
+#include "core/io/printable_name.h"
 #include "core/io/tensor_entry.h"
 #include "core/tensor/convert.h"
 
@@ -63,7 +64,7 @@ public:
                 header.shape = tuple();
             } else {
                 m_at = start;
-                fail("found the key '" + std::string(key.substr(0, 32)) + "', expected descr, fortran_order and shape, each once");
+                fail("found the key '" + printableName(key) + "', expected descr, fortran_order and shape, each once");
             }
             if (!accept(',') && !at('}'))
                 fail("expected ',' or '}' after a value");
@@ -177,7 +178,7 @@ private:
         };
         static constexpr std::array<Known, 9> kKnown{{{"f8", DType::F64}, {"f4", DType::F32}, {"f2", DType::F16},
             {"i8", DType::I64}, {"i4", DType::I32}, {"i2", DType::I16}, {"i1", DType::I8}, {"u1", DType::U8}, {"b1", DType::Bool}}};
-        const std::string shown = "'" + std::string(name.substr(0, 32)) + "'";
+        const std::string shown = "'" + printableName(name) + "'";
         const char order = name.empty() ? '\0' : name.front();
         const std::string_view base = name.substr(std::min<std::size_t>(1, name.size()));
         if (order == '<' || order == '>' || order == '|' || order == '=')

@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/base/memory_estimate.h"
 #include "core/io/mapped_file.h"
+#include "core/io/printable_name.h"
 
 #include <zlib.h>
 
@@ -79,7 +80,7 @@ void applyZip64(std::span<const std::byte> extra, std::uint64_t offset, const st
     }
 }
 
-std::string memberSubject(const std::string& subject, const std::string& name) { return subject + ", member '" + name.substr(0, 256) + "'"; }
+std::string memberSubject(const std::string& subject, const std::string& name) { return subject + ", member '" + printableName(name) + "'"; }
 
 void checkName(const std::string& name, const std::string& subject)
 {
@@ -382,7 +383,13 @@ struct NpzArchive::Content {
     {
         members = DirectoryReader(source, size, subject, limits).read();
         for (std::size_t i = 0; i < members.size(); ++i) {
-            members[i].header = memberHeader(source, members[i], memberSubject(subject, members[i].name));
+            try {
+                members[i].header = memberHeader(source, members[i], memberSubject(subject, members[i].name));
+            } catch (const Error& error) {
+                if (error.code() != ErrorCode::UnsupportedFeature)
+                    throw;
+                members[i].unsupported = error.message();
+            }
             byName.emplace(members[i].name, i);
         }
     }
@@ -427,6 +434,8 @@ const NpzMember* NpzArchive::find(std::string_view name) const noexcept
 NpyArray NpzArchive::read(const NpzMember& member) const
 {
     const std::string subject = memberSubject(m_content->subject, member.name);
+    if (!member.unsupported.empty())
+        throw Error(ErrorCode::UnsupportedFeature, member.unsupported, subject);
     requireMemory(member.inflatedBytes * 2, subject);
     std::vector<std::byte> bytes(member.inflatedBytes);
     if (member.deflated) {

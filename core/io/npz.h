@@ -25,8 +25,9 @@ struct NpzLimits {
 };
 
 struct NpzMember {
-    std::string name;    ///< without ".npy"
-    NpyHeader header;
+    std::string name;        ///< without ".npy"
+    NpyHeader header;        ///< means nothing where `unsupported` says something
+    std::string unsupported; ///< why the array cannot be read (texts, objects ...); the others still can
     bool deflated = false;
     std::uint64_t storedBytes = 0;   ///< in the archive
     std::uint64_t inflatedBytes = 0; ///< of the whole .npy, header included
@@ -48,7 +49,8 @@ public:
     const std::vector<NpzMember>& members() const noexcept; ///< in directory order
     const NpzMember* find(std::string_view name) const noexcept;
     /// Inflates at most the declared size, checks the CRC, returns little-endian row-major elements. Throws
-    /// Error{MalformedFile, IoFailure (the file shrank), OutOfMemory}, Error{InvalidParameter} for an unknown name.
+    /// Error{MalformedFile, IoFailure (the file shrank), OutOfMemory}, Error{UnsupportedFeature} with the member's
+    /// `unsupported`, Error{InvalidParameter} for an unknown name.
     NpyArray read(const NpzMember& member) const;
     NpyArray read(std::string_view name) const;
 

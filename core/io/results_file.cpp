@@ -5,6 +5,7 @@
 #include "core/base/memory_estimate.h"
 #include "core/io/hdf5_dataset.h"
 #include "core/io/json_limits.h"
+#include "core/io/printable_name.h"
 
 #include <nlohmann/json.hpp>
 
@@ -38,7 +39,7 @@ std::size_t countRuns(hid_t group, const std::string& subject)
         std::size_t number = 0;
         const auto [end, problem] = std::from_chars(name.data(), name.data() + name.size(), number);
         if (problem != std::errc() || end != name.data() + name.size() || number >= names.size() || seen[number] || std::to_string(number) != name)
-            throw Error(ErrorCode::MalformedFile, "found the run '" + name.substr(0, 64) + "', expected runs numbered 0 to " + std::to_string(names.size() - 1), subject);
+            throw Error(ErrorCode::MalformedFile, "found the run '" + printableName(name) + "', expected runs numbered 0 to " + std::to_string(names.size() - 1), subject);
         seen[number] = true;
     }
     return names.size();
@@ -55,7 +56,7 @@ void requireWritable(const StoredRun& run, const std::string& subject)
     require(run.arrays.size() <= kMaximumArrays, "a stored run has too many arrays");
     for (const auto& [name, values] : run.arrays)
         require(!name.empty() && name != "." && name.size() <= kMaximumArrayName && name.find_first_of(std::string_view("/\0", 2)) == std::string::npos,
-                "the array '" + name.substr(0, 64) + "' cannot be stored: expected a name without '/'");
+                "the array '" + printableName(name) + "' cannot be stored: expected a name without '/'");
     for (const std::string* json : {&run.parametersJson, &run.reportJson})
         try {
             requireObject(*json, subject);
@@ -86,7 +87,7 @@ StoredRun readRun(hid_t group, const std::string& subject)
     requireObject(run.reportJson, subject + ", report");
     const Hdf5Handle arrays = openGroup(group, "arrays", subject);
     for (const std::string& name : linkNames(arrays, kMaximumArrays, subject + ", arrays")) {
-        const std::string arraySubject = subject + ", array '" + name.substr(0, 64) + "'";
+        const std::string arraySubject = subject + ", array '" + printableName(name) + "'";
         const FloatDataset dataset = inspectFloats(openDataset(arrays, name, subject), 1, arraySubject);
         requireMemory(8 * dataset.elements(), arraySubject);
         std::vector<double> values(dataset.elements());
