@@ -22,7 +22,7 @@ std::optional<QString> writeWidgetPicture(QWidget& widget, const QString& captio
 QImage figureImage(const Figure& figure, double devicePixelRatio = 2); ///< with caption
 QString figureTable(const Figure& figure);                             ///< CSV text with "# " caption lines
 void copyFigurePicture(const Figure& figure);                          ///< to the clipboard
-void copyFigureTable(const Figure& figure);                            ///< to the clipboard, tab-separated
+void copyFigureTable(const Figure& figure);                            ///< to the clipboard, as figureTable
 QString csvField(const QString& text);                                 ///< quoted where RFC 4180 asks for it
 
 std::optional<FigureFormat> figureFormatOf(const QString& path); ///< by suffix

@@ -9,7 +9,7 @@
 namespace tamis::views {
 
 /// resources/icons/<name>.svg in the colour of `ink` (asked for at each drawing, so that it follows the theme; disabled:
-/// Ink::Baseline). Unknown name: a null icon.
+/// Ink::Border). Unknown name: a null icon.
 QIcon themedIcon(const QString& name, Ink ink = Ink::Text);
 QIcon applicationIcon();
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include "app/jobs/job_queue.h"
+
+#include <QAbstractTableModel>
+
+namespace tamis::app {
+
+/// A JobQueue as a table. Column Progress carries its fraction (0..1) in kFractionRole for a progress bar.
+class JobModel : public QAbstractTableModel
+{
+    Q_OBJECT
+public:
+    enum Column { Title, State, Progress, Elapsed, Remaining, Message, ColumnCount };
+    static constexpr int kFractionRole = Qt::UserRole + 1;
+
+    explicit JobModel(JobQueue& queue, QObject* parent = nullptr); ///< the queue must outlive the model
+    int rowCount(const QModelIndex& parent = {}) const override;
+    int columnCount(const QModelIndex& parent = {}) const override;
+    QVariant data(const QModelIndex& index, int role = Qt::DisplayRole) const override;
+    QVariant headerData(int section, Qt::Orientation orientation, int role = Qt::DisplayRole) const override;
+
+private:
+    JobQueue& m_queue;
+    int m_rows = 0;
+};
+
+} // namespace tamis::app

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/jobs/lane.h"
+#include "core/base/error.h"
+
+#include <QElapsedTimer>
+#include <QTest>
+
+#include <atomic>
+#include <chrono>
+
+using namespace tamis;
+using namespace tamis::app;
+
+namespace {
+/// Burns processor time, as a decomposition would; sees a stop every millisecond.
+void burn(int milliseconds, const RunContext& context)
+{
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+    while (std::chrono::steady_clock::now() < end) {
+        const auto slice = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+        while (std::chrono::steady_clock::now() < slice) {
+        }
+        context.throwIfStopped();
+    }
+}
+
+using IntLane = Lane<int, int>;
+} // namespace
+
+class TstLane : public QObject
+{
+    Q_OBJECT
+private slots:
+    void aSliderDragDrawsPicturesAllTheWay()
+    {
+        // 60 events 8 ms apart, 20 ms of coarse and 200 ms of final work each: pure cancel-on-new would draw nothing.
+        std::vector<int> shown;
+        IntLane lane(
+            [](int value, Level level, const RunContext& context, const auto&) {
+                burn(level == Level::Coarse ? 20 : 200, context);
+                return std::make_shared<const int>(value);
+            },
+            [&](const auto& result, int request, Level, bool) {
+                QCOMPARE(*result, request);
+                shown.push_back(*result);
+            });
+        QElapsedTimer sinceTick;
+        qint64 longestGap = 0;
+        QTimer ticker;
+        connect(&ticker, &QTimer::timeout, this, [&] { longestGap = std::max(longestGap, sinceTick.restart()); });
+        sinceTick.start();
+        ticker.start(1);
+        for (int i = 0; i < 60; ++i) {
+            lane.request(i);
+            QTest::qWait(8);
+        }
+        const auto during = shown.size();
+        QTRY_VERIFY_WITH_TIMEOUT(!lane.isBusy(), 5000);
+        qInfo("pictures while dragging: %zu, longest pause of the window's thread: %lld ms", during, static_cast<long long>(longestGap));
+        QVERIFY2(during >= 10, "fewer than 10 pictures while dragging");
+        QVERIFY2(longestGap <= 50, "the window's thread was blocked");
+        QVERIFY(std::is_sorted(shown.begin(), shown.end()));
+        QCOMPARE(shown.back(), 59);
+        QCOMPARE(lane.counts().finals, 1);
+    }
+    void aNewRequestStopsTheRefinement()
+    {
+        std::atomic<bool> stopped = false;
+        IntLane lane(
+            [&](int value, Level level, const RunContext& context, const auto&) -> std::shared_ptr<const int> {
+                if (level == Level::Coarse)
+                    return nullptr;
+                try {
+                    burn(value == 0 ? 20000 : 1, context);
+                } catch (const Error&) {
+                    stopped = true;
+                    throw;
+                }
+                return std::make_shared<const int>(value);
+            },
+            [](const auto&, int, Level, bool) {});
+        lane.request(0);
+        QTest::qWait(50);
+        QElapsedTimer clock;
+        clock.start();
+        lane.request(1);
+        QTRY_VERIFY_WITH_TIMEOUT(!lane.isBusy(), 5000);
+        qInfo("from request to result past a cancelled refinement: %lld ms", static_cast<long long>(clock.elapsed()));
+        QVERIFY(stopped);
+        QVERIFY(clock.elapsed() < 1000); // QTRY polls every 50 ms; burn() sees the stop within 1 ms
+        QCOMPARE(lane.counts().finals, 1);
+        QCOMPARE(lane.counts().failures, 0);
+    }
+    void aResultOfACancelledRequestIsNotShown()
+    {
+        int received = 0;
+        IntLane lane(
+            [](int value, Level, const RunContext& context, const auto&) {
+                burn(20, context);
+                return std::make_shared<const int>(value);
+            },
+            [&](const auto&, int, Level, bool) { ++received; });
+        lane.request(1);
+        QTest::qWait(5);
+        lane.cancel();
+        QVERIFY(!lane.isBusy());
+        QTest::qWait(100);
+        QCOMPARE(received, 0);
+    }
+    void partialResultsArrive()
+    {
+        std::vector<bool> partials;
+        IntLane lane(
+            [](int, Level level, const RunContext&, const auto& publish) -> std::shared_ptr<const int> {
+                if (level == Level::Coarse)
+                    return nullptr;
+                publish(std::make_shared<const int>(1));
+                std::this_thread::sleep_for(std::chrono::milliseconds(50));
+                return std::make_shared<const int>(2);
+            },
+            [&](const auto&, int, Level, bool partial) { partials.push_back(partial); });
+        lane.request(1);
+        QTRY_VERIFY(!lane.isBusy());
+        QCOMPARE(partials, (std::vector<bool>{true, false}));
+    }
+    void everyExceptionIsOneSentence()
+    {
+        QString sentence;
+        IntLane lane(
+            [](int value, Level level, const RunContext&, const auto&) -> std::shared_ptr<const int> {
+                if (level == Level::Coarse)
+                    return nullptr;
+                if (value == 0)
+                    throw Error(ErrorCode::MalformedFile, "is torn", "a.bin", 7);
+                if (value == 1)
+                    throw std::bad_alloc();
+                throw 42;
+            },
+            [](const auto&, int, Level, bool) {});
+        connect(&lane, &LaneCore::failed, this, [&](const QString& text) { sentence = text; });
+        const QStringList expected{"a.bin: is torn (at byte 7)", "The system has no memory left for this.",
+                                   "Something failed without saying what."};
+        for (int i = 0; i < 3; ++i) {
+            sentence.clear();
+            lane.request(i);
+            QTRY_COMPARE(sentence, expected[i]);
+        }
+    }
+    void goingAwayWhileBusyIsQuick()
+    {
+        QElapsedTimer clock;
+        {
+            IntLane lane(
+                [](int value, Level level, const RunContext& context, const auto&) {
+                    burn(level == Level::Coarse ? 20 : 20000, context);
+                    return std::make_shared<const int>(value);
+                },
+                [](const auto&, int, Level, bool) {});
+            lane.request(1);
+            QTest::qWait(60);
+            clock.start();
+        }
+        qInfo("destroyed in %lld ms", static_cast<long long>(clock.elapsed()));
+        QVERIFY(clock.elapsed() < 1000);
+    }
+};
+
+QTEST_GUILESS_MAIN(TstLane)
+#include "tst_lane.moc"

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/common/chart_figure.h"
+
+#include "views/common/chart_canvas.h"
+#include "views/common/figure_export.h"
+
+#include <QPainter>
+
+#include <map>
+
+namespace tamis::views {
+namespace {
+QString exactNumber(double value) { return QString::number(value, 'g', 17); }
+
+/// The shortest text that reads back as the same double.
+QString shortestNumber(double value)
+{
+    for (int digits = 6; digits < 17; ++digits)
+        if (const QString text = QString::number(value, 'g', digits); text.toDouble() == value)
+            return text;
+    return exactNumber(value);
+}
+} // namespace
+
+QSize ChartFigure::figureSize() const { return m_chart.canvas()->size(); }
+
+void ChartFigure::paintFigure(QPainter& painter) const
+{
+    ChartCanvas* canvas = m_chart.canvas();
+    canvas->render(&painter, QRectF(QPointF(0, 0), QSizeF(canvas->size())), canvas->viewport()->rect(), Qt::IgnoreAspectRatio);
+}
+
+QString ChartFigure::figureCsv() const
+{
+    const auto& series = m_chart.series();
+    std::map<double, std::vector<QString>> rows;
+    for (std::size_t i = 0; i < series.size(); ++i)
+        for (const auto& point : series[i].points) {
+            auto& cells = rows[point.x];
+            cells.resize(series.size());
+            cells[i] = shortestNumber(point.y);
+        }
+    const QString x = m_chart.axes().xTitle;
+    QString text = csvField(x.isEmpty() ? QStringLiteral("x") : x);
+    for (const auto& one : series)
+        text += QLatin1Char(',') + csvField(QString::fromStdString(one.name));
+    text += QLatin1Char('\n');
+    for (const auto& [key, cells] : rows) {
+        text += shortestNumber(key);
+        for (const QString& cell : cells)
+            text += QLatin1Char(',') + cell;
+        text += QLatin1Char('\n');
+    }
+    return text;
+}
+
+QString ChartFigure::figureCaption() const { return m_chart.caption(); }
+
+std::optional<QString> renderChartToFile(const ChartDescription& description, const QString& path, const QSize& size)
+{
+    const auto format = figureFormatOf(path);
+    if (!format)
+        return QObject::tr("The format of %1 is unknown: expected a name that ends in .png, .svg or .csv.").arg(path);
+    LineChart chart;
+    chart.setAttribute(Qt::WA_DontShowOnScreen);
+    chart.resize(size);
+    chart.setAxes(description.axes);
+    chart.setSeries(description.series);
+    chart.setCursor(description.cursor, description.cursorLabel);
+    chart.setCaption(description.caption);
+    chart.show(); // never on a screen: lays out the widgets and the chart
+    return writeFigure(ChartFigure(chart), *format, path);
+}
+
+} // namespace tamis::views
