@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/common/chart_canvas.h"
 
+#include "views/common/nice_step.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
 
@@ -21,9 +22,25 @@ namespace {
 constexpr double kCursorReach = 8;   ///< pixels around the cursor that take hold of it
 constexpr double kMostDecades = 12;  ///< of a logarithmic axis: below is rounding noise
 constexpr int kBadgeDelayMs = 150;
+constexpr double kTickPixels = 70;   ///< about this far apart on a linear axis
 
 double forward(double v, bool logarithmic) { return logarithmic ? std::log10(std::max(v, 1e-300)) : v; }
 double backward(double v, bool logarithmic) { return logarithmic ? std::pow(10.0, v) : v; }
+
+/// Round steps on a linear axis; on a logarithmic one powers of ten, or of a smaller base where the range is short.
+void placeTicks(QAbstractAxis* axis, double low, double high, double pixels)
+{
+    if (auto* linear = qobject_cast<QValueAxis*>(axis)) {
+        linear->setTickType(QValueAxis::TicksDynamic);
+        linear->setTickAnchor(0);
+        linear->setTickInterval(niceStep(high - low, std::clamp(static_cast<int>(pixels / kTickPixels), 2, 8)));
+    } else if (auto* logarithmic = qobject_cast<QLogValueAxis*>(axis)) {
+        const double decades = std::log10(high / low);
+        logarithmic->setBase(decades >= 1.5 ? 10 : decades >= 0.6 ? 2 : std::pow(10, std::max(decades, 1e-6) / 4));
+        logarithmic->setLabelFormat(decades >= 0.6 ? QStringLiteral("%g") : QStringLiteral("%.3g"));
+    }
+    axis->setRange(low, high);
+}
 } // namespace
 
 ChartCanvas::ChartCanvas(QWidget* parent) : QChartView(parent)
@@ -76,10 +93,13 @@ void ChartCanvas::setSeries(const std::vector<report::Series>& series)
         m_lines.pop_back();
     }
     const bool needsRight = std::any_of(series.begin(), series.end(), [](const auto& s) { return s.secondary; });
-    if (needsRight != (m_right != nullptr))
+    if (needsRight != (m_right != nullptr)) {
         rebuildAxes();
+        restyle();
+    }
     fill();
-    restyle();
+    stylePens();
+    viewport()->update();
 }
 
 void ChartCanvas::fill()
@@ -92,10 +112,13 @@ void ChartCanvas::fill()
                 points.append({p.x, p.y});
         m_lines[i]->replace(points);
         m_lines[i]->setName(QString::fromStdString(m_series[i].name));
-        for (auto* axis : m_lines[i]->attachedAxes())
-            m_lines[i]->detachAxis(axis);
-        m_lines[i]->attachAxis(m_x);
-        m_lines[i]->attachAxis(m_series[i].secondary && m_right ? m_right : m_y);
+        const QList<QAbstractAxis*> wanted{m_x, m_series[i].secondary && m_right ? m_right : m_y};
+        if (m_lines[i]->attachedAxes() != wanted) {
+            for (auto* axis : m_lines[i]->attachedAxes())
+                m_lines[i]->detachAxis(axis);
+            for (auto* axis : wanted)
+                m_lines[i]->attachAxis(axis);
+        }
     }
     if (!m_zoomed) {
         m_xRange = fullRange(true, false);
@@ -162,7 +185,6 @@ void ChartCanvas::restyle()
     chart()->setBackgroundRoundness(0);
     chart()->legend()->setLabelColor(theme.color(Ink::Text));
     chart()->legend()->setFont(Theme::smallFont(font()));
-    chart()->legend()->setVisible(!m_series.empty());
     for (auto* axis : {m_x, m_y, m_right}) {
         if (!axis)
             continue;
@@ -174,17 +196,22 @@ void ChartCanvas::restyle()
         axis->setMinorGridLineVisible(false);
         axis->setLinePen(QPen(theme.color(Ink::Border), 1));
     }
+    stylePens();
+    viewport()->update();
+}
+
+void ChartCanvas::stylePens()
+{
+    const auto& theme = Theme::instance();
+    if (chart()->legend()->isVisible() != !m_series.empty())
+        chart()->legend()->setVisible(!m_series.empty());
     for (std::size_t i = 0; i < m_lines.size(); ++i) {
         const int color = m_series[i].group >= 0 ? m_series[i].group : static_cast<int>(i);
         QPen pen(theme.seriesColor(color), m_series[i].dashed ? 1.4 : 2.0);
-        if (m_series[i].dashed)
-            pen.setStyle(Qt::DashLine);
-        pen.setCosmetic(true);
-        m_lines[i]->setPen(pen);
-        m_lines[i]->setColor(pen.color());
-        m_lines[i]->setPen(pen);
+        pen.setStyle(m_series[i].dashed ? Qt::DashLine : Qt::SolidLine);
+        pen.setJoinStyle(Qt::RoundJoin);
+        m_lines[i]->setPen(pen); // not cosmetic: lines keep their weight at 200 %
     }
-    viewport()->update();
 }
 
 ChartCanvas::Range ChartCanvas::fullRange(bool horizontal, bool secondary) const
@@ -223,17 +250,17 @@ ChartCanvas::Range ChartCanvas::fullRange(bool horizontal, bool secondary) const
 
 void ChartCanvas::applyRanges()
 {
-    m_x->setRange(m_xRange.low, m_xRange.high);
-    m_y->setRange(m_yRange.low, m_yRange.high);
+    const QRectF area = plotArea();
+    // The ends of a logarithmic axis are widened by less than a pixel: Qt Charts computes ln(0.01) / ln(10) a little above
+    // -2 and would leave the last decade without its label.
+    const auto place = [](QAbstractAxis* axis, const Range& range, bool logarithmic, double pixels) {
+        const double slack = logarithmic ? 1e-9 : 0;
+        placeTicks(axis, range.low * (1 - slack), range.high * (1 + slack), pixels);
+    };
+    place(m_x, m_xRange, m_axes.logX, area.width());
+    place(m_y, m_yRange, m_axes.logY, area.height() * 1.4);
     if (m_right)
-        m_right->setRange(m_rightRange.low, m_rightRange.high);
-    if (!m_zoomed)
-        for (auto* axis : {m_y, m_right})
-            if (auto* linear = qobject_cast<QValueAxis*>(axis)) {
-                linear->setTickCount(6);
-                linear->applyNiceNumbers();
-                (axis == m_y ? m_yRange : m_rightRange) = {linear->min(), linear->max()};
-            }
+        place(m_right, m_rightRange, false, area.height() * 1.4);
     viewport()->update();
 }
 
@@ -278,13 +305,15 @@ void ChartCanvas::resetZoom()
 QRectF ChartCanvas::plotArea() const { return chart()->plotArea(); }
 int ChartCanvas::seriesObjects() const { return static_cast<int>(chart()->series().size()); }
 
-QPointF ChartCanvas::toPixel(double x, double y) const
+QPointF ChartCanvas::toPixel(double x, double y, bool secondary) const
 {
     const QRectF area = plotArea();
+    const bool logY = m_axes.logY && !secondary;
+    const Range& vertical = secondary ? m_rightRange : m_yRange;
     const double xl = forward(m_xRange.low, m_axes.logX), xh = forward(m_xRange.high, m_axes.logX);
-    const double yl = forward(m_yRange.low, m_axes.logY), yh = forward(m_yRange.high, m_axes.logY);
+    const double yl = forward(vertical.low, logY), yh = forward(vertical.high, logY);
     return {area.left() + (forward(x, m_axes.logX) - xl) / (xh - xl) * area.width(),
-            area.bottom() - (forward(y, m_axes.logY) - yl) / (yh - yl) * area.height()};
+            area.bottom() - (forward(y, logY) - yl) / (yh - yl) * area.height()};
 }
 
 double ChartCanvas::fromPixelX(double px) const
@@ -310,11 +339,13 @@ bool ChartCanvas::nearCursor(const QPointF& position) const
 
 void ChartCanvas::moveCursor(double x, bool finished)
 {
-    x = std::round(std::clamp(x, m_xRange.low, m_xRange.high));
+    x = std::clamp(x, m_xRange.low, m_xRange.high);
+    if (m_axes.wholeX)
+        x = std::clamp(std::round(x), std::ceil(m_xRange.low), std::floor(m_xRange.high));
     if (!finished && m_cursor && *m_cursor == x)
         return;
     m_cursor = x;
-    m_cursorLabel = QString::number(x);
+    m_cursorLabel = formatNumber(x, 6);
     viewport()->update();
     emit cursorMoved(x, finished);
 }
@@ -421,6 +452,12 @@ void ChartCanvas::keyPressEvent(QKeyEvent* event)
         QChartView::keyPressEvent(event);
 }
 
+void ChartCanvas::resizeEvent(QResizeEvent* event)
+{
+    QChartView::resizeEvent(event);
+    applyRanges(); // as many ticks as there is room for
+}
+
 void ChartCanvas::leaveEvent(QEvent* event)
 {
     m_pointerInside = false;
@@ -448,7 +485,7 @@ void ChartCanvas::drawForeground(QPainter* painter, const QRectF&)
             painter->setPen(QPen(theme.color(Ink::Accent), 2));
             painter->drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()));
             const QFontMetricsF metrics(font());
-            const QString label = m_cursorLabel.isEmpty() ? QString::number(*m_cursor) : m_cursorLabel;
+            const QString label = m_cursorLabel.isEmpty() ? formatNumber(*m_cursor, 6) : m_cursorLabel;
             QRectF box(0, 0, metrics.horizontalAdvance(label) + 12, metrics.height() + 4);
             box.moveTopLeft({std::clamp(x - box.width() / 2, area.left(), std::max(area.left(), area.right() - box.width())),
                              area.top()});
@@ -472,29 +509,58 @@ void ChartCanvas::drawForeground(QPainter* painter, const QRectF&)
     painter->restore();
 }
 
-void ChartCanvas::drawHover(QPainter* painter) const
+QStringList ChartCanvas::hoverLines(double x, std::vector<HoverPoint>* found) const
 {
-    if (!m_pointerInside || m_drag == Drag::Band || m_drag == Drag::Pan)
-        return;
-    const auto& theme = Theme::instance();
-    const QRectF area = plotArea();
-    const double x = std::round(fromPixelX(m_pointer.x()));
-    struct Row {
-        QColor color;
-        QString text;
-    };
-    std::vector<Row> rows{{theme.color(Ink::Text), QStringLiteral("%1 %2").arg(m_axes.xTitle, QString::number(x))}};
-    for (std::size_t i = 0; i < m_series.size() && rows.size() < 14; ++i) {
+    constexpr std::size_t kMostRows = 13;
+    QStringList lines{QStringLiteral("%1 %2").arg(m_axes.xTitle, formatNumber(x, 6))};
+    found->clear();
+    for (std::size_t i = 0; i < m_series.size() && found->size() < kMostRows; ++i) {
         const auto& points = m_series[i].points;
         if (points.empty() || !m_lines[i]->isVisible())
             continue;
         auto near = std::lower_bound(points.begin(), points.end(), x, [](const auto& p, double v) { return p.x < v; });
         if (near == points.end() || (near != points.begin() && x - (near - 1)->x < near->x - x))
             --near;
-        if (x < points.front().x - 1 || x > points.back().x + 1)
+        const double reach = m_axes.wholeX ? 1 : 0.02 * (m_xRange.high - m_xRange.low);
+        if (x < points.front().x - reach || x > points.back().x + reach)
             continue;
-        rows.push_back({m_lines[i]->color(), QString::fromStdString(m_series[i].name) + QStringLiteral("  ") + formatNumber(near->y)});
+        found->push_back({toPixel(near->x, near->y, m_series[i].secondary), m_lines[i]->color()});
+        lines.append(QString::fromStdString(m_series[i].name) + QStringLiteral("  ") + formatNumber(near->y));
     }
+    return lines;
+}
+
+QStringList ChartCanvas::hoverLines() const
+{
+    if (!m_pointerInside || m_series.empty())
+        return {};
+    const double x = fromPixelX(m_pointer.x());
+    std::vector<HoverPoint> found;
+    return hoverLines(m_axes.wholeX ? std::round(x) : x, &found);
+}
+
+void ChartCanvas::drawHover(QPainter* painter)
+{
+    if (!m_pointerInside || m_exporting || m_drag == Drag::Band || m_drag == Drag::Pan)
+        return;
+    const auto& theme = Theme::instance();
+    const QRectF area = plotArea();
+    double x = fromPixelX(m_pointer.x());
+    if (m_axes.wholeX)
+        x = std::round(x);
+    struct Row {
+        QColor color;
+        QString text;
+    };
+    std::vector<Row> rows;
+    for (const QString& line : hoverLines(x, &m_hoverPoints))
+        rows.push_back({rows.empty() ? theme.color(Ink::Text) : m_hoverPoints[rows.size() - 1].color, line});
+    for (const auto& point : m_hoverPoints)
+        if (area.contains(point.position)) {
+            painter->setPen(QPen(theme.color(Ink::Panel), 1.5));
+            painter->setBrush(point.color);
+            painter->drawEllipse(point.position, 4, 4);
+        }
     const QFont small = Theme::smallFont(font());
     const QFontMetricsF metrics(small);
     double width = 0;
@@ -526,9 +592,16 @@ void ChartCanvas::drawHover(QPainter* painter) const
     }
 }
 
+void ChartCanvas::paintPicture(QPainter& painter)
+{
+    m_exporting = true;
+    render(&painter, QRectF(QPointF(0, 0), QSizeF(size())), viewport()->rect(), Qt::IgnoreAspectRatio);
+    m_exporting = false;
+}
+
 void ChartCanvas::drawBadge(QPainter* painter) const
 {
-    if (!m_badge)
+    if (!m_badge || m_exporting)
         return;
     const auto& theme = Theme::instance();
     const QString text = tr("updating…");

@@ -27,7 +27,9 @@ public:
     bool isZoomed() const noexcept { return m_zoomed; }
     void resetZoom();
     QRectF plotArea() const;
-    QPointF toPixel(double x, double y) const;
+    QPointF toPixel(double x, double y, bool secondary = false) const;
+    QStringList hoverLines() const;        ///< text under the pointer: x, then one line a series; empty without hover
+    void paintPicture(QPainter& painter);  ///< for export: without hover and badge
     int seriesObjects() const; ///< QLineSeries in the chart, for tests: they are reused
 
 signals:
@@ -43,15 +45,21 @@ protected:
     void wheelEvent(QWheelEvent* event) override;
     void keyPressEvent(QKeyEvent* event) override;
     void leaveEvent(QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
 
 private:
     struct Range {
         double low = 0, high = 1;
     };
+    struct HoverPoint {
+        QPointF position;
+        QColor color;
+    };
     enum class Drag { None, Cursor, Band, Pan };
 
     void rebuildAxes();
     void restyle();
+    void stylePens();
     void fill();
     void applyRanges();
     Range fullRange(bool horizontal, bool secondary) const;
@@ -60,7 +68,8 @@ private:
     bool nearCursor(const QPointF& position) const;
     void moveCursor(double x, bool finished);
     void zoomTo(const QRectF& pixels);
-    void drawHover(QPainter* painter) const;
+    QStringList hoverLines(double x, std::vector<HoverPoint>* found) const;
+    void drawHover(QPainter* painter);
     void drawBadge(QPainter* painter) const;
 
     std::vector<report::Series> m_series;
@@ -70,13 +79,14 @@ private:
     QAbstractAxis* m_y = nullptr;
     QAbstractAxis* m_right = nullptr;
     Range m_xRange, m_yRange, m_rightRange;
-    bool m_zoomed = false, m_stale = false, m_badge = false;
+    bool m_zoomed = false, m_stale = false, m_badge = false, m_exporting = false;
     QTimer m_badgeTimer;
     std::optional<double> m_cursor;
     QString m_cursorLabel, m_emptyText;
     Drag m_drag = Drag::None;
     QPointF m_dragStart, m_pointer;
     bool m_pointerInside = false;
+    std::vector<HoverPoint> m_hoverPoints;
     Range m_panX, m_panY;
 };
 

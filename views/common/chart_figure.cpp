@@ -26,8 +26,7 @@ QSize ChartFigure::figureSize() const { return m_chart.canvas()->size(); }
 
 void ChartFigure::paintFigure(QPainter& painter) const
 {
-    ChartCanvas* canvas = m_chart.canvas();
-    canvas->render(&painter, QRectF(QPointF(0, 0), QSizeF(canvas->size())), canvas->viewport()->rect(), Qt::IgnoreAspectRatio);
+    m_chart.canvas()->paintPicture(painter);
 }
 
 QString ChartFigure::figureCsv() const

@@ -18,6 +18,7 @@ class ChartCanvas;
 struct ChartAxes {
     QString xTitle, yTitle, rightTitle; ///< with units
     bool logX = false, logY = false;    ///< a logarithmic axis drops what is not positive
+    bool wholeX = true; ///< x counts (ranks, layers): cursor and hover stand on whole numbers
     bool operator==(const ChartAxes&) const = default;
 };
 
