@@ -43,9 +43,7 @@ void fixSign(std::span<double> vector)
 std::vector<double> symmetricEigenvalues(tensor::Matrix<double> a, const RunContext& context)
 {
     checkSymmetricInput(a);
-    context.setParts(symmetricEigenvaluesMacs(a.rows()));
-    const RunContext part = context.part(symmetricEigenvaluesMacs(a.rows()), "eigenvalues");
-    std::vector<double> values = tridiagonalEigenvalues(reduceToTridiagonal(a.view(), part), context);
+    std::vector<double> values = tridiagonalEigenvalues(reduceToTridiagonal(a.view(), context), context);
     std::ranges::reverse(values);
     context.finish();
     return values;
