@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/session/session_file.h"
+
+#include "core/base/atomic_file.h"
+#include "core/base/error.h"
+#include "core/io/json_limits.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+
+namespace tamis::app {
+namespace {
+using Json = nlohmann::ordered_json;
+constexpr const char* kSchema = "tamis.session/1";
+constexpr io::JsonLimits kLimits{8u << 20, 16, 200'000};
+constexpr const char* kCurveNames[] = {"singular-values", "cumulative-energy", "loss", "relative-loss"};
+
+/// Reads keys of one object; an ill-typed value becomes one sentence with the key's path.
+class Reader {
+public:
+    Reader(const nlohmann::json& object, std::string path, const std::string& subject)
+        : m_object(object), m_path(std::move(path)), m_subject(subject)
+    {
+        if (!object.is_object())
+            fail(m_path.empty() ? "the document" : m_path, object, "an object");
+    }
+    template <class T> void read(const char* key, T& value) const
+    {
+        const auto found = m_object.find(key);
+        if (found == m_object.end() || found->is_null())
+            return; // optional: keeps its default
+        const std::string path = at(key);
+        if constexpr (std::is_same_v<T, bool>) {
+            require(found->is_boolean(), path, *found, "true or false");
+        } else if constexpr (std::is_same_v<T, std::string>) {
+            require(found->is_string(), path, *found, "a text");
+        } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+            require(found->is_array() && std::all_of(found->begin(), found->end(), [](const auto& v) { return v.is_string(); }), path,
+                    *found, "a list of texts");
+        } else if constexpr (std::is_unsigned_v<T>) {
+            require(found->is_number_unsigned(), path, *found, "a whole number from 0");
+        } else if constexpr (std::is_integral_v<T>) {
+            require(found->is_number_integer(), path, *found, "a whole number");
+        } else {
+            require(found->is_number(), path, *found, "a number");
+        }
+        value = found->get<T>();
+    }
+    const nlohmann::json* child(const char* key) const
+    {
+        const auto found = m_object.find(key);
+        return found == m_object.end() || found->is_null() ? nullptr : &*found;
+    }
+    std::string at(const std::string& key) const { return m_path.empty() ? key : m_path + "." + key; }
+    const std::string& subject() const { return m_subject; }
+    [[noreturn]] void fail(const std::string& path, const nlohmann::json& found, const std::string& expected) const
+    {
+        throw Error(ErrorCode::MalformedFile, path + ": found " + std::string(found.type_name()) + ", expected " + expected, m_subject);
+    }
+    void require(bool holds, const std::string& path, const nlohmann::json& found, const std::string& expected) const
+    {
+        if (!holds)
+            fail(path, found, expected);
+    }
+    /// Errors of named values keep their sentence but get the file as subject.
+    template <class F> auto guarded(const std::string& path, F&& parse) const
+    {
+        try {
+            return parse();
+        } catch (const Error& error) {
+            throw Error(ErrorCode::MalformedFile, path + ": " + error.what(), m_subject);
+        }
+    }
+
+private:
+    const nlohmann::json& m_object;
+    std::string m_path;
+    const std::string& m_subject;
+};
+
+Json toJson(const Settings& settings)
+{
+    Json parameters = Json::object(), overrides = Json::object();
+    for (const auto& [name, value] : settings.parameters.all())
+        std::visit([&, &key = name](const auto& v) { parameters[key] = v; }, value);
+    for (const auto& [name, override] : settings.budget.overrides) {
+        Json entry = {{"locked", override.locked}};
+        if (override.rank)
+            entry["rank"] = *override.rank;
+        overrides[name] = entry;
+    }
+    return {{"method", settings.method},
+            {"parameters", parameters},
+            {"keep", settings.budget.keep},
+            {"allocation", plan::allocationName(settings.budget.allocation)},
+            {"accounting", plan::accountingName(settings.budget.accounting)},
+            {"alignment", settings.budget.alignment},
+            {"overrides", overrides}};
+}
+
+Settings settingsFrom(const Reader& reader)
+{
+    Settings settings;
+    reader.read("method", settings.method);
+    if (const auto* parameters = reader.child("parameters")) {
+        reader.require(parameters->is_object(), reader.at("parameters"), *parameters, "an object");
+        for (const auto& [name, value] : parameters->items()) {
+            if (value.is_boolean())
+                settings.parameters.set(name, value.get<bool>());
+            else if (value.is_number_integer())
+                settings.parameters.set(name, value.get<std::int64_t>());
+            else if (value.is_number())
+                settings.parameters.set(name, value.get<double>());
+            else if (value.is_string())
+                settings.parameters.set(name, value.get<std::string>());
+            else
+                reader.fail(reader.at("parameters." + name), value, "a number, a text, true or false");
+        }
+    }
+    auto& budget = settings.budget;
+    reader.read("keep", budget.keep);
+    if (!(budget.keep > 0 && budget.keep <= 1))
+        throw Error(ErrorCode::MalformedFile, reader.at("keep") + ": found " + toText(budget.keep) + ", expected more than 0, at most 1",
+                    reader.subject());
+    std::string name(plan::allocationName(budget.allocation));
+    reader.read("allocation", name);
+    budget.allocation = reader.guarded(reader.at("allocation"), [&] { return plan::parseAllocation(name); });
+    name = plan::accountingName(budget.accounting);
+    reader.read("accounting", name);
+    budget.accounting = reader.guarded(reader.at("accounting"), [&] { return plan::parseAccounting(name); });
+    reader.read("alignment", budget.alignment);
+    if (budget.alignment < 1 || budget.alignment > 4096)
+        throw Error(ErrorCode::MalformedFile, reader.at("alignment") + ": found " + std::to_string(budget.alignment) + ", expected 1 to 4096",
+                    reader.subject());
+    if (const auto* overrides = reader.child("overrides")) {
+        reader.require(overrides->is_object(), reader.at("overrides"), *overrides, "an object");
+        for (const auto& [matrix, value] : overrides->items()) {
+            const Reader entry(value, reader.at("overrides." + matrix), reader.subject());
+            plan::Override override;
+            entry.read("locked", override.locked);
+            if (entry.child("rank")) {
+                std::int64_t rank = 0;
+                entry.read("rank", rank);
+                override.rank = rank;
+            }
+            budget.overrides[matrix] = override;
+        }
+    }
+    return settings;
+}
+
+Json toJson(const KeptPoint& point)
+{
+    Json cost = {{"parameters", point.cost.parameters}, {"bytes", point.cost.bytes}, {"macs", point.cost.macs}};
+    cost["latencyMs"] = std::isfinite(point.cost.latencyMs) ? Json(point.cost.latencyMs) : Json(nullptr);
+    return {{"label", point.label}, {"settings", toJson(point.settings)}, {"keep", point.keep}, {"relativeLoss", point.relativeLoss},
+            {"cost", cost}, {"baseline", point.baseline}};
+}
+
+KeptPoint pointFrom(const Reader& reader)
+{
+    KeptPoint point;
+    reader.read("label", point.label);
+    if (const auto* settings = reader.child("settings"))
+        point.settings = settingsFrom(Reader(*settings, reader.at("settings"), reader.subject()));
+    reader.read("keep", point.keep);
+    reader.read("relativeLoss", point.relativeLoss);
+    reader.read("baseline", point.baseline);
+    if (const auto* value = reader.child("cost")) {
+        const Reader cost(*value, reader.at("cost"), reader.subject());
+        cost.read("parameters", point.cost.parameters);
+        cost.read("bytes", point.cost.bytes);
+        cost.read("macs", point.cost.macs);
+        cost.read("latencyMs", point.cost.latencyMs);
+    }
+    return point;
+}
+
+std::string writtenPath(const std::string& path, const std::filesystem::path& base)
+{
+    if (path.empty())
+        return path;
+    const auto relative = std::filesystem::absolute(path).lexically_normal().lexically_relative(std::filesystem::absolute(base));
+    return relative.empty() || *relative.begin() == ".." ? std::filesystem::absolute(path).lexically_normal().string() : relative.string();
+}
+
+std::string readPath(const std::string& path, const std::filesystem::path& base)
+{
+    return path.empty() || std::filesystem::path(path).is_absolute() ? path : (base / path).lexically_normal().string();
+}
+} // namespace
+
+std::string sessionToJson(const SessionState& state, const std::filesystem::path& base)
+{
+    Json points = Json::array();
+    for (const auto& point : state.points)
+        points.push_back(toJson(point));
+    const auto& series = state.chart.series;
+    const Json document = {
+        {"schema", kSchema},
+        {"model", writtenPath(state.modelPath, base)},
+        {"calibration", writtenPath(state.calibrationPath, base)},
+        {"settings", toJson(state.settings)},
+        {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay}}},
+        {"chart",
+         {{"curve", kCurveNames[static_cast<int>(series.curve)]}, {"heldOut", series.heldOut}, {"samples", series.sample},
+          {"baseline", series.baseline}, {"normalised", series.normalised}, {"logX", state.chart.logX}, {"logY", state.chart.logY}}},
+        {"points", points}};
+    return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+SessionState sessionFromJson(std::string_view json, const std::filesystem::path& base, const std::string& subject)
+{
+    const nlohmann::json document = io::parseJson(json, kLimits, subject);
+    const Reader reader(document, "", subject);
+    std::string schema;
+    reader.read("schema", schema);
+    if (schema != kSchema)
+        throw Error(schema.rfind("tamis.session/", 0) == 0 ? ErrorCode::UnsupportedFeature : ErrorCode::MalformedFile,
+                    "schema: found '" + schema.substr(0, 60) + "', expected '" + kSchema + "'", subject);
+    SessionState state;
+    reader.read("model", state.modelPath);
+    reader.read("calibration", state.calibrationPath);
+    state.modelPath = readPath(state.modelPath, base);
+    state.calibrationPath = readPath(state.calibrationPath, base);
+    if (const auto* settings = reader.child("settings"))
+        state.settings = settingsFrom(Reader(*settings, "settings", subject));
+    if (const auto* value = reader.child("selection")) {
+        const Reader selection(*value, "selection", subject);
+        selection.read("current", state.selection.current);
+        selection.read("overlay", state.selection.overlay);
+    }
+    if (const auto* value = reader.child("chart")) {
+        const Reader chart(*value, "chart", subject);
+        auto& series = state.chart.series;
+        std::string curve = kCurveNames[static_cast<int>(series.curve)];
+        chart.read("curve", curve);
+        const auto* found = std::find(std::begin(kCurveNames), std::end(kCurveNames), curve);
+        if (found == std::end(kCurveNames))
+            throw Error(ErrorCode::MalformedFile, "chart.curve: found '" + curve.substr(0, 60) + "', expected the name of a curve", subject);
+        series.curve = static_cast<report::Curve>(found - std::begin(kCurveNames));
+        chart.read("heldOut", series.heldOut);
+        chart.read("samples", series.sample);
+        chart.read("baseline", series.baseline);
+        chart.read("normalised", series.normalised);
+        chart.read("logX", state.chart.logX);
+        chart.read("logY", state.chart.logY);
+    }
+    if (const auto* points = reader.child("points")) {
+        reader.require(points->is_array(), "points", *points, "a list");
+        for (std::size_t i = 0; i < points->size(); ++i)
+            state.points.push_back(pointFrom(Reader((*points)[i], "points[" + std::to_string(i) + "]", subject)));
+    }
+    return state;
+}
+
+SessionState readSession(const std::filesystem::path& file)
+{
+    return sessionFromJson(io::readSmallFile(file, kLimits.bytes), std::filesystem::absolute(file).parent_path(), file.string());
+}
+
+void writeSession(const std::filesystem::path& file, const SessionState& state)
+{
+    writeFileAtomically(file, sessionToJson(state, std::filesystem::absolute(file).parent_path()));
+}
+
+} // namespace tamis::app

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Everything that a session file holds, as one value.
+#include "core/base/parameter_schema.h"
+#include "core/plan/allocate.h"
+#include "core/report/budget_report.h"
+#include "core/report/spectrum_series.h"
+
+#include <string>
+#include <vector>
+
+namespace tamis::app {
+
+/// What decides a configuration.
+struct Settings {
+    std::string method = "spectrum.whitened";
+    Parameters parameters; ///< of the method; complete once a method is chosen
+    plan::BudgetRequest budget;
+    bool operator==(const Settings&) const = default;
+};
+
+/// One line for captions and tables: "spectrum.whitened, ridge 0.01, keep 60 %, greedy, factors, ranks of 8".
+std::string settingsLine(const Settings& settings);
+
+/// A configuration worth keeping, with the way back to it.
+struct KeptPoint {
+    std::string label;
+    Settings settings;
+    double keep = 1, relativeLoss = 0;
+    report::Cost cost;
+    bool baseline = false;
+    bool operator==(const KeptPoint&) const = default;
+};
+
+/// `points` as the views show them, with the front marked: no other point is better in both parameters and loss.
+std::vector<report::OperatingPoint> operatingPoints(const std::vector<KeptPoint>& points);
+
+/// What is looked at; not undoable.
+struct Selection {
+    std::string current;              ///< matrix in focus
+    std::vector<std::string> overlay; ///< matrices drawn together
+    bool operator==(const Selection&) const = default;
+};
+
+struct ChartChoice {
+    report::SeriesOptions series;
+    bool logX = false, logY = true;
+    bool operator==(const ChartChoice&) const = default;
+};
+
+struct SessionState {
+    std::string modelPath, calibrationPath;
+    Settings settings;
+    Selection selection;
+    ChartChoice chart;
+    std::vector<KeptPoint> points;
+    bool operator==(const SessionState&) const = default;
+};
+
+} // namespace tamis::app
