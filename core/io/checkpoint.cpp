@@ -37,18 +37,21 @@ template <class T> void transpose(const T* source, std::int64_t rows, std::int64
 bool hasMagic(const std::filesystem::path& file, std::string_view magic)
 {
     std::array<char, 16> start = {};
-    std::ifstream stream(file, std::ios::binary);
+    std::ifstream stream;
+    if (std::filesystem::is_regular_file(file)) // opening a FIFO would wait for its writer
+        stream.open(file, std::ios::binary);
     return stream.read(start.data(), static_cast<std::streamsize>(magic.size())) && std::string_view(start.data(), magic.size()) == magic;
 }
 
 // 8 bytes of a length that fits the file, then an opening brace.
 bool looksLikeSafetensors(const std::filesystem::path& file)
 {
-    std::error_code error;
-    const std::uint64_t size = std::filesystem::file_size(file, error);
+    if (!std::filesystem::is_regular_file(file))
+        return false;
+    const std::uint64_t size = std::filesystem::file_size(file);
     std::array<char, 9> start = {};
     std::ifstream stream(file, std::ios::binary);
-    if (error || !stream.read(start.data(), start.size()))
+    if (!stream.read(start.data(), start.size()))
         return false;
     std::uint64_t length = 0;
     std::memcpy(&length, start.data(), sizeof(length));

@@ -103,6 +103,15 @@ std::string_view withoutWeight(std::string_view name)
     return name;
 }
 
+/// The operator that a tensor belongs to: its weight, or a factor that an export wrote in place of it.
+std::string_view operatorName(std::string_view name)
+{
+    for (const std::string_view suffix : {".weight", ".lowrank_a", ".lowrank_b"})
+        if (name.size() > suffix.size() && name.ends_with(suffix))
+            return name.substr(0, name.size() - suffix.size());
+    return name;
+}
+
 /// `text` ends with `suffix`, which begins at a part of it.
 bool endsWithParts(std::string_view text, std::string_view suffix)
 {
@@ -147,7 +156,7 @@ const Description* describe(const std::vector<TensorEntry>& tensors)
         if (description.family == Family::Opt && hasEncoder)
             continue;
         const bool found = std::any_of(tensors.begin(), tensors.end(), [&](const TensorEntry& tensor) {
-            const std::optional<Numbered> block = blockPart(withoutWeight(tensor.name), description.stem);
+            const std::optional<Numbered> block = blockPart(operatorName(tensor.name), description.stem);
             return block && tensor.shape.size() == 2 && block->after == description.characteristic;
         });
         if (found)
@@ -204,8 +213,8 @@ std::optional<MatrixRef> asMatrix(const TensorEntry& tensor, const Description* 
     MatrixRef matrix;
     if (!setShape(tensor, matrix))
         return std::nullopt;
-    const std::string_view name = withoutWeight(tensor.name);
-    matrix.name = name;
+    const std::string_view name = operatorName(tensor.name);
+    matrix.name = withoutWeight(tensor.name);
     matrix.tensor = tensor.name;
     const Rule* rule = nullptr;
     if (const std::optional<Numbered> block = family ? blockPart(name, family->stem) : std::nullopt) {
@@ -222,7 +231,8 @@ std::optional<MatrixRef> asMatrix(const TensorEntry& tensor, const Description* 
         matrix.role = rule->role;
     const bool multiplies = tensor.shape.size() == 2 || matrix.role == Role::Patch;
     matrix.linear = multiplies && !isTable && tensor::isFloating(tensor.dtype);
-    if (rule != nullptr && rule->transposed && tensor.shape.size() == 2) {
+    const bool isFactor = matrix.name != name; // factors are [out, in] in every family
+    if (rule != nullptr && rule->transposed && tensor.shape.size() == 2 && !isFactor) {
         matrix.transposed = true;
         std::swap(matrix.rows, matrix.cols);
     }

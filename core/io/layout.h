@@ -32,6 +32,7 @@ struct MatrixRef {
     bool linear = true;      ///< a linear operator that a low-rank pair may replace (not embeddings or positions)
 };
 
+/// The factors of an exported operator (<name>.lowrank_a [r, in], <name>.lowrank_b [out, r]) are matrices with its role.
 struct ModelLayout {
     Family family = Family::Unknown;
     int layers = 0;

@@ -56,7 +56,7 @@ void installBusErrorGuard()
 }
 
 // False when a page of `bytes` was gone. No local changes after sigsetjmp, so none needs to be volatile.
-[[gnu::noinline]] bool readsThrough(std::span<const std::byte> bytes, void (*visitor)(std::span<const std::byte>, void*), void* object)
+[[gnu::noinline]] bool readsThrough(std::span<const std::byte> bytes, void (*visitor)(std::span<const std::byte>, void*) noexcept, void* object)
 {
     Access access{.back = {}, .begin = bytes.data(), .end = bytes.data() + bytes.size(), .outer = t_access};
     if (sigsetjmp(access.back, 1) != 0) {

@@ -29,16 +29,17 @@ public:
 
     /// Calls use(bytes) on the mapped bytes [offset, offset + size). When the file shrank before or during the call, `use`
     /// is left where it is (siglongjmp) and Error{IoFailure} is thrown. So `use` may only read the bytes and write memory
-    /// that its caller owns: no object with a destructor, no allocation, no lock, no exception.
+    /// that its caller owns: no object with a destructor, no allocation, no lock; an exception ends the program.
     template <class Use> void visit(std::uint64_t offset, std::uint64_t size, const std::string& subject, Use&& use) const
     {
-        visitGuarded(offset, size, subject,
-                     [](std::span<const std::byte> bytes, void* object) { (*static_cast<std::remove_reference_t<Use>*>(object))(bytes); },
-                     const_cast<void*>(static_cast<const void*>(std::addressof(use))));
+        visitGuarded(
+            offset, size, subject,
+            [](std::span<const std::byte> bytes, void* object) noexcept { (*static_cast<std::remove_reference_t<Use>*>(object))(bytes); },
+            const_cast<void*>(static_cast<const void*>(std::addressof(use))));
     }
 
 private:
-    using Visitor = void (*)(std::span<const std::byte>, void*);
+    using Visitor = void (*)(std::span<const std::byte>, void*) noexcept;
     MappedFile(std::filesystem::path path, int descriptor, const std::byte* data, std::uint64_t size);
     void visitGuarded(std::uint64_t offset, std::uint64_t size, const std::string& subject, Visitor visitor, void* object) const;
     std::filesystem::path m_path;

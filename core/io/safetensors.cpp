@@ -41,7 +41,7 @@ struct Description {
 class HeaderReader final : public nlohmann::json_sax<json>
 {
 public:
-    explicit HeaderReader(const std::string& subject) : m_subject(subject) {}
+    HeaderReader(const std::string& subject, const RunContext& context) : m_subject(subject), m_context(context) {}
     std::vector<Description> tensors;
     std::map<std::string, std::string> metadata;
 
@@ -145,6 +145,8 @@ private:
                         m_subject);
         if (!m_names.insert(name).second)
             throw Error(ErrorCode::MalformedFile, "the name " + quotedName(name) + " occurs twice in the header", m_subject);
+        if (m_names.size() % 1024 == 0)
+            m_context.throwIfStopped();
         m_inMetadata = name == "__metadata__";
         if (m_inMetadata)
             return;
@@ -214,6 +216,7 @@ private:
     }
 
     const std::string& m_subject;
+    const RunContext& m_context;
     std::unordered_set<std::string> m_names;
     std::string* m_metadataValue = nullptr;
     Place m_place = Place::Nothing;
@@ -300,11 +303,12 @@ void checkCoverage(const std::vector<TensorEntry>& tensors, std::uint64_t dataBe
 }
 } // namespace
 
-SafetensorsHeader parseSafetensorsHeader(std::span<const std::byte> bytes, std::uint64_t fileSize, const std::string& subject)
+SafetensorsHeader parseSafetensorsHeader(std::span<const std::byte> bytes, std::uint64_t fileSize, const std::string& subject,
+                                         const RunContext& context)
 {
     const std::uint64_t length = headerLength(bytes, fileSize, subject);
     const char* text = reinterpret_cast<const char*>(bytes.data()) + kLengthBytes;
-    HeaderReader reader(subject);
+    HeaderReader reader(subject, context);
     json::sax_parse(text, text + length, &reader);
 
     SafetensorsHeader header;
@@ -320,7 +324,7 @@ SafetensorsHeader parseSafetensorsHeader(std::span<const std::byte> bytes, std::
     return header;
 }
 
-SafetensorsHeader readSafetensorsHeader(const MappedFile& file)
+SafetensorsHeader readSafetensorsHeader(const MappedFile& file, const RunContext& context)
 {
     // The header is copied first: parsing allocates, which a visit of the mapping may not. A length beyond the file or
     // the limit is not believed; parseSafetensorsHeader says what is wrong with it.
@@ -332,7 +336,7 @@ SafetensorsHeader readSafetensorsHeader(const MappedFile& file)
     const bool plausible = file.size() >= kLengthBytes && length <= file.size() - kLengthBytes && length <= kMaximumSafetensorsHeader;
     std::vector<std::byte> bytes(plausible ? kLengthBytes + length : std::min(kProbe, file.size()));
     file.copy(0, bytes, subject);
-    return parseSafetensorsHeader(bytes, file.size(), subject);
+    return parseSafetensorsHeader(bytes, file.size(), subject, context);
 }
 
 } // namespace tamis::io

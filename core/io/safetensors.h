@@ -3,6 +3,7 @@
 // The safetensors container: 8 bytes little-endian length N, N bytes of JSON, then the tensors without holes.
 // Reference: the format section of the safetensors README and its Rust reader, version 0.4.
 #include "core/base/atomic_file.h"
+#include "core/base/run_context.h"
 #include "core/io/tensor_entry.h"
 
 #include <cstddef>
@@ -28,12 +29,13 @@ struct SafetensorsHeader {
 
 /// `bytes`: the start of a file of `fileSize` bytes, at least its whole header (a mapped file, or a piece of memory).
 /// As the reference does, refuses holes, overlaps and bytes after the last tensor. A tensor named twice is refused too.
-/// Throws Error{MalformedFile, UnsupportedFeature (a dtype that Tamis does not know), LimitExceeded}; the subject is
+/// Throws Error{MalformedFile, UnsupportedFeature (a dtype that Tamis does not know), LimitExceeded, Cancelled}; the subject is
 /// `subject`, or `subject` and the tensor.
-SafetensorsHeader parseSafetensorsHeader(std::span<const std::byte> bytes, std::uint64_t fileSize, const std::string& subject);
+SafetensorsHeader parseSafetensorsHeader(std::span<const std::byte> bytes, std::uint64_t fileSize, const std::string& subject,
+                                         const RunContext& context = {});
 
 /// Of a mapped file. Throws as parseSafetensorsHeader, and Error{IoFailure} when the file shrinks under it.
-SafetensorsHeader readSafetensorsHeader(const MappedFile& file);
+SafetensorsHeader readSafetensorsHeader(const MappedFile& file, const RunContext& context = {});
 
 struct TensorDeclaration {
     std::string name;

@@ -55,12 +55,12 @@ WeightLocation locateInDirectory(const fs::path& directory)
                 directory.string());
 }
 
-WeightFiles openSingle(const fs::path& file)
+WeightFiles openSingle(const fs::path& file, const RunContext& context)
 {
     WeightFiles opened;
     opened.format = "safetensors";
     opened.files.push_back(MappedFile::open(file));
-    opened.tensors = readSafetensorsHeader(*opened.files.front()).tensors;
+    opened.tensors = readSafetensorsHeader(*opened.files.front(), context).tensors;
     return opened;
 }
 
@@ -74,10 +74,10 @@ std::shared_ptr<const MappedFile> openShard(const fs::path& file, const fs::path
 
 // Adds the tensors of one shard; `seen` maps names to the shard they came from.
 void addShard(WeightFiles& opened, std::size_t number, const ShardIndex& index, std::unordered_map<std::string, std::size_t>& seen,
-              std::size_t& unlisted)
+              std::size_t& unlisted, const RunContext& context)
 {
     const MappedFile& file = *opened.files[number];
-    for (TensorEntry& entry : readSafetensorsHeader(file).tensors) {
+    for (TensorEntry& entry : readSafetensorsHeader(file, context).tensors) {
         const auto [place, isNew] = seen.try_emplace(entry.name, number);
         if (!isNew)
             throw Error(ErrorCode::MalformedFile, "is also in the shard " + quotedName(index.files[place->second]) + ", expected in one only",
@@ -101,7 +101,7 @@ WeightFiles openSharded(const fs::path& indexFile, const RunContext& context)
     for (std::size_t number = 0; number < index.files.size(); ++number) {
         context.throwIfStopped();
         opened.files.push_back(openShard(indexFile.parent_path() / index.files[number], indexFile));
-        addShard(opened, number, index, seen, unlisted);
+        addShard(opened, number, index, seen, unlisted, context);
         context.setFraction(static_cast<double>(number + 1) / static_cast<double>(index.files.size()));
     }
     for (const auto& [name, shard] : index.weightMap) {
@@ -204,7 +204,7 @@ WeightFiles openWeights(const WeightLocation& location, const RunContext& contex
 {
     context.throwIfStopped();
     switch (location.kind) {
-    case WeightLocation::Kind::Safetensors: return openSingle(location.file);
+    case WeightLocation::Kind::Safetensors: return openSingle(location.file, context);
     case WeightLocation::Kind::ShardIndex: return openSharded(location.file, context);
     case WeightLocation::Kind::Npy: return openNpy(location.file);
     case WeightLocation::Kind::Npz: return openNpz(location.file);

@@ -300,6 +300,11 @@ private slots:
         QVERIFY(!looksLikeCheckpoint(kVit20 / "labels.txt") && !looksLikeCheckpoint(path("nowhere")));
         QVERIFY(!looksLikeCheckpoint(TAMIS_SOURCE_DIR "/tests/corpus/safetensors/empty.safetensors"));
         QVERIFY(!looksLikeCheckpoint(TAMIS_SOURCE_DIR "/tests/corpus/safetensors/text_file.safetensors"));
+        for (const char* name : {"fifo.safetensors", "fifo.npy"}) { // neither waits for a writer
+            QCOMPARE(mkfifo(path(name).c_str(), 0600), 0);
+            QVERIFY(!looksLikeCheckpoint(path(name)));
+            fails([&] { Checkpoint::open(path(name)); }, ErrorCode::IoFailure, "is not a regular file");
+        }
     }
     void strangersAreRefused()
     {

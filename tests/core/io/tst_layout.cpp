@@ -370,6 +370,19 @@ private slots:
         rest.sort();
         compare(layout, expected << "cls.seq_relationship -1 head 2x768" << rest);
     }
+    void factorsKeepTheRoleOfTheirOperator()
+    {
+        Names names;
+        for (const char* part : {"attn.c_attn", "mlp.c_fc"}) {
+            names.push_back({std::string("h.3.") + part + ".lowrank_a", {16, 768}});
+            names.push_back({std::string("h.3.") + part + ".lowrank_b", {3072, 16}});
+            names.push_back({std::string("h.3.") + part + ".lowrank_perm", {768}});
+        }
+        const ModelLayout layout = recogniseLayout(entries(names), {});
+        QVERIFY(layout.family == Family::Gpt2 && layout.layers == 4);
+        compare(layout, {"h.3.attn.c_attn.lowrank_a 3 qkv 16x768", "h.3.attn.c_attn.lowrank_b 3 qkv 3072x16", "h.3.mlp.c_fc.lowrank_a 3 up 16x768",
+                         "h.3.mlp.c_fc.lowrank_b 3 up 3072x16"});
+    }
     void unknownNamesAreStillMatrices()
     {
         std::vector<TensorEntry> tensors = entries({{"stages.1.blocks.3.conv.weight", {64, 32, 3, 3}}, {"stages.10.fc.weight", {10, 20}}, {"stages.2.fc.weight", {10, 20}},

@@ -113,6 +113,22 @@ private slots:
         refuses([&] { Checkpoint::open(file); }, "the header has 100000001 bytes, at most 100000000 are read", ErrorCode::LimitExceeded);
     }
 
+    void aHeaderOfManyTensorsStops()
+    {
+        std::string header = "{";
+        for (int i = 0; i < 50'000; ++i)
+            header += (i ? ",\"t" : "\"t") + std::to_string(i) + "\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}";
+        header += "}";
+        const std::uint64_t length = header.size();
+        std::vector<std::byte> bytes(8 + header.size());
+        std::memcpy(bytes.data(), &length, 8);
+        std::memcpy(bytes.data() + 8, header.data(), header.size());
+        QCOMPARE(parseSafetensorsHeader(bytes, bytes.size(), "x").tensors.size(), 50'000u);
+        std::stop_source stop;
+        stop.request_stop();
+        refuses([&] { parseSafetensorsHeader(bytes, bytes.size(), "x", RunContext(stop.get_token())); }, "", ErrorCode::Cancelled);
+    }
+
     void writerRoundTrips()
     {
         std::mt19937 random(5);
