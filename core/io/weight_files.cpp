@@ -170,7 +170,8 @@ WeightFiles openNpz(const fs::path& path)
     opened.files.push_back(MappedFile::open(path)); // for the digest; the archive keeps a mapping of its own
     const std::shared_ptr<const NpzArchive> archive = NpzArchive::open(path);
     for (const NpzMember& member : archive->members())
-        opened.tensors.push_back(entryOf(member.name, member.header, member.dataOffset, path));
+        if (member.unsupported.empty()) // texts and the like are no weights
+            opened.tensors.push_back(entryOf(member.name, member.header, member.dataOffset, path));
     opened.decode = [archive](const TensorEntry& entry) { return archive->read(entry.name).bytes; };
     return opened;
 }

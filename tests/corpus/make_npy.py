@@ -77,6 +77,7 @@ def main():
     for name, (content, code, part) in CASES.items():
         (HERE / f"{name}.npy").write_bytes(content)
         lines.append(f"{name}.npy\t{code}\t{part}\n")
+    (HERE / "good.npy").write_bytes(GOOD)  # a start for the fuzzer
     (HERE / "expectations.tsv").write_text("".join(lines))
 
 

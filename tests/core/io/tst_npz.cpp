@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/base/error.h"
+#include "core/io/checkpoint.h"
 #include "core/io/npz.h"
 #include "tests/core/io/corpus.h"
 
 #include <QFile>
 #include <QTemporaryDir>
 
+#include <algorithm>
 #include <numeric>
 
 using namespace tamis;
@@ -101,6 +103,14 @@ private slots:
             QVERIFY(error.code() == ErrorCode::UnsupportedFeature);
             QVERIFY2(QString(error.what()).contains("member 'photos': NumPy header: found the dtype '<U15'"), error.what());
         }
+    }
+    void aCheckpointLeavesTextsOut()
+    {
+        const auto checkpoint = Checkpoint::open(sourcePath("datasets/vit20/golden.npz"));
+        QVERIFY(checkpoint->find("photos") == nullptr);
+        const auto archive = NpzArchive::open(sourcePath("datasets/vit20/golden.npz"));
+        const auto readable = std::count_if(archive->members().begin(), archive->members().end(), [](const NpzMember& m) { return m.unsupported.empty(); });
+        QCOMPARE(checkpoint->tensors().size(), static_cast<std::size_t>(readable));
     }
     void everyPrefixIsRefused()
     {
