@@ -6,6 +6,7 @@
 
 #include <QPainter>
 
+#include <cmath>
 #include <map>
 
 namespace tamis::views {
@@ -54,6 +55,23 @@ QString ChartFigure::figureCsv() const
 }
 
 QString ChartFigure::figureCaption() const { return m_chart.caption(); }
+
+QSize ParetoFigure::figureSize() const { return m_chart.size(); }
+void ParetoFigure::paintFigure(QPainter& painter) const { m_chart.paintPicture(painter); }
+QString ParetoFigure::figureCaption() const { return m_caption; }
+
+QString ParetoFigure::figureCsv() const
+{
+    QString text = QStringLiteral("label,keep,parameters,bytes,macs,latency_ms,relative_loss,on_front,baseline,settings\n");
+    for (const auto& p : m_chart.points())
+        text += QStringList{csvField(QString::fromStdString(p.label)), shortestNumber(p.keep), QString::number(p.cost.parameters),
+                            QString::number(p.cost.bytes), QString::number(p.cost.macs),
+                            std::isfinite(p.cost.latencyMs) ? shortestNumber(p.cost.latencyMs) : QString(),
+                            shortestNumber(p.relativeLoss), p.onFront ? QStringLiteral("1") : QStringLiteral("0"),
+                            p.baseline ? QStringLiteral("1") : QStringLiteral("0"), csvField(QString::fromStdString(p.settings))}
+                    .join(QLatin1Char(',')) + QLatin1Char('\n');
+    return text;
+}
 
 std::optional<QString> renderChartToFile(const ChartDescription& description, const QString& path, const QSize& size)
 {

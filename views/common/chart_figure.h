@@ -3,6 +3,7 @@
 // A line chart as something to export, and charts drawn without a window.
 #include "views/common/figure.h"
 #include "views/common/line_chart.h"
+#include "views/common/pareto_chart.h"
 
 #include <optional>
 
@@ -20,6 +21,20 @@ public:
 
 private:
     LineChart& m_chart;
+};
+
+/// Operating points: CSV has one row a point with every cost, the loss and the settings.
+class ParetoFigure : public Figure {
+public:
+    ParetoFigure(const ParetoChart& chart, QString caption) : m_chart(chart), m_caption(std::move(caption)) {}
+    QSize figureSize() const override;
+    void paintFigure(QPainter& painter) const override;
+    QString figureCsv() const override;
+    QString figureCaption() const override;
+
+private:
+    const ParetoChart& m_chart;
+    QString m_caption;
 };
 
 /// A whole chart as a value.

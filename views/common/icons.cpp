@@ -49,9 +49,11 @@ private:
 };
 } // namespace
 
+void registerIcons() { registerTamisResources(); }
+
 QIcon themedIcon(const QString& name, Ink ink)
 {
-    registerTamisResources();
+    registerIcons();
     QFile file(QStringLiteral(":/icons/%1.svg").arg(name));
     if (!file.open(QIODevice::ReadOnly))
         return {};
@@ -60,7 +62,7 @@ QIcon themedIcon(const QString& name, Ink ink)
 
 QIcon applicationIcon()
 {
-    registerTamisResources();
+    registerIcons();
     return QIcon(QStringLiteral(":/icons/tamis.svg"));
 }
 

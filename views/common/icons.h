@@ -12,5 +12,6 @@ namespace tamis::views {
 /// Ink::Border). Unknown name: a null icon.
 QIcon themedIcon(const QString& name, Ink ink = Ink::Text);
 QIcon applicationIcon();
+void registerIcons(); ///< makes :/icons known; the functions above and Theme::apply call it
 
 } // namespace tamis::views

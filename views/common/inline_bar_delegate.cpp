@@ -48,10 +48,8 @@ void InlineBarDelegate::paint(QPainter* painter, const QStyleOptionViewItem& giv
         const QRectF track(inner.left(), option.rect.bottom() - kBarHeight - 2, inner.width(), kBarHeight);
         bool hasTone = false;
         const int tone = index.data(kToneRole).toInt(&hasTone);
-        QColor ink = selected ? theme.color(Ink::AccentText) : theme.color(hasTone ? static_cast<Ink>(tone) : Ink::Accent);
-        QColor ground = selected ? ink : theme.color(Ink::Grid);
-        if (selected)
-            ground.setAlphaF(0.3F);
+        const QColor ink = theme.color(hasTone ? static_cast<Ink>(tone) : Ink::Accent);
+        const QColor ground = theme.color(selected ? Ink::Panel : Ink::Grid);
         painter->setPen(Qt::NoPen);
         painter->setBrush(ground);
         painter->drawRoundedRect(track, kBarHeight / 2.0, kBarHeight / 2.0);
@@ -61,9 +59,8 @@ void InlineBarDelegate::paint(QPainter* painter, const QStyleOptionViewItem& giv
         if (bar.width() > 0)
             painter->drawRoundedRect(bar, kBarHeight / 2.0, kBarHeight / 2.0);
     }
-    const auto group = option.state.testFlag(QStyle::State_Enabled) ? QPalette::Normal : QPalette::Disabled;
-    QColor ink = option.palette.color(group, selected ? QPalette::HighlightedText : QPalette::Text);
-    if (const QVariant own = index.data(Qt::ForegroundRole); own.isValid() && !selected)
+    QColor ink = theme.color(option.state.testFlag(QStyle::State_Enabled) ? Ink::Text : Ink::Baseline);
+    if (const QVariant own = index.data(Qt::ForegroundRole); own.isValid())
         ink = own.value<QBrush>().color();
     painter->setPen(ink);
     painter->setFont(option.font);
@@ -90,9 +87,7 @@ void LockDelegate::paint(QPainter* painter, const QStyleOptionViewItem& given, c
     if (!state.isValid())
         return;
     const bool locked = state.toInt() == Qt::Checked;
-    const bool selected = option.state.testFlag(QStyle::State_Selected);
-    const QIcon icon = themedIcon(locked ? QStringLiteral("lock") : QStringLiteral("unlock"),
-                                  selected ? Ink::AccentText : locked ? Ink::Warning : Ink::MutedText);
+    const QIcon icon = themedIcon(locked ? QStringLiteral("lock") : QStringLiteral("unlock"), locked ? Ink::Warning : Ink::MutedText);
     QRect place(0, 0, kIconSide, kIconSide);
     place.moveCenter(option.rect.center());
     icon.paint(painter, place, Qt::AlignCenter, option.state.testFlag(QStyle::State_Enabled) ? QIcon::Normal : QIcon::Disabled);

@@ -2,9 +2,11 @@
 #include "views/common/line_chart.h"
 
 #include "views/common/chart_canvas.h"
+#include "views/common/chart_figure.h"
+#include "views/common/figure_export.h"
+#include "views/common/icons.h"
 
 #include <QHBoxLayout>
-#include <QMenu>
 #include <QToolButton>
 #include <QVBoxLayout>
 
@@ -18,6 +20,7 @@ QToolButton* cornerButton(QWidget* parent, const QString& text, const QString& n
     button->setToolTip(help);
     button->setAccessibleName(help);
     button->setAutoRaise(true);
+    button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
     return button;
 }
 } // namespace
@@ -27,17 +30,12 @@ LineChart::LineChart(QWidget* parent) : QWidget(parent)
     m_canvas = new ChartCanvas(this);
     setFocusProxy(m_canvas);
     m_resetButton = cornerButton(this, tr("Reset zoom"), QStringLiteral("resetZoom"), tr("Show everything (0 or double click)"));
-    m_exportButton = cornerButton(this, tr("Export"), QStringLiteral("exportChart"), tr("Save or copy this chart"));
-    auto* menu = new QMenu(m_exportButton);
-    const auto entry = [&](const QString& text, const QString& format) {
-        connect(menu->addAction(text), &QAction::triggered, this, [this, format] { emit exportRequested(format); });
-    };
-    entry(tr("Save as PNG…"), QStringLiteral("png"));
-    entry(tr("Save as SVG…"), QStringLiteral("svg"));
-    entry(tr("Save values as CSV…"), QStringLiteral("csv"));
-    entry(tr("Copy picture"), QStringLiteral("copy"));
-    m_exportButton->setMenu(menu);
-    m_exportButton->setPopupMode(QToolButton::InstantPopup);
+    auto* exports = new ExportButton(this);
+    m_exportButton = exports;
+    connect(exports, &ExportButton::exportRequested, this, [this](FigureFormat format) { emit exportRequested(figureSuffix(format)); });
+    connect(exports, &ExportButton::copyPictureRequested, this, [this] { emit exportRequested(QStringLiteral("copy")); });
+    connect(exports, &ExportButton::copyTableRequested, this, [this] { copyFigureTable(ChartFigure(*this)); });
+    m_resetButton->setIcon(themedIcon(QStringLiteral("zoom-reset")));
     m_resetButton->setVisible(false);
 
     auto* corner = new QHBoxLayout;

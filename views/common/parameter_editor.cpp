@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/common/parameter_editor.h"
 
+#include "views/common/icons.h"
 #include "views/common/theme.h"
 
 #include <QCheckBox>
 #include <QComboBox>
 #include <QDoubleSpinBox>
+#include <QEvent>
 #include <QFormLayout>
 #include <QLabel>
 #include <QLineEdit>
@@ -144,7 +146,10 @@ void ParameterEditor::addRow(const ParameterSpec& spec)
     }
     case ParameterType::Text: {
         auto* line = new QLineEdit(m_form);
-        connect(line, &QLineEdit::editingFinished, this, [this, name, line] { edited(name, line->text().toStdString(), true); });
+        connect(line, &QLineEdit::editingFinished, this, [this, name, line] {
+            if (ParameterValue typed = line->text().toStdString(); !m_values.contains(name) || m_values.value(name) != typed)
+                edited(name, std::move(typed), true);
+        });
         m_show[name] = [line](const ParameterValue& v) { line->setText(QString::fromStdString(toText(v))); };
         line->setObjectName(objectName);
         control = line;
@@ -157,7 +162,7 @@ void ParameterEditor::addRow(const ParameterSpec& spec)
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(control, 1);
     auto* reset = new QToolButton(row);
-    reset->setText(QStringLiteral("↺"));
+    reset->setIcon(themedIcon(QStringLiteral("reset"), Ink::MutedText));
     reset->setAutoRaise(true);
     reset->setObjectName(objectName + QStringLiteral("-reset"));
     reset->setToolTip(tr("Back to %1").arg(QString::fromStdString(toText(spec.defaultValue))));
@@ -169,7 +174,13 @@ void ParameterEditor::addRow(const ParameterSpec& spec)
         emit valueEdited(QString::fromStdString(spec.name), spec.defaultValue, true);
     });
     layout->addWidget(reset);
+    for (QWidget* child : row->findChildren<QWidget*>()) // scrolling the panel must not turn what lies under the pointer
+        if (qobject_cast<QAbstractSlider*>(child) || qobject_cast<QAbstractSpinBox*>(child) || qobject_cast<QComboBox*>(child)) {
+            child->setFocusPolicy(Qt::StrongFocus);
+            child->installEventFilter(this);
+        }
     auto* label = new QLabel(title, m_form);
+    label->setBuddy(control);
     const auto help = QString::fromStdString(spec.help);
     for (QWidget* widget : {static_cast<QWidget*>(label), control}) {
         widget->setToolTip(help);
@@ -211,8 +222,11 @@ QWidget* ParameterEditor::numberControl(const ParameterSpec& spec)
         m_showing = false;
         edited(spec.name, asValue(spec, value), !slider->isSliderDown());
     });
-    connect(slider, &QSlider::sliderReleased, this,
-            [this, spec, slider] { edited(spec.name, asValue(spec, fromTick(spec, slider->value())), true); });
+    connect(slider, &QSlider::sliderPressed, this, [this, name = spec.name] { m_dragged = name; });
+    connect(slider, &QSlider::sliderReleased, this, [this, spec, slider] {
+        m_dragged.clear();
+        edited(spec.name, asValue(spec, fromTick(spec, slider->value())), true);
+    });
     connect(box, &QDoubleSpinBox::valueChanged, this, [this, spec, slider](double value) {
         if (m_showing)
             return;
@@ -223,8 +237,7 @@ QWidget* ParameterEditor::numberControl(const ParameterSpec& spec)
     });
     m_show[spec.name] = [spec, slider, box](const ParameterValue& v) {
         box->setValue(asNumber(v));
-        if (!slider->isSliderDown())
-            slider->setValue(toTick(spec, asNumber(v)));
+        slider->setValue(toTick(spec, asNumber(v)));
     };
     return whole;
 }
@@ -241,11 +254,20 @@ QWidget* ParameterEditor::choiceControl(const ParameterSpec& spec)
     return combo;
 }
 
+bool ParameterEditor::eventFilter(QObject* watched, QEvent* event)
+{
+    if (event->type() == QEvent::Wheel && watched->isWidgetType() && !static_cast<QWidget*>(watched)->hasFocus()) {
+        event->ignore(); // goes on to the scroll area around the panel
+        return true;
+    }
+    return QWidget::eventFilter(watched, event);
+}
+
 void ParameterEditor::setValues(const Parameters& values)
 {
     m_showing = true;
     for (const auto& [name, value] : values.all())
-        if (const auto show = m_show.find(name); show != m_show.end()) {
+        if (const auto show = m_show.find(name); show != m_show.end() && name != m_dragged) {
             m_values.set(name, value);
             show->second(value);
         }

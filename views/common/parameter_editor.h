@@ -21,13 +21,16 @@ public:
     explicit ParameterEditor(QWidget* parent = nullptr);
     /// Builds the form; values are the defaults.
     void setSchema(const ParameterSchema& schema);
-    /// Shows values without emitting. Unknown names are ignored.
+    /// Shows values without emitting. Unknown names are ignored, and so is the value of a slider that is being dragged.
     void setValues(const Parameters& values);
     Parameters values() const { return m_values; }
 
 signals:
     /// `finished` is false while a slider is being dragged.
     void valueEdited(const QString& name, const tamis::ParameterValue& value, bool finished);
+
+protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
     void addRow(const ParameterSpec& spec);
@@ -40,6 +43,7 @@ private:
     QWidget* m_form = nullptr;
     std::map<std::string, std::function<void(const ParameterValue&)>> m_show; ///< writes a value into its controls
     bool m_showing = false;
+    std::string m_dragged; ///< name of the parameter whose slider is held
 };
 
 } // namespace tamis::views

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/common/pareto_chart.h"
 
+#include "views/common/nice_step.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
 
@@ -84,7 +85,8 @@ ParetoChart::Frame ParetoChart::frame() const
 {
     const QFontMetricsF metrics(Theme::smallFont(font()));
     Frame f;
-    f.area = QRectF(rect()).adjusted(metrics.height() + metrics.horizontalAdvance(QStringLiteral("1e-08")) + 14, 12, -18,
+    f.area = QRectF(rect()).adjusted(metrics.height() + metrics.horizontalAdvance(QStringLiteral("0.0001")) + 14,
+                                     metrics.height() + 18, -28,
                                      -2 * metrics.height() - 14);
     double xLow = INFINITY, xHigh = 0, yLow = 0, yHigh = -8;
     const auto add = [&](const report::OperatingPoint& p) {
@@ -134,8 +136,15 @@ int ParetoChart::pointAt(const QPointF& position) const
 
 void ParetoChart::paintEvent(QPaintEvent*)
 {
-    const auto& theme = Theme::instance();
     QPainter painter(this);
+    draw(painter, true);
+}
+
+void ParetoChart::paintPicture(QPainter& painter) const { draw(painter, false); }
+
+void ParetoChart::draw(QPainter& painter, bool hover) const
+{
+    const auto& theme = Theme::instance();
     painter.setRenderHint(QPainter::Antialiasing);
     painter.fillRect(rect(), theme.color(Ink::Panel));
     if (m_points.empty() && !m_current) {
@@ -146,8 +155,39 @@ void ParetoChart::paintEvent(QPaintEvent*)
     }
     const Frame f = frame();
     drawAxes(painter, f);
+    drawLegend(painter, f);
     drawPoints(painter, f);
-    drawHover(painter, f);
+    if (hover)
+        drawHover(painter, f);
+}
+
+void ParetoChart::drawLegend(QPainter& painter, const Frame& f) const
+{
+    const auto& theme = Theme::instance();
+    painter.setFont(Theme::smallFont(font()));
+    const QFontMetricsF metrics(painter.font());
+    double x = f.area.left();
+    const double y = f.area.top() - metrics.height() / 2 - 8;
+    const auto entry = [&](const QString& text, Ink ink, bool filled, bool square) {
+        painter.setPen(QPen(theme.color(ink), 1.6));
+        painter.setBrush(filled ? QBrush(theme.color(ink)) : QBrush(Qt::NoBrush));
+        if (square)
+            painter.drawRect(QRectF(x + 1, y - 4, 8, 8));
+        else
+            painter.drawEllipse(QPointF(x + 5, y), 4.5, 4.5);
+        painter.setPen(theme.color(Ink::Text));
+        painter.drawText(QPointF(x + 15, y + metrics.ascent() / 2 - 1), text);
+        x += 15 + metrics.horizontalAdvance(text) + 16;
+    };
+    const auto any = [&](auto&& test) { return std::any_of(m_points.begin(), m_points.end(), test); };
+    if (any([](const auto& p) { return p.onFront && !p.baseline; }))
+        entry(tr("on the front"), Ink::Accent, true, false);
+    if (any([](const auto& p) { return !p.onFront && !p.baseline; }))
+        entry(tr("kept"), Ink::Accent, false, false);
+    if (any([](const auto& p) { return p.baseline; }))
+        entry(tr("baseline"), Ink::Baseline, false, true);
+    if (m_current)
+        entry(tr("now"), Ink::Loss, false, false);
 }
 
 void ParetoChart::drawAxes(QPainter& painter, const Frame& f) const
@@ -165,14 +205,15 @@ void ParetoChart::drawAxes(QPainter& painter, const Frame& f) const
         painter.drawText(QRectF(0, y - metrics.height() / 2, f.area.left() - 6, metrics.height()), Qt::AlignRight | Qt::AlignVCenter,
                          QString::number(std::pow(10, f.yLow + d), 'g', 2));
     }
-    const int steps = std::clamp(static_cast<int>(f.area.width() / 90), 1, 6);
-    for (int i = 0; i <= steps; ++i) {
-        const double x = f.area.left() + f.area.width() * i / steps;
+    // Bytes are labelled in KiB, MiB ...: round steps of those.
+    const double unit = m_unit == CostUnit::Bytes ? std::pow(1024.0, std::floor(std::log(std::max(f.xHigh, 1.0)) / std::log(1024.0))) : 1;
+    const double step = unit * niceStep((f.xHigh - f.xLow) / unit, std::clamp(static_cast<int>(f.area.width() / 80), 1, 8));
+    for (double value = std::ceil(f.xLow / step) * step; value <= f.xHigh * (1 + 1e-12); value += step) {
+        const double x = f.area.left() + (value - f.xLow) / (f.xHigh - f.xLow) * f.area.width();
         painter.setPen(QPen(theme.color(Ink::Grid), 1));
         painter.drawLine(QPointF(x, f.area.top()), QPointF(x, f.area.bottom()));
         painter.setPen(theme.color(Ink::MutedText));
-        painter.drawText(QRectF(x - 45, f.area.bottom() + 4, 90, metrics.height()), Qt::AlignHCenter,
-                         formatCost(m_unit, f.xLow + (f.xHigh - f.xLow) * i / steps));
+        painter.drawText(QRectF(x - 45, f.area.bottom() + 4, 90, metrics.height()), Qt::AlignHCenter, formatCost(m_unit, value));
     }
     painter.setPen(theme.color(Ink::Text));
     painter.drawText(QRectF(f.area.left(), f.area.bottom() + metrics.height() + 6, f.area.width(), metrics.height()), Qt::AlignHCenter,
@@ -222,14 +263,11 @@ void ParetoChart::drawPoints(QPainter& painter, const Frame& f) const
 
 void ParetoChart::drawHover(QPainter& painter, const Frame& f) const
 {
-    const int index = m_hovered >= 0 ? m_hovered : (hasFocus() ? m_selected : -1);
-    if (index < 0)
+    const QString text = hoverLines().join(QLatin1Char('\n'));
+    if (text.isEmpty())
         return;
     const auto& theme = Theme::instance();
-    const auto& p = m_points[static_cast<std::size_t>(index)];
-    const QString text = QStringLiteral("%1\n%2\n%3 · %4")
-                             .arg(QString::fromStdString(p.label), QString::fromStdString(p.settings),
-                                  formatCost(m_unit, costIn(m_unit, p.cost)), tr("loss %1").arg(formatPercent(p.relativeLoss, 2)));
+    const auto& p = m_points[static_cast<std::size_t>(m_hovered >= 0 ? m_hovered : m_selected)];
     painter.setFont(Theme::smallFont(font()));
     QRectF box = painter.fontMetrics().boundingRect(QRect(0, 0, 360, 200), Qt::TextWordWrap, text).toRectF().adjusted(-8, -5, 8, 5);
     box.moveTopLeft(place(f, p) + QPointF(12, 12));
@@ -242,6 +280,16 @@ void ParetoChart::drawHover(QPainter& painter, const Frame& f) const
     painter.drawRoundedRect(box, 4, 4);
     painter.setPen(theme.color(Ink::Text));
     painter.drawText(box.adjusted(8, 5, -8, -5), Qt::TextWordWrap, text);
+}
+
+QStringList ParetoChart::hoverLines() const
+{
+    const int index = m_hovered >= 0 ? m_hovered : (hasFocus() ? m_selected : -1);
+    if (index < 0)
+        return {};
+    const auto& p = m_points[static_cast<std::size_t>(index)];
+    return {QString::fromStdString(p.label), QString::fromStdString(p.settings),
+            formatCost(m_unit, costIn(m_unit, p.cost)) + QStringLiteral(" · ") + tr("loss %1").arg(formatPercent(p.relativeLoss, 2))};
 }
 
 void ParetoChart::mouseMoveEvent(QMouseEvent* event)

@@ -28,6 +28,9 @@ public:
     CostUnit unit() const noexcept { return m_unit; }
     void setSelected(int index); ///< -1: none
     int selected() const noexcept { return m_selected; }
+    const std::vector<report::OperatingPoint>& points() const noexcept { return m_points; }
+    QStringList hoverLines() const;             ///< of the point under the pointer, or chosen with the keys; else empty
+    void paintPicture(QPainter& painter) const; ///< for export: without hover
     QPointF toPixel(const report::OperatingPoint& point) const;
     QSize minimumSizeHint() const override { return {220, 150}; }
 
@@ -49,6 +52,8 @@ private:
     Frame frame() const;
     QPointF place(const Frame& frame, const report::OperatingPoint& point) const;
     int pointAt(const QPointF& position) const;
+    void draw(QPainter& painter, bool hover) const;
+    void drawLegend(QPainter& painter, const Frame& frame) const;
     void drawAxes(QPainter& painter, const Frame& frame) const;
     void drawPoints(QPainter& painter, const Frame& frame) const;
     void drawHover(QPainter& painter, const Frame& frame) const;

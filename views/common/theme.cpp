@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/common/theme.h"
 
+#include "views/common/icons.h"
+
 #include <QApplication>
 #include <QStyleFactory>
 
@@ -33,6 +35,8 @@ Pair pairOf(Ink ink)
     case Ink::Error: return {"#b3261e", "#f28b82"};
     case Ink::Good: return {"#1c7c3c", "#67c587"};
     case Ink::Stale: return {"#8a5a00", "#e8b44a"};
+    case Ink::Selection: return {"#d5e4fb", "#2d4a73"};
+    case Ink::Outline: return {"#838b96", "#767f8b"};
     }
     return {"#000000", "#ffffff"};
 }
@@ -104,21 +108,71 @@ QPalette Theme::palette() const
 
 QString Theme::styleSheet() const
 {
-    QString sheet = R"(
+    registerIcons();
+    QString sheet = QStringLiteral(R"(
 QToolTip { color: $text; background: $panel; border: 1px solid $border; padding: 4px; }
-QDockWidget { titlebar-close-icon: none; font-weight: 600; }
+QDockWidget { font-weight: 600; }
 QDockWidget::title { background: $window; padding: 6px 8px; border-bottom: 1px solid $border; }
-QHeaderView::section { background: $window; color: $text; border: 0; border-right: 1px solid $grid;
-  border-bottom: 1px solid $border; padding: 4px 6px; }
-QTableView, QTreeView, QListView { background: $panel; border: 1px solid $border; gridline-color: $grid;
-  selection-background-color: $accent; selection-color: $accentText; }
+QHeaderView { background: $window; border: 0; }
+QHeaderView::section { background: $window; color: $muted; border: 0; border-bottom: 1px solid $border; padding: 5px 8px; }
+QTableView, QTreeView, QListView { background: $panel; border: 0; gridline-color: $grid; outline: 0;
+  selection-background-color: $selection; selection-color: $text; }
+QTableView::item { padding: 0 6px; }
+QTableView::item:focus { border: 1px solid $accent; }
+QLineEdit, QAbstractSpinBox, QComboBox { background: $panel; color: $text; border: 1px solid $outline; border-radius: 4px;
+  padding: 3px 6px; selection-background-color: $accent; selection-color: $onaccent; }
+QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus { border-color: $accent; }
+QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled { color: $baseline; border-color: $border; }
+QAbstractSpinBox { padding-right: 18px; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { subcontrol-origin: border; width: 18px; border: 0; background: transparent; }
+QAbstractSpinBox::up-button { subcontrol-position: top right; }
+QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
+QAbstractSpinBox::up-arrow { image: url(:/icons/up-$mode.svg); width: 8px; height: 8px; }
+QAbstractSpinBox::down-arrow { image: url(:/icons/down-$mode.svg); width: 8px; height: 8px; }
+QComboBox::drop-down { border: 0; width: 20px; }
+QComboBox::down-arrow { image: url(:/icons/down-$mode.svg); width: 10px; height: 10px; }
+QComboBox QAbstractItemView { border: 1px solid $border; }
+QCheckBox::indicator, QGroupBox::indicator { width: 15px; height: 15px; border: 1px solid $outline; border-radius: 3px; background: $panel; }
+QCheckBox::indicator:checked, QGroupBox::indicator:checked { background: $accent; border-color: $accent; image: url(:/icons/tick-$mode.svg); }
+QCheckBox::indicator:focus { border-color: $accent; }
+QPushButton { background: $panel; color: $text; border: 1px solid $outline; border-radius: 4px; padding: 4px 12px; }
+QPushButton:hover, QToolButton:hover { background: $grid; }
+QPushButton:pressed, QToolButton:pressed { background: $border; }
+QPushButton:default { background: $accent; color: $onaccent; border-color: $accent; }
+QPushButton:disabled { color: $baseline; border-color: $border; }
+QPushButton:focus, QToolButton:focus { border-color: $accent; }
+QToolButton { border: 1px solid transparent; border-radius: 4px; padding: 3px; }
+QToolButton:checked { background: $selection; }
+QToolButton::menu-indicator { image: none; }
+QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: $border; }
+QSlider::sub-page:horizontal { background: $accent; border-radius: 2px; }
+QSlider::sub-page:horizontal:disabled { background: $outline; }
+QSlider::handle:horizontal { width: 12px; height: 12px; margin: -6px 0; border: 2px solid $panel; border-radius: 8px; background: $accent; }
+QSlider::handle:horizontal:focus { border-color: $text; }
+QSlider::handle:horizontal:disabled { background: $outline; }
+QScrollBar { background: transparent; border: 0; }
+QScrollBar:vertical { width: 11px; }
+QScrollBar:horizontal { height: 11px; }
+QScrollBar::handle { background: $border; border-radius: 3px; margin: 2px; min-width: 28px; min-height: 28px; }
+QScrollBar::handle:hover { background: $outline; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QSplitter::handle { background: $window; }
 QStatusBar { color: $muted; }
 QMainWindow::separator { background: $window; width: 5px; height: 5px; }
-QTabBar::tab { padding: 6px 12px; }
-)";
+QTabBar { qproperty-drawBase: 0; }
+QTabBar::tab { padding: 7px 14px; color: $muted; border: 0; border-bottom: 2px solid transparent; background: transparent; }
+QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
+QTabBar::tab:hover { color: $text; }
+QTabBar::tab:focus { background: $grid; }
+QTabWidget::pane { border: 0; border-top: 1px solid $border; }
+)");
+    sheet.replace(QLatin1String("$mode"), m_dark ? QLatin1String("dark") : QLatin1String("light"));
     const auto put = [&](const char* name, Ink ink) { sheet.replace(QLatin1String(name), color(ink).name()); };
-    put("$accentText", Ink::AccentText);
+    put("$onaccent", Ink::AccentText);
+    put("$selection", Ink::Selection);
+    put("$outline", Ink::Outline);
+    put("$baseline", Ink::Baseline);
     put("$accent", Ink::Accent);
     put("$text", Ink::Text);
     put("$panel", Ink::Panel);

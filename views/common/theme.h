@@ -15,7 +15,8 @@ namespace tamis::views {
 /// What a colour is for. Every pair that carries text has a contrast of at least 4.5 : 1 (tst_theme).
 enum class Ink {
     Window, Panel, Text, MutedText, Border, Grid, Accent, AccentText,
-    Baseline, Loss, Energy, HeldOut, Warning, Error, Good, Stale
+    Baseline, Loss, Energy, HeldOut, Warning, Error, Good, Stale,
+    Selection, Outline ///< rows that are selected (with Text on them); edges of controls, 3 : 1 against Panel and Window
 };
 
 class Theme : public QObject

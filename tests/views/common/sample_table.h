@@ -66,6 +66,8 @@ public:
     }
     QVariant headerData(int section, Qt::Orientation orientation, int role) const override
     {
+        if (role == Qt::TextAlignmentRole && (section == kParameters || section == kLoss))
+            return QVariant(Qt::AlignRight | Qt::AlignVCenter);
         if (orientation != Qt::Horizontal || role != Qt::DisplayRole)
             return {};
         static const QStringList titles{QStringLiteral("Matrix"), QStringLiteral("Parameters"), QStringLiteral("Relative loss"),
