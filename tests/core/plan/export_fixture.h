@@ -15,6 +15,7 @@
 #include <QJsonObject>
 #include <QTemporaryDir>
 
+#include <map>
 #include <optional>
 
 namespace tamis::plan::fixture {
@@ -31,8 +32,12 @@ inline Prepared prepare(const std::string& modelPath, const std::string& calibra
     prepared.inputs.checkpoint = io::Checkpoint::open(modelPath);
     if (!calibrationPath.empty())
         prepared.inputs.calibration = io::CalibrationSet::open(calibrationPath);
+    static std::map<std::string, report::SpectrumReport> known; // spectra of one model and method, once a test program
     const auto* method = spectrum::findMethod(methodId);
-    prepared.spectra = method->run(prepared.inputs, method->declaration.schema.defaults(), {});
+    auto& spectra = known[modelPath + methodId];
+    if (spectra.matrices.empty())
+        spectra = method->run(prepared.inputs, method->declaration.schema.defaults(), {});
+    prepared.spectra = spectra;
     const auto budget = allocate(prepared.spectra, modelCost(*prepared.inputs.checkpoint), request);
     prepared.plan = makePlan(prepared.inputs, prepared.spectra, budget, request);
     return prepared;
