@@ -32,6 +32,10 @@ ThreadLimit::ThreadLimit(int threads)
 
 ThreadLimit::~ThreadLimit() { delete static_cast<tbb::global_control*>(m_control); }
 
+Arena::Arena() : m_arena(new tbb::task_arena) {}
+Arena::~Arena() { delete static_cast<tbb::task_arena*>(m_arena); }
+void Arena::execute(const std::function<void()>& body) { static_cast<tbb::task_arena*>(m_arena)->execute(body); }
+
 int threadCount()
 {
     const auto allowed = static_cast<int>(tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism));

@@ -24,6 +24,19 @@ private:
     void* m_control = nullptr;
 };
 
+/// A set of threads of its own: loops inside execute() do not take turns with those of other arenas.
+class Arena {
+public:
+    Arena();
+    ~Arena();
+    Arena(const Arena&) = delete;
+    Arena& operator=(const Arena&) = delete;
+    void execute(const std::function<void()>& body);
+
+private:
+    void* m_arena;
+};
+
 /// Threads that parallelFor may use now.
 int threadCount();
 
