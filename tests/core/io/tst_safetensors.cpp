@@ -170,6 +170,16 @@ private slots:
         QVERIFY(checkpoint->readBytes(*checkpoint->find("i")) == words);
         QCOMPARE(checkpoint->readFloats(*checkpoint->find("b"))[6], std::numeric_limits<float>::infinity());
     }
+    void theDataBeginAlignedWhateverTheHeader()
+    {
+        for (std::size_t length = 1; length <= 16; ++length) {
+            SafetensorsWriter writer(path("aligned.safetensors"), {{std::string(length, 'n'), DType::F64, {1}}});
+            const double value = 1;
+            writer.appendValues(std::string(length, 'n'), std::span<const double>(&value, 1));
+            writer.commit();
+            QCOMPARE(Checkpoint::open(path("aligned.safetensors"))->tensors().front().offset % 8, 0u);
+        }
+    }
     void pythonReadsWhatIsWritten()
     {
         // The format's own rules in 20 lines of Python, and NumPy's idea of the values.
