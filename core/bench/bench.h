@@ -18,6 +18,7 @@ struct BenchResult {
     std::string unit;       ///< of the seconds: "s for 12 matrices", "s"
     std::string bound;      ///< what limits it and the arithmetic behind it
     double boundFraction = 0; ///< bound / ours, 0..1; NaN where no bound is stated
+    std::string note;         ///< agreement of the results, and anything a reader must know
 };
 
 struct SpectrumBenchInputs {
@@ -25,9 +26,11 @@ struct SpectrumBenchInputs {
     std::filesystem::path calibration; ///< its calibration set; empty: no whitened measurement
 };
 
-/// Singular values of 12 matrices 1024x4096 and 12 of 512x512 against Eigen's BDCSVD and LAPACK's sgesdd, and all spectra
-/// of the model. Medians of runs in alternation. Takes about a minute. Throws Error{NonFinite} never, Error{Cancelled}
-/// between runs; throws Error{InvalidParameter} should ours and the peers disagree beyond 1e-5 relative above 1e-4 s_1.
+/// Singular values of 12 float matrices 1024x4096 and 12 of 512x512 against Eigen's BDCSVD (one matrix of each shape,
+/// scaled) and LAPACK's sgesdd (matrix by matrix, with as many BLAS threads as there are cores), and all spectra of the
+/// model. Medians of rounds in alternation; some 20 s. Throws Error{Cancelled} between calls, and Error{InvalidParameter}
+/// should our values differ from LAPACK's dgesdd in double by more than 1e-5 relative above 1e-4 s_1.
+/// Not beside other BLAS work: it changes the number of BLAS threads for the peer.
 std::vector<BenchResult> benchSpectrum(const RunContext& context, const SpectrumBenchInputs& inputs = {});
 
 } // namespace tamis::bench
