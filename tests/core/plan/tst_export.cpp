@@ -5,6 +5,7 @@
 #include "core/io/safetensors.h"
 
 #include <QJsonArray>
+#include <QProcess>
 #include <QRegularExpression>
 #include <QTest>
 
@@ -38,6 +39,23 @@ class TstExport : public QObject
             ++compared;
         }
         QVERIFY(compared > 0);
+    }
+
+    // The same from outside: NumPy (and h5py) where they are installed.
+    void numPyAgrees(const QString& target, bool whitened, std::size_t matrices, std::uint64_t parameters)
+    {
+        const QString vit20 = TAMIS_SOURCE_DIR "/datasets/vit20/";
+        QStringList arguments{TAMIS_SOURCE_DIR "/tests/golden/check_export.py", vit20 + "model.safetensors", target};
+        if (whitened)
+            arguments << vit20 + "calibration.h5";
+        QProcess python;
+        python.start("/usr/bin/python3", arguments);
+        if (!python.waitForStarted() || !python.waitForFinished(120'000) || python.exitCode() == 77) {
+            qInfo("not compared with NumPy: it is not installed");
+            return;
+        }
+        QVERIFY2(python.exitCode() == 0, python.readAllStandardError());
+        QCOMPARE(python.readAllStandardOutput(), QByteArray(QString("%1 %2\n").arg(matrices).arg(parameters).toLatin1()));
     }
 
 private slots:
@@ -146,6 +164,7 @@ private slots:
             QVERIFY(std::isfinite(verified.denseLoss) && verified.loraDifference < 1e-7);
             worst = std::max(worst, verified.relativeDifference);
         }
+        numPyAgrees(target, method == "spectrum.whitened", result.verified.size(), prepared.plan.cost.parameters);
         qInfo("%zu matrices, largest relative difference of loss %.2e", result.verified.size(), worst);
         QVERIFY(worst < 1e-4);
     }
