@@ -250,17 +250,17 @@ ChartCanvas::Range ChartCanvas::fullRange(bool horizontal, bool secondary) const
 
 void ChartCanvas::applyRanges()
 {
-    const QRectF area = plotArea();
+    const double across = width() - 120, down = height() - 110; // about the plot area, known before it is laid out
     // The ends of a logarithmic axis are widened by less than a pixel: Qt Charts computes ln(0.01) / ln(10) a little above
     // -2 and would leave the last decade without its label.
     const auto place = [](QAbstractAxis* axis, const Range& range, bool logarithmic, double pixels) {
         const double slack = logarithmic ? 1e-9 : 0;
         placeTicks(axis, range.low * (1 - slack), range.high * (1 + slack), pixels);
     };
-    place(m_x, m_xRange, m_axes.logX, area.width());
-    place(m_y, m_yRange, m_axes.logY, area.height() * 1.4);
+    place(m_x, m_xRange, m_axes.logX, across);
+    place(m_y, m_yRange, m_axes.logY, down * 1.4);
     if (m_right)
-        place(m_right, m_rightRange, false, area.height() * 1.4);
+        place(m_right, m_rightRange, false, down * 1.4);
     viewport()->update();
 }
 

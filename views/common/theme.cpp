@@ -27,7 +27,7 @@ Pair pairOf(Ink ink)
     case Ink::Grid: return {"#e4e8ed", "#353a42"};
     case Ink::Accent: return {"#1f5fbf", "#6aa5f5"};
     case Ink::AccentText: return {"#ffffff", "#10151c"};
-    case Ink::Baseline: return {"#6b7280", "#9aa3af"};
+    case Ink::Baseline: return {"#687080", "#9aa3af"};
     case Ink::Loss: return {"#b4441f", "#f0936b"};
     case Ink::Energy: return {"#0b7a57", "#4fc79b"};
     case Ink::HeldOut: return {"#7a3fa8", "#c39be8"};
@@ -43,7 +43,7 @@ Pair pairOf(Ink ink)
 
 // Okabe and Ito's palette, darkened for light paper and lightened for dark, filled up to ten.
 constexpr Pair kSeries[] = {{"#0b62a8", "#5ab0ee"}, {"#b35400", "#f2994a"}, {"#007a5a", "#3fc79a"}, {"#a8356f", "#e58bb8"},
-                            {"#6b46b8", "#b49cf0"}, {"#8a6d00", "#e2c542"}, {"#0b7a8f", "#56cfe1"}, {"#a3352a", "#f28b82"},
+                            {"#6b46b8", "#b49cf0"}, {"#6b5500", "#e2c542"}, {"#0b7a8f", "#56cfe1"}, {"#a3352a", "#f28b82"},
                             {"#4d6b1f", "#a8cf5f"}, {"#55606e", "#b4bdc9"}};
 
 double linear(double channel)
@@ -185,12 +185,13 @@ QTabWidget::pane { border: 0; border-top: 1px solid $border; }
 
 std::array<double, 3> Theme::viridis(double t)
 {
-    // Nine knots of matplotlib's viridis (CC0), interpolated linearly: within 0.02 of the 256-entry table.
-    static constexpr double knots[9][3] = {{0.267, 0.005, 0.329}, {0.283, 0.141, 0.458}, {0.254, 0.265, 0.530},
-                                           {0.207, 0.372, 0.553}, {0.164, 0.471, 0.558}, {0.128, 0.567, 0.551},
-                                           {0.267, 0.679, 0.480}, {0.478, 0.821, 0.318}, {0.993, 0.906, 0.144}};
-    const double x = std::clamp(std::isfinite(t) ? t : 0.0, 0.0, 1.0) * 8;
-    const int i = std::min(static_cast<int>(x), 7);
+    // matplotlib's viridis (CC0) at every tenth, interpolated linearly: within 0.02 of the 256-entry table.
+    static constexpr double knots[11][3] = {{0.267, 0.005, 0.329}, {0.283, 0.141, 0.458}, {0.254, 0.265, 0.530},
+                                            {0.207, 0.372, 0.553}, {0.164, 0.471, 0.558}, {0.128, 0.567, 0.551},
+                                            {0.135, 0.659, 0.518}, {0.267, 0.749, 0.441}, {0.478, 0.821, 0.318},
+                                            {0.741, 0.873, 0.150}, {0.993, 0.906, 0.144}};
+    const double x = std::clamp(std::isfinite(t) ? t : 0.0, 0.0, 1.0) * 10;
+    const int i = std::min(static_cast<int>(x), 9);
     std::array<double, 3> rgb{};
     for (std::size_t c = 0; c < 3; ++c)
         rgb[c] = knots[i][c] + (x - i) * (knots[i + 1][c] - knots[i][c]);
