@@ -73,8 +73,11 @@ private slots:
     {
         const auto stored = NpzArchive::open(sourcePath("tests/golden/io_arrays.npz"));
         const auto deflated = NpzArchive::open(sourcePath("tests/golden/io_arrays_deflated.npz"));
-        for (const NpzMember& member : stored->members())
+        const auto streamed = NpzArchive::open(sourcePath("tests/golden/io_arrays_streamed.npz"));
+        for (const NpzMember& member : stored->members()) {
             QCOMPARE(stored->read(member).bytes, deflated->read(member.name).bytes);
+            QCOMPARE(stored->read(member).bytes, streamed->read(member.name).bytes);
+        }
         QVERIFY(deflated->find("steps")->storedBytes < stored->find("steps")->storedBytes);
     }
     void memoryAndFileAgree()
