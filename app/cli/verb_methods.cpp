@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/console.h"
+#include "app/cli/json_output.h"
+#include "app/cli/table.h"
+#include "app/cli/verbs.h"
+#include "core/spectrum/method.h"
+
+#include <nlohmann/json.hpp>
+
+namespace tamis::cli {
+namespace {
+using nlohmann::ordered_json;
+
+bool isNumber(ParameterType type) { return type == ParameterType::Integer || type == ParameterType::Real; }
+
+ordered_json toJson(const ParameterSpec& spec)
+{
+    ordered_json json{{"name", spec.name}, {"title", spec.title}, {"type", parameterTypeName(spec.type)},
+                      {"default", cli::toJson(spec.defaultValue)}};
+    const auto number = [&](double value) { return isNumber(spec.type) ? ordered_json(value) : ordered_json(nullptr); };
+    json["min"] = number(spec.minimum);
+    json["max"] = number(spec.maximum);
+    json["step"] = number(spec.step);
+    json["unit"] = spec.unit;
+    json["help"] = spec.help;
+    if (spec.type == ParameterType::Choice)
+        json["choices"] = spec.choices;
+    return json;
+}
+
+std::string rangeOf(const ParameterSpec& spec)
+{
+    if (isNumber(spec.type))
+        return significant(spec.minimum, 6) + " .. " + significant(spec.maximum, 6) + (spec.unit.empty() ? "" : " " + spec.unit);
+    std::string choices;
+    for (const auto& choice : spec.choices)
+        choices += (choices.empty() ? "" : "|") + choice;
+    return choices;
+}
+
+std::string described(const spectrum::Method& method)
+{
+    const auto& declaration = method.declaration;
+    std::string text = declaration.id + ": " + declaration.title + "\n  " + declaration.reference + "\n";
+    if (method.needsCalibration)
+        text += "  needs --calibration\n";
+    for (const auto& spec : declaration.schema.specs()) {
+        const auto range = rangeOf(spec);
+        text += "  --set " + spec.name + "=" + toText(spec.defaultValue) + "  (" + std::string(parameterTypeName(spec.type)) +
+                (range.empty() ? "" : ", " + range) + ") " + spec.help + "\n";
+    }
+    return text + "\n";
+}
+
+void run(Console& console)
+{
+    ordered_json document{{"schema", "tamis.methods/1"}, {"methods", ordered_json::array()}};
+    std::string text;
+    for (const auto& method : spectrum::methods()) {
+        const auto& declaration = method.declaration;
+        ordered_json entry{{"id", declaration.id}, {"lab", declaration.lab}, {"title", declaration.title},
+                           {"reference", declaration.reference}, {"needsCalibration", method.needsCalibration},
+                           {"parameters", ordered_json::array()}};
+        for (const auto& spec : declaration.schema.specs())
+            entry["parameters"].push_back(toJson(spec));
+        document["methods"].push_back(std::move(entry));
+        text += described(method);
+    }
+    console.print(text);
+    console.finish(std::move(document));
+}
+} // namespace
+
+Verb verbMethods()
+{
+    return {"methods", "List every method with its reference and its parameters",
+            "  tamis-cli methods\n"
+            "  tamis-cli methods --json -",
+            [](OptionSet&) {}, run};
+}
+
+} // namespace tamis::cli

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/console.h"
+#include "app/cli/json_output.h"
+#include "app/cli/plain_baseline.h"
+#include "app/cli/run_inputs.h"
+#include "app/cli/table.h"
+#include "app/cli/verbs.h"
+#include "core/io/results_file.h"
+#include "core/plan/latency.h"
+#include "core/plan/model_cost.h"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <cmath>
+
+namespace tamis::cli {
+namespace {
+using nlohmann::ordered_json;
+
+struct RunOptions {
+    std::string method, model, calibration, out;
+    std::vector<std::string> layers, settings;
+    double keep = 0.6;
+    bool baseline = true;
+    std::int64_t latencyTokens = 256;
+};
+
+/// Everything one run found.
+struct Outcome {
+    report::SpectrumReport spectra;
+    report::BudgetReport budget; ///< uniform at --keep
+    std::vector<RelativeLoss> losses, baselineLosses;
+    bool hasBaseline = false; ///< a plain SVD was measured
+};
+
+Outcome compute(const RunOptions& options, const spectrum::Method& method, const spectrum::Inputs& inputs,
+                const Parameters& parameters, const RunContext& context)
+{
+    context.setParts(10);
+    Outcome outcome;
+    outcome.spectra = method.run(inputs, parameters, context.part(6, "decomposing"));
+    plan::BudgetRequest request;
+    request.keep = options.keep;
+    request.allocation = plan::Allocation::Uniform;
+    outcome.budget = plan::allocate(outcome.spectra, plan::modelCost(*inputs.checkpoint), request, context.part(1, "allocating"));
+    outcome.losses = lossesOf(outcome.budget);
+    outcome.hasBaseline = options.baseline && method.needsCalibration;
+    if (outcome.hasBaseline)
+        outcome.baselineLosses = plainLosses(inputs, outcome.spectra, outcome.budget, context.part(2, "plain SVD, for comparison"));
+    if (options.latencyTokens > 0) {
+        plan::LatencyCache cache;
+        plan::measureLatency(outcome.budget, outcome.spectra, cache, {options.latencyTokens}, context.part(1, "measuring latency"));
+    }
+    return outcome;
+}
+
+ordered_json qualityJson(const report::BudgetReport& budget, const RelativeLoss& loss)
+{
+    ordered_json quality{{"keep", budget.keep}, {"achievedKeep", budget.achievedKeep}};
+    quality["relativeLoss"] = loss.calibrated;
+    quality["heldOutRelativeLoss"] = std::isnan(loss.heldOut) ? ordered_json(nullptr) : ordered_json(loss.heldOut);
+    return quality;
+}
+
+/// The plain SVD at the same ranks where it was measured; otherwise the model as it is.
+ordered_json baselineJson(const Outcome& outcome)
+{
+    if (outcome.hasBaseline)
+        return {{"method", "spectrum.plain"},
+                {"cost", toJson(outcome.budget.after)},
+                {"quality", qualityJson(outcome.budget, meanLoss(outcome.spectra, outcome.baselineLosses))}};
+    return {{"method", "dense"},
+            {"cost", toJson(outcome.budget.before)},
+            {"quality", {{"keep", 1.0}, {"achievedKeep", 1.0}, {"relativeLoss", 0.0}, {"heldOutRelativeLoss", 0.0}}}};
+}
+
+ordered_json matricesJson(const Outcome& outcome)
+{
+    ordered_json matrices = ordered_json::array();
+    for (std::size_t i = 0; i < outcome.spectra.matrices.size(); ++i) {
+        auto entry = toJson(outcome.spectra.matrices[i]);
+        entry["atKeep"] = toJson(outcome.budget.matrices[i]);
+        if (outcome.hasBaseline) {
+            const auto& loss = outcome.baselineLosses[i];
+            const auto number = [](double value) { return std::isnan(value) ? ordered_json(nullptr) : ordered_json(value); };
+            entry["atKeep"]["baselineRelativeLoss"] = number(loss.calibrated);
+            entry["atKeep"]["baselineHeldOutRelativeLoss"] = number(loss.heldOut);
+        }
+        matrices.push_back(std::move(entry));
+    }
+    return matrices;
+}
+
+std::string described(const Outcome& outcome)
+{
+    Table table({"matrix", "shape", "stable rank", "eff. rank", "condition", "rank", "rel. loss", "held out", "plain SVD"});
+    for (std::size_t i = 0; i < outcome.spectra.matrices.size(); ++i) {
+        const auto& matrix = outcome.spectra.matrices[i];
+        const auto& chosen = outcome.budget.matrices[i];
+        const bool defined = !matrix.singularValues.empty();
+        const auto measure = [&](double value) { return defined ? significant(value) : std::string("-"); };
+        table.add({matrix.name, std::to_string(matrix.rows) + "x" + std::to_string(matrix.cols), measure(matrix.stableRank),
+                   measure(matrix.effectiveRank), measure(matrix.condition), chosen.dense ? "dense" : std::to_string(chosen.rank),
+                   measure(chosen.relativeLoss), significant(chosen.heldOutRelativeLoss),
+                   outcome.hasBaseline ? significant(outcome.baselineLosses[i].calibrated) : "-"});
+    }
+    const auto& budget = outcome.budget;
+    const auto loss = meanLoss(outcome.spectra, outcome.losses);
+    std::string text = table.text() + "\n" + outcome.spectra.method + " at keep " + fixed(budget.keep, 2) + ", uniform: " +
+                       grouped(budget.before.parameters) + " -> " + grouped(budget.after.parameters) + " parameters, " +
+                       byteSize(budget.before.bytes) + " -> " + byteSize(budget.after.bytes) + ", " + grouped(budget.before.macs) +
+                       " -> " + grouped(budget.after.macs) + " MACs a token";
+    if (!std::isnan(budget.after.latencyMs))
+        text += ", " + significant(budget.before.latencyMs) + " -> " + significant(budget.after.latencyMs) + " ms for " +
+                std::to_string(budget.latencyTokens) + " tokens";
+    text += "\nmean relative loss " + percent(loss.calibrated, 2) + ", held out " + percent(loss.heldOut, 2);
+    if (outcome.hasBaseline) {
+        const auto plain = meanLoss(outcome.spectra, outcome.baselineLosses);
+        text += "; plain SVD at the same ranks " + percent(plain.calibrated, 2) + ", held out " + percent(plain.heldOut, 2);
+    }
+    return text + "\n";
+}
+
+/// The report as tamis.results/1 keeps it: curves as arrays, the rest as JSON.
+io::StoredRun stored(const Outcome& outcome, ordered_json document)
+{
+    io::StoredRun run;
+    run.method = outcome.spectra.method;
+    run.parametersJson = document["parameters"].dump();
+    run.seconds = outcome.spectra.seconds;
+    std::size_t number = 0;
+    for (auto& matrix : document["matrices"]) {
+        const auto& spectrum = outcome.spectra.matrices[number];
+        const std::string prefix = "matrix " + std::to_string(number++) + " ";
+        const auto keep = [&](const char* key, const std::vector<double>& values) {
+            if (!values.empty())
+                run.arrays[prefix + key] = values;
+            matrix.erase(key);
+        };
+        keep("singularValues", spectrum.singularValues);
+        keep("loss", spectrum.loss);
+        keep("sampleLoss", spectrum.sampleLoss);
+        keep("heldOutLoss", spectrum.heldOutLoss);
+    }
+    run.reportJson = jsonText(std::move(document));
+    return run;
+}
+
+void run(Console& console, const RunOptions& options)
+{
+    const auto start = std::chrono::steady_clock::now();
+    const auto& context = console.context();
+    const auto& method = methodNamed(options.method);
+    const auto parameters = parametersFrom(method, options.settings, console.common());
+    auto inputs = openInputs(method, options.model, options.calibration, context);
+    if (!options.layers.empty())
+        inputs.matrices = selectMatrices(*inputs.checkpoint, options.layers, "--layer");
+    const auto outcome = compute(options, method, inputs, parameters, context);
+
+    ordered_json document{{"schema", "tamis.run/1"}, {"method", outcome.spectra.method},
+                          {"parameters", toJson(outcome.spectra.parameters)}, {"inputs", inputsJson(inputs, context)},
+                          {"cost", toJson(outcome.budget.after)}};
+    document["dense"] = {{"cost", toJson(outcome.budget.before)}};
+    document["baseline"] = baselineJson(outcome);
+    document["quality"] = qualityJson(outcome.budget, meanLoss(outcome.spectra, outcome.losses));
+    document["latencyTokens"] = outcome.budget.latencyTokens;
+    document["warnings"] = ordered_json::array();
+    for (const auto* warnings : {&outcome.spectra.warnings, &outcome.budget.warnings})
+        for (const auto& warning : *warnings)
+            addWarning(document, warning);
+    for (const auto& matrix : outcome.spectra.matrices)
+        for (const auto& warning : matrix.warnings)
+            addWarning(document, matrix.name + ": " + warning);
+    document["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    document["matrices"] = matricesJson(outcome);
+    if (!options.out.empty()) {
+        console.beginWriting();
+        const auto file = std::filesystem::exists(options.out) ? io::ResultsFile::open(options.out, io::ResultsFile::Access::Append)
+                                                               : io::ResultsFile::create(options.out);
+        file->append(stored(outcome, document));
+    }
+    std::string text = described(outcome);
+    for (const auto& warning : document["warnings"])
+        text += "warning: " + warning.get<std::string>() + "\n";
+    console.print(text);
+    console.finish(std::move(document));
+}
+} // namespace
+
+Verb verbRun()
+{
+    const auto options = std::make_shared<RunOptions>();
+    return {"run", "Run a method on a model and report what every rank loses",
+            "  tamis-cli run spectrum.plain --model model.safetensors\n"
+            "  tamis-cli run spectrum.whitened --model datasets/vit20 --calibration datasets/vit20/calibration.h5 --json -\n"
+            "  tamis-cli run spectrum.whitened --model M --calibration C --layer 'blocks.*.mlp.*' --set ridge=0.001",
+            [options](OptionSet& set) {
+                set.positional("METHOD", options->method, "Identity of the method, as tamis-cli methods lists it");
+                set.text("--model", options->model, "PATH", "Checkpoint: a file or a directory", true);
+                set.text("--calibration", options->calibration, "FILE", "Calibration set (HDF5)");
+                set.texts("--layer", options->layers, "PATTERN", "Only matrices whose name matches, e.g. 'blocks.*.mlp.*' (repeatable)");
+                set.texts("--set", options->settings, "NAME=VALUE", "A parameter of the method (repeatable)");
+                set.real("--keep", options->keep, 0, 1, "Fraction of the parameters kept, for cost, quality and baseline (0.6)");
+                set.flag("--baseline,!--no-baseline", options->baseline, "Measure the plain SVD at the same ranks too (on)");
+                set.integer("--latency-tokens", options->latencyTokens, 0, 1'000'000,
+                            "Tokens in the batch whose latency is measured (256); 0: do not measure");
+                set.text("--out", options->out, "FILE", "Append the run to a results file (HDF5)");
+            },
+            [options](Console& console) { run(console, *options); }};
+}
+
+} // namespace tamis::cli

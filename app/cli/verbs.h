@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The verbs of tamis-cli, one file each.
+#include "app/cli/options.h"
+
+namespace tamis::cli {
+
+Verb verbInspect();
+Verb verbMethods();
+Verb verbRun();
+Verb verbPlan();
+Verb verbExport();
+Verb verbBench();
+Verb verbDemo();
+
+} // namespace tamis::cli
