@@ -3,14 +3,12 @@
 """References for the readers of core/io, made by NumPy and h5py: run with Debian's python3 (python3-numpy, python3-h5py).
 
   io_arrays.npz, io_arrays_deflated.npz   the same arrays by np.savez and np.savez_compressed
-  io_arrays_streamed.npz                  the deflated ones again, written to a stream that cannot seek
   io_<name>.npy                           one array a case: dtypes, byte orders, Fortran order, format versions
   io_npy.tsv                              what NumPy reads from each: file, dtype, shape, values in C order
   io_calibration.h5                       a calibration set of 4 sites (links, big-endian, chunks, both kinds of strings)
   io_calibration.npz                      its values, read back by h5py
   io_vit20.npz                            some values of datasets/vit20/calibration.h5, read by h5py
 """
-import io
 import pathlib
 
 import h5py
@@ -54,21 +52,12 @@ def write_npy():
     (HERE / "io_npy.tsv").write_text("\n".join(lines) + "\n")
 
 
-class Stream(io.RawIOBase):
-    """A file that cannot seek, such as a pipe: zip then puts sizes and CRC after each member."""
-    def __init__(self, file): self.file = file
-    def writable(self): return True
-    def write(self, data): return self.file.write(data)
-
-
 def write_npz():
     rng = np.random.default_rng(7)
     arrays = dict(weights=rng.standard_normal((20, 30)).astype("f4"), steps=np.arange(1000, dtype="i8"), scale=np.array(0.5),
                   mask=np.tile([True, False], 50).reshape(10, 10), columns=np.asfortranarray(rng.standard_normal((4, 6))))
     np.savez(HERE / "io_arrays.npz", **arrays)
     np.savez_compressed(HERE / "io_arrays_deflated.npz", **arrays)
-    with open(HERE / "io_arrays_streamed.npz", "wb") as file:
-        np.savez_compressed(Stream(file), **arrays)
 
 
 def write_calibration():

@@ -22,7 +22,7 @@ namespace {
 constexpr double kCursorReach = 8;   ///< pixels around the cursor that take hold of it
 constexpr double kMostDecades = 12;  ///< of a logarithmic axis: below is rounding noise
 constexpr int kBadgeDelayMs = 150;
-constexpr double kTickPixels = 60;   ///< about this far apart on a linear axis
+constexpr double kTickPixels = 70;   ///< about this far apart on a linear axis
 
 double forward(double v, bool logarithmic) { return logarithmic ? std::log10(std::max(v, 1e-300)) : v; }
 double backward(double v, bool logarithmic) { return logarithmic ? std::pow(10.0, v) : v; }

@@ -38,24 +38,8 @@ LineChart::LineChart(QWidget* parent) : QWidget(parent)
     m_resetButton->setIcon(themedIcon(QStringLiteral("zoom-reset")));
     m_resetButton->setVisible(false);
 
-    m_logX = cornerButton(this, tr("Log x"), QStringLiteral("logX"), tr("Logarithmic horizontal axis"));
-    m_logY = cornerButton(this, tr("Log y"), QStringLiteral("logY"), tr("Logarithmic vertical axis"));
-    for (QToolButton* scale : {m_logX, m_logY}) {
-        scale->setCheckable(true);
-        scale->setVisible(false);
-        connect(scale, &QToolButton::clicked, this, [this] {
-            ChartAxes axes = m_axes;
-            axes.logX = m_logX->isChecked();
-            axes.logY = m_logY->isChecked();
-            setAxes(axes);
-            emit scalesChosen(axes.logX, axes.logY);
-        });
-    }
-
     auto* corner = new QHBoxLayout;
     corner->setContentsMargins(0, 0, 0, 0);
-    corner->addWidget(m_logX);
-    corner->addWidget(m_logY);
     corner->addStretch();
     corner->addWidget(m_resetButton);
     corner->addWidget(m_exportButton);
@@ -81,15 +65,7 @@ void LineChart::setAxes(const ChartAxes& axes)
     if (axes == m_axes)
         return;
     m_axes = axes;
-    m_logX->setChecked(axes.logX);
-    m_logY->setChecked(axes.logY);
     m_canvas->setAxes(axes);
-}
-
-void LineChart::setScaleSwitchesVisible(bool on)
-{
-    m_logX->setVisible(on);
-    m_logY->setVisible(on);
 }
 
 void LineChart::setCursor(std::optional<double> x, const QString& label) { m_canvas->setCursorLine(x, label); }

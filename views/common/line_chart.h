@@ -34,7 +34,6 @@ public:
     void setSeries(const std::vector<report::Series>& series);
     const std::vector<report::Series>& series() const noexcept { return m_series; }
     void setAxes(const ChartAxes& axes);
-    void setScaleSwitchesVisible(bool on); ///< "Log x", "Log y" above the chart; hidden at first
     const ChartAxes& axes() const noexcept { return m_axes; }
     /// Nothing: no cursor. `label` stands beside the line.
     void setCursor(std::optional<double> x, const QString& label = {});
@@ -54,7 +53,6 @@ public slots:
 
 signals:
     void cursorMoved(double x, bool finished);
-    void scalesChosen(bool logX, bool logY); ///< by the user; axes() has them already
     void exportRequested(const QString& format); ///< "png", "svg", "csv", "copy"
 
 private:
@@ -64,8 +62,6 @@ private:
     ChartCanvas* m_canvas = nullptr;
     QToolButton* m_exportButton = nullptr;
     QToolButton* m_resetButton = nullptr;
-    QToolButton* m_logX = nullptr;
-    QToolButton* m_logY = nullptr;
 };
 
 } // namespace tamis::views

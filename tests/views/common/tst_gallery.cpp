@@ -87,7 +87,6 @@ class TstGallery : public QObject {
         chart->setAxes({.xTitle = QStringLiteral("Rank"), .yTitle = QStringLiteral("Singular value"), .rightTitle = QStringLiteral("Relative loss"), .logY = true});
         chart->setSeries(spectra());
         chart->setCursor(64, QStringLiteral("rank 64"));
-        chart->setScaleSwitchesVisible(true);
         grid->addWidget(chart, 2, 0);
         auto* linear = new LineChart(&window);
         linear->setObjectName(QStringLiteral("hovered"));

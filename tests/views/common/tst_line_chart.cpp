@@ -179,21 +179,6 @@ private slots:
         QCOMPARE(moved.last()[0].toDouble(), 50.0);
     }
 
-    void scaleSwitches()
-    {
-        auto* button = m_chart->findChild<QToolButton*>(QStringLiteral("logY"));
-        QVERIFY(button && !button->isVisible());
-        m_chart->setScaleSwitchesVisible(true);
-        QSignalSpy chosen(m_chart.get(), &LineChart::scalesChosen);
-        QTest::mouseClick(button, Qt::LeftButton);
-        QCOMPARE(chosen.size(), 1);
-        QVERIFY(!chosen[0][0].toBool() && chosen[0][1].toBool());
-        QVERIFY(m_chart->axes().logY);
-        m_chart->setAxes({.xTitle = QStringLiteral("Rank")}); // by code: shown, not emitted
-        QVERIFY(!button->isChecked());
-        QCOMPARE(chosen.size(), 1);
-    }
-
     void seriesObjectsAreReused()
     {
         m_chart->setSeries(curves(4, 1000));
