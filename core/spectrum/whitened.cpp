@@ -3,8 +3,9 @@
 
 #include "core/base/error.h"
 #include "core/linalg/gemm.h"
-#include "core/spectrum/curves.h"
 #include "core/linalg/singular_values.h"
+#include "core/linalg/symmetric_eigen.h"
+#include "core/spectrum/curves.h"
 #include "core/spectrum/preview.h"
 #include "core/spectrum/sweep.h"
 #include "core/spectrum/whitened_problem.h"
@@ -42,7 +43,12 @@ std::vector<ParameterSpec> whitenedParameters()
          .type = ParameterType::Choice,
          .defaultValue = std::string("gram"),
          .help = "C from all calibration tokens (gram), or from the sample rows in the file alone (samples)",
-         .choices = {"gram", "samples"}}};
+         .choices = {"gram", "samples"}},
+        {.name = "baseline",
+         .title = "Plain SVD beside it",
+         .type = ParameterType::Boolean,
+         .defaultValue = true,
+         .help = "Also measures what the factors of the plain SVD lose under the same calibration"}};
     for (ParameterSpec& spec : previewParameters())
         specs.push_back(std::move(spec));
     return specs;
@@ -62,9 +68,9 @@ linalg::RandomisedEigen previewOf(const Matrix<double>& w, const Statistics& sta
 }
 
 /// u_i^T W C W^T u_i, without ridge.
-std::vector<double> keptBy(const linalg::RandomisedEigen& leading, const Matrix<double>& w, const Matrix<double>& c, const RunContext& context)
+std::vector<double> keptBy(const Matrix<double>& vectors, const Matrix<double>& w, const Matrix<double>& c, const RunContext& context)
 {
-    const Matrix<double> a = linalg::product(leading.vectors.view(), w.view(), context);
+    const Matrix<double> a = linalg::product(vectors.view(), w.view(), context);
     const Matrix<double> ac = linalg::product(a.view(), c.view(), context);
     std::vector<double> kept;
     for (std::int64_t i = 0; i < a.rows(); ++i)
@@ -78,7 +84,7 @@ void analysePreview(const Matrix<double>& w, const io::CalibrationSite& site, co
     const linalg::RandomisedEigen leading = previewOf(w, statistics, settings, context);
     const Matrix<double> seen = linalg::product(w.view(), statistics.c.view(), context);
     const double total = std::inner_product(w.values().begin(), w.values().end(), seen.values().begin(), 0.0);
-    fillPreview(entry, leading, keptBy(leading, w, statistics.c, context), total, total + statistics.added * linalg::squaredNorm(w.view()));
+    fillPreview(entry, leading, keptBy(leading.vectors, w, statistics.c, context), total, total + statistics.added * linalg::squaredNorm(w.view()));
     const auto measure = [&](const Matrix<float>& rows) {
         const Matrix<double> outputs = linalg::product(Op::None, Op::Transpose, w.view(), linalg::toDouble(rows.view()).view(), context);
         return remainders(linalg::squaredNorm(outputs.view()), measuredTerms(w, leading.vectors.view(), rows.view(), context));
@@ -89,12 +95,22 @@ void analysePreview(const Matrix<double>& w, const io::CalibrationSite& site, co
         entry.heldOutLoss = measure(site.heldOut);
 }
 
-void analyseExact(Matrix<double> w, const io::CalibrationSite& site, const Statistics& statistics, Form form, report::MatrixSpectrum& entry,
-                  const RunContext& context)
+/// Loss under C of the plain SVD's factors at every rank: with U the left singular vectors of W alone (of R for a tall W,
+/// which has W's), the pair U_r U_r^T W leaves sum_{i>r} u_i^T W C W^T u_i.
+std::vector<double> plainLoss(const Matrix<double>& reduced, const Matrix<double>& c, const RunContext& context)
+{
+    const auto plain = linalg::symmetricEigen(linalg::gramUpper(reduced.view(), linalg::Side::Rows, context), context);
+    return tailSums(keptBy(plain.vectors, reduced, c, context));
+}
+
+void analyseExact(Matrix<double> w, const io::CalibrationSite& site, const Statistics& statistics, Form form, bool baseline,
+                  report::MatrixSpectrum& entry, const RunContext& context)
 {
     const WhitenedSolution solution = solveWhitened(std::move(w), statistics, form, false, context);
     entry.singularValues = linalg::resolvedRoots(solution.squares);
     entry.loss = tailSums(solution.kept);
+    if (baseline)
+        entry.baselineLoss = plainLoss(solution.reduced, statistics.c, context);
     deriveFigures(entry, std::accumulate(solution.squares.rbegin(), solution.squares.rend(), 0.0));
     const auto measure = [&](const Matrix<float>& rows) {
         return tailSums(measuredTerms(solution.reduced, solution.vectors.view(), rows.view(), context));
@@ -153,7 +169,7 @@ void analyse(const Inputs& inputs, const io::MatrixRef& matrix, const WhitenedSe
     site.gram = {}; // lives on in the statistics
     const RunContext solving = context.part(0.8, matrix.name);
     if (exact)
-        analyseExact(std::move(w), site, statistics, settings.form, entry, solving);
+        analyseExact(std::move(w), site, statistics, settings.form, settings.baseline, entry, solving);
     else
         analysePreview(w, site, statistics, preview, entry, solving);
 }

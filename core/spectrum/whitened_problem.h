@@ -25,6 +25,7 @@ struct WhitenedSettings {
     double ridge = 0; ///< relative to the mean of C's diagonal
     Form form = Form::Output;
     StatisticsSource source = StatisticsSource::Gram;
+    bool baseline = true; ///< the plain SVD's loss beside it
 };
 
 /// C and what is added to its diagonal.

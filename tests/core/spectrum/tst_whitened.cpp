@@ -133,6 +133,32 @@ private slots:
         }
         QVERIFY(std::abs(matrix.stableRank - matrix.loss[0] / std::pow(matrix.singularValues[0], 2)) < 1e-9);
     }
+    void theBaselineIsWhatThePlainSvdLoses_data()
+    {
+        QTest::addColumn<int>("m");
+        QTest::newRow("wide") << 20;
+        QTest::newRow("tall") << 45;
+    }
+    void theBaselineIsWhatThePlainSvdLoses()
+    {
+        QFETCH(int, m);
+        const std::int64_t n = 30;
+        const Matrix<double> x = activations(200, n, 2), w = test::gaussian(m, n, 1);
+        const auto small = workspace(m, n, 200);
+        const Matrix<double> rows = test::toDoubles(test::toFloat(x));
+        const auto matrix = whitened().run(small.inputs(), settings(0), {}).matrices[0];
+        QCOMPARE(matrix.baselineLoss.size(), matrix.loss.size());
+        for (const std::int64_t r : {1, 5, 12, 19}) {
+            const Factors plain = spectrum::findMethod("spectrum.plain")->factors(small.inputs(), "layer", r, {}, {});
+            const double direct = test::lossByDefinition(w, plain, &rows);
+            const double said = matrix.baselineLoss[static_cast<std::size_t>(r)];
+            QVERIFY(std::abs(said - direct) < 1e-9 * matrix.loss[0]); // two double decompositions of a well-conditioned W
+            QVERIFY(said >= matrix.loss[static_cast<std::size_t>(r)]);
+        }
+        Parameters without = settings(0);
+        without.set("baseline", false);
+        QVERIFY(whitened().run(small.inputs(), without, {}).matrices[0].baselineLoss.empty());
+    }
     void nothingOfThatRankIsBetter()
     {
         const std::int64_t m = 20, n = 30, r = 6;
