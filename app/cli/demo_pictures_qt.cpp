@@ -51,7 +51,7 @@ std::vector<std::filesystem::path> drawPictures(const std::vector<DemoChart>& ch
         for (const char* suffix : {".png", ".svg"}) {
             context.throwIfStopped();
             const auto file = directory / (chart.file + suffix);
-            if (const auto problem = views::renderChartToFile(description(chart), QString::fromStdString(file.string())))
+            if (const auto problem = views::renderChartToFile(description(chart), QString::fromStdString(file.string()), QSize(1200, 640)))
                 throw Error(ErrorCode::IoFailure, problem->toStdString(), file.string());
             files.push_back(file);
         }

@@ -19,6 +19,14 @@ ordered_json toJson(const RelativeLoss& loss)
     return {{"relativeLoss", orNull(loss.calibrated)}, {"heldOutRelativeLoss", orNull(loss.heldOut)}};
 }
 
+ordered_json toJson(const SweepLoss& loss)
+{
+    auto json = toJson(loss.mean);
+    json["totalLoss"] = orNull(loss.total.calibrated);
+    json["heldOutTotalLoss"] = orNull(loss.total.heldOut);
+    return json;
+}
+
 std::string row(const std::vector<std::string>& cells)
 {
     std::string text = "|";
@@ -34,13 +42,13 @@ std::string heading(const std::vector<std::string>& cells)
 
 std::string number(double value) { return significant(value, 17); }
 
-std::string sweepTable(const DemoResults& results)
+std::string sweepTable(const DemoResults& results, RelativeLoss SweepLoss::* measure)
 {
     std::string text = heading({"keep", "uniform", "energy", "greedy", "plain SVD, uniform", "greedy, held out", "plain SVD, held out"});
     for (const auto& point : results.sweep)
-        text += row({fixed(point.keep, 1), percent(point.uniform.calibrated, 3), percent(point.energy.calibrated, 3),
-                     percent(point.greedy.calibrated, 3), percent(point.plainUniform.calibrated, 3),
-                     percent(point.greedy.heldOut, 3), percent(point.plainUniform.heldOut, 3)});
+        text += row({fixed(point.keep, 1), percent((point.uniform.*measure).calibrated, 3), percent((point.energy.*measure).calibrated, 3),
+                     percent((point.greedy.*measure).calibrated, 3), percent((point.plainUniform.*measure).calibrated, 3),
+                     percent((point.greedy.*measure).heldOut, 3), percent((point.plainUniform.*measure).heldOut, 3)});
     return text;
 }
 
@@ -128,8 +136,10 @@ std::string demoMarkdown(const DemoResults& results, const std::vector<DemoChart
     std::string text = "# Tamis demonstration\n\nModel vit20 (six layers, width 128), decomposed with " + results.whitened.method +
                        ". Losses are squared errors of the outputs on the calibration tokens, relative to the energy of the outputs, "
                        "and averaged over the matrices; \"held out\" is the same on rows the decomposition never saw.\n\n"
-                       "## What each allocation loses\n\n" +
-                       sweepTable(results) + "\n## The plan at keep " + fixed(kDemoKeep, 1) + ", greedy\n\n" + costTable(results) +
+                       "## What each allocation loses\n\nMean of the matrices' relative losses:\n\n" +
+                       sweepTable(results, &SweepLoss::mean) +
+                       "\nLoss of all matrices together over their energy together, which greedy minimises:\n\n" +
+                       sweepTable(results, &SweepLoss::total) + "\n## The plan at keep " + fixed(kDemoKeep, 1) + ", greedy\n\n" + costTable(results) +
                        "\n## Ranks\n\n" + matrixTable(results) +
                        "\n## The export, re-opened and measured\n\nPredicted: from the decomposition. Measured: from the files.\n\n" +
                        verificationTable(results) + "\n## " + (pictures ? "Pictures" : "Tables") + "\n\n";

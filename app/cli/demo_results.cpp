@@ -68,7 +68,7 @@ void addSpectra(std::vector<DemoChart>& charts, const report::SpectrumReport& re
         DemoChart chart{"spectra-" + what + "-" + role, "Singular values, role " + role + ", " + what, settings(report), "index",
                         "singular value", true, true, {}};
         for (const auto* matrix : matrices)
-            chart.series.push_back({"layer " + std::to_string(matrix->layer), pointsFrom(matrix->singularValues, 1, 1)});
+            chart.series.push_back({"L" + std::to_string(matrix->layer), pointsFrom(matrix->singularValues, 1, 1)});
         charts.push_back(std::move(chart));
     }
 }
@@ -82,27 +82,31 @@ void addLosses(std::vector<DemoChart>& charts, const report::SpectrumReport& rep
         for (const auto* matrix : matrices) {
             const auto add = [&](const std::vector<double>& loss, const char* suffix, bool dashed) {
                 if (!loss.empty() && loss.front() > 0)
-                    chart.series.push_back({"layer " + std::to_string(matrix->layer) + suffix, pointsFrom(loss, 0, 1 / loss.front()),
+                    chart.series.push_back({"L" + std::to_string(matrix->layer) + suffix, pointsFrom(loss, 0, 1 / loss.front()),
                                             false, dashed, group});
             };
             add(matrix->loss, "", false);
-            add(matrix->heldOutLoss, ", held out", true);
+            add(matrix->heldOutLoss, " held out", true);
             ++group;
         }
         charts.push_back(std::move(chart));
     }
 }
 
-DemoChart sweepChart(const DemoResults& results, bool heldOut)
+DemoChart sweepChart(const DemoResults& results, RelativeLoss SweepLoss::* measure, bool heldOut)
 {
-    DemoChart chart{heldOut ? "keep-held-out" : "keep-calibrated",
-                    std::string("Mean relative loss against keep, ") + (heldOut ? "held-out rows" : "calibration tokens"),
+    const bool total = measure == &SweepLoss::total;
+    const std::string what = total ? "Loss of all matrices together" : "Mean relative loss of the matrices";
+    DemoChart chart{std::string(total ? "keep-total" : "keep-mean") + (heldOut ? "-held-out" : ""),
+                    what + " against keep, " + (heldOut ? "held-out rows" : "calibration tokens"),
                     settings(results.whitened) + "; accounting factors; baseline: plain SVD at the ranks of uniform", "keep",
-                    "mean relative loss", false, true, {}};
-    const auto add = [&](const char* name, RelativeLoss SweepPoint::* which, bool dashed) {
+                    total ? "total loss over total energy" : "mean relative loss", false, true, {}};
+    const auto add = [&](const char* name, SweepLoss SweepPoint::* which, bool dashed) {
         report::Series series{name, {}, false, dashed};
-        for (const auto& point : results.sweep)
-            series.points.push_back({point.keep, heldOut ? (point.*which).heldOut : (point.*which).calibrated});
+        for (const auto& point : results.sweep) {
+            const RelativeLoss& loss = (point.*which).*measure;
+            series.points.push_back({point.keep, heldOut ? loss.heldOut : loss.calibrated});
+        }
         chart.series.push_back(std::move(series));
     };
     add("uniform", &SweepPoint::uniform, false);
@@ -139,30 +143,36 @@ public:
     void sweep(const RunContext& context)
     {
         constexpr int kSteps = 9; // keep 0.1 .. 0.9
+        context.setParts(kSteps);
         for (int step = 1; step <= kSteps; ++step) {
+            const auto part = context.part(1, "keep 0." + std::to_string(step));
             SweepPoint point;
             point.keep = step / 10.0;
-            const auto uniform = allocated(point.keep, plan::Allocation::Uniform, context);
-            point.uniform = mean(lossesOf(uniform));
-            point.energy = mean(lossesOf(allocated(point.keep, plan::Allocation::Energy, context)));
-            point.greedy = mean(lossesOf(allocated(point.keep, plan::Allocation::Greedy, context)));
-            point.plainUniform = mean(plainLosses(m_inputs, m_results.whitened, uniform, context));
+            const auto uniform = allocated(point.keep, plan::Allocation::Uniform, part.part(1, "uniform"));
+            point.uniform = both(lossesOf(uniform));
+            point.energy = both(lossesOf(allocated(point.keep, plan::Allocation::Energy, part.part(1, "energy"))));
+            point.greedy = both(lossesOf(allocated(point.keep, plan::Allocation::Greedy, part.part(1, "greedy"))));
+            point.plainUniform = both(plainLosses(m_inputs, m_results.whitened, uniform, part.part(7, "plain SVD")));
             m_results.sweep.push_back(point);
-            context.setFraction(static_cast<double>(step) / kSteps);
+            part.finish();
         }
     }
     void budgets(const RunContext& context)
     {
-        m_results.uniform = allocated(kDemoKeep, plan::Allocation::Uniform, context);
-        m_results.energy = allocated(kDemoKeep, plan::Allocation::Energy, context);
-        m_results.greedy = allocated(kDemoKeep, plan::Allocation::Greedy, context);
-        m_results.plainAtKeep = mean(plainLosses(m_inputs, m_results.whitened, m_results.uniform, context));
+        context.setParts(10);
+        m_results.uniform = allocated(kDemoKeep, plan::Allocation::Uniform, context.part(1, "uniform"));
+        m_results.energy = allocated(kDemoKeep, plan::Allocation::Energy, context.part(1, "energy"));
+        m_results.greedy = allocated(kDemoKeep, plan::Allocation::Greedy, context.part(1, "greedy"));
+        m_results.plainAtKeep = both(plainLosses(m_inputs, m_results.whitened, m_results.uniform, context.part(3, "plain SVD"))).mean;
         plan::LatencyCache cache;
-        plan::measureLatency(m_results.greedy, m_results.whitened, cache, {kTokens}, context);
+        plan::measureLatency(m_results.greedy, m_results.whitened, cache, {kTokens}, context.part(4, "measuring latency"));
     }
 
 private:
-    RelativeLoss mean(const std::vector<RelativeLoss>& losses) const { return meanLoss(m_results.whitened, losses); }
+    SweepLoss both(const std::vector<RelativeLoss>& losses) const
+    {
+        return {meanLoss(m_results.whitened, losses), totalLoss(m_results.whitened, losses)};
+    }
     const spectrum::Inputs& m_inputs;
     DemoResults& m_results;
     report::Cost m_total;
@@ -172,7 +182,7 @@ private:
 DemoResults computeDemo(const spectrum::Inputs& inputs, std::int64_t seed, const std::filesystem::path& exportDirectory,
                         const RunContext& context)
 {
-    context.setParts(10);
+    context.setParts(10.1);
     DemoResults results;
     const auto& plain = named("spectrum.plain");
     const auto& whitened = named("spectrum.whitened");
@@ -181,7 +191,8 @@ DemoResults computeDemo(const spectrum::Inputs& inputs, std::int64_t seed, const
     Demonstration demonstration(inputs, results);
     demonstration.sweep(context.part(4, "allocations and the plain baseline"));
     demonstration.budgets(context.part(1, "budget and latency"));
-    results.plan = plan::makePlan(inputs, results.whitened, results.greedy, requestAt(kDemoKeep, plan::Allocation::Greedy), context);
+    results.plan = plan::makePlan(inputs, results.whitened, results.greedy, requestAt(kDemoKeep, plan::Allocation::Greedy),
+                                   context.part(0.1, "hashing"));
     results.exported = plan::exportPlan(results.plan, inputs.checkpoint, inputs.calibration, exportDirectory, {},
                                         context.part(2, "exporting and verifying"));
     return results;
@@ -193,8 +204,9 @@ std::vector<DemoChart> demoCharts(const DemoResults& results)
     addSpectra(charts, results.plain, "plain");
     addSpectra(charts, results.whitened, "whitened");
     addLosses(charts, results.whitened);
-    charts.push_back(sweepChart(results, false));
-    charts.push_back(sweepChart(results, true));
+    for (const auto measure : {&SweepLoss::mean, &SweepLoss::total})
+        for (const bool heldOut : {false, true})
+            charts.push_back(sweepChart(results, measure, heldOut));
     charts.push_back(rankChart(results));
     return charts;
 }

@@ -15,11 +15,16 @@
 
 namespace tamis::cli {
 
+/// Mean of the matrices' relative losses, and loss of all together over energy of all together.
+struct SweepLoss {
+    RelativeLoss mean, total;
+};
+
 /// One keep of the sweep.
 struct SweepPoint {
     double keep = 1;
-    RelativeLoss uniform, energy, greedy; ///< whitened decomposition, three allocations
-    RelativeLoss plainUniform;            ///< baseline: plain SVD at the ranks of `uniform`
+    SweepLoss uniform, energy, greedy; ///< whitened decomposition, three allocations
+    SweepLoss plainUniform;            ///< baseline: plain SVD at the ranks of `uniform`
 };
 
 struct DemoResults {

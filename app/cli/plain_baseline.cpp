@@ -78,6 +78,25 @@ RelativeLoss meanLoss(const report::SpectrumReport& spectra, const std::vector<R
             heldOut ? sum.heldOut / static_cast<double>(heldOut) : std::numeric_limits<double>::quiet_NaN()};
 }
 
+RelativeLoss totalLoss(const report::SpectrumReport& spectra, const std::vector<RelativeLoss>& losses)
+{
+    double loss = 0, energy = 0, heldOutLoss = 0, heldOutEnergy = 0;
+    for (std::size_t i = 0; i < losses.size(); ++i) {
+        const auto& matrix = spectra.matrices[i];
+        if (!matrix.compressible || matrix.loss.empty())
+            continue;
+        if (std::isfinite(losses[i].calibrated)) {
+            loss += losses[i].calibrated * matrix.loss.front();
+            energy += matrix.loss.front();
+        }
+        if (std::isfinite(losses[i].heldOut) && !matrix.heldOutLoss.empty()) {
+            heldOutLoss += losses[i].heldOut * matrix.heldOutLoss.front();
+            heldOutEnergy += matrix.heldOutLoss.front();
+        }
+    }
+    return {ratio(loss, energy), ratio(heldOutLoss, heldOutEnergy)};
+}
+
 std::vector<RelativeLoss> lossesOf(const report::BudgetReport& budget)
 {
     std::vector<RelativeLoss> losses;

@@ -19,6 +19,9 @@ struct RelativeLoss {
 /// Means over the matrices that count: compressible, with a curve and energy to lose. Dense ones lose nothing.
 RelativeLoss meanLoss(const report::SpectrumReport& spectra, const std::vector<RelativeLoss>& losses);
 
+/// Losses of all those matrices together over their energy together: what the greedy allocation minimises.
+RelativeLoss totalLoss(const report::SpectrumReport& spectra, const std::vector<RelativeLoss>& losses);
+
 /// What `budget` loses by the method that made `spectra`, a matrix each.
 std::vector<RelativeLoss> lossesOf(const report::BudgetReport& budget);
 

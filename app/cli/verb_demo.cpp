@@ -38,10 +38,11 @@ void removeEarlierExport(const fs::path& directory)
 void run(Console& console, const fs::path& out)
 {
     const auto& context = console.context();
-    context.setParts(10);
+    context.setParts(11);
+    const auto opening = context.part(1, "opening"); // readers finish the part they are given
     spectrum::Inputs inputs;
-    inputs.checkpoint = io::Checkpoint::open(app::bundledModel(), context);
-    inputs.calibration = io::CalibrationSet::open(app::bundledCalibration(), context);
+    inputs.checkpoint = io::Checkpoint::open(app::bundledModel(), opening);
+    inputs.calibration = io::CalibrationSet::open(app::bundledCalibration(), opening);
     console.beginWriting();
     const auto pictures = out / "pictures", tables = out / "csv", exported = out / "export";
     makeDirectory(pictures);
@@ -56,7 +57,7 @@ void run(Console& console, const fs::path& out)
     writeFileAtomically(out / "report.md", demoMarkdown(results, charts, canDrawPictures()));
 
     auto document = demoJson(results);
-    document["inputs"] = inputsJson(inputs, context);
+    document["inputs"] = inputsJson(inputs, opening);
     auto& files = document["files"] = nlohmann::ordered_json::array();
     for (const auto& file : drawn)
         files.push_back(file.string());

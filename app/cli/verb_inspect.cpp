@@ -161,11 +161,12 @@ fs::path entryPoint(const fs::path& directory)
 void inspectCheckpoint(Console& console, const InspectOptions& options)
 {
     const auto& context = console.context();
+    context.setParts(20);
     const fs::path path = options.path;
     std::error_code failure;
-    const auto exported = fs::is_directory(path, failure) ? summariseExport(path, context) : std::nullopt;
-    const auto checkpoint = io::Checkpoint::open(exported ? entryPoint(path) : path, context);
-    auto document = checkpointJson(*checkpoint, options.check, context);
+    const auto exported = fs::is_directory(path, failure) ? summariseExport(path, context.part(1, "reading the recipe")) : std::nullopt;
+    const auto checkpoint = io::Checkpoint::open(exported ? entryPoint(path) : path, context.part(1, "opening"));
+    auto document = checkpointJson(*checkpoint, options.check, context.part(18, "reading the weights"));
     std::string text = describedCheckpoint(document);
     if (exported) {
         addExport(document, *exported);
@@ -180,11 +181,13 @@ void inspectCheckpoint(Console& console, const InspectOptions& options)
 void inspectCalibration(Console& console, const fs::path& file)
 {
     const auto& context = console.context();
-    const auto set = io::CalibrationSet::open(file, context);
+    context.setParts(20);
+    const auto set = io::CalibrationSet::open(file, context.part(1, "opening"));
     auto document = emptyDocument("calibration");
     document["bytes"] = fs::file_size(file);
     document["calibration"] = {{"modelSha256", set->modelSha256()}, {"inputs", set->inputs()}, {"tokens", set->tokens()}};
     document["sites"] = ordered_json::array();
+    const auto reading = context.part(19, "reading the sites");
     Table table({"site", "features", "tokens", "samples", "held out"});
     for (const auto& name : set->siteNames()) {
         context.throwIfStopped();
@@ -193,7 +196,7 @@ void inspectCalibration(Console& console, const fs::path& file)
                                      {"samples", site.samples.rows()}, {"heldOut", site.heldOut.rows()}});
         table.add({name, std::to_string(site.gram.rows()), grouped(site.count), std::to_string(site.samples.rows()),
                    std::to_string(site.heldOut.rows())});
-        context.setFraction(static_cast<double>(document["sites"].size()) / static_cast<double>(set->siteNames().size()));
+        reading.setFraction(static_cast<double>(document["sites"].size()) / static_cast<double>(set->siteNames().size()));
     }
     console.print(table.text() + "\ncalibration set: " + set->inputs() + "; " + grouped(set->tokens()) + " tokens, model " +
                   set->modelSha256().substr(0, 12) + "...\n");

@@ -37,7 +37,7 @@ struct Outcome {
 Outcome compute(const RunOptions& options, const spectrum::Method& method, const spectrum::Inputs& inputs,
                 const Parameters& parameters, const RunContext& context)
 {
-    context.setParts(10);
+    context.setParts(11);
     Outcome outcome;
     outcome.spectra = method.run(inputs, parameters, context.part(6, "decomposing"));
     plan::BudgetRequest request;
@@ -153,13 +153,13 @@ void run(Console& console, const RunOptions& options)
     const auto& context = console.context();
     const auto& method = methodNamed(options.method);
     const auto parameters = parametersFrom(method, options.settings, console.common());
-    auto inputs = openInputs(method, options.model, options.calibration, context);
+    auto inputs = openInputs(method, options.model, options.calibration, context.part(0.5, "opening"));
     if (!options.layers.empty())
         inputs.matrices = selectMatrices(*inputs.checkpoint, options.layers, "--layer");
     const auto outcome = compute(options, method, inputs, parameters, context);
 
     ordered_json document{{"schema", "tamis.run/1"}, {"method", outcome.spectra.method},
-                          {"parameters", toJson(outcome.spectra.parameters)}, {"inputs", inputsJson(inputs, context)},
+                          {"parameters", toJson(outcome.spectra.parameters)}, {"inputs", inputsJson(inputs, context.part(0.5, "hashing"))},
                           {"cost", toJson(outcome.budget.after)}};
     document["dense"] = {{"cost", toJson(outcome.budget.before)}};
     document["baseline"] = baselineJson(outcome);

@@ -179,6 +179,8 @@ void TestCliChain::demonstration()
             const auto point = value.toObject();
             const auto loss = [&](const char* key) { return point[QLatin1String(key)].toObject()["relativeLoss"].toDouble(-1); };
             QVERIFY(loss("uniform") >= 0 && loss("uniform") <= loss("plainUniform"));
+            const auto total = [&](const char* key) { return point[QLatin1String(key)].toObject()["totalLoss"].toDouble(-1); };
+            QVERIFY(total("greedy") >= 0 && total("greedy") <= total("uniform") && total("greedy") <= total("energy"));
         }
     }
     QCOMPARE(readJsonFile(out + "/report.json")["schema"].toString(), "tamis.demo/1");
