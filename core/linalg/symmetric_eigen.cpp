@@ -43,7 +43,7 @@ void fixSign(std::span<double> vector)
 std::vector<double> symmetricEigenvalues(tensor::Matrix<double> a, const RunContext& context)
 {
     checkSymmetricInput(a);
-    std::vector<double> values = tridiagonalEigenvalues(reduceToTridiagonal(a.view(), context), context);
+    std::vector<double> values = tridiagonalEigenvalues(reduceForValues(a.view(), context), context);
     std::ranges::reverse(values);
     context.finish();
     return values;

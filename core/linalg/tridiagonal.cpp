@@ -12,6 +12,9 @@
 
 namespace tamis::linalg {
 namespace {
+/// Sides for which values come by way of a band matrix (LAPACK's two stages): some 7 % less than one stage at 1024 (more at 512), because
+/// the first stage is products and not passes over memory; one call of at most some 70 ms, so that a stop is seen in time.
+constexpr std::int64_t kTwoStageFrom = 768, kTwoStageTo = 1100;
 constexpr std::int64_t kPanel = 32;
 constexpr std::int64_t kWhole = 1024;     // trailing matrices up to here are updated by one task
 constexpr std::int64_t kTile = 512;       // of the trailing update
@@ -149,6 +152,30 @@ Tridiagonal reduceToTridiagonal(tensor::MatrixView<double> a, const RunContext& 
     Tridiagonal result{std::vector<double>(n), std::vector<double>(links), std::vector<double>(links)};
     if (n > 0)
         Reduction(a, result, context).run();
+    return result;
+}
+
+Tridiagonal reduceForValues(tensor::MatrixView<double> a, const RunContext& context)
+{
+    if (a.rows < kTwoStageFrom || a.rows > kTwoStageTo)
+        return reduceToTridiagonal(a, context);
+    context.throwIfStopped();
+    const int n = toInt(a.rows), ld = toInt(a.stride);
+    const auto size = static_cast<std::size_t>(n);
+    Tridiagonal result{std::vector<double>(size), std::vector<double>(size - 1), {}};
+    std::vector<double> tau(size - 1), reflectors(1), work(1);
+    int reflectorSize = -1, workSize = -1, status = 0;
+    const auto call = [&] {
+        LAPACK_dsytrd_2stage("N", "L", &n, a.data, &ld, result.diagonal.data(), result.offDiagonal.data(), tau.data(),
+                             reflectors.data(), &reflectorSize, work.data(), &workSize, &status);
+    };
+    call(); // asks for the sizes
+    reflectorSize = static_cast<int>(reflectors[0]);
+    workSize = static_cast<int>(work[0]);
+    reflectors.resize(static_cast<std::size_t>(reflectorSize));
+    work.resize(static_cast<std::size_t>(workSize));
+    call();
+    context.throwIfStopped();
     return result;
 }
 

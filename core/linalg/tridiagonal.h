@@ -19,6 +19,9 @@ struct Tridiagonal {
 /// vector j in row j from column j + 1 on. Panels of 32 as LAPACK's dlatrd, the products with the trailing matrix tiled.
 Tridiagonal reduceToTridiagonal(tensor::MatrixView<double> a, const RunContext& context);
 
+/// The same for eigenvalues only: no reflectors, `a` is workspace.
+Tridiagonal reduceForValues(tensor::MatrixView<double> a, const RunContext& context);
+
 /// Eigenvalues, ascending, of a tridiagonal matrix (Pal-Walker-Kahan QL/QR, LAPACK dsterf).
 std::vector<double> tridiagonalEigenvalues(Tridiagonal matrix, const RunContext& context);
 
