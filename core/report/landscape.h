@@ -11,12 +11,15 @@ namespace tamis::report {
 struct LandscapeRow {
     int layer = 0;
     std::string matrix;
-    std::vector<double> height; ///< [columns]: log10 of s_i / s_1 of this matrix, not below kLandscapeFloor
+    double top = 0;              ///< log10 of s_1: add it for absolute heights
+    std::vector<double> height;  ///< [columns]: log10 of s_i / s_1 of this matrix, not below kLandscapeFloor
+    std::vector<double> byIndex; ///< [columns]: the same at LandscapeRole::indices; NaN beyond the last singular value
 };
 
 struct LandscapeRole {
     std::string role;
     int largestRank = 0;             ///< singular values behind the last column
+    std::vector<double> indices;     ///< [columns]: 1 .. largestRank in equal steps of the logarithm (index i counts from 1)
     std::vector<LandscapeRow> rows;  ///< by layer
 };
 

@@ -68,6 +68,8 @@ std::vector<Series> buildSpectrumSeries(const SpectrumReport& spectra, const std
     }
     std::vector<Series> series;
     const std::size_t share = drawn.empty() ? 0 : std::max<std::size_t>(kSeriesPoints / drawn.size(), 8);
+    if (drawn.size() * share > kSeriesPoints)
+        drawn.resize(kSeriesPoints / share); // more than 500 curves: nobody can tell them apart
     for (const auto& curve : drawn)
         series.push_back({curve.name, decimate(curve.values, curve.firstX, share), false, curve.dashed, curve.group});
     return series;

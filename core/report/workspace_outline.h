@@ -13,11 +13,13 @@ struct OutlineMatrix {
     std::int64_t rows = 0, cols = 0;
     std::uint64_t bytes = 0;
     bool calibrated = false; ///< the calibration set has its site
+    bool operator==(const OutlineMatrix&) const = default;
 };
 
 struct OutlineSite {
     std::string name;
     std::int64_t features = 0;
+    bool operator==(const OutlineSite&) const = default;
 };
 
 struct WorkspaceOutline {
@@ -28,6 +30,7 @@ struct WorkspaceOutline {
     std::string calibrationPath, calibrationInputs;
     std::uint64_t calibrationTokens = 0;
     std::vector<OutlineSite> sites;
+    bool operator==(const WorkspaceOutline&) const = default;
 };
 
 } // namespace tamis::report

@@ -94,6 +94,36 @@ private slots:
             QVERIFY(std::abs(row[c] + 4 * landscape.position[c]) < 1e-9);
         QCOMPARE(landscape.roles[0].rows[0].height.back(), kLandscapeFloor); // 1e-8 exactly at the floor
     }
+    void logarithmicIndicesStopAtTheShorterSpectrum()
+    {
+        SpectrumReport report;
+        report.matrices = {matrix("short", 0, 3), matrix("long", 1, 8)};
+        report.matrices[0].singularValues = {20, 2, 0.2};
+        const auto role = buildLandscape(report).roles.at(0);
+        QCOMPARE(role.indices.front(), 1.0);
+        QCOMPARE(role.indices.back(), 8.0);
+        const auto& row = role.rows[0];
+        QVERIFY(std::abs(row.top - std::log10(20.0)) < 1e-12);
+        for (std::size_t c = 0; c < role.indices.size(); ++c) {
+            if (role.indices[c] > 3.0001)
+                QVERIFY(std::isnan(row.byIndex[c]));
+            else // a decade an index
+                QVERIFY(std::abs(row.byIndex[c] + (role.indices[c] - 1)) < 1e-9);
+        }
+    }
+    void moreCurvesThanPointsAreCut()
+    {
+        SpectrumReport report;
+        std::vector<std::string> names;
+        for (int i = 0; i < 700; ++i) {
+            names.push_back("m" + std::to_string(i));
+            report.matrices.push_back(matrix(names.back().c_str(), i, 30));
+        }
+        std::size_t total = 0;
+        for (const auto& s : buildSpectrumSeries(report, names, {.curve = Curve::RelativeLoss}))
+            total += s.points.size();
+        QVERIFY(total <= kSeriesPoints && total > 0);
+    }
     void aZeroMatrixHasNoRow()
     {
         SpectrumReport report;

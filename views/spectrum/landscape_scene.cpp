@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/spectrum/landscape_scene.h"
+
+#include "views/common/theme.h"
+#include "views/vtk/vtk_widget.h"
+
+#include <QCoreApplication>
+
+#include <vtkActor.h>
+#include <vtkCamera.h>
+#include <vtkCellArray.h>
+#include <vtkCellPicker.h>
+#include <vtkCubeAxesActor.h>
+#include <vtkDoubleArray.h>
+#include <vtkGenericOpenGLRenderWindow.h>
+#include <vtkInteractorStyleTrackballCamera.h>
+#include <vtkLookupTable.h>
+#include <vtkNew.h>
+#include <vtkObjectFactory.h>
+#include <vtkPointData.h>
+#include <vtkPoints.h>
+#include <vtkPolyData.h>
+#include <vtkPolyDataMapper.h>
+#include <vtkPolyDataNormals.h>
+#include <vtkProperty.h>
+#include <vtkRenderer.h>
+#include <vtkScalarBarActor.h>
+#include <vtkStringArray.h>
+#include <vtkTextProperty.h>
+#include <vtkTubeFilter.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace tamis::views {
+namespace {
+// The box that every landscape fills, in scene units: x layers, y indices, z heights.
+constexpr double kWidth = 1.5, kDepth = 1.3, kHeight = 0.75;
+constexpr double kRibbon = 0.4;  ///< half width of a lone row, in layers
+constexpr double kStrip = 84;    ///< of the colour bar, logical pixels
+constexpr double kTextSize = 11; ///< logical pixels
+constexpr int kMostLabels = 9;
+
+/// Rotates, pans and zooms; without the single-letter commands of VTK's styles (wireframe, stereo, quit).
+class QuietTrackball : public vtkInteractorStyleTrackballCamera {
+public:
+    static QuietTrackball* New();
+    vtkTypeMacro(QuietTrackball, vtkInteractorStyleTrackballCamera)
+    void OnChar() override {}
+};
+vtkStandardNewMacro(QuietTrackball);
+
+std::array<double, 3> rgb(Ink ink)
+{
+    const QColor color = Theme::instance().color(ink);
+    return {color.redF(), color.greenF(), color.blueF()};
+}
+
+QString words(const char* text) { return QCoreApplication::translate("LandscapeScene", text); }
+
+/// `count` labels from text(0) on; of many, every second (fourth ...) is shown.
+template <class Text> vtkNew<vtkStringArray> evenLabels(int count, int most, Text text)
+{
+    int every = 1;
+    while ((count - 1) / every + 1 > most)
+        every *= 2;
+    vtkNew<vtkStringArray> labels;
+    for (int i = 0; i < count; ++i)
+        labels->InsertNextValue(i % every == 0 ? text(i).toStdString() : std::string());
+    return labels;
+}
+
+/// Height axis from a multiple of `step` to another around the data.
+struct HeightAxis {
+    double low = -1, high = 0, step = 1;
+    int labels() const { return static_cast<int>(std::lround((high - low) / step)) + 1; }
+};
+
+HeightAxis heightAxis(double low, double high)
+{
+    HeightAxis axis;
+    const double span = std::max(high - low, 1e-3);
+    axis.step = std::pow(10.0, std::floor(std::log10(span)));
+    for (const double factor : {0.1, 0.2, 0.5, 1.0, 2.0})
+        if (span / (axis.step * factor) <= kMostLabels - 3) {
+            axis.step *= factor;
+            break;
+        }
+    axis.low = std::floor(low / axis.step + 1e-9) * axis.step;
+    axis.high = std::ceil(high / axis.step - 1e-9) * axis.step;
+    if (axis.high <= axis.low)
+        axis.high = axis.low + axis.step;
+    return axis;
+}
+} // namespace
+
+struct LandscapeScene::Parts {
+    explicit Parts(VtkWidget& host) : widget(host) {}
+
+    double height(const report::LandscapeRow& row, std::size_t column) const
+    {
+        const double relative = (style.logarithmicIndex ? row.byIndex : row.height)[column];
+        return style.relative ? relative : relative + row.top;
+    }
+    double sceneX(double layer) const { return (layer - firstX) / std::max(lastX - firstX, 1e-9) * kWidth; }
+    double sceneY(std::size_t column) const
+    {
+        return (style.logarithmicIndex ? std::log2(role->indices[column]) / octaves : positions[column]) * kDepth;
+    }
+    double sceneZ(double value) const { return (value - axis.low) / (axis.high - axis.low) * kHeight; }
+    void measure();
+    void fillSurface();
+    void addRow(const report::LandscapeRow& row, double x);
+    void fillTube(int selectedLayer);
+    void labelAxes();
+    void paint();
+
+    VtkWidget& widget;
+    const report::LandscapeRole* role = nullptr;
+    std::vector<double> positions;
+    LandscapeStyle style;
+    std::vector<double> rowX; ///< [rows] layer, or the row's number where two rows are of one layer
+    bool byLayer = true;
+    double firstX = 0, lastX = 1, octaves = 1;
+    HeightAxis axis;
+
+    vtkRenderer* scene = nullptr; ///< owned by the window
+    vtkRenderer* strip = nullptr;
+    vtkNew<QuietTrackball> interaction;
+    vtkNew<vtkPoints> points;
+    vtkNew<vtkDoubleArray> heights;
+    vtkNew<vtkPolyData> surface, ridges, highlight;
+    vtkNew<vtkPolyDataNormals> normals;
+    vtkNew<vtkPolyDataMapper> surfaceMapper, ridgeMapper, tubeMapper;
+    vtkNew<vtkTubeFilter> tube;
+    vtkNew<vtkActor> surfaceActor, ridgeActor, tubeActor;
+    vtkNew<vtkLookupTable> colours;
+    vtkNew<vtkCubeAxesActor> axes;
+    vtkNew<vtkScalarBarActor> bar;
+    vtkNew<vtkCellPicker> picker;
+};
+
+void LandscapeScene::Parts::measure()
+{
+    rowX.clear();
+    byLayer = true;
+    for (std::size_t r = 1; r < role->rows.size(); ++r)
+        byLayer = byLayer && role->rows[r].layer > role->rows[r - 1].layer;
+    double low = INFINITY, high = -INFINITY;
+    for (std::size_t r = 0; r < role->rows.size(); ++r) {
+        const auto& row = role->rows[r];
+        rowX.push_back(byLayer ? row.layer : static_cast<double>(r));
+        for (std::size_t c = 0; c < row.height.size(); ++c)
+            if (const double z = height(row, c); std::isfinite(z)) {
+                low = std::min(low, z);
+                high = std::max(high, z);
+            }
+    }
+    firstX = rowX.front();
+    lastX = rowX.back();
+    if (rowX.size() == 1) {
+        firstX -= kRibbon;
+        lastX += kRibbon;
+    }
+    octaves = std::max(1.0, std::ceil(std::log2(std::max(role->largestRank, 2)) - 1e-9));
+    axis = heightAxis(low, high);
+}
+
+void LandscapeScene::Parts::addRow(const report::LandscapeRow& row, double x)
+{
+    for (std::size_t c = 0; c < row.height.size(); ++c) {
+        const double z = height(row, c);
+        points->InsertNextPoint(sceneX(x), sceneY(c), std::isfinite(z) ? sceneZ(z) : 0);
+        heights->InsertNextValue(z); // NaN: no cell touches it
+    }
+}
+
+void LandscapeScene::Parts::fillSurface()
+{
+    points->Reset();
+    heights->Reset();
+    const auto& rows = role->rows;
+    const bool lone = rows.size() == 1;
+    for (std::size_t r = 0; r < rows.size(); ++r)
+        if (lone) {
+            addRow(rows[r], firstX);
+            addRow(rows[r], lastX);
+        } else {
+            addRow(rows[r], rowX[r]);
+        }
+    const auto columns = static_cast<vtkIdType>(rows.front().height.size());
+    const vtkIdType lines = points->GetNumberOfPoints() / columns;
+    const auto known = [&](vtkIdType id) { return std::isfinite(heights->GetValue(id)); };
+    vtkNew<vtkCellArray> quads, polylines;
+    for (vtkIdType r = 0; r < lines; ++r) {
+        vtkIdType length = 0;
+        while (length < columns && known(r * columns + length))
+            ++length;
+        polylines->InsertNextCell(length);
+        for (vtkIdType c = 0; c < length; ++c)
+            polylines->InsertCellPoint(r * columns + c);
+        for (vtkIdType c = 0; r + 1 < lines && c + 1 < columns; ++c) {
+            const vtkIdType corners[4] = {r * columns + c, r * columns + c + 1, (r + 1) * columns + c + 1, (r + 1) * columns + c};
+            if (std::all_of(corners, corners + 4, known))
+                quads->InsertNextCell(4, corners);
+        }
+    }
+    points->Modified();
+    surface->SetPoints(points);
+    surface->SetPolys(quads);
+    surface->GetPointData()->SetScalars(heights);
+    surface->Modified();
+    ridges->SetPoints(points);
+    ridges->SetLines(polylines);
+    ridges->Modified();
+}
+
+void LandscapeScene::Parts::fillTube(int selectedLayer)
+{
+    vtkNew<vtkPoints> line;
+    vtkNew<vtkCellArray> cells;
+    for (std::size_t r = 0; r < role->rows.size(); ++r) {
+        const auto& row = role->rows[r];
+        if (row.layer != selectedLayer || selectedLayer < 0)
+            continue;
+        const vtkIdType first = line->GetNumberOfPoints();
+        for (std::size_t c = 0; c < row.height.size(); ++c)
+            if (const double z = height(row, c); std::isfinite(z))
+                line->InsertNextPoint(sceneX(rowX[r]), sceneY(c), sceneZ(z) + 0.004);
+        cells->InsertNextCell(line->GetNumberOfPoints() - first);
+        for (vtkIdType id = first; id < line->GetNumberOfPoints(); ++id)
+            cells->InsertCellPoint(id);
+    }
+    highlight->SetPoints(line);
+    highlight->SetLines(cells);
+    highlight->Modified();
+    tubeActor->SetVisibility(line->GetNumberOfPoints() > 1);
+}
+
+void LandscapeScene::Parts::labelAxes()
+{
+    axes->SetBounds(0, kWidth, 0, kDepth, 0, kHeight);
+    axes->SetXAxisRange(firstX, lastX);
+    axes->SetYAxisRange(0, 1);
+    axes->SetZAxisRange(axis.low, axis.high);
+    axes->SetXTitle((byLayer ? words("layer") : words("matrix")).toUtf8().constData());
+    axes->SetYTitle((style.logarithmicIndex ? words("index") : words("index (% of rank)")).toUtf8().constData());
+    axes->SetZTitle((style.relative ? words("log10 s / s1") : words("log10 s")).toUtf8().constData());
+    if (rowX.size() == 1) { // one label in the middle of the ribbon
+        vtkNew<vtkStringArray> only;
+        only->InsertNextValue("");
+        only->InsertNextValue(std::to_string(static_cast<int>(rowX.front())));
+        only->InsertNextValue("");
+        axes->SetAxisLabels(0, only);
+    } else {
+        const int layers = static_cast<int>(lastX - firstX) + 1;
+        axes->SetAxisLabels(0, evenLabels(std::min(layers, 4096), kMostLabels + 4, [&](int i) { return QString::number(static_cast<int>(firstX) + i); }));
+    }
+    if (style.logarithmicIndex)
+        axes->SetAxisLabels(1, evenLabels(static_cast<int>(octaves) + 1, kMostLabels, [](int i) { return QString::number(1LL << i); }));
+    else
+        axes->SetAxisLabels(1, evenLabels(5, kMostLabels, [](int i) { return QString::number(25 * i); }));
+    const int decimals = axis.step < 0.1 ? 2 : axis.step < 1 ? 1 : 0;
+    axes->SetAxisLabels(2, evenLabels(axis.labels(), kMostLabels, [&](int i) {
+        const double value = axis.low + i * axis.step;
+        return QString::number(std::abs(value) < 1e-9 ? 0.0 : value, 'f', decimals);
+    }));
+    bar->SetNumberOfLabels(std::min(axis.labels(), kMostLabels));
+    bar->SetLabelFormat(decimals == 2 ? "%.2f" : decimals == 1 ? "%.1f" : "%.0f");
+    bar->SetTitle(style.relative ? "log10\ns / s1" : "log10 s");
+}
+
+void LandscapeScene::Parts::paint()
+{
+    const auto text = rgb(Ink::Text), muted = rgb(Ink::MutedText), grid = rgb(Ink::Grid), panel = rgb(Ink::Panel);
+    scene->SetBackground(panel.data());
+    strip->SetBackground(panel.data());
+    const auto prepare = [&](vtkTextProperty* property, const std::array<double, 3>& colour) {
+        property->SetColor(colour[0], colour[1], colour[2]);
+        property->SetFontFamilyToArial();
+        property->BoldOff();
+        property->ItalicOff();
+        property->ShadowOff();
+    };
+    for (int i = 0; i < 3; ++i) {
+        prepare(axes->GetTitleTextProperty(i), text);
+        prepare(axes->GetLabelTextProperty(i), muted);
+    }
+    for (auto* lines : {axes->GetXAxesLinesProperty(), axes->GetYAxesLinesProperty(), axes->GetZAxesLinesProperty()})
+        lines->SetColor(muted[0], muted[1], muted[2]);
+    for (auto* lines : {axes->GetXAxesGridlinesProperty(), axes->GetYAxesGridlinesProperty(), axes->GetZAxesGridlinesProperty()})
+        lines->SetColor(grid[0], grid[1], grid[2]);
+    prepare(bar->GetTitleTextProperty(), text);
+    prepare(bar->GetLabelTextProperty(), muted);
+    bar->GetLabelTextProperty()->SetFontSize(static_cast<int>(kTextSize));
+    bar->GetTitleTextProperty()->SetFontSize(static_cast<int>(kTextSize));
+    const auto tubeColour = rgb(Ink::Loss), ridgeColour = rgb(Ink::Text);
+    tubeActor->GetProperty()->SetColor(tubeColour[0], tubeColour[1], tubeColour[2]);
+    ridgeActor->GetProperty()->SetColor(ridgeColour[0], ridgeColour[1], ridgeColour[2]);
+}
+
+LandscapeScene::LandscapeScene(VtkWidget& widget) : m_parts(std::make_unique<Parts>(widget))
+{
+    Parts& p = *m_parts;
+    p.scene = widget.addRenderer();
+    p.strip = widget.addRenderer();
+    p.strip->InteractiveOff();
+    widget.setInteractorStyle(p.interaction);
+    p.interaction->SetDefaultRenderer(p.scene);
+
+    p.colours->SetNumberOfTableValues(256);
+    for (int i = 0; i < 256; ++i) {
+        const auto c = Theme::viridis(i / 255.0);
+        p.colours->SetTableValue(i, c[0], c[1], c[2]);
+    }
+    p.normals->SetInputData(p.surface);
+    p.normals->SplittingOff();
+    p.surfaceMapper->SetInputConnection(p.normals->GetOutputPort());
+    p.surfaceMapper->SetLookupTable(p.colours);
+    p.surfaceMapper->InterpolateScalarsBeforeMappingOn();
+    p.surfaceActor->SetMapper(p.surfaceMapper);
+    p.surfaceActor->GetProperty()->SetAmbient(0.45);
+    p.surfaceActor->GetProperty()->SetDiffuse(0.6);
+    p.ridgeMapper->SetInputData(p.ridges);
+    p.ridgeMapper->ScalarVisibilityOff();
+    p.ridgeMapper->SetResolveCoincidentTopologyToPolygonOffset();
+    p.ridgeActor->SetMapper(p.ridgeMapper);
+    p.ridgeActor->GetProperty()->SetOpacity(0.28);
+    p.ridgeActor->GetProperty()->LightingOff();
+    p.tube->SetInputData(p.highlight);
+    p.tube->SetRadius(0.011);
+    p.tube->SetNumberOfSides(10);
+    p.tube->CappingOn();
+    p.tubeMapper->SetInputConnection(p.tube->GetOutputPort());
+    p.tubeMapper->ScalarVisibilityOff();
+    p.tubeActor->SetMapper(p.tubeMapper);
+    p.tubeActor->GetProperty()->SetAmbient(0.6);
+    p.axes->SetCamera(p.scene->GetActiveCamera());
+    p.axes->SetFlyModeToOuterEdges();
+    p.axes->SetGridLineLocation(vtkCubeAxesActor::VTK_GRID_LINES_FURTHEST);
+    p.axes->DrawXGridlinesOn();
+    p.axes->DrawYGridlinesOn();
+    p.axes->DrawZGridlinesOn();
+    p.axes->XAxisMinorTickVisibilityOff();
+    p.axes->YAxisMinorTickVisibilityOff();
+    p.axes->ZAxisMinorTickVisibilityOff();
+    p.bar->SetLookupTable(p.colours);
+    p.bar->UnconstrainedFontSizeOn();
+    p.bar->SetPosition(0.08, 0.1);
+    p.bar->SetWidth(0.8);
+    p.bar->SetHeight(0.8);
+    p.bar->SetBarRatio(0.25);
+    p.bar->SetTextPositionToSucceedScalarBar();
+    for (vtkProp* prop : {static_cast<vtkProp*>(p.surfaceActor), static_cast<vtkProp*>(p.ridgeActor),
+                          static_cast<vtkProp*>(p.tubeActor), static_cast<vtkProp*>(p.axes)})
+        p.scene->AddViewProp(prop);
+    p.strip->AddViewProp(p.bar);
+    p.picker->SetTolerance(0.002);
+    p.picker->AddPickList(p.surfaceActor);
+    p.picker->PickFromListOn();
+    setSize(QSize(640, 480), 1);
+    show(nullptr, {}, {}, -1);
+}
+
+LandscapeScene::~LandscapeScene() = default;
+
+void LandscapeScene::setSize(const QSize& devicePixels, double ratio)
+{
+    Parts& p = *m_parts;
+    const double edge = std::clamp(1 - kStrip * ratio / std::max(devicePixels.width(), 1), 0.5, 1.0);
+    p.scene->SetViewport(0, 0, edge, 1);
+    p.strip->SetViewport(edge, 0, 1, 1);
+    p.axes->SetScreenSize(kTextSize * ratio);
+    p.ridgeActor->GetProperty()->SetLineWidth(static_cast<float>(ratio));
+}
+
+void LandscapeScene::show(const report::LandscapeRole* role, const std::vector<double>& positions, LandscapeStyle style,
+                          int selectedLayer)
+{
+    Parts& p = *m_parts;
+    p.role = role && !role->rows.empty() && !role->rows.front().height.empty() ? role : nullptr;
+    p.positions = positions;
+    p.style = style;
+    p.paint();
+    for (vtkProp* prop : {static_cast<vtkProp*>(p.surfaceActor), static_cast<vtkProp*>(p.ridgeActor),
+                          static_cast<vtkProp*>(p.tubeActor), static_cast<vtkProp*>(p.axes), static_cast<vtkProp*>(p.bar)})
+        prop->SetVisibility(p.role != nullptr);
+    if (p.role) {
+        p.measure();
+        p.fillSurface();
+        p.fillTube(selectedLayer);
+        p.labelAxes();
+        p.colours->SetTableRange(p.axis.low, p.axis.high);
+        p.surfaceMapper->SetScalarRange(p.axis.low, p.axis.high);
+    }
+    p.widget.scheduleRender();
+}
+
+void LandscapeScene::resetCamera()
+{
+    Parts& p = *m_parts;
+    auto* camera = p.scene->GetActiveCamera();
+    camera->SetFocalPoint(kWidth / 2, kDepth / 2, kHeight / 2);
+    camera->SetPosition(kWidth / 2 - 1.9, kDepth / 2 + 3.0, kHeight / 2 + 1.9); // from the tail: the steep front lies behind
+    camera->SetViewUp(0, 0, 1);
+    camera->SetViewAngle(30);
+    p.scene->ResetCamera(-0.12, kWidth + 0.12, -0.12, kDepth + 0.12, -0.12, kHeight);
+    camera->Zoom(1.15);
+    p.widget.scheduleRender();
+}
+
+std::optional<int> LandscapeScene::rowAt(const QPointF& position) const
+{
+    Parts& p = *m_parts;
+    if (!p.role)
+        return {};
+    const double ratio = p.widget.devicePixelRatioF();
+    const double y = p.widget.renderWindow()->GetSize()[1] - 1 - position.y() * ratio;
+    if (p.picker->Pick(position.x() * ratio, y, 0, p.scene) == 0)
+        return {};
+    const double x = p.picker->GetPickPosition()[0] / kWidth * (p.lastX - p.firstX) + p.firstX;
+    const auto nearest = std::min_element(p.rowX.begin(), p.rowX.end(),
+                                          [x](double a, double b) { return std::abs(a - x) < std::abs(b - x); });
+    return static_cast<int>(nearest - p.rowX.begin());
+}
+
+QPointF LandscapeScene::toPixel(std::size_t row, std::size_t column) const
+{
+    Parts& p = *m_parts;
+    if (!p.role || row >= p.role->rows.size() || column >= p.positions.size())
+        return {};
+    p.scene->SetWorldPoint(p.sceneX(p.rowX[row]), p.sceneY(column), p.sceneZ(p.height(p.role->rows[row], column)), 1);
+    p.scene->WorldToDisplay();
+    const double* display = p.scene->GetDisplayPoint();
+    const double ratio = p.widget.devicePixelRatioF();
+    return {display[0] / ratio, (p.widget.renderWindow()->GetSize()[1] - 1 - display[1]) / ratio};
+}
+
+} // namespace tamis::views
