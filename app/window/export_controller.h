@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include "app/jobs/job_queue.h"
+#include "app/session/session_document.h"
+#include "app/window/file_questions.h"
+#include "app/window/spectrum_controller.h"
+#include "core/plan/export.h"
+#include "views/common/figure.h"
+
+#include <QObject>
+
+namespace tamis::app {
+
+/// What leaves the program: plan.json, export directories, pictures and tables.
+class ExportController : public QObject
+{
+    Q_OBJECT
+public:
+    ExportController(SessionDocument& document, SpectrumController& spectrum, JobQueue& jobs, const FileQuestions& ask, QObject* parent = nullptr);
+
+    /// Empty: it can be done now.
+    QString disabledReason() const;
+    void savePlan();
+    void exportModel(const plan::ExportOptions& options);
+    void exportFigure(const views::Figure& figure, views::FigureFormat format, const QString& suggestedName);
+    void exportWidgetPicture(QWidget& widget, const QString& caption, const QString& suggestedName);
+
+signals:
+    void done(const QString& sentence);
+    void failed(const QString& sentence);
+
+private:
+    SessionDocument& m_document;
+    SpectrumController& m_spectrum;
+    JobQueue& m_jobs;
+    const FileQuestions& m_ask; ///< the window's
+};
+
+} // namespace tamis::app

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/window/main_window.h"
+
+#include "app/window/window_commands.h"
+#include "views/common/chart_figure.h"
+#include "views/common/copyable_table_view.h"
+#include "views/common/figure_export.h"
+#include "views/common/icons.h"
+#include "views/common/line_chart.h"
+#include "views/common/notice_bar.h"
+#include "views/common/parameter_editor.h"
+#include "views/common/pareto_chart.h"
+#include "views/common/theme.h"
+#include "views/jobs/jobs_view.h"
+#include "views/jobs/log_view.h"
+#include "views/plan/cost_header.h"
+#include "views/plan/operating_points.h"
+#include "views/spectrum/landscape_view.h"
+#include "views/spectrum/spectrum_panel.h"
+#include "views/spectrum/spectrum_table.h"
+#include "views/workspace/workspace_tree.h"
+
+#include <QCloseEvent>
+#include <QComboBox>
+#include <QDockWidget>
+#include <QFileInfo>
+#include <QFormLayout>
+#include <QLabel>
+#include <QMenuBar>
+#include <QMimeData>
+#include <QProgressBar>
+#include <QScreen>
+#include <QScrollArea>
+#include <QSettings>
+#include <QStatusBar>
+#include <QTabWidget>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+namespace tamis::app {
+namespace {
+constexpr int kProgressDelayMs = 150; ///< shorter work shows no progress
+const QString kLayoutKey = QStringLiteral("windowLayout");
+} // namespace
+
+MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::dialogs(this))
+{
+    setObjectName(QStringLiteral("mainWindow"));
+    setWindowIcon(views::applicationIcon());
+    setAcceptDrops(true);
+    setDockNestingEnabled(true);
+    const QSize screenSize = screen() ? screen()->availableSize() : QSize(1600, 1000);
+    resize(QSize(1560, 980).boundedTo(screenSize));
+    m_commands = new CommandRegistry(this);
+    buildCentre();
+    buildDocks();
+    buildStatus();
+    m_spectrum = std::make_unique<SpectrumController>(m_document, m_views);
+    m_workspaces = std::make_unique<WorkspaceController>(m_document, m_jobs, m_recent, m_ask);
+    m_exports = std::make_unique<ExportController>(m_document, *m_spectrum, m_jobs, m_ask);
+    if (!autosaveDirectory.isEmpty())
+        m_autosave = std::make_unique<Autosave>(m_document, autosaveDirectory);
+    registerCommands(*this);
+    buildMenus();
+    m_palette = new CommandPalette(*m_commands, this);
+    connectControllers();
+    connectExports();
+    showTitle();
+    m_commands->refresh();
+}
+
+MainWindow::~MainWindow()
+{
+    disconnect(&m_document.undoStack(), nullptr, this, nullptr); // tells of its end after the controllers are gone
+    m_exports.reset();
+    m_workspaces.reset();
+    m_spectrum.reset(); // joins the lane before the views go
+}
+
+void MainWindow::buildCentre()
+{
+    auto* centre = new QWidget(this);
+    auto* layout = new QVBoxLayout(centre);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(0);
+    m_notice = new views::NoticeBar(centre);
+    m_notice->setObjectName(QStringLiteral("noticeBar"));
+    m_views.header = new views::CostHeader(centre);
+    m_views.panel = new views::SpectrumPanel(centre);
+    auto* labs = new QTabWidget(centre);
+    labs->setObjectName(QStringLiteral("labs"));
+    labs->setDocumentMode(true);
+    labs->addTab(m_views.panel, tr("Spectrum"));
+    layout->addWidget(m_notice);
+    layout->addWidget(m_views.header);
+    layout->addWidget(labs, 1);
+    setCentralWidget(centre);
+}
+
+QDockWidget* MainWindow::dock(const QString& title, const QString& name, QWidget* content, Qt::DockWidgetArea area)
+{
+    auto* dock = new QDockWidget(title, this);
+    dock->setObjectName(name);
+    dock->setWidget(content);
+    addDockWidget(area, dock);
+    return dock;
+}
+
+void MainWindow::buildDocks()
+{
+    m_views.tree = new views::WorkspaceTree(this);
+    m_workspaceDock = dock(tr("Workspace"), QStringLiteral("workspaceDock"), m_views.tree, Qt::LeftDockWidgetArea);
+
+    auto* side = new QWidget(this);
+    auto* layout = new QVBoxLayout(side);
+    layout->setContentsMargins(views::Theme::kMargin, views::Theme::kMargin, views::Theme::kMargin, views::Theme::kMargin);
+    m_views.method = new QComboBox(side);
+    m_views.method->setObjectName(QStringLiteral("methodCombo"));
+    m_views.method->setAccessibleName(tr("Method"));
+    m_views.method->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+    m_views.parameters = new views::ParameterEditor(side);
+    m_views.parameters->setObjectName(QStringLiteral("parameterEditor"));
+    layout->addWidget(new QLabel(tr("Method"), side));
+    layout->addWidget(m_views.method);
+    layout->addSpacing(views::Theme::kSpacing);
+    layout->addWidget(m_views.parameters);
+    layout->addStretch();
+    auto* scroll = new QScrollArea(this);
+    scroll->setWidgetResizable(true);
+    scroll->setFrameShape(QFrame::NoFrame);
+    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    scroll->setMinimumWidth(270);
+    scroll->setWidget(side);
+    m_parametersDock = dock(tr("Parameters"), QStringLiteral("parametersDock"), scroll, Qt::RightDockWidgetArea);
+
+    m_views.points = new views::OperatingPoints(this);
+    m_jobsView = new views::JobsView(this);
+    m_jobsView->setModel(&m_jobModel);
+    m_log = new views::LogView(this);
+    m_pointsDock = dock(tr("Operating points"), QStringLiteral("pointsDock"), m_views.points, Qt::BottomDockWidgetArea);
+    auto* jobs = dock(tr("Jobs"), QStringLiteral("jobsDock"), m_jobsView, Qt::BottomDockWidgetArea);
+    auto* log = dock(tr("Log"), QStringLiteral("logDock"), m_log, Qt::BottomDockWidgetArea);
+    tabifyDockWidget(m_pointsDock, jobs);
+    tabifyDockWidget(jobs, log);
+    m_pointsDock->raise();
+    setCorner(Qt::BottomLeftCorner, Qt::LeftDockWidgetArea);
+    setCorner(Qt::BottomRightCorner, Qt::RightDockWidgetArea);
+}
+
+void MainWindow::buildStatus()
+{
+    m_progress = new QProgressBar(this);
+    m_progress->setObjectName(QStringLiteral("laneProgress"));
+    m_progress->setAccessibleName(tr("Progress of the spectra"));
+    m_progress->setMaximumWidth(220);
+    m_progress->setRange(0, 1000);
+    m_stop = new QToolButton(this);
+    m_stop->setObjectName(QStringLiteral("stopLane"));
+    m_stop->setText(tr("Stop"));
+    m_stop->setToolTip(tr("Stop computing; what is on screen stays"));
+    statusBar()->addPermanentWidget(m_progress);
+    statusBar()->addPermanentWidget(m_stop);
+    m_progress->hide();
+    m_stop->hide();
+    m_progressDelay.setSingleShot(true);
+    m_progressDelay.setInterval(kProgressDelayMs);
+}
+
+void MainWindow::buildMenus()
+{
+    for (const auto& category : m_commands->categories()) {
+        auto* menu = menuBar()->addMenu(category);
+        m_commands->fillMenu(*menu, category);
+        if (category == tr("File")) {
+            m_recentMenu = new QMenu(tr("Open recent"), this);
+            menu->insertMenu(m_commands->action(QStringLiteral("file.save")), m_recentMenu);
+        }
+        if (category == tr("View")) {
+            menu->addSeparator();
+            for (auto* dock : findChildren<QDockWidget*>())
+                menu->addAction(dock->toggleViewAction());
+        }
+    }
+    connect(&m_recent, &RecentFiles::changed, this, &MainWindow::showRecent);
+    showRecent();
+}
+
+void MainWindow::showRecent()
+{
+    m_recentMenu->clear();
+    for (const auto& path : m_recent.paths())
+        connect(m_recentMenu->addAction(path), &QAction::triggered, this, [this, path] { open(path); });
+    m_recentMenu->setEnabled(!m_recentMenu->isEmpty());
+}
+
+void MainWindow::connectControllers()
+{
+    connect(m_workspaces.get(), &WorkspaceController::workspaceChanged, this,
+            [this] { m_spectrum->setWorkspace(m_workspaces->workspace()); });
+    connect(m_workspaces.get(), &WorkspaceController::sessionFileChanged, this, &MainWindow::showTitle);
+    connect(m_workspaces.get(), &WorkspaceController::failed, this, &MainWindow::sayFailure);
+    connect(m_spectrum.get(), &SpectrumController::failed, this, &MainWindow::sayFailure);
+    connect(m_exports.get(), &ExportController::failed, this, &MainWindow::sayFailure);
+    connect(&m_document.undoStack(), &QUndoStack::cleanChanged, this, &MainWindow::showTitle);
+    connect(m_views.tree, &views::WorkspaceTree::openRequested, m_workspaces.get(), &WorkspaceController::askAndOpenFile);
+    connect(m_views.tree, &views::WorkspaceTree::closeRequested, m_workspaces.get(), &WorkspaceController::closeWorkspace);
+    connect(m_jobsView, &views::JobsView::cancelRequested, this, [this](int row) {
+        if (row >= 0 && row < static_cast<int>(m_jobs.jobs().size()))
+            m_jobs.cancel(m_jobs.jobs()[static_cast<std::size_t>(row)].id);
+    });
+    connect(m_jobsView, &views::JobsView::clearFinishedRequested, &m_jobs, &JobQueue::removeFinished);
+    connect(&m_jobs, &JobQueue::logged, this, [this](const QString& title, bool warning, const QString& line) {
+        m_log->append(warning ? views::LogEntry::Level::Warning : views::LogEntry::Level::Information, title + QStringLiteral(": ") + line);
+    });
+    connect(m_commands, &CommandRegistry::refused, this,
+            [this](const QString& title, const QString& reason) { statusBar()->showMessage(title + QStringLiteral(": ") + reason, 4000); });
+    connect(&m_document, &SessionDocument::stateChanged, m_commands, &CommandRegistry::refresh);
+    connect(m_spectrum.get(), &SpectrumController::upToDateChanged, m_commands, &CommandRegistry::refresh);
+    auto& lane = m_spectrum->lane();
+    connect(&lane, &LaneCore::busyChanged, this, [this](bool busy) {
+        if (busy)
+            m_progressDelay.start();
+        else {
+            m_progressDelay.stop();
+            m_progress->hide();
+            m_stop->hide();
+        }
+    });
+    connect(&m_progressDelay, &QTimer::timeout, this, [this] {
+        m_progress->show();
+        m_stop->show();
+    });
+    connect(&lane, &LaneCore::progressed, this, [this](double fraction, const QString& label) {
+        m_progress->setValue(static_cast<int>(fraction * 1000));
+        m_progress->setFormat(label.isEmpty() ? QStringLiteral("%p %") : label + QStringLiteral("  %p %"));
+    });
+    connect(m_stop, &QToolButton::clicked, this, [this] { m_spectrum->lane().cancel(); });
+}
+
+void MainWindow::connectExports()
+{
+    auto* chart = m_views.panel->chart();
+    connect(chart, &views::LineChart::exportRequested, this, [this, chart](const QString& format) {
+        const views::ChartFigure figure(*chart);
+        if (format == QLatin1String("copy"))
+            views::copyFigurePicture(figure);
+        else if (const auto known = views::figureFormatOf(QStringLiteral("x.") + format))
+            m_exports->exportFigure(figure, *known, QStringLiteral("spectrum"));
+    });
+    auto* table = m_views.panel->table()->view();
+    connect(table, &views::CopyableTableView::exportRequested, this,
+            [this, table](views::FigureFormat format) { m_exports->exportFigure(*table, format, QStringLiteral("matrices")); });
+    auto* points = m_views.points->view();
+    connect(points, &views::CopyableTableView::exportRequested, this,
+            [this, points](views::FigureFormat format) { m_exports->exportFigure(*points, format, QStringLiteral("operating-points")); });
+    connect(m_exports.get(), &ExportController::done, this, [this](const QString& sentence) { say(false, sentence); });
+    connect(m_workspaces.get(), &WorkspaceController::warned, this, [this](const QString& sentence) { say(true, sentence); });
+}
+
+void MainWindow::say(bool warning, const QString& sentence)
+{
+    m_log->append(warning ? views::LogEntry::Level::Warning : views::LogEntry::Level::Information, sentence);
+    m_notice->showNotice(warning ? views::NoticeBar::Severity::Warning : views::NoticeBar::Severity::Information, sentence);
+}
+
+void MainWindow::sayFailure(const QString& sentence)
+{
+    m_log->append(views::LogEntry::Level::Error, sentence);
+    m_notice->showNotice(views::NoticeBar::Severity::Error, sentence);
+}
+
+void MainWindow::showTitle()
+{
+    const auto& workspace = m_workspaces->workspace();
+    QString title = QStringLiteral("Tamis");
+    if (workspace)
+        title = QFileInfo(QString::fromStdString(workspace->outline.modelPath)).fileName() + QStringLiteral(" – Tamis");
+    if (const QString file = m_workspaces->sessionFile(); !file.isEmpty())
+        title = QFileInfo(file).fileName() + QStringLiteral("[*] – ") + title;
+    setWindowTitle(title.contains(QLatin1String("[*]")) ? title : title + QStringLiteral("[*]"));
+    setWindowModified(m_document.isModified() && !m_workspaces->sessionFile().isEmpty());
+}
+
+void MainWindow::offerRecovery(const QString& directory)
+{
+    const auto left = Autosave::leftBehind(directory);
+    if (!left)
+        return;
+    if (m_ask.confirm(tr("Bring back the last session?"), tr("Tamis did not end properly last time. Its session was kept. Bring it back?")))
+        m_workspaces->recoverSession(*left);
+    Autosave::discard(*left);
+}
+
+void MainWindow::showEvent(QShowEvent* event)
+{
+    QMainWindow::showEvent(event);
+    if (std::exchange(m_arranged, true))
+        return;
+    const QSettings settings;
+    if (settings.contains(kLayoutKey) && restoreState(settings.value(kLayoutKey).toByteArray()))
+        return;
+    resizeDocks({m_workspaceDock, m_parametersDock}, {300, 290}, Qt::Horizontal);
+    resizeDocks({m_pointsDock}, {200}, Qt::Vertical);
+}
+
+void MainWindow::closeEvent(QCloseEvent* event)
+{
+    if (!m_workspaces->mayClose()) {
+        event->ignore();
+        return;
+    }
+    QSettings().setValue(kLayoutKey, saveState());
+    m_spectrum->lane().cancel();
+    m_jobs.cancelAll();
+    event->accept();
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event)
+{
+    if (event->mimeData()->hasUrls() && event->mimeData()->urls().first().isLocalFile())
+        event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event)
+{
+    for (const auto& url : event->mimeData()->urls())
+        open(url.toLocalFile());
+}
+
+} // namespace tamis::app

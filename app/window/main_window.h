@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include "app/commands/command_palette.h"
+#include "app/commands/command_registry.h"
+#include "app/jobs/job_model.h"
+#include "app/jobs/job_queue.h"
+#include "app/session/autosave.h"
+#include "app/session/recent_files.h"
+#include "app/session/session_document.h"
+#include "app/window/export_controller.h"
+#include "app/window/file_questions.h"
+#include "app/window/spectrum_controller.h"
+#include "app/window/workspace_controller.h"
+
+#include <QMainWindow>
+
+#include <memory>
+
+class QProgressBar;
+class QTabWidget;
+class QToolButton;
+
+namespace tamis::views {
+class JobsView;
+class LogView;
+class NoticeBar;
+} // namespace tamis::views
+
+namespace tamis::app {
+
+/// The window: builds the docks and wires controllers to them. Knows everything, does little.
+class MainWindow : public QMainWindow
+{
+    Q_OBJECT
+public:
+    /// `autosaveDirectory`: where a copy of the session is kept; empty: nowhere (tests).
+    explicit MainWindow(const QString& autosaveDirectory);
+    ~MainWindow() override;
+
+    void open(const QString& path) { m_workspaces->open(path); }
+    CommandRegistry& commands() noexcept { return *m_commands; }
+    SessionDocument& document() noexcept { return m_document; }
+    SpectrumController& spectrum() noexcept { return *m_spectrum; }
+    WorkspaceController& workspaces() noexcept { return *m_workspaces; }
+    ExportController& exports() noexcept { return *m_exports; }
+    JobQueue& jobs() noexcept { return m_jobs; }
+    RecentFiles& recentFiles() noexcept { return m_recent; }
+    const SpectrumViews& views() const noexcept { return m_views; }
+    views::NoticeBar& notice() noexcept { return *m_notice; }
+    CommandPalette& palette() noexcept { return *m_palette; }
+    /// How to ask for files; dialogues unless set.
+    FileQuestions& questions() noexcept { return m_ask; }
+    /// Asks whether to bring back a session that a crash left behind.
+    void offerRecovery(const QString& directory);
+
+protected:
+    void showEvent(QShowEvent* event) override;
+    void closeEvent(QCloseEvent* event) override;
+    void dragEnterEvent(QDragEnterEvent* event) override;
+    void dropEvent(QDropEvent* event) override;
+
+private:
+    void buildCentre();
+    void buildDocks();
+    void buildStatus();
+    void buildMenus();
+    void connectControllers();
+    void connectExports();
+    void showRecent();
+    void showTitle();
+    void say(bool warning, const QString& sentence);
+    void sayFailure(const QString& sentence);
+    QDockWidget* dock(const QString& title, const QString& name, QWidget* content, Qt::DockWidgetArea area);
+
+    FileQuestions m_ask;
+    SessionDocument m_document;
+    JobQueue m_jobs;
+    JobModel m_jobModel{m_jobs};
+    RecentFiles m_recent;
+    SpectrumViews m_views;
+    CommandRegistry* m_commands = nullptr;
+    CommandPalette* m_palette = nullptr;
+    views::NoticeBar* m_notice = nullptr;
+    views::JobsView* m_jobsView = nullptr;
+    views::LogView* m_log = nullptr;
+    QDockWidget* m_workspaceDock = nullptr;
+    QDockWidget* m_parametersDock = nullptr;
+    QDockWidget* m_pointsDock = nullptr;
+    bool m_arranged = false;
+    QMenu* m_recentMenu = nullptr;
+    QProgressBar* m_progress = nullptr;
+    QToolButton* m_stop = nullptr;
+    QTimer m_progressDelay;
+    std::unique_ptr<SpectrumController> m_spectrum;
+    std::unique_ptr<WorkspaceController> m_workspaces;
+    std::unique_ptr<ExportController> m_exports;
+    std::unique_ptr<Autosave> m_autosave;
+};
+
+} // namespace tamis::app

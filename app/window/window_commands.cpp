@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/window/window_commands.h"
+
+#include "app/commands/shortcut_sheet.h"
+#include "app/window/about_dialog.h"
+#include "app/window/main_window.h"
+#include "views/common/line_chart.h"
+#include "views/common/theme.h"
+#include "views/plan/cost_header.h"
+#include "views/spectrum/landscape_view.h"
+#include "views/spectrum/spectrum_panel.h"
+#include "views/workspace/workspace_tree.h"
+
+#include <QApplication>
+#include <QSettings>
+
+namespace tamis::app {
+namespace {
+using Keys = QList<QKeySequence>;
+
+QString tr(const char* text) { return QApplication::translate("Commands", text); }
+
+QKeySequence key(const char* keys) { return QKeySequence(QLatin1String(keys)); }
+
+std::function<QString()> needsModel(MainWindow& window)
+{
+    return [&window] { return window.workspaces().workspace() ? QString() : tr("nothing is open"); };
+}
+
+void addFileCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString file = tr("File");
+    auto& workspaces = w.workspaces();
+    add.add({"file.open", file, tr("Open…"), tr("A checkpoint, a session, a plan or a calibration set"), {QKeySequence::Open},
+             [&] { workspaces.askAndOpenFile(); }});
+    add.add({"file.open-directory", file, tr("Open directory…"), tr("A checkpoint's directory"), {key("Ctrl+Shift+O")},
+             [&] { workspaces.askAndOpenDirectory(); }});
+    add.add({"file.open-calibration", file, tr("Open calibration set…"), tr("Statistics of the inputs of the model that is open"),
+             {key("Ctrl+Alt+O")}, [&] { workspaces.askAndOpenCalibration(); }, needsModel(w)});
+    add.add({"file.save", file, tr("Save session"), tr("Settings, selection and operating points"), {QKeySequence::Save},
+             [&] { workspaces.save(); }, needsModel(w)});
+    add.add({"file.save-as", file, tr("Save session as…"), tr("Under another name"), {key("Ctrl+Shift+S")}, [&] { workspaces.saveAs(); },
+             needsModel(w)});
+    add.add({"file.close", file, tr("Close model"), tr("Close what is open"), {QKeySequence::Close}, [&] { workspaces.closeWorkspace(); },
+             needsModel(w)});
+    add.add({"file.quit", file, tr("Quit"), tr("End Tamis"), {key("Ctrl+Q")}, [&w] { w.close(); }});
+}
+
+void addEditCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    auto& stack = w.document().undoStack();
+    const QString edit = tr("Edit");
+    add.add({"edit.undo", edit, tr("Undo"), tr("Take back the last change of settings"), {QKeySequence::Undo}, [&] { stack.undo(); },
+             [&] { return stack.canUndo() ? QString() : tr("nothing to undo"); }});
+    add.add({"edit.redo", edit, tr("Redo"), tr("Make it again"), {key("Ctrl+Shift+Z"), key("Ctrl+Y")}, [&] { stack.redo(); },
+             [&] { return stack.canRedo() ? QString() : tr("nothing to redo"); }});
+    add.add({"edit.find", edit, tr("Find in workspace"), tr("Search models, layers and matrices"), {QKeySequence::Find},
+             [&w] { w.views().tree->focusSearch(); }});
+    add.add({"edit.palette", edit, tr("Command palette…"), tr("Find and run any command"), {key("Ctrl+K")}, [&w] { w.palette().open(); }});
+}
+
+void addPlanCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString plan = tr("Plan");
+    const auto ready = [&w] { return w.exports().disabledReason(); };
+    add.add({"plan.keep-point", plan, tr("Keep this point"), tr("Add the configuration on screen to the operating points"), {key("Ctrl+D")},
+             [&w] { w.spectrum().keepPoint(); }, ready});
+    add.add({"plan.lock", plan, tr("Lock the matrix in focus"), tr("The allocation leaves it as it is"), {key("Ctrl+L")},
+             [&w] { w.spectrum().lockCurrent(true); }, needsModel(w)});
+    add.add({"plan.unlock", plan, tr("Unlock the matrix in focus"), tr("The allocation may change it again"), {key("Ctrl+Shift+L")},
+             [&w] { w.spectrum().lockCurrent(false); }, needsModel(w)});
+    add.add({"plan.free-ranks", plan, tr("Free all ranks"), tr("Forget ranks and locks set by hand"), {}, [&w] { w.spectrum().clearOverrides(); },
+             [&w] { return w.document().state().settings.budget.overrides.empty() ? tr("no rank is set by hand") : QString(); }});
+    const auto keep = [&w](double by) {
+        w.document().change(tr("Keep"), {}, [&](SessionState& state) {
+            state.settings.budget.keep = std::clamp(std::round((state.settings.budget.keep + by) * 1000) / 1000, 0.01, 1.0);
+        });
+    };
+    add.add({"plan.keep-more", plan, tr("Keep 1 % more"), tr("Moves the keep of the model up"), {key("Ctrl+Up")}, [keep] { keep(0.01); }, needsModel(w)});
+    add.add({"plan.keep-less", plan, tr("Keep 1 % less"), tr("Moves the keep of the model down"), {key("Ctrl+Down")}, [keep] { keep(-0.01); },
+             needsModel(w)});
+    add.add({"plan.save", plan, tr("Save plan…"), tr("plan.json: what tamis-cli export takes"), {key("Ctrl+P")}, [&w] { w.exports().savePlan(); }, ready});
+    add.add({"plan.export", plan, tr("Export model…"), tr("Factors, dense weights, recipe and plan in a new directory, verified"), {key("Ctrl+E")},
+             [&w] { w.exports().exportModel({}); }, ready});
+    add.add({"plan.export-lora", plan, tr("Export with PEFT residual…"), tr("The same, and a LoRA adapter over the residual base"), {key("Ctrl+Shift+E")},
+             [&w] {
+                 plan::ExportOptions options;
+                 options.lora = true;
+                 w.exports().exportModel(options);
+             },
+             ready});
+}
+
+void addViewCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString view = tr("View");
+    add.add({"view.reset-zoom", view, tr("Show the whole chart"), tr("Undo zoom and pan"), {key("Ctrl+0")},
+             [&w] { w.views().panel->chart()->resetZoom(); }});
+    add.add({"view.reset-landscape", view, tr("Reset the landscape"), tr("The landscape's first point of view"), {key("Ctrl+Shift+0")},
+             [&w] { w.views().panel->landscape()->resetView(); }});
+    const auto theme = [&](const char* id, const QString& title, views::Theme::Mode mode) {
+        Command command{QLatin1String(id), view, title, tr("Colours of the window"), {},
+                        [mode] {
+                            views::Theme::instance().apply(*qApp, mode);
+                            QSettings().setValue(QStringLiteral("theme"), static_cast<int>(mode));
+                        }};
+        command.checkable = true;
+        command.checked = [mode] { return views::Theme::instance().mode() == mode; };
+        add.add(std::move(command));
+    };
+    theme("view.theme-system", tr("Colours of the desktop"), views::Theme::Mode::System);
+    theme("view.theme-light", tr("Light"), views::Theme::Mode::Light);
+    theme("view.theme-dark", tr("Dark"), views::Theme::Mode::Dark);
+}
+
+void addHelpCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString help = tr("Help");
+    add.add({"help.shortcuts", help, tr("Commands and shortcuts"), tr("The cheat sheet"), {QKeySequence(Qt::Key_F1)}, [&w] {
+                 auto* sheet = new ShortcutSheet(w.commands(), &w);
+                 sheet->setAttribute(Qt::WA_DeleteOnClose);
+                 sheet->show();
+             }});
+    add.add({"help.about", help, tr("About Tamis"), tr("Version, licence, credits"), {}, [&w] {
+                 auto* about = new AboutDialog(&w);
+                 about->setAttribute(Qt::WA_DeleteOnClose);
+                 about->show();
+             }});
+}
+} // namespace
+
+void registerCommands(MainWindow& window)
+{
+    addFileCommands(window);
+    addEditCommands(window);
+    addPlanCommands(window);
+    addViewCommands(window);
+    addHelpCommands(window);
+}
+
+} // namespace tamis::app

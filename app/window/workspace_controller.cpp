@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/window/workspace_controller.h"
+
+#include "app/session/session_file.h"
+#include "core/base/error.h"
+#include "core/plan/plan.h"
+#include "core/spectrum/method.h"
+
+#include <QFileInfo>
+
+namespace tamis::app {
+namespace {
+const QString kModelFilter = QStringLiteral(
+    "Checkpoints, sessions and plans (*.safetensors *.index.json *.npy *.npz *.tamis *.json *.h5);;All files (*)");
+const QString kSessionFilter = QStringLiteral("Tamis session (*.tamis)");
+} // namespace
+
+WorkspaceController::WorkspaceController(SessionDocument& document, JobQueue& jobs, RecentFiles& recent, const FileQuestions& ask, QObject* parent)
+    : QObject(parent), m_document(document), m_jobs(jobs), m_recent(recent), m_ask(ask)
+{
+}
+
+void WorkspaceController::open(const QString& path)
+{
+    const QFileInfo file(path);
+    if (file.suffix() == QLatin1String(kSessionSuffix))
+        openSession(path);
+    else if (file.suffix() == QLatin1String("h5") || file.suffix() == QLatin1String("hdf5"))
+        openModel(QString::fromStdString(m_document.state().modelPath), path);
+    else if (file.suffix() == QLatin1String("json") && !file.fileName().endsWith(QLatin1String(".index.json")) && file.fileName() != QLatin1String("config.json"))
+        openPlan(path);
+    else
+        openModel(path);
+}
+
+void WorkspaceController::openModel(const QString& model, const QString& calibration)
+{
+    if (model.isEmpty()) {
+        emit failed(tr("Open a checkpoint first: a calibration set belongs to one."));
+        return;
+    }
+    SessionState state;
+    if (m_workspace && QString::fromStdString(m_document.state().modelPath) == model)
+        state = m_document.state(); // another calibration set for the same model: settings stay
+    state.modelPath = QFileInfo(model).absoluteFilePath().toStdString();
+    state.calibrationPath = calibration.isEmpty() ? std::string() : QFileInfo(calibration).absoluteFilePath().toStdString();
+    load(std::move(state), {}, false);
+}
+
+void WorkspaceController::load(SessionState state, const QString& sessionFile, bool markChanged)
+{
+    auto opened = std::make_shared<std::shared_ptr<const Workspace>>();
+    const QString name = QFileInfo(QString::fromStdString(state.modelPath)).fileName();
+    JobQueue::Work work = [opened, model = state.modelPath, calibration = state.calibrationPath](const RunContext& context) {
+        *opened = openWorkspace(model, calibration, context);
+        return tr("%1 matrices").arg((*opened)->outline.matrices.size());
+    };
+    m_jobs.add(
+        tr("Open %1").arg(name), std::move(work),
+        [this, opened, state = std::move(state), sessionFile, markChanged](const Job& job) mutable {
+            if (job.state != JobState::Finished) {
+                if (job.state == JobState::Failed)
+                    emit failed(job.message);
+                return;
+            }
+            m_workspace = *opened;
+            m_sessionFile = sessionFile;
+            state.calibrationPath = m_workspace->outline.calibrationPath;
+            if (state.settings.parameters.all().empty())
+                if (const auto* method = spectrum::findMethod(state.settings.method))
+                    state.settings.parameters = method->declaration.schema.defaults();
+            m_document.reset(state);
+            if (markChanged)
+                m_document.undoStack().resetClean();
+            m_recent.add(sessionFile.isEmpty() ? QString::fromStdString(state.modelPath) : sessionFile);
+            for (const auto& warning : m_workspace->warnings)
+                emit warned(QString::fromStdString(warning));
+            emit workspaceChanged();
+            emit sessionFileChanged();
+        });
+}
+
+void WorkspaceController::openSession(const QString& file)
+{
+    try {
+        load(readSession(file.toStdString()), QFileInfo(file).absoluteFilePath(), false);
+    } catch (const Error& error) {
+        emit failed(QString::fromUtf8(error.what()));
+    }
+}
+
+void WorkspaceController::recoverSession(const QString& autosave)
+{
+    try {
+        load(readSession(autosave.toStdString()), {}, true);
+    } catch (const Error& error) {
+        emit failed(QString::fromUtf8(error.what()));
+    }
+}
+
+void WorkspaceController::openPlan(const QString& file)
+{
+    try {
+        const plan::Plan plan = plan::readPlan(file.toStdString());
+        if (!m_workspace) {
+            SessionState state;
+            state.modelPath = plan.modelPath;
+            state.calibrationPath = plan.calibrationPath;
+            state.settings = {plan.method, plan.parameters, plan.budget};
+            load(std::move(state), {}, true);
+            return;
+        }
+        m_document.change(tr("Open plan %1").arg(QFileInfo(file).fileName()), {}, [&](SessionState& state) {
+            state.settings = {plan.method, plan.parameters, plan.budget};
+        });
+    } catch (const Error& error) {
+        emit failed(QString::fromUtf8(error.what()));
+    }
+}
+
+void WorkspaceController::askAndOpenFile()
+{
+    if (const QString path = m_ask.open(tr("Open"), kModelFilter); !path.isEmpty())
+        open(path);
+}
+
+void WorkspaceController::askAndOpenDirectory()
+{
+    if (const QString path = m_ask.openDirectory(tr("Open a checkpoint's directory")); !path.isEmpty())
+        open(path);
+}
+
+void WorkspaceController::askAndOpenCalibration()
+{
+    if (const QString path = m_ask.open(tr("Open a calibration set"), tr("Calibration sets (*.h5 *.hdf5)")); !path.isEmpty())
+        openModel(QString::fromStdString(m_document.state().modelPath), path);
+}
+
+void WorkspaceController::saveTo(const QString& file)
+{
+    writeSession(file.toStdString(), m_document.state());
+    m_sessionFile = file;
+    m_document.markSaved();
+    m_recent.add(file);
+    emit sessionFileChanged();
+}
+
+bool WorkspaceController::save()
+{
+    if (m_sessionFile.isEmpty())
+        return saveAs();
+    try {
+        saveTo(m_sessionFile);
+        return true;
+    } catch (const Error& error) {
+        emit failed(QString::fromUtf8(error.what()));
+        return false;
+    }
+}
+
+bool WorkspaceController::saveAs()
+{
+    QString file = m_ask.save(tr("Save session"), kSessionFilter, QStringLiteral("session.tamis"));
+    if (file.isEmpty())
+        return false;
+    if (QFileInfo(file).suffix().isEmpty())
+        file += QStringLiteral(".tamis");
+    try {
+        saveTo(file);
+        return true;
+    } catch (const Error& error) {
+        emit failed(QString::fromUtf8(error.what()));
+        return false;
+    }
+}
+
+void WorkspaceController::closeWorkspace()
+{
+    if (!mayClose())
+        return;
+    m_workspace.reset();
+    m_sessionFile.clear();
+    m_document.reset({});
+    emit workspaceChanged();
+    emit sessionFileChanged();
+}
+
+bool WorkspaceController::mayClose()
+{
+    if (!m_document.isModified() || m_sessionFile.isEmpty())
+        return true; // a session that was never named is kept by recovery only; nothing on disk is behind it
+    if (m_ask.confirm(tr("Save the session?"), tr("%1 has changed since it was saved. Save it?").arg(QFileInfo(m_sessionFile).fileName())))
+        return save();
+    return true;
+}
+
+} // namespace tamis::app

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include "app/jobs/job_queue.h"
+#include "app/session/recent_files.h"
+#include "app/session/session_document.h"
+#include "app/session/workspace.h"
+#include "app/window/file_questions.h"
+
+#include <QObject>
+
+#include <memory>
+
+namespace tamis::app {
+
+/// Opens and saves: checkpoints, calibration sets, plans and sessions, in the background. A failed open changes nothing.
+class WorkspaceController : public QObject
+{
+    Q_OBJECT
+public:
+    WorkspaceController(SessionDocument& document, JobQueue& jobs, RecentFiles& recent, const FileQuestions& ask, QObject* parent = nullptr);
+
+    /// Whatever the path is: a session (.tamis), a plan (.json with our schema), a calibration set (.h5) for the model that is
+    /// open, else a checkpoint.
+    void open(const QString& path);
+    void openModel(const QString& model, const QString& calibration = {});
+    void openSession(const QString& file);
+    void recoverSession(const QString& autosave); ///< opened as a changed session without a file
+    void openPlan(const QString& file);
+    void askAndOpenFile();
+    void askAndOpenDirectory();
+    void askAndOpenCalibration();
+    bool save();   ///< false: not saved
+    bool saveAs();
+    void closeWorkspace();
+    /// Asks to save what has changed. False: the user wants to stay.
+    bool mayClose();
+
+    const std::shared_ptr<const Workspace>& workspace() const noexcept { return m_workspace; }
+    QString sessionFile() const { return m_sessionFile; }
+
+signals:
+    void workspaceChanged();
+    void sessionFileChanged();
+    void failed(const QString& sentence);
+    void warned(const QString& sentence);
+
+private:
+    void load(SessionState state, const QString& sessionFile, bool markChanged);
+    void saveTo(const QString& file);
+    SessionDocument& m_document;
+    JobQueue& m_jobs;
+    RecentFiles& m_recent;
+    const FileQuestions& m_ask; ///< the window's
+    std::shared_ptr<const Workspace> m_workspace;
+    QString m_sessionFile;
+};
+
+} // namespace tamis::app
