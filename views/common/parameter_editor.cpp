@@ -54,6 +54,9 @@ private:
     bool m_whole;
 };
 
+/// Stands beside the label: behind the number it would be cut off.
+bool hasLongUnit(const ParameterSpec& spec) { return spec.unit.size() > 4; }
+
 double smallestPositive(const ParameterSpec& spec)
 {
     return spec.minimum > 0 ? spec.minimum : std::max(spec.step, 1e-8);
@@ -179,7 +182,7 @@ void ParameterEditor::addRow(const ParameterSpec& spec)
             child->setFocusPolicy(Qt::StrongFocus);
             child->installEventFilter(this);
         }
-    auto* label = new QLabel(spec.unit.empty() ? title : tr("%1 (%2)").arg(title, QString::fromStdString(spec.unit)), m_form);
+    auto* label = new QLabel(hasLongUnit(spec) ? tr("%1 (%2)").arg(title, QString::fromStdString(spec.unit)) : title, m_form);
     label->setBuddy(control);
     const auto help = QString::fromStdString(spec.help);
     for (QWidget* widget : {static_cast<QWidget*>(label), control}) {
@@ -206,6 +209,8 @@ QWidget* ParameterEditor::numberControl(const ParameterSpec& spec)
     slider->setAccessibleName(title);
     box->setRange(spec.minimum, spec.maximum);
     box->setSingleStep(spec.step > 0 ? spec.step : (spec.maximum - spec.minimum) / 100);
+    if (!spec.unit.empty() && !hasLongUnit(spec))
+        box->setSuffix(QStringLiteral(" ") + QString::fromStdString(spec.unit));
     box->setObjectName(QString::fromStdString(spec.name));
     box->setAccessibleName(title);
     box->setMinimumWidth(box->fontMetrics().horizontalAdvance(QStringLiteral("0.000000")) + 34);
