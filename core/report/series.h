@@ -19,6 +19,7 @@ struct Series {
     bool secondary = false; ///< right axis
     bool dashed = false;    ///< baselines, held-out
     int group = -1;         ///< series of one group share a colour; -1: a colour of its own, by position
+    bool baseline = false;  ///< what the trivial method gives: drawn in the baseline's colour, dotted
 };
 
 /// At most `limit` points (>= 4) of y over x = firstX + i: keeps the first, the last and the minimum and maximum of each

@@ -10,6 +10,7 @@ struct Drawn {
     std::vector<double> values;
     double firstX = 0;
     bool dashed = false;
+    bool baseline = false;
     int group = 0;
 };
 
@@ -42,12 +43,12 @@ void addMatrix(std::vector<Drawn>& drawn, const MatrixSpectrum& matrix, int grou
         if (matrix.singularValues.empty())
             return;
         const double top = matrix.singularValues.front();
-        drawn.push_back({matrix.name, scaled(matrix.singularValues, options.normalised && top > 0 ? 1 / top : 1.0), 1, false, group});
+        drawn.push_back({matrix.name, scaled(matrix.singularValues, options.normalised && top > 0 ? 1 / top : 1.0), 1, false, false, group});
         return;
     }
     const auto add = [&](const std::vector<double>& loss, std::uint64_t tokens, const char* what, bool wanted) {
         if (wanted && !loss.empty())
-            drawn.push_back({matrix.name + what, lossCurve(loss, tokens, options.curve), 0, *what != '\0', group});
+            drawn.push_back({matrix.name + what, lossCurve(loss, tokens, options.curve), 0, *what != '\0', &loss == &matrix.baselineLoss, group});
     };
     add(matrix.loss, matrix.tokens, "", true);
     add(matrix.heldOutLoss, matrix.heldOutTokens, " (held out)", options.heldOut);
@@ -71,7 +72,7 @@ std::vector<Series> buildSpectrumSeries(const SpectrumReport& spectra, const std
     if (drawn.size() * share > kSeriesPoints)
         drawn.resize(kSeriesPoints / share); // more than 500 curves: nobody can tell them apart
     for (const auto& curve : drawn)
-        series.push_back({curve.name, decimate(curve.values, curve.firstX, share), false, curve.dashed, curve.group});
+        series.push_back({curve.name, decimate(curve.values, curve.firstX, share), false, curve.dashed, curve.group, curve.baseline});
     return series;
 }
 

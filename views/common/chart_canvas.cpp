@@ -207,8 +207,9 @@ void ChartCanvas::stylePens()
         chart()->legend()->setVisible(!m_series.empty());
     for (std::size_t i = 0; i < m_lines.size(); ++i) {
         const int color = m_series[i].group >= 0 ? m_series[i].group : static_cast<int>(i);
-        QPen pen(theme.seriesColor(color), m_series[i].dashed ? 1.4 : 2.0);
-        pen.setStyle(m_series[i].dashed ? Qt::DashLine : Qt::SolidLine);
+        const auto& series = m_series[i];
+        QPen pen(series.baseline ? theme.color(Ink::Baseline) : theme.seriesColor(color), series.dashed ? 1.4 : 2.0);
+        pen.setStyle(series.baseline ? Qt::DotLine : series.dashed ? Qt::DashLine : Qt::SolidLine);
         pen.setJoinStyle(Qt::RoundJoin);
         m_lines[i]->setPen(pen); // not cosmetic: lines keep their weight at 200 %
     }

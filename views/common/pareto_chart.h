@@ -32,7 +32,7 @@ public:
     QStringList hoverLines() const;             ///< of the point under the pointer, or chosen with the keys; else empty
     void paintPicture(QPainter& painter) const; ///< for export: without hover
     QPointF toPixel(const report::OperatingPoint& point) const;
-    QSize minimumSizeHint() const override { return {220, 150}; }
+    QSize minimumSizeHint() const override { return {220, 110}; }
 
 signals:
     void pointActivated(int index);

@@ -96,7 +96,7 @@ QWidget* CostHeader::buildFigures()
     m_bytes = addFigure(row, tr("Bytes"), QStringLiteral("bytes"), QStringLiteral("8.88\u202fMiB"), tr("Of the whole model, as stored"));
     m_macs = addFigure(row, tr("MACs a token"), QStringLiteral("macs"), QStringLiteral("8.88\u202fM"), tr("Linear operators only; 1 MAC = 2 FLOP"));
     m_latency = addFigure(row, tr("Latency"), QStringLiteral("latency"), QStringLiteral("8.88\u202fms"), tr("Measured on this machine, linear operators only"));
-    m_loss = addFigure(row, tr("Predicted relative loss"), QStringLiteral("loss"), QStringLiteral("88.88\u202f%"),
+    m_loss = addFigure(row, tr("Mean relative loss"), QStringLiteral("loss"), QStringLiteral("88.88\u202f%"),
                        tr("Mean over the compressible matrices of loss over that of rank 0"));
     row->addStretch(1);
     m_stale = fixedLabel(box, QStringLiteral("costStale"), tr("updating…"), Theme::smallFont(font()));
@@ -205,8 +205,7 @@ QWidget* CostHeader::buildAccountings()
     m_warning->setObjectName(QStringLiteral("budgetWarning"));
     m_warning->setTextFormat(Qt::PlainText);
     m_warning->setFont(Theme::smallFont(font()));
-    m_warning->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    row->addWidget(m_warning, 1);
+    row->addWidget(m_warning);
     return box;
 }
 
@@ -248,7 +247,7 @@ void CostHeader::showFigures()
     QStringList warnings;
     for (std::size_t i = 0; b && i < b->warnings.size(); ++i)
         warnings << QString::fromStdString(b->warnings[i]);
-    m_warning->setText(warnings.value(0));
+    m_warning->setText(warnings.isEmpty() ? QString() : warnings.size() == 1 ? tr("⚠ 1 note") : tr("⚠ %1 notes").arg(warnings.size()));
     m_warning->setToolTip(warnings.join(QLatin1Char('\n')));
 }
 

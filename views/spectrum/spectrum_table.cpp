@@ -10,6 +10,7 @@
 #include <QComboBox>
 #include <QHBoxLayout>
 #include <QHeaderView>
+#include <QHeaderView>
 #include <QLabel>
 #include <QLineEdit>
 #include <QMenu>
@@ -126,9 +127,15 @@ void SpectrumTable::buildView()
     m_view->setItemDelegateForColumn(SpectrumTableModel::RankColumn, new RankDelegate(m_view));
     m_view->setItemDelegateForColumn(SpectrumTableModel::LockColumn, new LockDelegate(m_view));
     const int digit = m_view->fontMetrics().horizontalAdvance(QLatin1Char('0'));
-    constexpr int widths[SpectrumTableModel::kColumnCount] = {8, 26, 8, 13, 7, 13, 13, 15, 12, 9, 11, 12, 12, 7}; // in digits
+    constexpr int widths[SpectrumTableModel::kColumnCount] = {7, 20, 8, 12, 7, 12, 12, 14, 11, 6, 9, 10, 10, 6}; // in digits
     for (int column = 0; column < SpectrumTableModel::kColumnCount; ++column)
         m_view->setColumnWidth(column, widths[column] * digit + 2 * Theme::kSpacing);
+    // What the user decides stands first; the rest of what is known of a matrix follows.
+    constexpr int first[] = {SpectrumTableModel::NameColumn, SpectrumTableModel::RankColumn, SpectrumTableModel::KeepColumn,
+                             SpectrumTableModel::LossColumn, SpectrumTableModel::LockColumn, SpectrumTableModel::HeldOutColumn};
+    auto* header = m_view->horizontalHeader();
+    for (int place = 0; place < static_cast<int>(std::size(first)); ++place)
+        header->moveSection(header->visualIndex(first[place]), place);
     // Own menu, with the actions on matrices before those of every table.
     disconnect(m_view, &QWidget::customContextMenuRequested, m_view, nullptr);
     connect(m_view, &QWidget::customContextMenuRequested, this, &SpectrumTable::showMenu);

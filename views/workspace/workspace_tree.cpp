@@ -70,8 +70,11 @@ WorkspaceTree::WorkspaceTree(QWidget* parent)
     auto* header = m_view->header();
     header->setStretchLastSection(false);
     header->setSectionResizeMode(WorkspaceModel::NameColumn, QHeaderView::Stretch);
-    for (const int column : {WorkspaceModel::RoleColumn, WorkspaceModel::ShapeColumn, WorkspaceModel::SizeColumn})
-        header->setSectionResizeMode(column, QHeaderView::ResizeToContents);
+    header->setMinimumSectionSize(30);
+    const int digit = fontMetrics().horizontalAdvance(QLatin1Char('0'));
+    header->resizeSection(WorkspaceModel::ShapeColumn, 12 * digit);
+    header->resizeSection(WorkspaceModel::SizeColumn, 10 * digit);
+    m_view->setColumnHidden(WorkspaceModel::RoleColumn, true); // the name tells it already; the tool tip, too
     m_search->setObjectName(QStringLiteral("workspaceSearch"));
     m_search->setPlaceholderText(tr("Search the workspace"));
     m_search->setAccessibleName(tr("Search the workspace"));
