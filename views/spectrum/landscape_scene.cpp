@@ -406,7 +406,7 @@ void LandscapeScene::resetCamera()
     camera->SetViewUp(0, 0, 1);
     camera->SetViewAngle(30);
     p.scene->ResetCamera(-0.12, kWidth + 0.12, -0.12, kDepth + 0.12, -0.12, kHeight);
-    camera->Zoom(0.9); // axis titles stand outside the box that ResetCamera knows
+    camera->Zoom(1.0); // axis titles stand outside the box that ResetCamera knows
     p.widget.scheduleRender();
 }
 

@@ -54,9 +54,9 @@ SpectrumPanel::SpectrumPanel(QWidget* parent)
     m_bottom->setStretchFactor(1, 2);
     m_rows->addWidget(m_top);
     m_rows->addWidget(m_bottom);
-    m_rows->setStretchFactor(0, 3);
-    m_rows->setStretchFactor(1, 2);
-    m_rows->setSizes({360, 260});
+    m_rows->setStretchFactor(0, 1);
+    m_rows->setStretchFactor(1, 1);
+    m_rows->setSizes({320, 300});
     for (auto* splitter : {m_rows, m_top, m_bottom})
         splitter->setChildrenCollapsible(false);
     m_landscape->setMinimumSize(280, 160);

@@ -72,9 +72,10 @@ WorkspaceTree::WorkspaceTree(QWidget* parent)
     header->setSectionResizeMode(WorkspaceModel::NameColumn, QHeaderView::Stretch);
     header->setMinimumSectionSize(30);
     const int digit = fontMetrics().horizontalAdvance(QLatin1Char('0'));
-    header->resizeSection(WorkspaceModel::ShapeColumn, 12 * digit);
     header->resizeSection(WorkspaceModel::SizeColumn, 10 * digit);
-    m_view->setColumnHidden(WorkspaceModel::RoleColumn, true); // the name tells it already; the tool tip, too
+    // The table beside it tells role and shape of a matrix; here there is only room for names.
+    m_view->setColumnHidden(WorkspaceModel::RoleColumn, true);
+    m_view->setColumnHidden(WorkspaceModel::ShapeColumn, true);
     m_search->setObjectName(QStringLiteral("workspaceSearch"));
     m_search->setPlaceholderText(tr("Search the workspace"));
     m_search->setAccessibleName(tr("Search the workspace"));
