@@ -16,7 +16,7 @@ constexpr std::size_t kPiece = std::size_t{4} << 20; // bytes between looks at t
 
 std::string shardName(const std::string& stem, std::size_t number, std::size_t count)
 {
-    char text[40];
+    char text[80]; // two numbers of up to 20 digits and 17 letters
     std::snprintf(text, sizeof text, "-%05zu-of-%05zu.safetensors", number, count);
     return stem + text;
 }

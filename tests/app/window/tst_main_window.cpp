@@ -107,6 +107,7 @@ private slots:
         QVERIFY(!desk.window.views().panel->chart()->series().empty());
         QVERIFY(desk.window.windowTitle().startsWith(QStringLiteral("vit20")));
         QVERIFY(desk.budget().after.parameters < desk.budget().before.parameters);
+        QTest::qWait(200); // the legend is laid out after the first drawing
         savePicture(desk.window, QStringLiteral("window-light"));
         views::Theme::instance().apply(*qApp, views::Theme::Mode::Dark);
         QTest::qWait(100);
