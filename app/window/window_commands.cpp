@@ -4,9 +4,11 @@
 #include "app/commands/shortcut_sheet.h"
 #include "app/window/about_dialog.h"
 #include "app/window/main_window.h"
+#include "views/common/chart_figure.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
 #include "views/plan/cost_header.h"
+#include "views/plan/operating_points.h"
 #include "views/spectrum/landscape_view.h"
 #include "views/spectrum/spectrum_panel.h"
 #include "views/workspace/workspace_tree.h"
@@ -44,7 +46,6 @@ void addFileCommands(MainWindow& w)
              needsModel(w)});
     add.add({"file.close", file, tr("Close model"), tr("Close what is open"), {QKeySequence::Close}, [&] { workspaces.closeWorkspace(); },
              needsModel(w)});
-    add.add({"file.quit", file, tr("Quit"), tr("End Tamis"), {key("Ctrl+Q")}, [&w] { w.close(); }});
 }
 
 void addEditCommands(MainWindow& w)
@@ -94,6 +95,34 @@ void addPlanCommands(MainWindow& w)
              ready});
 }
 
+void addPictureCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString file = tr("File");
+    const auto figure = [&](const char* id, const QString& title, views::FigureFormat format) {
+        add.add({QLatin1String(id), file, title, tr("The spectrum chart with the settings in its caption"), {},
+                 [&w, format] { w.exports().exportFigure(views::ChartFigure(*w.views().panel->chart()), format, QStringLiteral("spectrum")); },
+                 needsModel(w)});
+    };
+    figure("file.chart-png", tr("Export chart as PNG…"), views::FigureFormat::Png);
+    figure("file.chart-svg", tr("Export chart as SVG…"), views::FigureFormat::Svg);
+    figure("file.chart-csv", tr("Export chart as CSV…"), views::FigureFormat::Csv);
+    add.add({"file.landscape-png", file, tr("Export landscape as PNG…"), tr("The landscape as it stands, with the settings"), {},
+             [&w] {
+                 w.exports().exportWidgetPicture(*w.views().panel->landscape(), QString::fromStdString(settingsLine(w.document().state().settings)),
+                                                 QStringLiteral("landscape"));
+             },
+             needsModel(w)});
+    add.add({"file.pareto-svg", file, tr("Export operating points as SVG…"), tr("The Pareto chart with the settings"), {},
+             [&w] {
+                 const QString caption = QString::fromStdString(settingsLine(w.document().state().settings));
+                 w.exports().exportFigure(views::ParetoFigure(*w.views().points->chart(), caption), views::FigureFormat::Svg,
+                                          QStringLiteral("operating-points"));
+             },
+             [&w] { return w.document().state().points.empty() ? tr("no point is kept") : QString(); }});
+    add.add({"file.quit", file, tr("Quit"), tr("End Tamis"), {key("Ctrl+Q")}, [&w] { w.close(); }});
+}
+
 void addViewCommands(MainWindow& w)
 {
     auto& add = w.commands();
@@ -137,6 +166,7 @@ void addHelpCommands(MainWindow& w)
 void registerCommands(MainWindow& window)
 {
     addFileCommands(window);
+    addPictureCommands(window);
     addEditCommands(window);
     addPlanCommands(window);
     addViewCommands(window);

@@ -257,6 +257,25 @@ private slots:
         for (const char* file : {"factors.safetensors", "model.safetensors", "recipe.json"})
             QVERIFY2(QFile::exists(desk.answer + QLatin1Char('/') + QLatin1String(file)), file);
     }
+    void picturesCarryTheirSettings()
+    {
+        Desk desk;
+        QVERIFY(desk.open(kModel));
+        desk.answer = desk.path("chart.csv");
+        desk.window.commands().trigger(QStringLiteral("file.chart-csv"));
+        QFile table(desk.answer);
+        QVERIFY(table.open(QIODevice::ReadOnly));
+        const QByteArray text = table.readAll();
+        QVERIFY2(text.startsWith("# ") && text.contains("spectrum.whitened") && text.contains("keep 60 %"), text.left(200).constData());
+        QVERIFY(text.contains("blocks.0.attn.qkv"));
+        desk.answer = desk.path("landscape.png");
+        desk.window.commands().trigger(QStringLiteral("file.landscape-png"));
+        const QImage landscape(desk.answer);
+        QVERIFY(landscape.width() > 200 && landscape.height() > 100);
+        desk.answer = desk.path("no-such-directory/chart.svg");
+        desk.window.commands().trigger(QStringLiteral("file.chart-svg"));
+        QVERIFY(desk.window.notice().isVisible() && desk.window.notice().text().contains(QStringLiteral("no-such-directory")));
+    }
     void aBrokenFileLeavesTheWorkAsItWas()
     {
         Desk desk;
