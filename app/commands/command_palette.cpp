@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/commands/command_palette.h"
 
+#include <QApplication>
 #include <QKeyEvent>
 #include <QLineEdit>
 #include <QListWidget>
@@ -10,22 +11,36 @@
 
 namespace tamis::app {
 
-int fuzzyScore(const QString& pattern, const QString& text)
+namespace {
+/// Letters of one word in order, the first of them at or after `at`; -1: not there.
+int wordScore(const QString& word, const QString& text, qsizetype at)
 {
-    int score = 0, run = 0;
-    qsizetype at = 0;
-    for (const QChar wanted : pattern) {
-        if (wanted.isSpace())
-            continue;
+    int score = 0, run = -1; // letters in a row before this one
+    for (const QChar wanted : word) {
         const qsizetype found = text.indexOf(wanted, at, Qt::CaseInsensitive);
         if (found < 0)
             return -1;
         const bool wordStart = found == 0 || !text[found - 1].isLetterOrNumber();
-        run = found == at && at > 0 ? run + 1 : 0;
+        run = found == at ? run + 1 : 0;
         score += 1 + (wordStart ? 6 : 0) + 3 * run - static_cast<int>(std::min<qsizetype>(found - at, 3));
         at = found + 1;
     }
     return std::max(score, 0);
+}
+} // namespace
+
+int fuzzyScore(const QString& pattern, const QString& text)
+{
+    int score = 0;
+    for (const QString& word : pattern.simplified().split(QLatin1Char(' '), Qt::SkipEmptyParts)) {
+        int best = -1; // over every place where the word can begin
+        for (qsizetype at = text.indexOf(word[0], 0, Qt::CaseInsensitive); at >= 0; at = text.indexOf(word[0], at + 1, Qt::CaseInsensitive))
+            best = std::max(best, wordScore(word, text, at));
+        if (best < 0)
+            return -1;
+        score += best;
+    }
+    return score;
 }
 
 CommandPalette::CommandPalette(CommandRegistry& registry, QWidget* window) : QFrame(window), m_registry(registry)
@@ -53,6 +68,8 @@ CommandPalette::CommandPalette(CommandRegistry& registry, QWidget* window) : QFr
 
 void CommandPalette::open()
 {
+    if (!isVisible())
+        m_focusBefore = QApplication::focusWidget();
     m_input->clear();
     fill({});
     const int width = std::min(620, parentWidget()->width() - 40);
@@ -88,11 +105,9 @@ void CommandPalette::fill(const QString& pattern)
         if (!reason.isEmpty())
             item->setFlags(item->flags() & ~Qt::ItemIsEnabled);
     }
-    for (int row = 0; row < m_list->count(); ++row)
-        if (m_list->item(row)->flags() & Qt::ItemIsEnabled) {
-            m_list->setCurrentRow(row);
-            break;
-        }
+    m_list->setCurrentRow(-1);
+    if (m_list->count() > 0 && (pattern.isEmpty() || (m_list->item(0)->flags() & Qt::ItemIsEnabled)))
+        moveBy(1); // when what was asked for cannot run, Enter does not run the next best instead
 }
 
 void CommandPalette::runCurrent()
@@ -101,8 +116,23 @@ void CommandPalette::runCurrent()
     if (!item || !(item->flags() & Qt::ItemIsEnabled))
         return;
     const QString id = item->data(Qt::UserRole).toString();
-    hide();
+    closeAndRestore();
     m_registry.trigger(id);
+}
+
+void CommandPalette::moveBy(int step)
+{
+    for (int row = m_list->currentRow() + step; row >= 0 && row < m_list->count(); row += step)
+        if (m_list->item(row)->flags() & Qt::ItemIsEnabled) {
+            m_list->setCurrentRow(row);
+            return;
+        }
+}
+
+void CommandPalette::closeAndRestore()
+{
+    hide();
+    (m_focusBefore ? m_focusBefore.data() : parentWidget())->setFocus();
 }
 
 bool CommandPalette::eventFilter(QObject* watched, QEvent* event)
@@ -112,11 +142,10 @@ bool CommandPalette::eventFilter(QObject* watched, QEvent* event)
     if (event->type() != QEvent::KeyPress)
         return QFrame::eventFilter(watched, event);
     const auto* key = static_cast<QKeyEvent*>(event);
-    const int row = m_list->currentRow();
     switch (key->key()) {
-    case Qt::Key_Escape: hide(); parentWidget()->setFocus(); return true;
-    case Qt::Key_Down: m_list->setCurrentRow(std::min(row + 1, m_list->count() - 1)); return true;
-    case Qt::Key_Up: m_list->setCurrentRow(std::max(row - 1, 0)); return true;
+    case Qt::Key_Escape: closeAndRestore(); return true;
+    case Qt::Key_Down: moveBy(1); return true;
+    case Qt::Key_Up: moveBy(-1); return true;
     case Qt::Key_Return:
     case Qt::Key_Enter: runCurrent(); return true;
     default: return false;

@@ -6,6 +6,24 @@
 
 namespace tamis::app {
 
+QStringList commandClashes(const std::vector<Command>& commands)
+{
+    QStringList clashes;
+    for (std::size_t i = 0; i < commands.size(); ++i)
+        for (std::size_t j = i + 1; j < commands.size(); ++j) {
+            const Command &a = commands[i], &b = commands[j];
+            if (a.id == b.id)
+                clashes << QStringLiteral("Two commands have the id %1.").arg(a.id);
+            for (const auto& left : a.shortcuts)
+                for (const auto& right : b.shortcuts)
+                    if (!left.isEmpty() && !right.isEmpty() &&
+                        (left.matches(right) != QKeySequence::NoMatch || right.matches(left) != QKeySequence::NoMatch))
+                        clashes << QStringLiteral("%1 of %2 clashes with %3 of %4.")
+                                       .arg(left.toString(), a.id, right.toString(), b.id);
+        }
+    return clashes;
+}
+
 CommandRegistry::CommandRegistry(QWidget* window) : QObject(window), m_window(window) {}
 
 void CommandRegistry::add(Command command)
@@ -22,6 +40,7 @@ void CommandRegistry::add(Command command)
     m_window->addAction(action);
     m_commands.push_back(std::move(command));
     m_actions.push_back(action);
+    Q_ASSERT_X(commandClashes(m_commands).isEmpty(), "CommandRegistry::add", "a shortcut is taken");
 }
 
 const Command* CommandRegistry::find(const QString& id) const
@@ -63,6 +82,7 @@ void CommandRegistry::trigger(const QString& id)
         return;
     const QString reason = command->disabledReason ? command->disabledReason() : QString();
     if (!reason.isEmpty()) {
+        refresh(); // a checkable action has toggled itself
         emit refused(command->title, reason);
         return;
     }

@@ -26,19 +26,23 @@ struct Command {
     std::function<bool()> checked; ///< state of a checkable command
 };
 
+/// One sentence for each id that two commands share, and for each shortcut that two commands share or that is the beginning of
+/// another's. Empty: no clash.
+QStringList commandClashes(const std::vector<Command>& commands);
+
 class CommandRegistry : public QObject
 {
     Q_OBJECT
 public:
     explicit CommandRegistry(QWidget* window); ///< shortcuts work in `window`
-    /// Ids are unique and shortcuts do not clash (checked by assertion and test).
+    /// Ids are unique and shortcuts do not clash: commandClashes() of all is empty (asserted in debug builds, and tested).
     void add(Command command);
     const std::vector<Command>& commands() const noexcept { return m_commands; }
     const Command* find(const QString& id) const;
     QAction* action(const QString& id) const;
     QStringList categories() const; ///< in order of first appearance
     void fillMenu(QMenu& menu, const QString& category) const;
-    /// Runs it when it is enabled; otherwise says why not.
+    /// Runs it when it is enabled; otherwise says why not. An id that nobody has is ignored.
     void trigger(const QString& id);
     /// Brings enabled and checked states up to date.
     void refresh();
