@@ -8,19 +8,55 @@
 #include <QDir>
 #include <QFileInfo>
 #include <QStandardPaths>
+#include <QUuid>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include <utility>
 
 namespace tamis::app {
 namespace {
 constexpr int kDelayMs = 2000;
+
+/// Process numbers come again (in a container, at once), so the number alone does not name a session.
+QString newFile(const QString& directory)
+{
+    const QString unique = QUuid::createUuid().toString(QUuid::Id128).left(12);
+    return QDir(directory).filePath(QStringLiteral("%1-%2.tamis").arg(QCoreApplication::applicationPid()).arg(unique));
+}
+
+QString lockOf(const QString& file) { return file + QStringLiteral(".lock"); }
 } // namespace
 
+/// A lock of the system's on a file, gone with the process that holds it, however that ends.
+class SessionLock
+{
+public:
+    explicit SessionLock(const QString& file)
+        : m_descriptor(::open(file.toUtf8().constData(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)),
+          m_held(m_descriptor >= 0 && ::flock(m_descriptor, LOCK_EX | LOCK_NB) == 0)
+    {
+    }
+    ~SessionLock()
+    {
+        if (m_descriptor >= 0)
+            ::close(m_descriptor);
+    }
+    SessionLock(const SessionLock&) = delete;
+    SessionLock& operator=(const SessionLock&) = delete;
+    bool held() const { return m_held; }
+
+private:
+    int m_descriptor;
+    bool m_held;
+};
+
 Autosave::Autosave(SessionDocument& document, const QString& directory, QObject* parent)
-    : QObject(parent), m_document(document), m_file(QDir(directory).filePath(QStringLiteral("%1.tamis").arg(QCoreApplication::applicationPid())))
+    : QObject(parent), m_document(document), m_file(newFile(directory))
 {
     QDir().mkpath(directory);
-    m_lock = std::make_unique<QLockFile>(m_file + QStringLiteral(".lock"));
-    m_lock->setStaleLockTime(0);
-    m_lock->tryLock(0);
+    m_lock = std::make_unique<SessionLock>(lockOf(m_file));
     m_timer.setSingleShot(true);
     m_timer.setInterval(kDelayMs);
     connect(&m_timer, &QTimer::timeout, this, &Autosave::saveNow);
@@ -32,8 +68,7 @@ Autosave::Autosave(SessionDocument& document, const QString& directory, QObject*
 
 Autosave::~Autosave()
 {
-    QFile::remove(m_file);
-    m_lock->unlock();
+    discard(m_file);
 }
 
 QString Autosave::defaultDirectory()
@@ -59,12 +94,9 @@ std::optional<QString> Autosave::leftBehind(const QString& directory)
 {
     const auto files = QDir(directory).entryInfoList({QStringLiteral("*.tamis")}, QDir::Files, QDir::Time);
     for (const auto& file : files) {
-        QLockFile lock(file.filePath() + QStringLiteral(".lock"));
-        lock.setStaleLockTime(0);
-        if (lock.tryLock(0)) { // its process is gone: QLockFile takes over the lock of a dead process
-            lock.unlock();
+        const SessionLock lock(lockOf(file.filePath()));
+        if (lock.held() && QFile::exists(file.filePath())) // its process is gone, and did not end cleanly just now
             return file.filePath();
-        }
     }
     return {};
 }
@@ -72,7 +104,7 @@ std::optional<QString> Autosave::leftBehind(const QString& directory)
 void Autosave::discard(const QString& file)
 {
     QFile::remove(file);
-    QFile::remove(file + QStringLiteral(".lock"));
+    QFile::remove(lockOf(file));
 }
 
 } // namespace tamis::app

@@ -3,7 +3,16 @@
 
 #include <QUndoCommand>
 
+#include <utility>
+
 namespace tamis::app {
+namespace {
+bool differOnlyInSelection(const SessionState& before, SessionState after)
+{
+    after.selection = before.selection;
+    return after == before;
+}
+} // namespace
 
 class SessionDocument::Step : public QUndoCommand
 {
@@ -12,14 +21,24 @@ public:
         : QUndoCommand(label), m_document(document), m_mergeId(mergeId), m_before(std::move(before)), m_after(std::move(after))
     {
     }
-    void redo() override { m_document.assign(m_after, !std::exchange(m_first, false)); }
-    void undo() override { m_document.assign(m_before, true); }
+    void redo() override
+    {
+        const bool again = !std::exchange(m_first, false);
+        if (again)
+            m_document.endMerge();
+        m_document.assign(m_after, again);
+    }
+    void undo() override
+    {
+        m_document.endMerge();
+        m_document.assign(m_before, true);
+    }
     int id() const override { return m_mergeId; }
     bool mergeWith(const QUndoCommand* other) override
     {
         const auto* next = static_cast<const Step*>(other);
         m_after = next->m_after;
-        setObsolete(m_after == m_before);
+        setObsolete(differOnlyInSelection(m_before, m_after));
         return true;
     }
 
@@ -36,11 +55,14 @@ void SessionDocument::change(const QString& label, const QString& mergeKey, cons
 {
     SessionState after = m_state;
     edit(after);
-    if (after == m_state)
+    if (differOnlyInSelection(m_state, after)) {
+        select([&after](Selection& selection) { selection = after.selection; });
         return;
-    // QUndoStack merges steps of equal id: one id for each key and round. -1 never merges.
-    const int mergeId = mergeKey.isEmpty() ? -1 : static_cast<int>((qHash(mergeKey) ^ (static_cast<std::size_t>(m_mergeRound) * 7919)) & 0x3fffffff);
-    m_stack.push(new Step(*this, label, mergeId, m_state, std::move(after)));
+    }
+    if (mergeKey.isEmpty() || mergeKey != m_mergeKey)
+        ++m_mergeId;
+    m_mergeKey = mergeKey;
+    m_stack.push(new Step(*this, label, mergeKey.isEmpty() ? -1 : m_mergeId, m_state, std::move(after))); // -1 never merges
 }
 
 void SessionDocument::select(const std::function<void(Selection&)>& edit)
@@ -54,6 +76,7 @@ void SessionDocument::select(const std::function<void(Selection&)>& edit)
 void SessionDocument::reset(const SessionState& state)
 {
     m_stack.clear();
+    endMerge();
     assign(state, false);
     m_stack.setClean();
 }

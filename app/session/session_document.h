@@ -21,9 +21,10 @@ public:
     bool isModified() const { return !m_stack.isClean(); }
 
     /// An undoable change. Changes in a row with the same non-empty `mergeKey` become one step (a slider drag) until
-    /// endMerge(); a drag that comes back to where it began leaves no step. No change, no step.
+    /// endMerge(), undo or redo; a drag that comes back to where it began leaves no step. No change, no step. What `edit` does to
+    /// the selection is no step of its own, and undo leaves the selection as it is.
     void change(const QString& label, const QString& mergeKey, const std::function<void(SessionState&)>& edit);
-    void endMerge() { ++m_mergeRound; }
+    void endMerge() { m_mergeKey.clear(); }
     /// Not undoable: what is looked at.
     void select(const std::function<void(Selection&)>& edit);
     /// A new or opened session: history starts over.
@@ -38,7 +39,8 @@ private:
     void assign(const SessionState& state, bool keepSelection);
     SessionState m_state;
     QUndoStack m_stack;
-    int m_mergeRound = 0;
+    QString m_mergeKey; ///< of the step that the next change may join
+    int m_mergeId = 0;  ///< one for each run of changes that merge
 };
 
 } // namespace tamis::app

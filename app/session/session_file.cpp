@@ -7,7 +7,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace tamis::app {
 namespace {
@@ -15,6 +17,13 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kSchema = "tamis.session/1";
 constexpr io::JsonLimits kLimits{8u << 20, 16, 200'000};
 constexpr const char* kCurveNames[] = {"singular-values", "cumulative-energy", "loss", "relative-loss"};
+
+/// Whole numbers from 2^63 to 2^64 - 1 would wrap.
+bool isInt64(const nlohmann::json& value)
+{
+    return value.is_number_integer() &&
+           (!value.is_number_unsigned() || value.get<std::uint64_t>() <= std::uint64_t(std::numeric_limits<std::int64_t>::max()));
+}
 
 /// Reads keys of one object; an ill-typed value becomes one sentence with the key's path.
 class Reader {
@@ -41,7 +50,7 @@ public:
         } else if constexpr (std::is_unsigned_v<T>) {
             require(found->is_number_unsigned(), path, *found, "a whole number from 0");
         } else if constexpr (std::is_integral_v<T>) {
-            require(found->is_number_integer(), path, *found, "a whole number");
+            require(isInt64(*found), path, *found, "a whole number of 64 bits");
         } else {
             require(found->is_number(), path, *found, "a number");
         }
@@ -52,24 +61,35 @@ public:
         const auto found = m_object.find(key);
         return found == m_object.end() || found->is_null() ? nullptr : &*found;
     }
+    bool isNull(const char* key) const
+    {
+        const auto found = m_object.find(key);
+        return found != m_object.end() && found->is_null();
+    }
     std::string at(const std::string& key) const { return m_path.empty() ? key : m_path + "." + key; }
     const std::string& subject() const { return m_subject; }
     [[noreturn]] void fail(const std::string& path, const nlohmann::json& found, const std::string& expected) const
     {
         throw Error(ErrorCode::MalformedFile, path + ": found " + std::string(found.type_name()) + ", expected " + expected, m_subject);
     }
+    /// The same for a value of the right type; `found` in words.
+    void requireValue(bool holds, const char* key, const std::string& found, const char* expected) const
+    {
+        if (!holds)
+            throw Error(ErrorCode::MalformedFile, at(key) + ": found " + found + ", expected " + expected, m_subject);
+    }
     void require(bool holds, const std::string& path, const nlohmann::json& found, const std::string& expected) const
     {
         if (!holds)
             fail(path, found, expected);
     }
-    /// Errors of named values keep their sentence but get the file as subject.
-    template <class F> auto guarded(const std::string& path, F&& parse) const
+    /// Errors whose subject is a key of this object keep their sentence but get the file as subject.
+    template <class F> auto guarded(F&& parse) const
     {
         try {
             return parse();
         } catch (const Error& error) {
-            throw Error(ErrorCode::MalformedFile, path + ": " + error.what(), m_subject);
+            throw Error(ErrorCode::MalformedFile, at(error.subject()) + ": " + error.message(), m_subject);
         }
     }
 
@@ -99,6 +119,11 @@ Json toJson(const Settings& settings)
             {"overrides", overrides}};
 }
 
+void requireKeep(const Reader& reader, double keep)
+{
+    reader.requireValue(keep > 0 && keep <= 1, "keep", toText(keep), "more than 0, at most 1");
+}
+
 Settings settingsFrom(const Reader& reader)
 {
     Settings settings;
@@ -108,40 +133,37 @@ Settings settingsFrom(const Reader& reader)
         for (const auto& [name, value] : parameters->items()) {
             if (value.is_boolean())
                 settings.parameters.set(name, value.get<bool>());
-            else if (value.is_number_integer())
+            else if (isInt64(value))
                 settings.parameters.set(name, value.get<std::int64_t>());
-            else if (value.is_number())
+            else if (value.is_number_float())
                 settings.parameters.set(name, value.get<double>());
             else if (value.is_string())
                 settings.parameters.set(name, value.get<std::string>());
             else
-                reader.fail(reader.at("parameters." + name), value, "a number, a text, true or false");
+                reader.fail(reader.at("parameters." + io::quotedName(name)), value, "a number (whole ones of 64 bits), a text, true or false");
         }
     }
     auto& budget = settings.budget;
     reader.read("keep", budget.keep);
-    if (!(budget.keep > 0 && budget.keep <= 1))
-        throw Error(ErrorCode::MalformedFile, reader.at("keep") + ": found " + toText(budget.keep) + ", expected more than 0, at most 1",
-                    reader.subject());
+    requireKeep(reader, budget.keep);
     std::string name(plan::allocationName(budget.allocation));
     reader.read("allocation", name);
-    budget.allocation = reader.guarded(reader.at("allocation"), [&] { return plan::parseAllocation(name); });
+    budget.allocation = reader.guarded([&] { return plan::parseAllocation(name.substr(0, 60)); });
     name = plan::accountingName(budget.accounting);
     reader.read("accounting", name);
-    budget.accounting = reader.guarded(reader.at("accounting"), [&] { return plan::parseAccounting(name); });
+    budget.accounting = reader.guarded([&] { return plan::parseAccounting(name.substr(0, 60)); });
     reader.read("alignment", budget.alignment);
-    if (budget.alignment < 1 || budget.alignment > 4096)
-        throw Error(ErrorCode::MalformedFile, reader.at("alignment") + ": found " + std::to_string(budget.alignment) + ", expected 1 to 4096",
-                    reader.subject());
+    reader.requireValue(budget.alignment >= 1 && budget.alignment <= 4096, "alignment", std::to_string(budget.alignment), "1 to 4096");
     if (const auto* overrides = reader.child("overrides")) {
         reader.require(overrides->is_object(), reader.at("overrides"), *overrides, "an object");
         for (const auto& [matrix, value] : overrides->items()) {
-            const Reader entry(value, reader.at("overrides." + matrix), reader.subject());
+            const Reader entry(value, reader.at("overrides." + io::quotedName(matrix)), reader.subject());
             plan::Override override;
             entry.read("locked", override.locked);
             if (entry.child("rank")) {
                 std::int64_t rank = 0;
                 entry.read("rank", rank);
+                entry.requireValue(rank >= 1, "rank", std::to_string(rank), "at least 1");
                 override.rank = rank;
             }
             budget.overrides[matrix] = override;
@@ -165,7 +187,11 @@ KeptPoint pointFrom(const Reader& reader)
     if (const auto* settings = reader.child("settings"))
         point.settings = settingsFrom(Reader(*settings, reader.at("settings"), reader.subject()));
     reader.read("keep", point.keep);
+    reader.requireValue(point.keep >= 0, "keep", toText(point.keep), "at least 0"); // overrides may take more than the dense model
+    if (reader.isNull("relativeLoss"))
+        point.relativeLoss = std::numeric_limits<double>::quiet_NaN();
     reader.read("relativeLoss", point.relativeLoss);
+    reader.requireValue(!(point.relativeLoss < 0), "relativeLoss", toText(point.relativeLoss), "at least 0");
     reader.read("baseline", point.baseline);
     if (const auto* value = reader.child("cost")) {
         const Reader cost(*value, reader.at("cost"), reader.subject());
@@ -173,6 +199,7 @@ KeptPoint pointFrom(const Reader& reader)
         cost.read("bytes", point.cost.bytes);
         cost.read("macs", point.cost.macs);
         cost.read("latencyMs", point.cost.latencyMs);
+        cost.requireValue(!(point.cost.latencyMs < 0), "latencyMs", toText(point.cost.latencyMs), "at least 0");
     }
     return point;
 }
@@ -181,13 +208,19 @@ std::string writtenPath(const std::string& path, const std::filesystem::path& ba
 {
     if (path.empty())
         return path;
-    const auto relative = std::filesystem::absolute(path).lexically_normal().lexically_relative(std::filesystem::absolute(base));
+    const auto relative = std::filesystem::absolute(path).lexically_normal().lexically_relative(std::filesystem::absolute(base).lexically_normal());
     return relative.empty() || *relative.begin() == ".." ? std::filesystem::absolute(path).lexically_normal().string() : relative.string();
 }
 
-std::string readPath(const std::string& path, const std::filesystem::path& base)
+std::string readPath(const Reader& reader, const char* key, const std::filesystem::path& base)
 {
-    return path.empty() || std::filesystem::path(path).is_absolute() ? path : (base / path).lexically_normal().string();
+    std::string path;
+    reader.read(key, path);
+    reader.requireValue(path.find('\0') == std::string::npos, key, "a path with a NUL character", "a path");
+    if (path.empty() || std::filesystem::path(path).is_absolute())
+        return path;
+    const auto whole = (base / path).lexically_normal();
+    return (whole.has_filename() ? whole : whole.parent_path()).string(); // "." is the folder itself, without a slash at its end
 }
 } // namespace
 
@@ -212,18 +245,18 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
 
 SessionState sessionFromJson(std::string_view json, const std::filesystem::path& base, const std::string& subject)
 {
+    if (const auto nul = json.find('\0'); nul != std::string_view::npos) // to the parser it is the end of the text
+        throw Error(ErrorCode::MalformedFile, "is not valid JSON: found a NUL character", subject, nul);
     const nlohmann::json document = io::parseJson(json, kLimits, subject);
     const Reader reader(document, "", subject);
     std::string schema;
     reader.read("schema", schema);
     if (schema != kSchema)
         throw Error(schema.rfind("tamis.session/", 0) == 0 ? ErrorCode::UnsupportedFeature : ErrorCode::MalformedFile,
-                    "schema: found '" + schema.substr(0, 60) + "', expected '" + kSchema + "'", subject);
+                    "schema: found " + io::quotedName(schema) + ", expected \"" + kSchema + "\"", subject);
     SessionState state;
-    reader.read("model", state.modelPath);
-    reader.read("calibration", state.calibrationPath);
-    state.modelPath = readPath(state.modelPath, base);
-    state.calibrationPath = readPath(state.calibrationPath, base);
+    state.modelPath = readPath(reader, "model", base);
+    state.calibrationPath = readPath(reader, "calibration", base);
     if (const auto* settings = reader.child("settings"))
         state.settings = settingsFrom(Reader(*settings, "settings", subject));
     if (const auto* value = reader.child("selection")) {
@@ -237,8 +270,8 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         std::string curve = kCurveNames[static_cast<int>(series.curve)];
         chart.read("curve", curve);
         const auto* found = std::find(std::begin(kCurveNames), std::end(kCurveNames), curve);
-        if (found == std::end(kCurveNames))
-            throw Error(ErrorCode::MalformedFile, "chart.curve: found '" + curve.substr(0, 60) + "', expected the name of a curve", subject);
+        chart.requireValue(found != std::end(kCurveNames), "curve", io::quotedName(curve),
+                      "\"singular-values\", \"cumulative-energy\", \"loss\" or \"relative-loss\"");
         series.curve = static_cast<report::Curve>(found - std::begin(kCurveNames));
         chart.read("heldOut", series.heldOut);
         chart.read("samples", series.sample);

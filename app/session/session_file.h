@@ -8,9 +8,10 @@
 
 namespace tamis::app {
 
-/// Paths beside or below `base` are written relative to it.
+/// Paths beside or below `base` are written relative to it, all others absolute. Numbers come back exactly; bytes that are not
+/// UTF-8 are replaced.
 std::string sessionToJson(const SessionState& state, const std::filesystem::path& base);
-/// Throws Error{MalformedFile (key, found, expected), UnsupportedFeature (newer schema), LimitExceeded}.
+/// Throws Error{MalformedFile (key, found, expected), UnsupportedFeature (other version of the schema), LimitExceeded}.
 SessionState sessionFromJson(std::string_view json, const std::filesystem::path& base, const std::string& subject);
 
 SessionState readSession(const std::filesystem::path& file);

@@ -4,6 +4,16 @@
 #include <cmath>
 
 namespace tamis::app {
+namespace {
+bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+} // namespace
+
+bool KeptPoint::operator==(const KeptPoint& other) const
+{
+    return label == other.label && settings == other.settings && same(keep, other.keep) && same(relativeLoss, other.relativeLoss) &&
+           cost.parameters == other.cost.parameters && cost.bytes == other.cost.bytes && cost.macs == other.cost.macs &&
+           same(cost.latencyMs, other.cost.latencyMs) && baseline == other.baseline;
+}
 
 std::string settingsLine(const Settings& settings)
 {
@@ -26,13 +36,15 @@ std::vector<report::OperatingPoint> operatingPoints(const std::vector<KeptPoint>
     std::vector<report::OperatingPoint> shown;
     for (const auto& point : points)
         shown.push_back({point.label, settingsLine(point.settings), point.keep, point.cost, point.relativeLoss, true, point.baseline});
-    for (auto& a : shown)
+    for (auto& a : shown) {
+        a.onFront = !std::isnan(a.relativeLoss);
         for (const auto& b : shown) {
             const bool noWorse = b.cost.parameters <= a.cost.parameters && b.relativeLoss <= a.relativeLoss;
             const bool better = b.cost.parameters < a.cost.parameters || b.relativeLoss < a.relativeLoss;
             if (noWorse && better)
                 a.onFront = false;
         }
+    }
     return shown;
 }
 

@@ -29,10 +29,12 @@ struct KeptPoint {
     double keep = 1, relativeLoss = 0;
     report::Cost cost;
     bool baseline = false;
-    bool operator==(const KeptPoint&) const = default;
+    /// A latency or loss that is not a number on both sides counts as equal: a state equals its copy.
+    bool operator==(const KeptPoint& other) const;
 };
 
-/// `points` as the views show them, with the front marked: no other point is better in both parameters and loss.
+/// `points` as the views show them, with the front marked: no other point is at least as good in both parameters and loss and
+/// better in one. A loss that is not a number is never on the front.
 std::vector<report::OperatingPoint> operatingPoints(const std::vector<KeptPoint>& points);
 
 /// What is looked at; not undoable.

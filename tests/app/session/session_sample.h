@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// A session in which no field has its default value.
+#include "app/session/session_state.h"
+
+#include <limits>
+
+namespace tamis::test {
+
+/// `folder`: where the model lies; the calibration set lies elsewhere.
+inline app::SessionState sampleSession(const std::string& folder)
+{
+    using namespace app;
+    SessionState state;
+    state.modelPath = folder + "/models/vit \"20\" \xC3\xA9";
+    state.calibrationPath = "/elsewhere/calibration.h5";
+    state.settings.method = "spectrum.plain";
+    state.settings.parameters.set("ridge", 0.1 + 0.2);
+    state.settings.parameters.set("whole", 2.0); // a real that looks like an integer stays a real
+    state.settings.parameters.set("seed", std::numeric_limits<std::int64_t>::min());
+    state.settings.parameters.set("form", std::string("cholesky"));
+    state.settings.parameters.set("exact", true);
+    state.settings.budget = {1.0 / 3, plan::Allocation::Energy, plan::Accounting::BlockIdentity, 8, {}};
+    state.settings.budget.overrides["blocks.0.qkv"] = {40, true};
+    state.settings.budget.overrides["blocks.1.qkv"] = {std::nullopt, true};
+    state.settings.budget.overrides["blocks.2.qkv"] = {std::numeric_limits<std::int64_t>::max(), false};
+    state.selection = {"blocks.3.fc1", {"blocks.3.fc1", "blocks.3.fc2"}};
+    state.chart.series = {report::Curve::CumulativeEnergy, false, true, false, true};
+    state.chart.logX = true;
+    state.chart.logY = false;
+    KeptPoint point;
+    point.label = "first\n\tpoint";
+    point.settings = state.settings;
+    point.settings.budget.accounting = plan::Accounting::Remapped;
+    point.keep = 0.30000000000000004;
+    point.relativeLoss = 5e-324;
+    point.cost = {std::numeric_limits<std::uint64_t>::max(), 123456789012345678ull, 1, 0.7};
+    point.baseline = true;
+    state.points = {point, point};
+    state.points[1].cost.latencyMs = std::numeric_limits<double>::quiet_NaN(); // not measured
+    state.points[1].keep = 1.7976931348623157e308;
+    return state;
+}
+
+} // namespace tamis::test

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Session files: exact round trips, where paths lead, and what a malformed one answers.
+#include "app/session/session_file.h"
+#include "core/base/error.h"
+#include "tests/app/session/session_sample.h"
+
+#include <QDir>
+#include <QFile>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <cmath>
+#include <functional>
+#include <optional>
+
+using namespace tamis;
+using namespace tamis::app;
+using test::sampleSession;
+
+namespace {
+QJsonObject parsed(const std::string& text) { return QJsonDocument::fromJson(QByteArray::fromStdString(text)).object(); }
+SessionState fromObject(const QJsonObject& object)
+{
+    return sessionFromJson(QJsonDocument(object).toJson().toStdString(), "/sessions", "text");
+}
+SessionState withModel(const std::string& path)
+{
+    SessionState state;
+    state.modelPath = path;
+    return state;
+}
+QString writtenModel(const std::string& path, const char* base)
+{
+    return parsed(sessionToJson(withModel(path), base))["model"].toString();
+}
+} // namespace
+
+class TstSessionFile : public QObject
+{
+    Q_OBJECT
+private slots:
+    void roundTripsExactly()
+    {
+        const SessionState state = sampleSession("/sessions");
+        const std::string text = sessionToJson(state, "/sessions");
+        const SessionState again = sessionFromJson(text, "/sessions", "text");
+        QVERIFY(again == state);
+        // operator== is the program's own: the type, the last bit and the missing latency are looked at here.
+        QVERIFY(std::holds_alternative<double>(again.settings.parameters.value("whole")));
+        QCOMPARE(again.settings.parameters.integer("seed"), std::numeric_limits<std::int64_t>::min());
+        QVERIFY(again.settings.parameters.real("ridge") == 0.1 + 0.2);
+        QVERIFY(again.settings.budget.keep == 1.0 / 3);
+        QVERIFY(again.points[0].relativeLoss == 5e-324);
+        QCOMPARE(again.points[0].cost.parameters, std::numeric_limits<std::uint64_t>::max());
+        QVERIFY(std::isnan(again.points[1].cost.latencyMs));
+        QVERIFY(!again.settings.budget.overrides.at("blocks.1.qkv").rank.has_value());
+        QCOMPARE(sessionToJson(again, "/sessions"), text);
+    }
+    void theSampleHasNoDefaults()
+    {
+        const QJsonObject sample = parsed(sessionToJson(sampleSession("/sessions"), "/sessions")), empty = parsed(sessionToJson({}, "/"));
+        for (const QString& group : {QString("settings"), QString("chart"), QString("selection")})
+            for (const QString& key : sample[group].toObject().keys())
+                QVERIFY2(sample[group][key] != empty[group][key], qPrintable(group + "." + key));
+        for (const QString& key : sample.keys())
+            QVERIFY2(key == "schema" || sample[key] != empty[key], qPrintable(key));
+    }
+    void allCurvesAllocationsAndAccountings()
+    {
+        using report::Curve;
+        for (const auto curve : {Curve::SingularValues, Curve::CumulativeEnergy, Curve::Loss, Curve::RelativeLoss})
+            for (const auto allocation : {plan::Allocation::Uniform, plan::Allocation::Energy, plan::Allocation::Greedy})
+                for (const auto accounting : {plan::Accounting::Factors, plan::Accounting::BlockIdentity, plan::Accounting::Remapped}) {
+                    SessionState state;
+                    state.chart.series.curve = curve;
+                    state.settings.budget.allocation = allocation;
+                    state.settings.budget.accounting = accounting;
+                    QVERIFY(sessionFromJson(sessionToJson(state, "/"), "/", "text") == state);
+                }
+    }
+    void aLossThatIsNotANumberStaysOne()
+    {
+        SessionState state;
+        state.points.resize(1);
+        state.points[0].relativeLoss = std::nan("");
+        const SessionState again = sessionFromJson(sessionToJson(state, "/"), "/", "text");
+        QVERIFY(std::isnan(again.points[0].relativeLoss));
+        QVERIFY(again == state);
+    }
+    // The independent reader is Qt's; the keys are those of docs/formats-session.md.
+    void theDocumentedKeysAreThere()
+    {
+        const std::string text = sessionToJson(sampleSession("/sessions"), "/sessions");
+        const auto root = parsed(text);
+        QCOMPARE(root["schema"].toString(), QString("tamis.session/1"));
+        QCOMPARE(root.keys(), QStringList({"calibration", "chart", "model", "points", "schema", "selection", "settings"}));
+        QCOMPARE(root["settings"].toObject().keys(),
+                 QStringList({"accounting", "alignment", "allocation", "keep", "method", "overrides", "parameters"}));
+        QCOMPARE(root["chart"].toObject().keys(),
+                 QStringList({"baseline", "curve", "heldOut", "logX", "logY", "normalised", "samples"}));
+        QCOMPARE(root["points"][0].toObject().keys(), QStringList({"baseline", "cost", "keep", "label", "relativeLoss", "settings"}));
+        QCOMPARE(root["points"][0]["cost"].toObject().keys(), QStringList({"bytes", "latencyMs", "macs", "parameters"}));
+        QCOMPARE(root["settings"]["overrides"]["blocks.0.qkv"]["rank"].toInt(), 40);
+        QVERIFY(!root["settings"]["overrides"]["blocks.1.qkv"].toObject().contains("rank"));
+        QVERIFY(root["points"][1]["cost"]["latencyMs"].isNull());
+        QVERIFY(text.starts_with("{\n  \"schema\": \"tamis.session/1\",\n  \"model\""));
+        QVERIFY(text.ends_with("}\n"));
+    }
+
+    void pathsBesideTheSessionAreRelative()
+    {
+        QCOMPARE(writtenModel("/a/b/model", "/a/b"), QString("model"));
+        QCOMPARE(writtenModel("/a/b/c/model", "/a/b"), QString("c/model"));
+        QCOMPARE(writtenModel("/a/b", "/a/b"), QString("."));
+        QCOMPARE(writtenModel("/a/b/../b/./model", "/a/b/"), QString("model"));
+        QCOMPARE(writtenModel("/a/b/model", "/a/x/../b"), QString("model"));
+        QCOMPARE(writtenModel("/a/b/..model", "/a/b"), QString("..model"));
+    }
+    void otherPathsAreAbsolute()
+    {
+        QCOMPARE(writtenModel("/a/model", "/a/b"), QString("/a/model"));
+        QCOMPARE(writtenModel("/a/bc/model", "/a/b"), QString("/a/bc/model"));
+        QCOMPARE(writtenModel("/x/../y/model", "/a/b"), QString("/y/model"));
+        QCOMPARE(writtenModel("", "/a/b"), QString());
+    }
+    void pathsComeBackWhereTheyWere()
+    {
+        for (const char* path : {"/a/b/model", "/a/b/c/model", "/a/b", "/a/b/..model", "/a/model", "/y/model", ""})
+            QCOMPARE(sessionFromJson(sessionToJson(withModel(path), "/a/b"), "/a/b", "text").modelPath, std::string(path));
+    }
+    void aMovedFolderTakesItsModelAlong()
+    {
+        const std::string text = sessionToJson(sampleSession("/sessions"), "/sessions");
+        const SessionState moved = sessionFromJson(text, "/moved", "text");
+        QCOMPARE(moved.modelPath, std::string("/moved/models/vit \"20\" \xC3\xA9"));
+        QCOMPARE(moved.calibrationPath, std::string("/elsewhere/calibration.h5"));
+    }
+    void writesAndReadsAFile()
+    {
+        QTemporaryDir dir;
+        const std::filesystem::path folder = QDir(dir.path()).canonicalPath().toStdString(), file = folder / "mine.tamis";
+        const SessionState state = sampleSession(folder.string());
+        writeSession(file, state);
+        QVERIFY(readSession(file) == state);
+        QCOMPARE(QDir(dir.path()).entryList(QDir::Files | QDir::Hidden), QStringList("mine.tamis"));
+        QFile written(dir.filePath("mine.tamis"));
+        QVERIFY(written.open(QIODevice::ReadOnly));
+        QVERIFY(parsed(written.readAll().toStdString())["model"].toString().startsWith("models/"));
+    }
+    void fileErrors()
+    {
+        QTemporaryDir dir;
+        const std::filesystem::path folder = dir.path().toStdString();
+        const auto code = [](const std::function<void()>& action) -> std::optional<ErrorCode> {
+            try {
+                action();
+            } catch (const Error& error) {
+                return error.code();
+            }
+            return {};
+        };
+        QVERIFY(code([&] { readSession(folder / "none.tamis"); }) == ErrorCode::IoFailure);
+        QVERIFY(code([&] { readSession(folder); }) == ErrorCode::IoFailure);
+        QVERIFY(code([&] { writeSession(folder / "none" / "x.tamis", {}); }) == ErrorCode::IoFailure);
+        QFile large(dir.filePath("large.tamis"));
+        QVERIFY(large.open(QIODevice::WriteOnly) && large.resize((8 << 20) + 1));
+        QVERIFY(code([&] { readSession(folder / "large.tamis"); }) == ErrorCode::LimitExceeded);
+    }
+
+    void unknownKeysAreIgnored()
+    {
+        QJsonObject root = parsed(sessionToJson(sampleSession("/sessions"), "/sessions"));
+        auto points = root["points"].toArray();
+        auto point = points[0].toObject();
+        auto cost = point["cost"].toObject(); // QJson writes 2^64 - 1 as a real number
+        cost["parameters"] = 7;
+        cost["watts"] = 3;
+        point["cost"] = cost;
+        point["note"] = QJsonArray{1, 2};
+        points = {point};
+        root["points"] = points;
+        auto chart = root["chart"].toObject();
+        chart["colour"] = "blue";
+        root["chart"] = chart;
+        root["window"] = QJsonObject{{"width", 3}};
+        auto settings = root["settings"].toObject();
+        settings["overrides"] = QJsonObject{{"head", QJsonObject{{"locked", true}, {"why", "it is small"}}}};
+        settings["mood"] = QJsonValue::Null;
+        root["settings"] = settings;
+        const SessionState state = fromObject(root);
+        QCOMPARE(state.points.size(), std::size_t(1));
+        QCOMPARE(state.points[0].cost.parameters, std::uint64_t(7));
+        QVERIFY((state.settings.budget.overrides.at("head") == plan::Override{std::nullopt, true}));
+        QVERIFY(state.chart == sampleSession("/sessions").chart);
+    }
+    void everyKeyButTheSchemaIsOptional()
+    {
+        QVERIFY(fromObject({{"schema", "tamis.session/1"}}) == SessionState());
+        QJsonObject nulls{{"schema", "tamis.session/1"}};
+        for (const char* key : {"model", "calibration", "settings", "selection", "chart", "points"})
+            nulls[key] = QJsonValue::Null;
+        QVERIFY(fromObject(nulls) == SessionState());
+    }
+
+    // tests/corpus/session: a file, the error's code, and what its sentence contains.
+    void malformed_data()
+    {
+        QTest::addColumn<QString>("file");
+        QTest::addColumn<QString>("code");
+        QTest::addColumn<QString>("contains");
+        QFile list(TAMIS_SOURCE_DIR "/tests/corpus/session/expectations.tsv");
+        QVERIFY(list.open(QIODevice::ReadOnly));
+        QStringList listed{"expectations.tsv"};
+        for (const QString& line : QString::fromUtf8(list.readAll()).split('\n', Qt::SkipEmptyParts)) {
+            if (line.startsWith('#'))
+                continue;
+            const auto cells = line.split('\t');
+            QCOMPARE(cells.size(), 3);
+            QTest::newRow(qPrintable(cells[0])) << cells[0] << cells[1] << cells[2];
+            listed << cells[0];
+        }
+        for (const QString& name : QDir(TAMIS_SOURCE_DIR "/tests/corpus/session").entryList(QDir::Files))
+            QVERIFY2(listed.contains(name), qPrintable(name + " has no expectation"));
+    }
+    void malformed()
+    {
+        QFETCH(QString, file);
+        QFETCH(QString, code);
+        QFETCH(QString, contains);
+        const std::filesystem::path path = (TAMIS_SOURCE_DIR "/tests/corpus/session/" + file).toStdString();
+        if (code == "ok") {
+            QCOMPARE(QString::number(readSession(path).points.size()), contains);
+            return;
+        }
+        try {
+            readSession(path);
+            QFAIL("accepted");
+        } catch (const Error& error) {
+            QCOMPARE(QString::fromUtf8(errorCodeName(error.code()).data()), code);
+            QVERIFY2(QString(error.what()).contains(contains), error.what());
+            QVERIFY2(QString::fromStdString(error.subject()).endsWith(file), error.subject().c_str());
+        }
+    }
+    void longNamesAreCutInMessages()
+    {
+        const QString name(100'000, 'x');
+        for (const QJsonObject& settings : {QJsonObject{{"parameters", QJsonObject{{name, QJsonArray{}}}}},
+                                            QJsonObject{{"overrides", QJsonObject{{name, 3}}}}, QJsonObject{{"allocation", name}}})
+            try {
+                fromObject({{"schema", "tamis.session/1"}, {"settings", settings}});
+                QFAIL("accepted");
+            } catch (const Error& error) {
+                QVERIFY(error.message().size() < 300);
+            }
+    }
+    // Cutting a valid session anywhere is an Error, never a crash or half a session.
+    void everyTruncationIsRefused()
+    {
+        const std::string text = sessionToJson(sampleSession("/sessions"), "/sessions");
+        for (std::size_t length = 0; length + 2 < text.size(); ++length)
+            try {
+                sessionFromJson(std::string_view(text).substr(0, length), "/sessions", "cut");
+                QFAIL(qPrintable(QString("accepted %1 bytes").arg(length)));
+            } catch (const Error& error) {
+                QVERIFY(error.code() == ErrorCode::MalformedFile);
+            }
+        // Without its last newline it is still whole.
+        QVERIFY(sessionFromJson(std::string_view(text).substr(0, text.size() - 1), "/sessions", "cut") == sampleSession("/sessions"));
+    }
+};
+
+QTEST_GUILESS_MAIN(TstSessionFile)
+#include "tst_session_file.moc"
