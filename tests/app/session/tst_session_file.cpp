@@ -110,6 +110,18 @@ private slots:
         QVERIFY(text.ends_with("}\n"));
     }
 
+    // The example says every key, and means what the program means.
+    void theDocumentedExampleIsASession()
+    {
+        QFile file(TAMIS_SOURCE_DIR "/docs/formats-session.md");
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        const QString example = QString::fromUtf8(file.readAll()).section("```json\n", 1, 1).section("```", 0, 0);
+        const SessionState state = sessionFromJson(example.toStdString(), "/sessions", "example");
+        QCOMPARE(state.modelPath, std::string("/sessions/vit20"));
+        QCOMPARE(state.points.size(), std::size_t(1));
+        QCOMPARE(parsed(sessionToJson(state, "/sessions")), parsed(example.toStdString()));
+    }
+
     void pathsBesideTheSessionAreRelative()
     {
         QCOMPARE(writtenModel("/a/b/model", "/a/b"), QString("model"));
