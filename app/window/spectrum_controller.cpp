@@ -306,6 +306,25 @@ void SpectrumController::keepPoint()
         m_document.change(tr("Keep this point"), {}, [&](SessionState& state) { state.points.push_back(*point); });
 }
 
+void SpectrumController::keepBaseline()
+{
+    if (!m_picture || !m_picture->baseline)
+        return;
+    KeptPoint point;
+    point.settings.method = "spectrum.plain";
+    if (const auto* plain = spectrum::findMethod(point.settings.method))
+        point.settings.parameters = plain->declaration.schema.defaults();
+    point.settings.budget = m_picture->request.budget;
+    point.settings.budget.allocation = plan::Allocation::Uniform;
+    point.settings.budget.overrides.clear();
+    point.keep = m_picture->baseline->keep;
+    point.relativeLoss = m_picture->baseline->relativeLoss;
+    point.cost = m_picture->baseline->cost;
+    point.baseline = true;
+    point.label = "plain SVD, keep " + toText(std::round(point.settings.budget.keep * 1000) / 10) + " %, uniform";
+    m_document.change(tr("Keep the baseline"), {}, [&](SessionState& state) { state.points.push_back(point); });
+}
+
 void SpectrumController::lockCurrent(bool locked)
 {
     const auto current = m_views.panel->current();

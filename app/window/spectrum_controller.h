@@ -47,6 +47,7 @@ public:
     bool isUpToDate() const; ///< the picture is whole and of the present settings
     LaneCore& lane() noexcept { return m_lane; }
 
+    void keepBaseline();  ///< adds the trivial way to the same keep: uniform ranks, plain SVD
     void keepPoint();     ///< adds the configuration on screen to the operating points
     void lockCurrent(bool locked);
     void clearOverrides();

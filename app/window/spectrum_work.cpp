@@ -35,6 +35,29 @@ const spectrum::Method& methodOf(const SpectrumRequest& request)
         return *method;
     throw Error(ErrorCode::InvalidParameter, "is not a method of the spectrum lab", request.method);
 }
+/// Mean over the compressible matrices, as report::BudgetReport::predictedRelativeLoss, but of the plain SVD's factors.
+std::optional<SpectrumPicture::Baseline> baselineOf(const report::SpectrumReport& spectra, const report::Cost& total,
+                                                    plan::BudgetRequest budget, const RunContext& context)
+{
+    budget.allocation = plan::Allocation::Uniform;
+    budget.overrides.clear();
+    const auto uniform = plan::allocate(spectra, total, budget, context);
+    double sum = 0;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < spectra.matrices.size(); ++i) {
+        const auto& matrix = spectra.matrices[i];
+        const auto& curve = matrix.tokens > 0 ? matrix.baselineLoss : matrix.loss; // the plain spectrum is its own baseline
+        if (!matrix.compressible || curve.empty() || !(matrix.loss.front() > 0))
+            continue;
+        const auto& chosen = uniform.matrices[i];
+        const auto rank = std::min(static_cast<std::size_t>(chosen.rank), curve.size() - 1);
+        sum += chosen.dense ? 0 : curve[rank] / matrix.loss.front();
+        ++count;
+    }
+    if (count == 0)
+        return {};
+    return SpectrumPicture::Baseline{uniform.after, uniform.achievedKeep, sum / static_cast<double>(count)};
+}
 } // namespace
 
 SpectrumWork::SpectrumWork(std::shared_ptr<plan::LatencyCache> latencies) : m_latencies(std::move(latencies)) {}
@@ -65,7 +88,9 @@ SpectrumWork::Picture SpectrumWork::draw(const SpectrumRequest& request, const R
     picture->spectra = from.spectra;
     picture->landscape = from.landscape;
     picture->complete = complete;
-    picture->budget = plan::allocate(*from.spectra, plan::modelCost(*request.checkpoint), request.budget, context);
+    const auto total = plan::modelCost(*request.checkpoint);
+    picture->budget = plan::allocate(*from.spectra, total, request.budget, context);
+    picture->baseline = baselineOf(*from.spectra, total, request.budget, context);
     picture->series = report::buildSpectrumSeries(*from.spectra, request.overlay, request.series);
     return picture;
 }

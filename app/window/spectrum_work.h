@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,13 @@ struct SpectrumPicture {
     report::BudgetReport budget;
     std::vector<report::Series> series;
     std::shared_ptr<const report::Landscape> landscape;
+    /// The trivial way to the same keep: uniform ranks, factors of the plain SVD, loss under the same calibration. Nothing
+    /// where the report has no baseline.
+    struct Baseline {
+        report::Cost cost;
+        double keep = 1, relativeLoss = 0;
+    };
+    std::optional<Baseline> baseline;
     bool complete = false; ///< false: spectra of other settings stand in for some matrices
 };
 

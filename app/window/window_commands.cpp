@@ -69,6 +69,8 @@ void addPlanCommands(MainWindow& w)
     const auto ready = [&w] { return w.exports().disabledReason(); };
     add.add({"plan.keep-point", plan, tr("Keep this point"), tr("Add the configuration on screen to the operating points"), {key("Ctrl+D")},
              [&w] { w.spectrum().keepPoint(); }, ready});
+    add.add({"plan.keep-baseline", plan, tr("Keep the plain-SVD baseline"), tr("The trivial way to the same keep, under the same calibration"),
+             {key("Ctrl+Shift+D")}, [&w] { w.spectrum().keepBaseline(); }, ready});
     add.add({"plan.lock", plan, tr("Lock the matrix in focus"), tr("The allocation leaves it as it is"), {key("Ctrl+L")},
              [&w] { w.spectrum().lockCurrent(true); }, needsModel(w)});
     add.add({"plan.unlock", plan, tr("Unlock the matrix in focus"), tr("The allocation may change it again"), {key("Ctrl+Shift+L")},

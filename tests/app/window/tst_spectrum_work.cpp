@@ -57,6 +57,49 @@ private slots:
         QVERIFY(std::isfinite(picture->budget.after.latencyMs) && picture->budget.after.latencyMs > 0);
         QVERIFY(!picture->series.empty() && !picture->landscape->roles.empty());
     }
+    void theBaselineIsThePlainSvdAtUniformRanks()
+    {
+        SpectrumWork work(std::make_shared<plan::LatencyCache>());
+        const auto request = vit20();
+        const auto picture = work.refine(request, {});
+        QVERIFY(picture->baseline);
+        // An independent way: factors of spectrum.plain at those ranks, loss by tr((W - BA) C (W - BA)^T) from the file's C.
+        const auto* plain = spectrum::findMethod("spectrum.plain");
+        double sum = 0;
+        int count = 0;
+        for (const auto& matrix : request.checkpoint->layout().matrices) {
+            if (!request.calibration->features(matrix.name))
+                continue;
+            const auto c = request.calibration->read(matrix.name).gram;
+            const auto w = request.checkpoint->readMatrixDouble(matrix);
+            const auto rank = plan::rankForKeep(plan::Accounting::Factors, matrix.rows, matrix.cols, request.budget.keep);
+            const auto factors = plain->factors({request.checkpoint, nullptr, {}}, matrix.name, rank, {}, {});
+            const auto loss = [&](bool approximated) {
+                double total = 0;
+                std::vector<double> row(static_cast<std::size_t>(matrix.cols));
+                for (std::int64_t i = 0; i < matrix.rows; ++i) {
+                    for (std::int64_t j = 0; j < matrix.cols; ++j) {
+                        double v = w(i, j);
+                        for (std::int64_t k = 0; approximated && k < rank; ++k)
+                            v -= factors.b(i, k) * factors.a(k, j);
+                        row[static_cast<std::size_t>(j)] = v;
+                    }
+                    for (std::int64_t j = 0; j < matrix.cols; ++j) {
+                        double inner = 0;
+                        for (std::int64_t k = 0; k < matrix.cols; ++k)
+                            inner += c(j, k) * row[static_cast<std::size_t>(k)];
+                        total += row[static_cast<std::size_t>(j)] * inner;
+                    }
+                }
+                return total;
+            };
+            sum += loss(true) / loss(false);
+            ++count;
+        }
+        QCOMPARE(count, 25);
+        QVERIFY2(std::abs(picture->baseline->relativeLoss - sum / count) < 1e-9, "two double computations of the same sum");
+        QVERIFY(picture->baseline->relativeLoss > picture->budget.predictedRelativeLoss);
+    }
     void anotherKeepNeedsNoDecomposition()
     {
         SpectrumWork work(std::make_shared<plan::LatencyCache>());
