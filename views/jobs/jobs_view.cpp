@@ -145,6 +145,7 @@ void JobsView::refresh()
     const int rows = model ? model->rowCount() : 0;
     m_stack->setCurrentIndex(rows > 0 ? 1 : 0);
     int active = 0;
+    const bool told = rows > 0 && model->index(0, StateColumn).data(kActiveRole).isValid();
     for (int row = 0; row < rows; ++row)
         active += isActive(row) ? 1 : 0;
     bool chosenActive = false;
@@ -152,8 +153,8 @@ void JobsView::refresh()
     for (const auto& index : chosen)
         chosenActive = chosenActive || isActive(index.row());
     m_cancel->setEnabled(chosen.isEmpty() ? active > 0 : chosenActive);
-    m_clear->setEnabled(rows > active || (rows > 0 && !model->index(0, StateColumn).data(kActiveRole).isValid()));
-    m_summary->setText(active > 0 ? tr("%n active", nullptr, active) : tr("idle"));
+    m_clear->setEnabled(rows > active || (rows > 0 && !told));
+    m_summary->setText(!told ? QString() : active > 0 ? tr("%1 active").arg(active) : tr("idle"));
 }
 
 void JobsView::cancelSelected()

@@ -2,6 +2,7 @@
 #include "views/spectrum/landscape_scene.h"
 
 #include "views/common/theme.h"
+#include "views/spectrum/landscape_axes.h"
 #include "views/vtk/vtk_widget.h"
 
 #include <QCoreApplication>
@@ -10,7 +11,6 @@
 #include <vtkCamera.h>
 #include <vtkCellArray.h>
 #include <vtkCellPicker.h>
-#include <vtkCubeAxesActor.h>
 #include <vtkDoubleArray.h>
 #include <vtkGenericOpenGLRenderWindow.h>
 #include <vtkInteractorStyleTrackballCamera.h>
@@ -25,7 +25,6 @@
 #include <vtkProperty.h>
 #include <vtkRenderer.h>
 #include <vtkScalarBarActor.h>
-#include <vtkStringArray.h>
 #include <vtkTextProperty.h>
 #include <vtkTubeFilter.h>
 
@@ -59,16 +58,13 @@ std::array<double, 3> rgb(Ink ink)
 
 QString words(const char* text) { return QCoreApplication::translate("LandscapeScene", text); }
 
-/// `count` labels from text(0) on; of many, every second (fourth ...) is shown.
-template <class Text> vtkNew<vtkStringArray> evenLabels(int count, int most, Text text)
+/// `count` evenly spaced ticks.
+template <class Text> std::vector<LandscapeTick> evenTicks(int count, Text text)
 {
-    int every = 1;
-    while ((count - 1) / every + 1 > most)
-        every *= 2;
-    vtkNew<vtkStringArray> labels;
+    std::vector<LandscapeTick> ticks;
     for (int i = 0; i < count; ++i)
-        labels->InsertNextValue(i % every == 0 ? text(i).toStdString() : std::string());
-    return labels;
+        ticks.push_back({.at = count > 1 ? static_cast<double>(i) / (count - 1) : 0.5, .label = text(i)});
+    return ticks;
 }
 
 /// Height axis from a multiple of `step` to another around the data.
@@ -115,6 +111,8 @@ struct LandscapeScene::Parts {
     void fillTube(int selectedLayer);
     void labelAxes();
     void paint();
+    bool untouched() const;
+    void fit();
 
     VtkWidget& widget;
     const report::LandscapeRole* role = nullptr;
@@ -136,7 +134,11 @@ struct LandscapeScene::Parts {
     vtkNew<vtkTubeFilter> tube;
     vtkNew<vtkActor> surfaceActor, ridgeActor, tubeActor;
     vtkNew<vtkLookupTable> colours;
-    vtkNew<vtkCubeAxesActor> axes;
+    std::unique_ptr<LandscapeAxes> axes;
+    QSize size{640, 480}; ///< of the window, device pixels
+    double edge = 1;      ///< right side of the scene's viewport
+    double fittedScale = 0;
+    std::array<double, 3> fittedPosition{};
     vtkNew<vtkScalarBarActor> bar;
     vtkNew<vtkCellPicker> picker;
 };
@@ -240,40 +242,31 @@ void LandscapeScene::Parts::fillTube(int selectedLayer)
 
 void LandscapeScene::Parts::labelAxes()
 {
-    axes->SetBounds(0, kWidth, 0, kDepth, 0, kHeight);
-    axes->SetXAxisRange(firstX, lastX);
-    axes->SetYAxisRange(0, 1);
-    axes->SetZAxisRange(axis.low, axis.high);
-    axes->SetXTitle((byLayer ? words("layer") : words("matrix")).toUtf8().constData());
-    axes->SetYTitle((style.logarithmicIndex ? words("index") : words("index (% of rank)")).toUtf8().constData());
-    axes->SetZTitle((style.relative ? words("log10 s / s1") : words("log10 s")).toUtf8().constData());
-    if (rowX.size() == 1) { // one label in the middle of the ribbon
-        vtkNew<vtkStringArray> only;
-        only->InsertNextValue("");
-        only->InsertNextValue(std::to_string(static_cast<int>(rowX.front())));
-        only->InsertNextValue("");
-        axes->SetAxisLabels(0, only);
-    } else {
-        const int layers = static_cast<int>(lastX - firstX) + 1;
-        axes->SetAxisLabels(0, evenLabels(std::min(layers, 4096), kMostLabels + 4, [&](int i) { return QString::number(static_cast<int>(firstX) + i); }));
-    }
+    const int first = static_cast<int>(std::lround(rowX.front())), layers = static_cast<int>(std::lround(rowX.back())) - first + 1;
+    const auto layer = [first](int i) { return QString::number(first + i); };
+    auto ticks = evenTicks(layers, layer);
+    if (rowX.size() == 1) // one label in the middle of the ribbon
+        ticks = {{.at = 0, .label = {}}, {.at = 0.5, .label = layer(0)}, {.at = 1, .label = {}}};
+    axes->setAxis(0, byLayer ? words("layer") : words("matrix"), ticks);
     if (style.logarithmicIndex)
-        axes->SetAxisLabels(1, evenLabels(static_cast<int>(octaves) + 1, kMostLabels, [](int i) { return QString::number(1LL << i); }));
+        axes->setAxis(1, words("index"), evenTicks(static_cast<int>(octaves) + 1, [](int i) { return QString::number(1LL << i); }));
     else
-        axes->SetAxisLabels(1, evenLabels(5, kMostLabels, [](int i) { return QString::number(25 * i); }));
+        axes->setAxis(1, words("index, % of rank"), evenTicks(5, [](int i) { return QString::number(25 * i); }));
     const int decimals = axis.step < 0.1 ? 2 : axis.step < 1 ? 1 : 0;
-    axes->SetAxisLabels(2, evenLabels(axis.labels(), kMostLabels, [&](int i) {
+    const auto height = [&](int i) {
         const double value = axis.low + i * axis.step;
         return QString::number(std::abs(value) < 1e-9 ? 0.0 : value, 'f', decimals);
-    }));
+    };
+    axes->setAxis(2, style.relative ? words("log10 s/s1") : words("log10 s"), evenTicks(axis.labels(), height));
     bar->SetNumberOfLabels(std::min(axis.labels(), kMostLabels));
     bar->SetLabelFormat(decimals == 2 ? "%.2f" : decimals == 1 ? "%.1f" : "%.0f");
-    bar->SetTitle(style.relative ? "log10\ns / s1" : "log10 s");
+    bar->SetTitle(style.relative ? "log10 s/s1" : "log10 s");
 }
 
 void LandscapeScene::Parts::paint()
 {
-    const auto text = rgb(Ink::Text), muted = rgb(Ink::MutedText), grid = rgb(Ink::Grid), panel = rgb(Ink::Panel);
+    const Theme& theme = Theme::instance();
+    const auto text = rgb(Ink::Text), muted = rgb(Ink::MutedText), panel = rgb(Ink::Panel);
     scene->SetBackground(panel.data());
     strip->SetBackground(panel.data());
     const auto prepare = [&](vtkTextProperty* property, const std::array<double, 3>& colour) {
@@ -283,14 +276,7 @@ void LandscapeScene::Parts::paint()
         property->ItalicOff();
         property->ShadowOff();
     };
-    for (int i = 0; i < 3; ++i) {
-        prepare(axes->GetTitleTextProperty(i), text);
-        prepare(axes->GetLabelTextProperty(i), muted);
-    }
-    for (auto* lines : {axes->GetXAxesLinesProperty(), axes->GetYAxesLinesProperty(), axes->GetZAxesLinesProperty()})
-        lines->SetColor(muted[0], muted[1], muted[2]);
-    for (auto* lines : {axes->GetXAxesGridlinesProperty(), axes->GetYAxesGridlinesProperty(), axes->GetZAxesGridlinesProperty()})
-        lines->SetColor(grid[0], grid[1], grid[2]);
+    axes->setColours(theme.color(Ink::Text), theme.color(Ink::MutedText), theme.color(Ink::Border));
     prepare(bar->GetTitleTextProperty(), text);
     prepare(bar->GetLabelTextProperty(), muted);
     bar->GetLabelTextProperty()->SetFontSize(static_cast<int>(kTextSize));
@@ -324,7 +310,7 @@ LandscapeScene::LandscapeScene(VtkWidget& widget) : m_parts(std::make_unique<Par
     p.surfaceActor->GetProperty()->SetDiffuse(0.6);
     p.ridgeMapper->SetInputData(p.ridges);
     p.ridgeMapper->ScalarVisibilityOff();
-    p.ridgeMapper->SetResolveCoincidentTopologyToPolygonOffset();
+    p.ridgeActor->SetPosition(0, 0, 0.004); // above the surface, not in it
     p.ridgeActor->SetMapper(p.ridgeMapper);
     p.ridgeActor->GetProperty()->SetOpacity(0.28);
     p.ridgeActor->GetProperty()->LightingOff();
@@ -336,24 +322,16 @@ LandscapeScene::LandscapeScene(VtkWidget& widget) : m_parts(std::make_unique<Par
     p.tubeMapper->ScalarVisibilityOff();
     p.tubeActor->SetMapper(p.tubeMapper);
     p.tubeActor->GetProperty()->SetAmbient(0.6);
-    p.axes->SetCamera(p.scene->GetActiveCamera());
-    p.axes->SetFlyModeToOuterEdges();
-    p.axes->SetGridLineLocation(vtkCubeAxesActor::VTK_GRID_LINES_FURTHEST);
-    p.axes->DrawXGridlinesOn();
-    p.axes->DrawYGridlinesOn();
-    p.axes->DrawZGridlinesOn();
-    p.axes->XAxisMinorTickVisibilityOff();
-    p.axes->YAxisMinorTickVisibilityOff();
-    p.axes->ZAxisMinorTickVisibilityOff();
+    p.axes = std::make_unique<LandscapeAxes>(*p.scene, std::array{kWidth, kDepth, kHeight});
     p.bar->SetLookupTable(p.colours);
     p.bar->UnconstrainedFontSizeOn();
-    p.bar->SetPosition(0.08, 0.1);
-    p.bar->SetWidth(0.8);
-    p.bar->SetHeight(0.8);
-    p.bar->SetBarRatio(0.25);
+    p.bar->SetMaximumNumberOfColors(256);
+    p.bar->SetPosition(0.05, 0.08);
+    p.bar->SetWidth(0.9);
+    p.bar->SetHeight(0.84);
+    p.bar->SetBarRatio(0.22);
     p.bar->SetTextPositionToSucceedScalarBar();
-    for (vtkProp* prop : {static_cast<vtkProp*>(p.surfaceActor), static_cast<vtkProp*>(p.ridgeActor),
-                          static_cast<vtkProp*>(p.tubeActor), static_cast<vtkProp*>(p.axes)})
+    for (vtkActor* prop : {p.surfaceActor.Get(), p.ridgeActor.Get(), p.tubeActor.Get()})
         p.scene->AddViewProp(prop);
     p.strip->AddViewProp(p.bar);
     p.picker->SetTolerance(0.002);
@@ -368,11 +346,17 @@ LandscapeScene::~LandscapeScene() = default;
 void LandscapeScene::setSize(const QSize& devicePixels, double ratio)
 {
     Parts& p = *m_parts;
-    const double edge = std::clamp(1 - kStrip * ratio / std::max(devicePixels.width(), 1), 0.5, 1.0);
-    p.scene->SetViewport(0, 0, edge, 1);
-    p.strip->SetViewport(edge, 0, 1, 1);
-    p.axes->SetScreenSize(kTextSize * ratio);
+    const bool follow = p.fittedScale == 0 || p.untouched();
+    p.size = devicePixels;
+    p.edge = std::clamp(1 - kStrip * ratio / std::max(devicePixels.width(), 1), 0.5, 1.0);
+    p.scene->SetViewport(0, 0, p.edge, 1);
+    p.strip->SetViewport(p.edge, 0, 1, 1);
+    p.axes->setTextSize(kTextSize, ratio);
+    p.bar->SetTextPad(static_cast<int>(4 * ratio));
+    p.bar->SetVerticalTitleSeparation(static_cast<int>(8 * ratio));
     p.ridgeActor->GetProperty()->SetLineWidth(static_cast<float>(ratio));
+    if (follow)
+        p.fit();
 }
 
 void LandscapeScene::show(const report::LandscapeRole* role, const std::vector<double>& positions, LandscapeStyle style,
@@ -383,9 +367,9 @@ void LandscapeScene::show(const report::LandscapeRole* role, const std::vector<d
     p.positions = positions;
     p.style = style;
     p.paint();
-    for (vtkProp* prop : {static_cast<vtkProp*>(p.surfaceActor), static_cast<vtkProp*>(p.ridgeActor),
-                          static_cast<vtkProp*>(p.tubeActor), static_cast<vtkProp*>(p.axes), static_cast<vtkProp*>(p.bar)})
+    for (vtkProp* prop : std::initializer_list<vtkProp*>{p.surfaceActor, p.ridgeActor, p.tubeActor, p.bar})
         prop->SetVisibility(p.role != nullptr);
+    p.axes->setVisible(p.role != nullptr);
     if (p.role) {
         p.measure();
         p.fillSurface();
@@ -397,17 +381,49 @@ void LandscapeScene::show(const report::LandscapeRole* role, const std::vector<d
     p.widget.scheduleRender();
 }
 
+/// The user has neither turned nor moved nor zoomed since the last fit.
+bool LandscapeScene::Parts::untouched() const
+{
+    auto* camera = scene->GetActiveCamera();
+    return camera->GetParallelScale() == fittedScale && std::equal(fittedPosition.begin(), fittedPosition.end(), camera->GetPosition());
+}
+
+/// Parallel projection from the tail, so that the steep front lies behind; the box and its texts fill the viewport.
+void LandscapeScene::Parts::fit()
+{
+    auto* camera = scene->GetActiveCamera();
+    camera->ParallelProjectionOn();
+    constexpr std::array centre{kWidth / 2, kDepth / 2, kHeight / 2};
+    camera->SetFocalPoint(centre.data());
+    camera->SetPosition(centre[0] - 1.9, centre[1] + 3.0, centre[2] + 2.0);
+    camera->SetViewUp(0, 0, 1);
+    camera->OrthogonalizeViewUp();
+    // Half extents of the box seen from there: it is symmetric about the focal point.
+    std::array<double, 3> forward{}, up{};
+    camera->GetDirectionOfProjection(forward.data());
+    camera->GetViewUp(up.data());
+    const std::array<double, 3> right{forward[1] * up[2] - forward[2] * up[1], forward[2] * up[0] - forward[0] * up[2],
+                                      forward[0] * up[1] - forward[1] * up[0]};
+    double across = 0, upwards = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+        across += std::abs(right[i]) * centre[i];
+        upwards += std::abs(up[i]) * centre[i];
+    }
+    const double margin = axes->margin();
+    const double top = margin / 4; // no texts there
+    const double width = std::max(size.width() * edge - 2 * margin, 20.0), height = std::max(size.height() - margin - top, 20.0);
+    camera->SetWindowCenter(0, -(margin - top) / std::max(size.height(), 1)); // half the difference, in halves of the height
+    // World units a pixel, then half the whole viewport's height in them.
+    camera->SetParallelScale(std::max(2 * across / width, 2 * upwards / height) * size.height() / 2);
+    scene->ResetCameraClippingRange(0, kWidth, 0, kDepth, 0, kHeight);
+    fittedScale = camera->GetParallelScale();
+    std::copy_n(camera->GetPosition(), 3, fittedPosition.begin());
+}
+
 void LandscapeScene::resetCamera()
 {
-    Parts& p = *m_parts;
-    auto* camera = p.scene->GetActiveCamera();
-    camera->SetFocalPoint(kWidth / 2, kDepth / 2, kHeight / 2);
-    camera->SetPosition(kWidth / 2 - 1.9, kDepth / 2 + 3.0, kHeight / 2 + 1.9); // from the tail: the steep front lies behind
-    camera->SetViewUp(0, 0, 1);
-    camera->SetViewAngle(30);
-    p.scene->ResetCamera(-0.12, kWidth + 0.12, -0.12, kDepth + 0.12, -0.12, kHeight);
-    camera->Zoom(1.0); // axis titles stand outside the box that ResetCamera knows
-    p.widget.scheduleRender();
+    m_parts->fit();
+    m_parts->widget.scheduleRender();
 }
 
 std::optional<int> LandscapeScene::rowAt(const QPointF& position) const

@@ -57,8 +57,10 @@ SpectrumPanel::SpectrumPanel(QWidget* parent)
     m_rows->setStretchFactor(0, 1);
     m_rows->setStretchFactor(1, 1);
     m_rows->setSizes({320, 300});
-    for (auto* splitter : {m_rows, m_top, m_bottom})
+    for (auto* splitter : {m_rows, m_top, m_bottom}) {
         splitter->setChildrenCollapsible(false);
+        splitter->setHandleWidth(Theme::kSpacing);
+    }
     m_landscape->setMinimumSize(280, 160);
     m_table->setMinimumSize(280, 160);
     column->addWidget(m_rows, 1);

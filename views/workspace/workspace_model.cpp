@@ -65,15 +65,16 @@ void WorkspaceModel::buildModel()
     model.role = QString::fromStdString(m_outline.modelFamily);
     model.shape = tr("%1 parameters").arg(formatCount(static_cast<double>(m_outline.parameters)));
     model.bytes = static_cast<double>(m_outline.bytes);
-    model.toolTip = tr("%1\n%2, %n layer(s)", nullptr, m_outline.layers)
-                        .arg(QString::fromStdString(m_outline.modelPath), QString::fromStdString(m_outline.modelFormat));
+    model.toolTip = tr("%1\n%2, layers: %3")
+                        .arg(QString::fromStdString(m_outline.modelPath), QString::fromStdString(m_outline.modelFormat))
+                        .arg(m_outline.layers);
     std::map<int, std::vector<const report::OutlineMatrix*>> layers;
     for (const auto& matrix : m_outline.matrices)
         layers[matrix.layer].push_back(&matrix);
     const auto addLayer = [&](int layer, const std::vector<const report::OutlineMatrix*>& matrices) {
         Node& node = model.add(Kind::Layer, layer < 0 ? tr("Outside the blocks") : tr("Layer %1").arg(layer));
         node.layer = layer;
-        node.shape = tr("%n matrices", nullptr, static_cast<int>(matrices.size()));
+        node.shape = matrices.size() == 1 ? tr("1 matrix") : tr("%1 matrices").arg(matrices.size());
         double bytes = 0;
         for (const auto* matrix : matrices) {
             Node& leaf = node.add(Kind::Matrix, QString::fromStdString(matrix->name));
