@@ -28,9 +28,10 @@ LaneCore::~LaneCore()
 
 quint64 LaneCore::submit(Any request)
 {
+    std::optional<Slot> replaced; // goes after the lock: what it owns may take a while
     {
         const std::lock_guard lock(m_mutex);
-        m_pending = Slot{++m_sequence, std::move(request)};
+        replaced = std::exchange(m_pending, Slot{++m_sequence, std::move(request)});
         if (m_refining)
             m_refining->request_stop();
     }
@@ -45,11 +46,12 @@ void LaneCore::cancel()
     {
         const std::lock_guard lock(m_mutex);
         m_pending.reset();
-        m_ready.reset();
+        m_picture.reset();
+        m_end.reset();
+        m_forgetBelow = m_sequence + 1;
         if (m_refining)
             m_refining->request_stop();
     }
-    m_forgetBelow = m_sequence + 1;
     setBusy(false);
 }
 
@@ -85,14 +87,14 @@ void LaneCore::serve(const Slot& slot)
     Any coarse;
     const auto coarseFailure = attempt([&] { coarse = m_work(slot.request, Level::Coarse, RunContext(), ignore); });
     if (coarse)
-        handOver({slot.sequence, slot.request, coarse, Level::Coarse, false, {}});
+        handOver(Picture{slot.sequence, slot.request, coarse, Level::Coarse, false}, {});
 
     std::stop_source source;
     const RunContext context(source.get_token());
     {
         const std::lock_guard lock(m_mutex);
-        if (m_pending || m_worker.get_stop_token().stop_requested())
-            return; // something newer: its coarse picture comes first
+        if (m_pending || slot.sequence < m_forgetBelow || m_worker.get_stop_token().stop_requested())
+            return; // something newer, whose coarse picture comes first, or nobody waits for this one
         m_refining = source;
         m_progress = context;
     }
@@ -100,7 +102,7 @@ void LaneCore::serve(const Slot& slot)
     const auto failure = attempt([&] {
         final = m_work(slot.request, Level::Final, context, [&](const Any& partial) {
             if (!source.stop_requested())
-                handOver({slot.sequence, slot.request, partial, Level::Final, true, {}});
+                handOver(Picture{slot.sequence, slot.request, partial, Level::Final, true}, {});
         });
     });
     {
@@ -110,42 +112,48 @@ void LaneCore::serve(const Slot& slot)
     }
     if (source.stop_requested())
         return;
-    handOver({slot.sequence, slot.request, final, Level::Final, false, failure.value_or(coarseFailure && !final ? *coarseFailure : QString())});
+    std::optional<Picture> picture;
+    if (final)
+        picture = Picture{slot.sequence, slot.request, final, Level::Final, false};
+    handOver(std::move(picture), End{slot.sequence, failure.value_or(coarseFailure && !final ? *coarseFailure : QString())});
 }
 
-void LaneCore::handOver(Outcome outcome)
+void LaneCore::handOver(std::optional<Picture> picture, std::optional<End> end)
 {
     const std::lock_guard lock(m_mutex);
-    m_ready = std::move(outcome); // one place: a slow window gets the newest, not a queue
+    if (picture && picture->result)
+        m_picture = std::move(picture); // one place: a slow window gets the newest, not a queue
+    if (end)
+        m_end = std::move(end);
     if (!std::exchange(m_posted, true))
         QMetaObject::invokeMethod(this, [this] { deliver(); }, Qt::QueuedConnection);
 }
 
 void LaneCore::deliver()
 {
-    std::optional<Outcome> ready;
-    bool idle = false;
+    std::optional<Picture> picture;
+    std::optional<End> end;
     {
         const std::lock_guard lock(m_mutex);
         m_posted = false;
-        ready = std::exchange(m_ready, std::nullopt);
-        idle = !m_pending;
+        picture = std::exchange(m_picture, std::nullopt);
+        end = std::exchange(m_end, std::nullopt);
+        if (picture && picture->sequence < m_forgetBelow)
+            picture.reset();
+        if (end && end->sequence < m_forgetBelow)
+            end.reset();
     }
-    if (!ready || ready->sequence < m_forgetBelow || ready->sequence < m_delivered)
-        return;
-    m_delivered = ready->sequence;
-    const bool done = ready->level == Level::Final && !ready->partial;
-    if (done && idle && ready->sequence == m_sequence)
+    if (end && end->sequence == m_sequence)
         setBusy(false);
-    if (!ready->failure.isEmpty()) {
-        ++m_counts.failures;
-        emit failed(ready->failure);
-        return;
+    if (picture && picture->sequence >= m_delivered) {
+        m_delivered = picture->sequence;
+        ++(picture->level == Level::Coarse ? m_counts.coarse : picture->partial ? m_counts.partial : m_counts.finals);
+        receive(picture->result, picture->request, picture->level, picture->partial);
     }
-    if (!ready->result)
-        return;
-    ++(ready->level == Level::Coarse ? m_counts.coarse : ready->partial ? m_counts.partial : m_counts.finals);
-    receive(ready->result, ready->request, ready->level, ready->partial);
+    if (end && !end->failure.isEmpty() && end->sequence >= m_delivered) {
+        ++m_counts.failures;
+        emit failed(end->failure);
+    }
 }
 
 void LaneCore::setBusy(bool busy)

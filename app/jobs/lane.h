@@ -24,7 +24,8 @@ enum class Level {
 ///
 /// A request replaces the pending one and cancels a running refinement. The worker takes the pending request, makes its
 /// coarse result, hands it over, and goes on to the final one only while nothing newer is pending. Results reach the thread
-/// that owns the lane in order: none older than what was handed over before. All public members: that thread only.
+/// that owns the lane in order: none older than what was handed over before; where that thread is slow, only the newest. A
+/// failure comes after the last picture of its request. All public members: that thread only.
 class LaneCore : public QObject
 {
     Q_OBJECT
@@ -40,7 +41,8 @@ public:
     bool isBusy() const noexcept { return m_busy; }
     double fraction() const; ///< of the running refinement
     QString label() const;
-    /// Cancels what runs and forgets what is pending; nothing more is handed over for older requests.
+    /// Stops the refinement that runs or would come next and forgets what is pending; nothing more is handed over for older
+    /// requests.
     void cancel();
 
     struct Counts {
@@ -63,29 +65,34 @@ private:
         quint64 sequence = 0;
         Any request;
     };
-    struct Outcome {
+    struct Picture {
         quint64 sequence = 0;
         Any request, result;
         Level level = Level::Coarse;
         bool partial = false;
-        QString failure;
+    };
+    struct End {
+        quint64 sequence = 0;
+        QString failure; ///< empty: it went well
     };
     void run(const std::stop_token& stop);
     void serve(const Slot& slot);
     std::optional<QString> attempt(const std::function<void()>& body) const;
-    void handOver(Outcome outcome);
+    void handOver(std::optional<Picture> picture, std::optional<End> end);
     void deliver();
     void setBusy(bool busy);
 
     Work m_work;
-    mutable std::mutex m_mutex; ///< guards the next six
+    mutable std::mutex m_mutex; ///< guards the next eight
     std::condition_variable_any m_wake;
     std::optional<Slot> m_pending;
-    std::optional<Outcome> m_ready;
+    std::optional<Picture> m_picture; ///< newest that is not handed over yet
+    std::optional<End> m_end;         ///< beside it, so that a failure does not take the place of a picture
     std::optional<std::stop_source> m_refining;
     std::optional<RunContext> m_progress;
     bool m_posted = false;
-    quint64 m_sequence = 0, m_delivered = 0, m_forgetBelow = 0; ///< owner's thread
+    quint64 m_forgetBelow = 0;
+    quint64 m_sequence = 0, m_delivered = 0; ///< owner's thread
     bool m_busy = false;
     Counts m_counts;
     QTimer m_poll;

@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <stdexcept>
+#include <thread>
 
 using namespace tamis;
 using namespace tamis::app;
@@ -107,6 +109,66 @@ private slots:
         QTest::qWait(100);
         QCOMPARE(received, 0);
     }
+    void cancellingDuringTheCoarseLevelStartsNoRefinement()
+    {
+        std::atomic<bool> coarseBegan = false;
+        std::atomic<int> coarseEnded = 0, refinements = 0;
+        int received = 0;
+        IntLane lane(
+            [&](int value, Level level, const RunContext& context, const auto&) {
+                if (level == Level::Coarse) {
+                    coarseBegan = true;
+                    burn(30, context);
+                    ++coarseEnded;
+                } else {
+                    ++refinements;
+                }
+                return std::make_shared<const int>(value);
+            },
+            [&](const auto& result, int, Level, bool) { received = *result; });
+        lane.request(1);
+        while (!coarseBegan)
+            std::this_thread::yield();
+        lane.cancel();
+        QVERIFY(!lane.isBusy());
+        QTRY_COMPARE(coarseEnded.load(), 1);
+        // The worker is free for the next request only when it is through with the cancelled one: no need to wait for nothing.
+        lane.request(2);
+        QTRY_VERIFY(!lane.isBusy());
+        QCOMPARE(received, 2);
+        QCOMPARE(refinements.load(), 1); // of 2, none of 1
+    }
+    void aFailedRefinementLeavesTheCoarsePicture()
+    {
+        // The window's thread is away until both levels are through: what the first one drew must still be shown.
+        std::atomic<bool> refined = false;
+        int received = 0, levels = 0;
+        QStringList order;
+        IntLane lane(
+            [&](int value, Level level, const RunContext&, const auto&) {
+                if (level == Level::Final) {
+                    refined = true;
+                    throw Error(ErrorCode::NonFinite, "has no spectrum", "blocks.0");
+                }
+                return std::make_shared<const int>(value);
+            },
+            [&](const auto& result, int, Level level, bool) {
+                received = *result;
+                levels += level == Level::Coarse ? 1 : 100;
+                order << "picture";
+            });
+        connect(&lane, &LaneCore::failed, this, [&](const QString& text) { order << text; });
+        lane.request(7);
+        while (!refined)
+            std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::milliseconds(30)); // until the failure is handed over, too
+        QTRY_VERIFY(!lane.isBusy());
+        QCOMPARE(received, 7);
+        QCOMPARE(levels, 1);
+        QCOMPARE(order, (QStringList{"picture", "blocks.0: has no spectrum"}));
+        QCOMPARE(lane.counts().coarse, 1);
+        QCOMPARE(lane.counts().failures, 1);
+    }
     void partialResultsArrive()
     {
         std::vector<bool> partials;
@@ -134,13 +196,15 @@ private slots:
                     throw Error(ErrorCode::MalformedFile, "is torn", "a.bin", 7);
                 if (value == 1)
                     throw std::bad_alloc();
+                if (value == 2)
+                    throw std::out_of_range("index\n  7");
                 throw 42;
             },
             [](const auto&, int, Level, bool) {});
         connect(&lane, &LaneCore::failed, this, [&](const QString& text) { sentence = text; });
         const QStringList expected{"a.bin: is torn (at byte 7)", "The system has no memory left for this.",
-                                   "Something failed without saying what."};
-        for (int i = 0; i < 3; ++i) {
+                                   "Something unexpected failed: index 7", "Something failed without saying what."};
+        for (int i = 0; i < 4; ++i) {
             sentence.clear();
             lane.request(i);
             QTRY_COMPARE(sentence, expected[i]);
