@@ -4,6 +4,14 @@
 #include "views/common/number_format.h"
 
 namespace tamis::app {
+namespace {
+constexpr double kShowAfterSeconds = 0.15;
+
+bool showsProgress(const Job& job)
+{
+    return job.isOver() || (job.state == JobState::Running && job.elapsedSeconds >= kShowAfterSeconds);
+}
+} // namespace
 
 JobModel::JobModel(JobQueue& queue, QObject* parent)
     : QAbstractTableModel(parent), m_queue(queue), m_rows(static_cast<int>(queue.jobs().size()))
@@ -13,11 +21,14 @@ JobModel::JobModel(JobQueue& queue, QObject* parent)
         m_rows = row + 1;
         endInsertRows();
     });
-    connect(&queue, &JobQueue::jobChanged, this, [this](int row) { emit dataChanged(index(row, 0), index(row, ColumnCount - 1)); });
-    connect(&queue, &JobQueue::jobsRemoved, this, [this] {
-        beginResetModel();
-        m_rows = static_cast<int>(m_queue.jobs().size());
-        endResetModel();
+    connect(&queue, &JobQueue::jobChanged, this, [this](int row) {
+        if (row < m_rows) // another listener may have removed it
+            emit dataChanged(index(row, 0), index(row, ColumnCount - 1));
+    });
+    connect(&queue, &JobQueue::jobAboutToBeRemoved, this, [this](int row) { beginRemoveRows({}, row, row); });
+    connect(&queue, &JobQueue::jobRemoved, this, [this] {
+        --m_rows;
+        endRemoveRows();
     });
 }
 
@@ -30,7 +41,9 @@ QVariant JobModel::data(const QModelIndex& index, int role) const
         return {};
     const Job& job = m_queue.jobs()[static_cast<std::size_t>(index.row())];
     if (role == kFractionRole)
-        return job.fraction;
+        return index.column() == Progress && showsProgress(job) ? QVariant(job.fraction) : QVariant();
+    if (role == kActiveRole)
+        return !job.isOver();
     if (role == Qt::ToolTipRole)
         return job.log.isEmpty() ? job.message : job.log.join(QLatin1Char('\n'));
     if (role != Qt::DisplayRole)
@@ -38,7 +51,7 @@ QVariant JobModel::data(const QModelIndex& index, int role) const
     switch (index.column()) {
     case Title: return job.title;
     case State: return jobStateName(job.state);
-    case Progress: return job.label;
+    case Progress: return showsProgress(job) ? job.label : QString();
     case Elapsed: return job.state == JobState::Queued ? QString() : views::formatDuration(job.elapsedSeconds);
     case Remaining:
         return job.state == JobState::Running && job.remainingSeconds >= 0 ? views::formatDuration(job.remainingSeconds) : QString();

@@ -6,13 +6,14 @@
 
 namespace tamis::app {
 
-/// A JobQueue as a table. Column Progress carries its fraction (0..1) in kFractionRole for a progress bar.
+/// A JobQueue as a table, in the columns and roles that views::JobsView shows. Progress appears only for work over 150 ms.
 class JobModel : public QAbstractTableModel
 {
     Q_OBJECT
 public:
     enum Column { Title, State, Progress, Elapsed, Remaining, Message, ColumnCount };
-    static constexpr int kFractionRole = Qt::UserRole + 1;
+    static constexpr int kFractionRole = Qt::UserRole + 1; ///< on Progress: 0..1 for a bar; invalid: none to show
+    static constexpr int kActiveRole = Qt::UserRole + 2;   ///< bool: waiting or running, can be cancelled
 
     explicit JobModel(JobQueue& queue, QObject* parent = nullptr); ///< the queue must outlive the model
     int rowCount(const QModelIndex& parent = {}) const override;

@@ -89,6 +89,7 @@ void JobQueue::run(const std::stop_token& stop)
         JobState state = JobState::Finished;
         QString message;
         try {
+            m_context->throwIfStopped(); // cancelled on its way here
             arena.execute([&] { message = task->work(*m_context); });
         } catch (...) {
             state = isCancellation(std::current_exception()) ? JobState::Cancelled : JobState::Failed;
@@ -138,22 +139,26 @@ void JobQueue::ended(int id, JobState state, const QString& message)
     if (row < 0 || m_jobs[static_cast<std::size_t>(row)].isOver())
         return;
     Job& job = m_jobs[static_cast<std::size_t>(row)];
-    job.elapsedSeconds = m_clock.isValid() ? static_cast<double>(m_clock.elapsed()) / 1000 : 0;
+    if (job.state == JobState::Running) { // a job dropped while it waited leaves the clock to the one that runs
+        job.elapsedSeconds = static_cast<double>(m_clock.elapsed()) / 1000;
+        m_poll.stop();
+    }
     job.state = state;
     job.message = message;
+    job.label.clear();
     job.remainingSeconds = 0;
     if (state == JobState::Finished)
         job.fraction = 1;
-    m_poll.stop();
-    emit jobChanged(row);
+    const Job copy = job; // listeners may change the list
+    Done call;
     const auto done = std::find_if(m_done.begin(), m_done.end(), [id](const auto& entry) { return entry.first == id; });
     if (done != m_done.end()) {
-        const Done call = std::move(done->second);
-        const Job copy = job;
+        call = std::move(done->second);
         m_done.erase(done);
-        if (call)
-            call(copy);
     }
+    emit jobChanged(row);
+    if (call)
+        call(copy);
 }
 
 void JobQueue::poll()
@@ -171,6 +176,8 @@ void JobQueue::poll()
     if (row < 0 || !context)
         return;
     Job& job = m_jobs[static_cast<std::size_t>(row)];
+    if (job.state != JobState::Running)
+        return; // its start is on the way here; the clock is still its predecessor's
     job.fraction = context->fraction();
     job.label = QString::fromStdString(context->label());
     job.elapsedSeconds = static_cast<double>(m_clock.elapsed()) / 1000;
@@ -207,8 +214,12 @@ void JobQueue::cancelAll()
 
 void JobQueue::removeFinished()
 {
-    std::erase_if(m_jobs, [](const Job& job) { return job.isOver(); });
-    emit jobsRemoved();
+    for (int row = static_cast<int>(m_jobs.size()) - 1; row >= 0; --row)
+        if (row < static_cast<int>(m_jobs.size()) && m_jobs[static_cast<std::size_t>(row)].isOver()) {
+            emit jobAboutToBeRemoved(row);
+            m_jobs.erase(m_jobs.begin() + row);
+            emit jobRemoved();
+        }
 }
 
 } // namespace tamis::app

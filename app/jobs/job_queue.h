@@ -25,9 +25,9 @@ struct Job {
     int id = 0;
     QString title;
     JobState state = JobState::Queued;
-    double fraction = 0;
-    QString label;            ///< of the part that runs
-    double elapsedSeconds = 0;
+    double fraction = 0;      ///< 0..1; where it stopped, once it failed or was cancelled
+    QString label;            ///< of the part that runs; empty before and after
+    double elapsedSeconds = 0; ///< of running; 0 if it never ran
     double remainingSeconds = -1; ///< estimate; below 0: unknown
     QString message;          ///< the error's sentence, or what was done
     QStringList log;
@@ -35,7 +35,8 @@ struct Job {
 };
 
 /// One job at a time on a worker of its own, in the order they came. All members: the owner's thread only; `work` runs on the
-/// worker, `done` on the owner's thread.
+/// worker, `done` on the owner's thread, once for each job that ends while the queue lives. Listeners and `done` may add,
+/// cancel and remove jobs.
 class JobQueue : public QObject
 {
     Q_OBJECT
@@ -57,7 +58,8 @@ public:
 signals:
     void jobAdded(int row);
     void jobChanged(int row);
-    void jobsRemoved();
+    void jobAboutToBeRemoved(int row);
+    void jobRemoved();
     void logged(const QString& title, bool warning, const QString& text);
 
 private:

@@ -77,6 +77,67 @@ private slots:
         QTRY_COMPARE(queue.find(id)->state, JobState::Finished);
         QCOMPARE(queue.find(id)->fraction, 1.0);
     }
+    void cancellingAWaitingJobDoesNotDisturbTheRunningOne()
+    {
+        JobQueue queue;
+        std::atomic<double> fraction = 0.25;
+        const int running = queue.add("running", [&](const RunContext& run) -> QString {
+            for (;;) {
+                run.setFraction(fraction);
+                std::this_thread::sleep_for(std::chrono::milliseconds(2));
+                run.throwIfStopped();
+            }
+        });
+        const int waiting = queue.add("waiting", waitUntilStopped);
+        QTRY_COMPARE(queue.find(running)->fraction, 0.25);
+        queue.cancel(waiting);
+        QCOMPARE(queue.find(waiting)->state, JobState::Cancelled);
+        QCOMPARE(queue.find(waiting)->elapsedSeconds, 0.0); // it never ran
+        fraction = 0.75;
+        QTRY_COMPARE(queue.find(running)->fraction, 0.75); // still polled
+        QTRY_VERIFY(queue.find(running)->elapsedSeconds > 0);
+    }
+    void cancelAllLeavesNothingToRun()
+    {
+        JobQueue queue;
+        std::atomic<int> begun = 0;
+        std::vector<JobState> ends;
+        for (int i = 0; i < 5; ++i)
+            queue.add(
+                "job",
+                [&](const RunContext& run) {
+                    ++begun;
+                    return waitUntilStopped(run);
+                },
+                [&](const Job& job) { ends.push_back(job.state); });
+        QTRY_COMPARE(begun.load(), 1);
+        queue.cancelAll();
+        QTRY_VERIFY(!queue.isRunning());
+        QCOMPARE(ends, std::vector<JobState>(5, JobState::Cancelled)); // each told once
+        QCOMPARE(begun.load(), 1);
+    }
+    void listenersMayAddAndRemoveJobs()
+    {
+        // jobChanged() and `done` may change the list that they are told about.
+        JobQueue queue;
+        QStringList ended;
+        connect(&queue, &JobQueue::jobChanged, this, [&](int row) {
+            if (queue.jobs()[static_cast<std::size_t>(row)].isOver())
+                queue.removeFinished();
+        });
+        JobModel model(queue); // hears of a job after the listener has removed it
+        const QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
+        const auto work = [](const RunContext&) { return QString("made"); };
+        queue.add("first", work, [&](const Job& job) {
+            ended << job.title + ':' + job.message;
+            for (int i = 0; i < 20; ++i) // enough to move the list in memory
+                queue.add("more", work, [&](const Job& more) { ended << more.title; });
+        });
+        QTRY_COMPARE(ended.size(), 21);
+        QCOMPARE(ended.front(), QString("first:made"));
+        QVERIFY(queue.jobs().empty());
+        QCOMPARE(model.rowCount(), 0);
+    }
     void goingAwayWhileJobsRunIsQuick()
     {
         QElapsedTimer clock;
