@@ -245,8 +245,6 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
 
 SessionState sessionFromJson(std::string_view json, const std::filesystem::path& base, const std::string& subject)
 {
-    if (const auto nul = json.find('\0'); nul != std::string_view::npos) // to the parser it is the end of the text
-        throw Error(ErrorCode::MalformedFile, "is not valid JSON: found a NUL character", subject, nul);
     const nlohmann::json document = io::parseJson(json, kLimits, subject);
     const Reader reader(document, "", subject);
     std::string schema;

@@ -119,6 +119,8 @@ nlohmann::json parseJson(std::string_view text, const JsonLimits& limits, const 
     if (text.size() > limits.bytes)
         throw Error(ErrorCode::LimitExceeded,
                     "holds " + std::to_string(text.size()) + " bytes of JSON, at most " + std::to_string(limits.bytes) + " are read", subject);
+    if (const auto nul = text.find('\0'); nul != std::string_view::npos) // to the parser it is the end of the text
+        throw Error(ErrorCode::MalformedFile, "is not valid JSON: found a NUL character", subject, nul);
     BoundedBuilder builder(limits, subject);
     json::sax_parse(text.begin(), text.end(), &builder);
     return builder.take();

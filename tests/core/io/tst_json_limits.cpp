@@ -33,6 +33,11 @@ private slots:
         QVERIFY(parseJson(text, {}, "x") == nlohmann::json::parse(text));
         QVERIFY(parseJson(" 7 ", {}, "x") == nlohmann::json(7));
     }
+    void aNulDoesNotHideWhatFollows()
+    {
+        refuses(std::string("{}\0junk", 7), {}, ErrorCode::MalformedFile, "found a NUL character");
+        refuses(std::string("{}\0", 3), {}, ErrorCode::MalformedFile, "found a NUL character");
+    }
     void depthIsExact()
     {
         const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How fast the window answers on the bundled model: first and final picture after a change of keep and of ridge, the longest
+// pause of the window's thread while a slider is dragged, the stop of a running sweep, the end of the window.
+// Bounds asked for: first picture 50 ms, final picture 300 ms, pause 50 ms, stop 100 ms, end 1 s.
+//   xvfb-run -a build/release/tests/bench/bench_interaction
+#include "app/window/main_window.h"
+#include "core/base/blas_threads.h"
+#include "core/base/error.h"
+#include "core/base/parallel.h"
+#include "core/linalg/singular_values.h"
+#include "views/common/theme.h"
+#include "views/vtk/vtk_widget.h"
+
+#include <QApplication>
+#include <QElapsedTimer>
+#include <QTest>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+using namespace tamis;
+using namespace tamis::app;
+
+namespace {
+double median(std::vector<double> values)
+{
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+double milliseconds(const QElapsedTimer& clock) { return static_cast<double>(clock.nsecsElapsed()) / 1e6; }
+
+/// First and final picture after `edit`, milliseconds; medians of nine.
+void measureChange(MainWindow& window, const char* what, const std::function<void(SessionState&, int)>& edit)
+{
+    std::vector<double> first, last;
+    for (int round = 0; round < 9; ++round) {
+        QElapsedTimer clock;
+        double shown = -1;
+        const auto connection = QObject::connect(&window.spectrum(), &SpectrumController::pictureShown, &window, [&] {
+            if (shown < 0)
+                shown = milliseconds(clock);
+        });
+        clock.start();
+        window.document().change(QStringLiteral("bench"), {}, [&](SessionState& state) { edit(state, round); });
+        (void)QTest::qWaitFor([&] { return window.spectrum().isUpToDate() && !window.spectrum().lane().isBusy(); }, 10000);
+        last.push_back(milliseconds(clock));
+        first.push_back(shown);
+        QObject::disconnect(connection);
+    }
+    std::printf("%-28s first picture %6.1f ms, final picture %6.1f ms (median of 9, the final one polled every 10 ms)\n", what, median(first),
+                median(last));
+}
+
+void measureDrag(MainWindow& window)
+{
+    QElapsedTimer sinceTick;
+    double longest = 0;
+    QTimer ticker;
+    QObject::connect(&ticker, &QTimer::timeout, &window, [&] {
+        longest = std::max(longest, milliseconds(sinceTick));
+        sinceTick.restart();
+    });
+    const int before = window.spectrum().lane().counts().coarse;
+    sinceTick.start();
+    ticker.start(1);
+    for (int i = 0; i < 60; ++i) {
+        window.document().change(QStringLiteral("bench"), QStringLiteral("keep"), [&](SessionState& s) { s.settings.budget.keep = 0.9 - i * 0.01; });
+        QTest::qWait(8);
+    }
+    ticker.stop();
+    std::printf("%-28s %d pictures, longest pause of the window's thread %.1f ms\n", "60 keep events, 8 ms apart",
+                window.spectrum().lane().counts().coarse - before, longest);
+}
+
+/// Time from a stop to the return of a sweep of 40 matrices 1500 x 1500.
+void measureStop()
+{
+    std::vector<double> latencies;
+    tensor::Matrix<float> matrix(1500, 1500);
+    for (std::int64_t i = 0; i < 1500; ++i)
+        for (std::int64_t j = 0; j < 1500; ++j)
+            matrix(i, j) = static_cast<float>((i * 7919 + j * 104729) % 1009) / 1009.f;
+    for (int round = 0; round < 5; ++round) {
+        std::stop_source source;
+        std::chrono::steady_clock::time_point stopped;
+        std::jthread stopper([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(150 + 40 * round));
+            stopped = std::chrono::steady_clock::now();
+            source.request_stop();
+        });
+        try {
+            parallelFor(RunContext(source.get_token()), 40, [&](std::size_t) { linalg::singularValues(matrix.view(), RunContext(source.get_token())); });
+        } catch (const Error&) {
+            latencies.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - stopped).count());
+        }
+    }
+    if (!latencies.empty())
+        std::printf("%-28s %.1f ms (median of %zu)\n", "stop of a running sweep", median(latencies), latencies.size());
+}
+} // namespace
+
+int main(int argc, char** argv)
+{
+    prepareBlas(argv);
+    QSurfaceFormat::setDefaultFormat(views::VtkWidget::defaultFormat());
+    QCoreApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
+    QApplication application(argc, argv);
+    QCoreApplication::setOrganizationName(QStringLiteral("TamisBench"));
+    views::Theme::instance().apply(application, views::Theme::Mode::Light);
+    QElapsedTimer clock;
+    {
+        MainWindow window{QString()};
+        window.show();
+        clock.start();
+        window.open(QStringLiteral(TAMIS_SOURCE_DIR "/datasets/vit20"));
+        (void)QTest::qWaitFor([&] { return window.workspaces().workspace() && window.spectrum().isUpToDate() && window.spectrum().picture(); }, 20000);
+        std::printf("%-28s %.0f ms\n", "open to all spectra", milliseconds(clock));
+        measureChange(window, "keep", [](SessionState& s, int round) { s.settings.budget.keep = 0.3 + 0.05 * round; });
+        measureChange(window, "ridge", [](SessionState& s, int round) { s.settings.parameters.set("ridge", 1e-4 * (round + 1)); });
+        measureDrag(window);
+        window.document().change(QStringLiteral("bench"), {}, [](SessionState& s) { s.settings.parameters.set("ridge", 0.77); });
+        clock.start();
+        window.close();
+    }
+    std::printf("%-28s %.0f ms\n", "end of the window at work", milliseconds(clock));
+    measureStop();
+    return 0;
+}
