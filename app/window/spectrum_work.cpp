@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <thread>
 
 namespace tamis::app {
 namespace {
@@ -14,6 +15,7 @@ constexpr std::size_t kRememberedReports = 6;
 constexpr double kCoarseMacs = 1.5e8;   ///< decompositions of this many multiply-adds take some 20 ms on one core
 constexpr double kLatencyMacs = 2e9;    ///< measured at once below this; above on request only
 constexpr std::int64_t kLatencyTokens = 256;
+constexpr auto kLatencyDelay = std::chrono::milliseconds(36); ///< without a new request, before latency is measured
 constexpr auto kPublishInterval = std::chrono::milliseconds(400);
 
 bool sameSpectra(const SpectrumRequest& a, const SpectrumRequest& b)
@@ -175,11 +177,19 @@ SpectrumWork::Picture SpectrumWork::refine(const SpectrumRequest& request, const
                                            const std::function<void(Picture)>& publish)
 {
     const auto* known = remembered(request);
-    if (!known)
+    const bool fresh = !known;
+    if (fresh)
         known = &remember(request, std::make_shared<const report::SpectrumReport>(compute(request, context, publish)));
     const auto drawn = draw(request, *known, true, context);
     if (static_cast<double>(drawn->budget.before.macs) * kLatencyTokens > kLatencyMacs)
         return drawn;
+    if (fresh && publish)
+        publish(drawn); // all but the latency
+    // A measurement sees a stop only between its products: while a slider moves it would hold up the next picture.
+    for (auto waited = std::chrono::milliseconds(0); waited < kLatencyDelay; waited += kLatencyDelay / 12) {
+        context.throwIfStopped();
+        std::this_thread::sleep_for(kLatencyDelay / 12);
+    }
     auto measured = std::make_shared<SpectrumPicture>(*drawn);
     plan::measureLatency(measured->budget, *measured->spectra, *m_latencies, {kLatencyTokens}, context);
     return measured;
