@@ -112,6 +112,12 @@ ParameterEditor::ParameterEditor(QWidget* parent) : QWidget(parent)
     layout->setContentsMargins(0, 0, 0, 0);
 }
 
+ParameterEditor::~ParameterEditor()
+{
+    m_showing = true;
+    delete m_form; // a line that loses the focus as it goes still reads m_values
+}
+
 void ParameterEditor::setSchema(const ParameterSchema& schema)
 {
     m_schema = schema;

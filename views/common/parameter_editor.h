@@ -19,6 +19,7 @@ class ParameterEditor : public QWidget
     Q_OBJECT
 public:
     explicit ParameterEditor(QWidget* parent = nullptr);
+    ~ParameterEditor() override;
     /// Builds the form; values are the defaults.
     void setSchema(const ParameterSchema& schema);
     /// Shows values without emitting. Unknown names are ignored, and so is the value of a slider that is being dragged.
