@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 scripts/packages.sh build
 mkdir -p build
 cmake --preset release > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-cmake --build --preset release
+cmake --build --preset release --target tamis tamis-cli
 if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
     exec build/release/app/window/tamis "${@:-datasets/vit20}"
 fi
