@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The replaceable linear operator y = x W^T + b and its cheaper forms. Immutable; safe to share between threads.
+#include "core/kernels/packed_matrix.h"
+#include "core/nn/scratch.h"
+#include "core/tensor/matrix.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tamis::nn {
+
+struct OperatorCost {
+    std::uint64_t parameters = 0;    ///< stored numbers, the bias included
+    std::uint64_t bytes = 0;         ///< as stored by saveTo: float32 and int64
+    std::uint64_t macsPerToken = 0;  ///< multiplications of the product; the bias costs none
+};
+
+/// A tensor to write: float values, or 64-bit indices.
+struct NamedTensor {
+    std::string name;
+    std::vector<std::int64_t> shape;
+    std::vector<float> values;
+    std::vector<std::int64_t> indices; ///< used when values is empty
+};
+
+class LinearOp {
+public:
+    virtual ~LinearOp() = default;
+    virtual std::string_view kind() const noexcept = 0; ///< "dense", "factors", "block-identity", "tiled", "tiled-factors"
+    virtual std::int64_t inFeatures() const noexcept = 0;
+    virtual std::int64_t outFeatures() const noexcept = 0;
+    /// Rank bound of W: min(in, out) for dense, r for factors, the sum over tiles for tiled.
+    virtual std::int64_t rank() const noexcept = 0;
+    virtual OperatorCost cost() const noexcept = 0;
+    /// y = epilogue(x W^T): x [tokens, in], y [tokens, out]. `epilogue.bias` is ignored: the operator's own bias is used.
+    virtual void apply(kernels::ConstRows x, kernels::Epilogue epilogue, kernels::Rows y, Scratch& scratch) const = 0;
+    /// The matrix that this operator multiplies by, [out, in].
+    virtual tensor::Matrix<float> dense() const = 0;
+    const std::vector<float>& bias() const noexcept { return m_bias; } ///< [out] or empty
+    /// <name>.weight or .lowrank_a/_b/_perm or .tiled_* and <name>.bias.
+    virtual std::vector<NamedTensor> tensors(const std::string& name) const = 0;
+
+protected:
+    explicit LinearOp(std::vector<float> bias) : m_bias(std::move(bias)) {}
+    const float* biasOrNull() const noexcept { return m_bias.empty() ? nullptr : m_bias.data(); }
+    NamedTensor biasTensor(const std::string& name) const;
+    std::vector<float> m_bias;
+};
+
+using LinearPtr = std::shared_ptr<const LinearOp>;
+
+// Factories. Shapes that disagree throw Error{InvalidParameter}. `bias` is [out] or empty.
+
+LinearPtr denseOp(tensor::MatrixView<const float> weight, std::vector<float> bias); ///< weight [out, in]
+/// W = B A: b [out, r], a [r, in].
+LinearPtr factorsOp(tensor::MatrixView<const float> b, tensor::MatrixView<const float> a, std::vector<float> bias);
+/// W = B [I, C] P: b [out, r], c [r, in - r], input permutation[j] feeds column j of [I, C].
+LinearPtr blockIdentityOp(tensor::MatrixView<const float> b, tensor::MatrixView<const float> c,
+                          std::vector<std::int64_t> permutation, std::vector<float> bias);
+/// Block diagonal: tile t maps inputs [t in/T, (t+1) in/T) to outputs [t out/T, ...). tiles[t] is [out/T, in/T].
+/// `permutation` (empty: none) picks inputs first: feature j of the tiles is input permutation[j].
+LinearPtr tiledOp(const std::vector<tensor::Matrix<float>>& tiles, std::vector<std::int64_t> permutation, std::vector<float> bias);
+/// The same with each tile as B_t A_t.
+struct TileFactors {
+    tensor::Matrix<float> b, a; ///< [out/T, r], [r, in/T]
+};
+LinearPtr tiledFactorsOp(const std::vector<TileFactors>& tiles, std::vector<std::int64_t> permutation, std::vector<float> bias);
+
+} // namespace tamis::nn
