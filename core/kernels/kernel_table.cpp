@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/kernels/kernel_table.h"
+
+#include "core/kernels/packed_matrix.h"
+
+#include <atomic>
+
+namespace tamis::kernels {
+
+namespace {
+const KernelTable& best() noexcept
+{
+    const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return wide ? avx512Kernels() : avx2Kernels();
+}
+std::atomic<const KernelTable*> chosen{nullptr};
+} // namespace
+
+const KernelTable& kernels() noexcept
+{
+    const KernelTable* table = chosen.load(std::memory_order_acquire);
+    if (!table) {
+        table = &best();
+        chosen.store(table, std::memory_order_release);
+    }
+    return *table;
+}
+
+std::string_view instructionSet() noexcept
+{
+    return kernels().name;
+}
+
+void forcePortableKernels(bool portable) noexcept
+{
+    chosen.store(portable ? &avx2Kernels() : &best(), std::memory_order_release);
+}
+
+std::string_view activationName(Activation activation) noexcept
+{
+    switch (activation) {
+    case Activation::None: return "none";
+    case Activation::Gelu: return "gelu";
+    case Activation::GeluTanh: return "gelu_tanh";
+    case Activation::QuickGelu: return "quick_gelu";
+    case Activation::Relu: return "relu";
+    case Activation::Silu: return "silu";
+    case Activation::Tanh: return "tanh";
+    }
+    return "none";
+}
+
+} // namespace tamis::kernels
