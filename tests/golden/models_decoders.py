@@ -152,6 +152,45 @@ def gpt2(net, config, inputs, prefix="transformer."):
     net.keep("logits", net.linear("lm_head", x, config["vocab_size"], bias=False, weight=table))
 
 
+def opt(net, config, inputs):
+    """OPTForCausalLM: learned positions with 2 unused rows in front; norms before (all sizes) or after (350m)."""
+    d, wide, heads = config["hidden_size"], config["word_embed_proj_dim"], config["num_attention_heads"]
+    root, before, eps = "model.decoder.", config["do_layer_norm_before"], 1e-5
+    ids, activation = inputs["input_ids"], ACTIVATIONS[config["activation_function"]]
+    table = net.tensor(root + "embed_tokens.weight", (config["vocab_size"], wide), "embedding")
+    places = net.tensor(root + "embed_positions.weight", (config["max_position_embeddings"] + 2, d), "embedding")
+    x = table[ids]
+    if wide != d:
+        x = net.linear(root + "project_in", x, d, bias=False)
+    x = x + places[2:2 + ids.shape[1]]
+
+    def sub_layer(name, x, inner):
+        if before:
+            return x + inner(net.layer_norm(name, x, eps))
+        return net.layer_norm(name, x + inner(x), eps)
+
+    for i in range(config["num_hidden_layers"]):
+        name = f"{root}layers.{i}."
+
+        def attention(y):
+            q, k, v = (split_heads(net.linear(f"{name}self_attn.{part}_proj", y, d), heads) for part in "qkv")
+            y = attend(net, i, q, k, v, (d // heads) ** -0.5, causal(ids.shape[1]))
+            return net.linear(name + "self_attn.out_proj", y, d)
+
+        def mlp(y):
+            return net.linear(name + "fc2", activation(net.linear(name + "fc1", y, config["ffn_dim"])), d)
+
+        x = sub_layer(name + "self_attn_layer_norm", x, attention)
+        x = sub_layer(name + "final_layer_norm", x, mlp)
+        net.keep(f"block.{i}", x)
+    if before and not config["_remove_final_layer_norm"]:
+        x = net.layer_norm(root + "final_layer_norm", x, eps)
+    if wide != d:
+        x = net.linear(root + "project_out", x, wide, bias=False)
+    net.keep("hidden.final", x)
+    net.keep("logits", net.linear("lm_head", x, config["vocab_size"], bias=False, weight=table))
+
+
 def llama_config(model_type, **more):
     family = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}[model_type]
     base = {"architectures": [family + "ForCausalLM"], "model_type": model_type, "vocab_size": 48, "hidden_size": 16,
@@ -180,8 +219,19 @@ def gpt2_config(**more):
     return {**base, **more}
 
 
+def opt_config(**more):
+    base = {"architectures": ["OPTForCausalLM"], "model_type": "opt", "activation_function": "relu",
+            "activation_dropout": 0.0, "attention_dropout": 0.0, "dropout": 0.1, "layerdrop": 0.0,
+            "bos_token_id": 2, "eos_token_id": 2, "pad_token_id": 1, "prefix": "</s>", "init_std": 0.02,
+            "do_layer_norm_before": True, "_remove_final_layer_norm": False, "enable_bias": True,
+            "layer_norm_elementwise_affine": True, "ffn_dim": 40, "hidden_size": 16, "word_embed_proj_dim": 16,
+            "num_attention_heads": 2, "num_hidden_layers": 2, "max_position_embeddings": 24, "vocab_size": 48,
+            "tie_word_embeddings": True, "use_cache": True, **HF_COMMON}
+    return {**base, **more}
+
+
 def variants():
-    def make(name, config, length=16, forward=llama, others=()):
+    def make(name, config, length=14, forward=llama, others=()):
         changed = [{**config, **other} for other in others]
         return Variant(name, forward, config, token_ids(name, config["vocab_size"], length), changed)
 
@@ -215,4 +265,6 @@ def variants():
         make("gpt2_no_prefix", gpt2_config(n_inner=24), forward=functools.partial(gpt2, prefix="")),
         make("gpt2_scaled_by_layer", gpt2_config(scale_attn_by_inverse_layer_idx=True, n_layer=3),
              forward=gpt2, others=[{"scale_attn_by_inverse_layer_idx": False}]),
+        make("opt", opt_config(), forward=opt, others=[{"activation_function": "gelu"}]),
+        make("opt_post_norm_projected", opt_config(do_layer_norm_before=False, word_embed_proj_dim=12), forward=opt),
     ]
