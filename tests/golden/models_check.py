@@ -134,6 +134,17 @@ def check_swin_shift(variant, net, prefix, norm):
     close(net.record[f"in.{prefix}{proj}"], rolled.reshape(-1, c), f"{variant.name} shifted windows")
 
 
+def check_padding(variant, net):
+    """Real tokens do not see padding: the second sample alone, cut before its padding, gives the same numbers."""
+    length = int(variant.inputs["attention_mask"][1].sum())
+    alone = common.Variant(variant.name, variant.forward, variant.config,
+                           {k: v[1:, :length] for k, v in variant.inputs.items()})
+    record = alone.rerun(net)
+    close(record["hidden.final"], net.record["hidden.final"][1:, :length], f"{variant.name} without padding")
+    logits = net.record["logits"][1:]
+    close(record["logits"], logits[:, :length] if logits.dim() == 3 else logits, f"{variant.name} without padding")
+
+
 def check_rotary():
     """Rotation is a product of complex numbers (RoFormer, eq. 14), so scores depend on distances alone."""
     config = {"rope_theta": 50.0, "max_position_embeddings": 64}
@@ -160,6 +171,8 @@ def check_variant(variant, net):
     check_everything_matters(variant, net)
     if variant.name in ENCODER_LAYERS:
         check_encoder_layer(variant, net)
+    if "attention_mask" in variant.inputs:
+        check_padding(variant, net)
     if variant.name == "timm_swin_old":
         check_swin_shift(variant, net, "layers.0.blocks.1.", "norm1")
     if variant.name in ("hf_swin", "hf_swin_padded"):

@@ -53,7 +53,8 @@ def yarn_frequencies(frequencies, scaling, theta, dim, limit):
 
 def rotary(config, dim, length):
     """cos and sin [length, dim] of transformers' rotate_half convention (halves, not pairs)."""
-    theta, scaling = config["rope_theta"], config.get("rope_scaling") or {}
+    scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}  # transformers 5, or before
+    theta = config["rope_theta"] if "rope_theta" in config else scaling["rope_theta"]
     kind = scaling.get("rope_type", scaling.get("type", "default"))
     exponents = torch.arange(0, dim, 2, dtype=torch.float64) / dim
     frequencies, attention, limit = theta ** -exponents, 1.0, config["max_position_embeddings"]
@@ -236,15 +237,24 @@ def variants():
         return Variant(name, forward, config, token_ids(name, config["vocab_size"], length), changed)
 
     plain = {"rope_scaling": None}
-    # Correction dimensions 0 and 3: the four frequencies are interpolated by 0, 1/3, 2/3 and 1.
+    # Theta 50, 8 features: wavelengths 6.3, 16.7, 44, 118, so that every band of 24 / 3.5 .. 24 / 1 is met.
+    llama3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 3.5,
+              "original_max_position_embeddings": 24}
+    # config.json as transformers 5 writes it: theta and scaling in one object, dtype instead of torch_dtype.
+    renamed = llama_config("llama", head_dim=8, dtype="float32", transformers_version="5.0.0",
+                           rope_parameters={**llama3, "rope_theta": 50.0})
+    for key in ("rope_theta", "rope_scaling", "torch_dtype"):
+        del renamed[key]
+    # Theta 100, 8 features: correction dimensions 0 and 3; the frequencies are interpolated by 0, 1/3, 2/3 and 1.
     yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 2.0,
             "beta_slow": 0.25}
     return [
-        # Wavelengths 6.3, 16.7, 44, 118: below 24 / 3.5, between, and above 24 / 1, so each band has its frequency.
         make("llama_llama3_rope", llama_config(
             "llama", attention_bias=True, mlp_bias=True, rope_theta=50.0, head_dim=8,
-            rope_scaling={"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 3.5,
-                          "original_max_position_embeddings": 24}), others=[plain, {"rms_norm_eps": 1e-2}]),
+            rope_scaling=llama3), others=[plain, {"rms_norm_eps": 1e-2}]),
+        make("llama_rope_parameters", renamed, length=10, others=[
+            {"rope_parameters": {**renamed["rope_parameters"], "rope_theta": 10000.0}},
+            {"rope_parameters": {"rope_type": "default", "rope_theta": 50.0}}]),
         make("llama_linear_rope_tied", llama_config(
             "llama", tie_word_embeddings=True, num_key_value_heads=1,
             hidden_size=24, rope_scaling={"type": "linear", "factor": 2.5}), others=[plain]),
