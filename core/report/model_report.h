@@ -13,16 +13,18 @@ inline constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
 /// One step of the chain, in execution order: a linear operator, an attention, a norm, an embedding.
 struct LayerCost {
     std::string name;  ///< "blocks.0.attn.qkv"; attentions: "blocks.0.attention"
-    std::string kind;  ///< "patch", "embedding", "norm", "linear", "attention", "activation", "merge", "head"
+    /// "patch", "embedding", "norm", "linear", "rope", "attention", "scale", "activation", "merge", "pool", "head"
+    std::string kind;
     std::string form;  ///< of linear operators and attentions: "dense", "factors", ..., "exact", "window"
     std::string role;  ///< "q", "qkv", "up", ... or ""
     int block = -1;
     std::vector<std::int64_t> inputShape, outputShape; ///< one sample: [tokens, features]
     std::uint64_t parameters = 0;
-    std::uint64_t weightBytes = 0;
-    std::uint64_t activationBytes = 0; ///< read and written, one sample
+    std::uint64_t weightBytes = 0;     ///< stored; 0 for a head that shares the embedding's matrix
+    std::uint64_t weightReadBytes = 0; ///< read from memory in one pass: the stored ones as a rule, the shared matrix, no lookup table
+    std::uint64_t activationBytes = 0; ///< read and written, one sample; rows fetched from a lookup table included
     std::uint64_t macs = 0;            ///< one sample
-    double intensity = 0;              ///< FLOP / byte at the report's batch: 2 macs batch / (weights once + activations x batch)
+    double intensity = 0;              ///< FLOP / byte at the report's batch: 2 macs batch / (weights read + activations x batch)
     double predictedMs = kNotMeasured; ///< by the roofline, at the report's batch
     double measuredMs = kNotMeasured;  ///< median, at the report's batch
 };
@@ -38,6 +40,7 @@ struct Ceilings {
     double gflops = 0;             ///< float32, all cores
     double gigabytesPerSecond = 0; ///< reading, all cores
     bool measured = false;
+    std::string source;            ///< where the two figures are from, in words
 };
 
 struct ModelCostReport {

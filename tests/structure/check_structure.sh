@@ -22,7 +22,7 @@ declare -A may=(
     [base]="base" [report]="report base" [tensor]="tensor base" [io]="io tensor base"
     [linalg]="linalg io tensor base" [spectrum]="spectrum linalg io tensor report base"
     [kernels]="kernels tensor base" [nn]="nn kernels io tensor base" [inputs]="inputs io tensor base"
-    [train]="train nn kernels linalg io tensor report base" [cost]="cost nn kernels io tensor report base"
+    [train]="train nn kernels linalg io tensor report base" [cost]="cost nn kernels linalg io tensor report base"
     [measure]="measure train nn kernels inputs linalg io tensor report base" [encoder]="encoder kernels linalg io tensor report base"
     [plan]="plan spectrum cost nn kernels linalg io tensor report base"
     [bench]="bench plan spectrum measure train cost nn kernels linalg io tensor report base")
