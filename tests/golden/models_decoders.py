@@ -53,7 +53,8 @@ def yarn_frequencies(frequencies, scaling, theta, dim, limit):
 
 def rotary(config, dim, length):
     """cos and sin [length, dim] of transformers' rotate_half convention (halves, not pairs)."""
-    theta, scaling = config["rope_theta"], config.get("rope_scaling") or {}
+    scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}  # transformers 5, or before
+    theta = config["rope_theta"] if "rope_theta" in config else scaling["rope_theta"]
     kind = scaling.get("rope_type", scaling.get("type", "default"))
     exponents = torch.arange(0, dim, 2, dtype=torch.float64) / dim
     frequencies, attention, limit = theta ** -exponents, 1.0, config["max_position_embeddings"]
@@ -152,6 +153,45 @@ def gpt2(net, config, inputs, prefix="transformer."):
     net.keep("logits", net.linear("lm_head", x, config["vocab_size"], bias=False, weight=table))
 
 
+def opt(net, config, inputs):
+    """OPTForCausalLM: learned positions with 2 unused rows in front; norms before (all sizes) or after (350m)."""
+    d, wide, heads = config["hidden_size"], config["word_embed_proj_dim"], config["num_attention_heads"]
+    root, before, eps = "model.decoder.", config["do_layer_norm_before"], 1e-5
+    ids, activation = inputs["input_ids"], ACTIVATIONS[config["activation_function"]]
+    table = net.tensor(root + "embed_tokens.weight", (config["vocab_size"], wide), "embedding")
+    places = net.tensor(root + "embed_positions.weight", (config["max_position_embeddings"] + 2, d), "embedding")
+    x = table[ids]
+    if wide != d:
+        x = net.linear(root + "project_in", x, d, bias=False)
+    x = x + places[2:2 + ids.shape[1]]
+
+    def sub_layer(name, x, inner):
+        if before:
+            return x + inner(net.layer_norm(name, x, eps))
+        return net.layer_norm(name, x + inner(x), eps)
+
+    for i in range(config["num_hidden_layers"]):
+        name = f"{root}layers.{i}."
+
+        def attention(y):
+            q, k, v = (split_heads(net.linear(f"{name}self_attn.{part}_proj", y, d), heads) for part in "qkv")
+            y = attend(net, i, q, k, v, (d // heads) ** -0.5, causal(ids.shape[1]))
+            return net.linear(name + "self_attn.out_proj", y, d)
+
+        def mlp(y):
+            return net.linear(name + "fc2", activation(net.linear(name + "fc1", y, config["ffn_dim"])), d)
+
+        x = sub_layer(name + "self_attn_layer_norm", x, attention)
+        x = sub_layer(name + "final_layer_norm", x, mlp)
+        net.keep(f"block.{i}", x)
+    if before and not config["_remove_final_layer_norm"]:
+        x = net.layer_norm(root + "final_layer_norm", x, eps)
+    if wide != d:
+        x = net.linear(root + "project_out", x, wide, bias=False)
+    net.keep("hidden.final", x)
+    net.keep("logits", net.linear("lm_head", x, config["vocab_size"], bias=False, weight=table))
+
+
 def llama_config(model_type, **more):
     family = {"llama": "Llama", "mistral": "Mistral", "qwen2": "Qwen2", "qwen3": "Qwen3"}[model_type]
     base = {"architectures": [family + "ForCausalLM"], "model_type": model_type, "vocab_size": 48, "hidden_size": 16,
@@ -180,21 +220,41 @@ def gpt2_config(**more):
     return {**base, **more}
 
 
+def opt_config(**more):
+    base = {"architectures": ["OPTForCausalLM"], "model_type": "opt", "activation_function": "relu",
+            "activation_dropout": 0.0, "attention_dropout": 0.0, "dropout": 0.1, "layerdrop": 0.0,
+            "bos_token_id": 2, "eos_token_id": 2, "pad_token_id": 1, "prefix": "</s>", "init_std": 0.02,
+            "do_layer_norm_before": True, "_remove_final_layer_norm": False, "enable_bias": True,
+            "layer_norm_elementwise_affine": True, "ffn_dim": 40, "hidden_size": 16, "word_embed_proj_dim": 16,
+            "num_attention_heads": 2, "num_hidden_layers": 2, "max_position_embeddings": 24, "vocab_size": 48,
+            "tie_word_embeddings": True, "use_cache": True, **HF_COMMON}
+    return {**base, **more}
+
+
 def variants():
-    def make(name, config, length=16, forward=llama, others=()):
+    def make(name, config, length=14, forward=llama, others=()):
         changed = [{**config, **other} for other in others]
         return Variant(name, forward, config, token_ids(name, config["vocab_size"], length), changed)
 
     plain = {"rope_scaling": None}
-    # Correction dimensions 0 and 3: the four frequencies are interpolated by 0, 1/3, 2/3 and 1.
+    # Theta 50, 8 features: wavelengths 6.3, 16.7, 44, 118, so that every band of 24 / 3.5 .. 24 / 1 is met.
+    llama3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 3.5,
+              "original_max_position_embeddings": 24}
+    # config.json as transformers 5 writes it: theta and scaling in one object, dtype instead of torch_dtype.
+    renamed = llama_config("llama", head_dim=8, dtype="float32", transformers_version="5.0.0",
+                           rope_parameters={**llama3, "rope_theta": 50.0})
+    for key in ("rope_theta", "rope_scaling", "torch_dtype"):
+        del renamed[key]
+    # Theta 100, 8 features: correction dimensions 0 and 3; the frequencies are interpolated by 0, 1/3, 2/3 and 1.
     yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 2.0,
             "beta_slow": 0.25}
     return [
-        # Wavelengths 6.3, 16.7, 44, 118: below 24 / 3.5, between, and above 24 / 1, so each band has its frequency.
         make("llama_llama3_rope", llama_config(
             "llama", attention_bias=True, mlp_bias=True, rope_theta=50.0, head_dim=8,
-            rope_scaling={"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 3.5,
-                          "original_max_position_embeddings": 24}), others=[plain, {"rms_norm_eps": 1e-2}]),
+            rope_scaling=llama3), others=[plain, {"rms_norm_eps": 1e-2}]),
+        make("llama_rope_parameters", renamed, length=10, others=[
+            {"rope_parameters": {**renamed["rope_parameters"], "rope_theta": 10000.0}},
+            {"rope_parameters": {"rope_type": "default", "rope_theta": 50.0}}]),
         make("llama_linear_rope_tied", llama_config(
             "llama", tie_word_embeddings=True, num_key_value_heads=1,
             hidden_size=24, rope_scaling={"type": "linear", "factor": 2.5}), others=[plain]),
@@ -215,4 +275,6 @@ def variants():
         make("gpt2_no_prefix", gpt2_config(n_inner=24), forward=functools.partial(gpt2, prefix="")),
         make("gpt2_scaled_by_layer", gpt2_config(scale_attn_by_inverse_layer_idx=True, n_layer=3),
              forward=gpt2, others=[{"scale_attn_by_inverse_layer_idx": False}]),
+        make("opt", opt_config(), forward=opt, others=[{"activation_function": "gelu"}]),
+        make("opt_post_norm_projected", opt_config(do_layer_norm_before=False, word_embed_proj_dim=12), forward=opt),
     ]
