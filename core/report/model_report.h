@@ -17,6 +17,7 @@ struct LayerCost {
     std::string kind;
     std::string form;  ///< of linear operators and attentions: "dense", "factors", ..., "exact", "window"
     std::string role;  ///< "q", "qkv", "up", ... or ""
+    std::int64_t rank = 0; ///< of a linear operator that is not dense; 0 elsewhere
     int block = -1;
     std::vector<std::int64_t> inputShape, outputShape; ///< one sample: [tokens, features]
     std::uint64_t parameters = 0;
