@@ -9,16 +9,17 @@ models/<variant>/golden.npz         float32, computed in float64 from those floa
   pixel_values [n,3,H,W] or input_ids [n,T] int64; BERT-style also token_type_ids, attention_mask [n,T] int64
   logits (output where the checkpoint ends in an embedding)
   block.<i>      output of block i, [n,T,d]; Swin numbers the blocks through all stages, [n,rows*columns,C]
-  attn.<i>       softmax of block i, [n,heads,T,T]; Swin [n*windows,heads,M*M,M*M], padded windows included
+  attn.<i>       softmax of block i, [n,heads,T,T]; Swin [n*windows,heads,M*M,M*M]: the windows of a
+                 sample from left to right, then down, after roll and padding (padded keys included)
   in.<name>      input of the linear layer whose weight is <name>.weight (the output head is always in.lm_head or
-                 in.<decoder>, tied or not), [rows,features], rows sample-major; Swin's query, key, value and projection
-                 have their rows in window order: sample, window row, window column, row and column in the window
+                 in.<decoder>, tied or not), [n*T,features], sample-major; Swin's in the order of the image's tokens, without
+                 padding ([n*rows*columns,C]), whatever windows they go through
   hidden.final   after the last norm: [n,T,d]; only the normed row [n,d] where the norm follows the pooling (timm's
                  fc_norm, CLIP's post_layernorm); where there is no last norm, what the output head reads
 
 Padding (attention_mask 0) is at the end of the second sample only; real tokens come out as they do without it.
-The same models in float32 run by torch differ from these numbers by less than 1.3e-6 of the largest value of an array, while gelu
-and its tanh form differ by 5e-5: compare arrays to 2e-5 of their largest value.
+Run in float32 by torch, the same models differ from these numbers by less than 1.3e-6 of the largest value of an array;
+gelu and its tanh form differ by 5e-5 of it. Compare to 2e-5 of the largest value.
 
 Weights, biases and norms are drawn so that each matters. Before a folder is written the script asserts that every
 tensor, and every option listed beside the variant, changes some recorded number.

@@ -69,9 +69,10 @@ class Net:
             raise ValueError(f"{name} is recorded twice")
         self.record[name] = value.detach()
 
-    def linear(self, name, x, out, bias=True, weight=None):
-        """x W^T + b; `weight` is given where a tied tensor takes the place of <name>.weight."""
-        self.keep("in." + name, x.reshape(-1, x.shape[-1]))
+    def linear(self, name, x, out, bias=True, weight=None, seen=None):
+        """x W^T + b; `weight` is given where a tied tensor takes the place of <name>.weight, `seen` where the rows to
+        record are those of x in another order."""
+        self.keep("in." + name, (x if seen is None else seen).reshape(-1, x.shape[-1]))
         if weight is None:
             weight = self.tensor(name + ".weight", (out, x.shape[-1]), "matrix")
         y = x @ weight.T

@@ -85,13 +85,13 @@ class Names:
         self.fc1, self.fc2 = ("intermediate.dense", "output.dense") if hf else ("mlp.fc1", "mlp.fc2")
 
 
-def window_attention(net, names, name, number, x, heads, window, mask, layout):
-    """Attention in each window, with the bias of relative positions: [n * windows, M, c]."""
+def window_attention(net, names, name, number, x, seen, heads, window, mask, layout):
+    """Attention in each window, with the bias of relative positions: [n * windows, M, c]. `seen`: x before windows."""
     count, length, c = x.shape
     if names.hf:
-        q, k, v = (net.linear(f"{name}attention.self.{part}", x, c) for part in ("query", "key", "value"))
+        q, k, v = (net.linear(f"{name}attention.self.{part}", x, c, seen=seen) for part in ("query", "key", "value"))
     else:
-        q, k, v = net.linear(name + "attn.qkv", x, 3 * c).chunk(3, -1)
+        q, k, v = net.linear(name + "attn.qkv", x, 3 * c, seen=seen).chunk(3, -1)
     q, k, v = (t.reshape(count, length, heads, c // heads).transpose(1, 2) for t in (q, k, v))
     entries = (2 * window[0] - 1) * (2 * window[1] - 1)
     table = net.tensor(name + names.table + "relative_position_bias_table", (entries, heads), "relative_bias")
@@ -104,8 +104,7 @@ def window_attention(net, names, name, number, x, heads, window, mask, layout):
         scores = (scores.reshape(-1, windows, heads, length, length) + mask.unsqueeze(1)).reshape(scores.shape)
     weights = torch.softmax(scores, -1)
     net.keep(f"attn.{number}", weights)
-    y = (weights @ v).transpose(1, 2).reshape(count, length, c)
-    return net.linear(name + names.proj, y, c)
+    return (weights @ v).transpose(1, 2).reshape(count, length, c)
 
 
 def block(net, config, names, name, number, x, heads, odd, layout):
@@ -113,19 +112,19 @@ def block(net, config, names, name, number, x, heads, odd, layout):
     eps = config["layer_norm_eps"]
     window, shift = window_and_shift(config, odd, rows, columns, names.hf)
     back = (-shift[0], -shift[1])
-    y = net.layer_norm(name + names.norm1, x, eps)
-    y = torch.roll(pad(y, window), back, (1, 2)) if names.hf else pad(torch.roll(y, back, (1, 2)), window)
+    seen = net.layer_norm(name + names.norm1, x, eps)
+    y = torch.roll(pad(seen, window), back, (1, 2)) if names.hf else pad(torch.roll(seen, back, (1, 2)), window)
     tall, wide = y.shape[1:3]
     mask = shift_mask(tall, wide, window, shift)
     if mask is not None and layout == "timm_old":
         net.buffer(name + "attn_mask", mask.float().numpy())
-    y = window_attention(net, names, name, number, partition(y, window), heads, window, mask, layout)
+    y = window_attention(net, names, name, number, partition(y, window), seen, heads, window, mask, layout)
     y = merge(y, window, tall, wide)
     if names.hf:
         y = torch.roll(y, shift, (1, 2))[:, :rows, :columns]
     else:
         y = torch.roll(y[:, :rows, :columns], shift, (1, 2))
-    x = x + y
+    x = x + net.linear(name + names.proj, y, c)  # row by row, so it may follow the way back from the windows
     y = net.layer_norm(name + names.norm2, x, eps)
     y = ACTIVATIONS[config["hidden_act"]](net.linear(name + names.fc1, y, int(c * config["mlp_ratio"])))
     x = x + net.linear(name + names.fc2, y, c)
