@@ -12,8 +12,8 @@ models/<variant>/golden.npz         float32, computed in float64 from those floa
   attn.<i>       softmax of block i, [n,heads,T,T]; Swin [n*windows,heads,M*M,M*M]: the windows of a
                  sample from left to right, then down, after roll and padding (padded keys included)
   in.<name>      input of the linear layer whose weight is <name>.weight (the output head is always in.lm_head or
-                 in.<decoder>, tied or not), [n*T,features], sample-major; Swin's in the order of the image's tokens, without
-                 padding ([n*rows*columns,C]), whatever windows they go through
+                 in.<decoder>, tied or not), [n*T,features], sample-major; Swin's in the order of the image's tokens,
+                 without padding ([n*rows*columns,C]), whatever windows they go through
   hidden.final   after the last norm: [n,T,d]; only the normed row [n,d] where the norm follows the pooling (timm's
                  fc_norm, CLIP's post_layernorm); where there is no last norm, what the output head reads
 

@@ -194,8 +194,11 @@ def variants():
         make("timm_swin_old", timm_config([32, 32], [2, 2, 1], [2, 2, 4]), "timm_old", (32, 32)),
         # 6 x 6 tokens padded to 8 x 8 with shift, then 3 x 3 in one window of 3.
         make("timm_swin_padded", timm_config([24, 24], [2, 2], [2, 4]), "timm_new", (24, 24)),
-        # 10 x 6 tokens padded to 12 x 8; then 5 x 3: windows of 4 x 3, padded and shifted downwards only.
-        make("timm_swin_oblong", timm_config([40, 24], [2, 2], [1, 2]), "timm_new", (40, 24)),
+        # 4 x 8 tokens: timm shifts along the longer side alone, transformers not at all.
+        make("timm_swin_oblong", timm_config([16, 32], [2], [2]), "timm_new", (16, 32)),
+        make("hf_swin_oblong", hf_config([16, 32], [2], [2]), "hf", (16, 32)),
+        # 3 x 6 tokens: windows of 3 x 4, padded and shifted along the longer side.
+        make("timm_swin_oblong_window", timm_config([12, 24], [2], [2]), "timm_new", (12, 24)),
         make("hf_swin", hf_config(32, [2, 2], [2, 4]), "hf", (32, 32)),
         # 7 x 7 tokens padded to 8 x 8 with shift; the merge pads to 8 x 8 and leaves 4 x 4.
         make("hf_swin_padded", hf_config(28, [2, 1], [2, 2]), "hf", (28, 28)),
