@@ -264,6 +264,7 @@ std::string_view familyName(Family family) noexcept
     case Family::Gpt2: return "gpt2";
     case Family::Opt: return "opt";
     case Family::Bert: return "bert";
+    case Family::Swin: return "swin";
     }
     return "unknown";
 }

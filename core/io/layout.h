@@ -11,7 +11,7 @@ namespace tamis::io {
 struct TensorEntry;
 struct ModelConfig;
 
-enum class Family { Unknown, TimmVit, HfVit, Llama, Mistral, Qwen2, Qwen3, Gpt2, Opt, Bert };
+enum class Family { Unknown, TimmVit, HfVit, Llama, Mistral, Qwen2, Qwen3, Gpt2, Opt, Bert, Swin };
 std::string_view familyName(Family family) noexcept; ///< "timm-vit", "hf-vit", "llama", ..., "unknown"
 
 enum class Role { Query, Key, Value, QueryKeyValue, Output, Up, Gate, Down, Patch, Embedding, Position, Head, Other };

@@ -7,6 +7,7 @@
 #include "core/nn/attention_op.h"
 #include "core/nn/linear_op.h"
 #include "core/nn/model_spec.h"
+#include "core/nn/tensor_source.h"
 
 #include <functional>
 #include <memory>
@@ -63,8 +64,6 @@ public:
     virtual void finalHidden(std::size_t sample, kernels::ConstRows x);            ///< after the last norm
 };
 
-class TensorSource;
-
 class Model {
 public:
     /// Throws Error{UnsupportedFeature (unknown family, refused option), MalformedFile (missing tensor, shape against
@@ -101,35 +100,28 @@ public:
     void check(const Sample& sample) const;
     /// output [outputRows, outputWidth].
     void run(const Sample& sample, kernels::Rows output, Scratch& scratch, std::size_t index = 0, Observer* observer = nullptr) const;
-    /// Up to the last norm: [tokens, width]; decoders: apply head() to rows of it in slices to bound memory.
+    /// Up to the last norm: [hiddenTokens, width]; decoders: runHead on slices of it bounds memory.
     void runHidden(const Sample& sample, kernels::Rows hidden, Scratch& scratch, std::size_t index = 0, Observer* observer = nullptr) const;
+
+    std::int64_t hiddenTokens(const Sample& sample) const; ///< rows of runHidden's result (Swin: of the last stage)
 
     // The stages of run(), for labs that change tokens between blocks.
     std::int64_t embeddedTokens(const Sample& sample) const;
     void embed(const Sample& sample, kernels::Rows x, Scratch& scratch) const;   ///< x [embeddedTokens, width]
     void runBlock(int block, kernels::Rows x, Scratch& scratch, std::size_t index = 0, Observer* observer = nullptr) const; ///< in place
+    /// features: pooled, or one row a token. Distilled models: the class and the distillation token.
+    void runHead(kernels::ConstRows features, kernels::Rows output, Scratch& scratch, std::size_t index = 0, Observer* observer = nullptr) const;
+
+    struct Content; ///< model_content.h
 
 private:
-    struct Content;
     explicit Model(std::shared_ptr<const Content> content);
     std::shared_ptr<const Content> m_content;
-    friend class ModelBuilder;
 };
 
 /// Outputs of all samples, in order: samples in parallel when there are enough of them, each sample's operators in parallel
 /// otherwise. Bit-identical whatever the number of threads. Throws Error{Cancelled, InvalidParameter}.
 std::vector<tensor::Matrix<float>> runBatch(const Model& model, std::span<const Sample> samples, const RunContext& context = {},
                                             Observer* observer = nullptr);
-
-/// Where a model's tensors come from.
-class TensorSource {
-public:
-    virtual ~TensorSource() = default;
-    virtual bool has(std::string_view tensor) const = 0;
-    /// Decoded, row-major; the shape that the source has. Throws what reading throws.
-    virtual std::vector<float> values(std::string_view tensor, std::vector<std::int64_t>& shape) const = 0;
-    virtual std::vector<std::int64_t> shape(std::string_view tensor) const = 0;
-    virtual std::vector<std::string> names() const = 0;
-};
 
 } // namespace tamis::nn

@@ -45,7 +45,11 @@ struct AttentionSpec {
     bool qkvBias = false, outputBias = false;
     NormSpec queryKeyNorm{NormKind::None}; ///< over a head's features
     RopeSpec rope;
-    std::int64_t window = 0, shift = 0; ///< Swin; window 0: attention over all tokens
+    std::int64_t window = 0, shift = 0; ///< Swin, in rows of the grid; window 0: attention over all tokens
+    std::int64_t windowAcross = 0, shiftAcross = -1; ///< in columns; 0 and -1: as in rows
+    std::int64_t windowColumns() const noexcept { return windowAcross > 0 ? windowAcross : window; }
+    std::int64_t shiftColumns() const noexcept { return shiftAcross >= 0 ? shiftAcross : shift; }
+    bool shiftBeforePadding = false;    ///< Swin of timm; Hugging Face pads the grid to whole windows first
 };
 
 struct MlpSpec {

@@ -2,11 +2,13 @@
 #pragma once
 // Memory for the intermediate activations of one forward pass: taken in stack order, reused pass after pass, so that
 // nothing is allocated in the token loop once the first pass has shown how much is needed.
+#include "core/base/run_context.h"
 #include "core/kernels/packed_matrix.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace tamis::nn {
@@ -15,7 +17,8 @@ namespace tamis::nn {
 /// at a time) or are already one of many workers (a batch).
 class Scratch {
 public:
-    explicit Scratch(bool parallel = true) : m_parallel(parallel) {}
+    explicit Scratch(bool parallel = true, RunContext context = {}) : m_parallel(parallel), m_context(std::move(context)) {}
+    const RunContext& context() const noexcept { return m_context; } ///< models look for a stop between operators
     bool parallel() const noexcept { return m_parallel; }
     std::size_t peakFloats() const noexcept { return m_peak; } ///< most floats in use at once so far
 
@@ -44,6 +47,7 @@ private:
     std::vector<Block> m_blocks;
     std::size_t m_block = 0, m_used = 0, m_live = 0, m_peak = 0;
     bool m_parallel;
+    RunContext m_context;
 };
 
 } // namespace tamis::nn

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/nn/tensor_source.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+namespace tamis::nn {
+
+bool hasOperator(const TensorSource& source, const std::string& name)
+{
+    for (const char* form : {".weight", ".lowrank_b", ".tiled_weight", ".tiled_b"})
+        if (source.has(name + form))
+            return true;
+    return false;
+}
+
+std::int64_t operatorOutputs(const TensorSource& source, const std::string& name, std::int64_t expected)
+{
+    for (const char* form : {".weight", ".lowrank_b"})
+        if (source.has(name + form)) {
+            const auto shape = source.shape(name + form, {expected, 1});
+            return shape.empty() ? 0 : shape[0];
+        }
+    for (const char* form : {".tiled_weight", ".tiled_b"})
+        if (source.has(name + form)) {
+            const auto shape = source.shape(name + form, {1, expected, 1});
+            return shape.size() < 2 ? 0 : shape[0] * shape[1];
+        }
+    return 0;
+}
+
+bool CheckpointSource::has(std::string_view tensor) const
+{
+    return m_checkpoint.find(tensor) != nullptr;
+}
+
+std::vector<std::int64_t> CheckpointSource::shape(std::string_view tensor, const std::vector<std::int64_t>&) const
+{
+    return m_checkpoint.find(tensor)->shape;
+}
+
+std::vector<float> CheckpointSource::values(std::string_view tensor, const std::vector<std::int64_t>&) const
+{
+    return m_checkpoint.readFloats(*m_checkpoint.find(tensor));
+}
+
+std::string CheckpointSource::subject() const
+{
+    return m_checkpoint.path().string();
+}
+
+namespace {
+/// SplitMix64 (Steele et al. 2014): any start gives an independent-looking stream, for a handful of operations a number.
+std::uint64_t nextRandom(std::uint64_t& state)
+{
+    std::uint64_t z = state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+} // namespace
+
+RandomSource RandomSource::timmVit(std::uint64_t seed)
+{
+    return {seed, {"cls_token", "pos_embed", "patch_embed.proj.weight", "patch_embed.proj.bias", "attn.qkv.weight", "attn.qkv.bias", "attn.proj.weight",
+                   "attn.proj.bias", "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "norm1.weight", "norm1.bias", "norm2.weight", "norm2.bias",
+                   "norm.weight", "norm.bias", "head.weight", "head.bias"}};
+}
+
+RandomSource RandomSource::llama(std::uint64_t seed)
+{
+    return {seed, {"embed_tokens.weight", "lm_head.weight", "_proj.weight", "layernorm.weight", "model.norm.weight"}};
+}
+
+bool RandomSource::has(std::string_view tensor) const
+{
+    const auto endsHere = [&](const std::string& ending) {
+        return tensor.ends_with(ending) && (tensor.size() == ending.size() || ending[0] == '_' || std::string_view("._").find(tensor[tensor.size() - ending.size() - 1]) != std::string_view::npos);
+    };
+    return std::any_of(m_endings.begin(), m_endings.end(), endsHere) && !tensor.ends_with("fc_norm.weight") && !tensor.ends_with("attn.norm.weight") &&
+           !tensor.ends_with("mlp.norm.weight");
+}
+
+std::vector<std::int64_t> RandomSource::shape(std::string_view, const std::vector<std::int64_t>& expected) const
+{
+    return expected;
+}
+
+std::vector<float> RandomSource::values(std::string_view tensor, const std::vector<std::int64_t>& shape) const
+{
+    std::size_t count = 1;
+    for (const std::int64_t d : shape)
+        count *= static_cast<std::size_t>(d);
+    const bool isNorm = shape.size() == 1 && tensor.ends_with(".weight");
+    const double inputs = shape.size() > 1 ? static_cast<double>(count) / static_cast<double>(shape[0]) : 1;
+    const double spread = isNorm ? 0.1 : shape.size() > 1 ? 1 / std::sqrt(inputs) : 0.02;
+    std::uint64_t state = m_seed;
+    for (const char c : tensor)
+        state = (state ^ static_cast<unsigned char>(c)) * 0x100000001b3u; // FNV-1a
+    std::vector<float> values(count);
+    for (float& v : values) { // a sum of four uniform halves of a word: mean 0, variance 1, good enough to fill weights
+        const std::uint64_t bits = nextRandom(state);
+        double sum = 0;
+        for (int i = 0; i < 4; ++i)
+            sum += static_cast<double>((bits >> (16 * i)) & 0xffff) / 65536.0 - 0.5;
+        v = static_cast<float>((isNorm ? 1.0 : 0.0) + spread * sum * std::sqrt(3.0));
+    }
+    return values;
+}
+
+} // namespace tamis::nn
