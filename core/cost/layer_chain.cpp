@@ -85,10 +85,10 @@ private:
     const nn::ModelSpec& m_spec;
     const CostOptions& m_options;
     LayerChain m_chain;
-    std::vector<bool> m_named;          ///< which of the options' names were met
-    std::vector<std::string> m_met;     ///< operator names of the chain
+    std::vector<bool> m_named;            ///< which of the options' names were met
+    std::vector<std::string> m_met;       ///< operator names of the chain
     std::int64_t m_rows = 0, m_width = 0; ///< of the residual stream
-    Id m_x = 0;                         ///< the residual stream
+    Id m_x = 0;                           ///< the residual stream
 };
 
 // Steps
@@ -121,7 +121,8 @@ std::string ChainBuilder::operatorName(const Place& place, std::int64_t in, std:
 {
     for (std::size_t i = 0; i < m_options.names.size(); ++i) {
         const auto& shape = m_options.names[i];
-        if (m_named[i] || shape.layer != place.block || shape.role != place.role || shape.in != in || shape.out != out)
+        const bool fits = (shape.in == 0 || shape.in == in) && (shape.out == 0 || shape.out == out);
+        if (m_named[i] || shape.layer != place.block || shape.role != place.role || !fits)
             continue;
         m_named[i] = true;
         return shape.name;
@@ -234,8 +235,6 @@ void ChainBuilder::embedImage()
     }
     const std::int64_t read = patch.prefixTokens + (patch.positions ? patches + (patch.positionsOnPrefix ? patch.prefixTokens : 0) : 0);
     positions(m_rows, countOf({table + patch.prefixTokens, m_width}), read);
-    if (patch.norm)
-        norm("patchNorm", -1, m_spec.blocks.empty() ? nn::NormSpec{} : m_spec.blocks.front().norm, m_rows, m_width, m_x, m_x);
 }
 
 void ChainBuilder::embedText()
@@ -267,8 +266,6 @@ void ChainBuilder::embedText()
     const std::int64_t table = text.learnedPositions ? checked(text.maxPositions, 0, "positions") + checked(text.positionOffset, 0, "position offset") : 0;
     const std::int64_t types = checked(text.tokenTypes, 0, "token types");
     positions(m_rows, countOf({table + types, m_width}), (text.learnedPositions ? m_rows : 0) + std::min(types, m_rows));
-    if (text.embeddingNorm)
-        norm("embeddingNorm", -1, m_spec.blocks.empty() ? nn::NormSpec{} : m_spec.blocks.front().norm, m_rows, m_width, m_x, m_x);
 }
 
 // A block
@@ -309,9 +306,12 @@ void ChainBuilder::attend(int index, const Ids& qkv, Id mixed)
     layer.inputShape = {m_rows, (attention.heads + 2 * attention.keyValueHeads) * attention.headDim};
     layer.outputShape = {m_rows, attention.heads * attention.headDim};
     layer.macs = countOf({2, static_cast<std::int64_t>(pairs), attention.heads, attention.headDim});
-    if (attention.window > 0)
-        layer.parameters = countOf({2 * attention.window - 1, 2 * attention.window - 1, attention.heads});
     std::uint64_t liveFloats = 0;
+    if (attention.window > 0) { // queries, keys, values and results gathered window by window
+        const std::int64_t window = checked(attention.window, 1, "window");
+        layer.parameters = countOf({2 * window - 1, 2 * window - 1, attention.heads});
+        liveFloats = countOf({4, static_cast<std::int64_t>(pairs / countOf({window, window})), attention.heads, attention.headDim});
+    }
     if (const auto form = m_options.attentions.find(index); form != m_options.attentions.end()) {
         layer.form = form->second.form;
         layer.parameters = form->second.parameters;
@@ -320,9 +320,9 @@ void ChainBuilder::attend(int index, const Ids& qkv, Id mixed)
     }
     layer.weightBytes = layer.weightReadBytes = weightBytes(layer.parameters);
     const Id query = *qkv.begin(), key = *(qkv.begin() + 1), value = *(qkv.begin() + 2);
+    if (liveFloats > 0)
+        touch(buffer(blockName(index, "attention scratch"), 1, static_cast<std::int64_t>(liveFloats)));
     if (m_options.fused) {
-        if (liveFloats > 0)
-            touch(buffer(blockName(index, "attention scratch"), 1, static_cast<std::int64_t>(liveFloats)));
         step(std::move(layer), {query, key, value}, {mixed});
     } else {
         // scores written by one product, read and overwritten by the softmax, read by the other product
@@ -343,25 +343,27 @@ void ChainBuilder::mlp(int index)
         norm(blockName(index, "mlpNorm"), index, spec.norm, m_rows, m_width, m_x, input);
     }
     const Id up = buffer(blockName(index, "up"), m_rows, hidden);
-    linear({blockName(index, "up"), index, io::Role::Up}, m_rows, m_width, hidden, spec.mlp.bias, {input}, {up});
+    const Place upPlace{blockName(index, "up"), index, io::Role::Up};
     const std::string activation = blockName(index, "activation");
-    const Place down{blockName(index, "down"), index, io::Role::Down};
-    Id result = up;
-    if (spec.mlp.gated) {
-        result = buffer(blockName(index, "gate"), m_rows, hidden);
-        const Place gate{blockName(index, "gate"), index, io::Role::Gate};
+    if (spec.mlp.gated) { // activation(gate x) first, multiplied into up x
+        const Id gate = buffer(blockName(index, "gate"), m_rows, hidden);
+        linear({blockName(index, "gate"), index, io::Role::Gate}, m_rows, m_width, hidden, spec.mlp.bias, {input}, {gate});
+        if (m_options.fused) {
+            pointwise(activation, "activation", index, m_rows, hidden, 0, {}, {});
+            linear(upPlace, m_rows, m_width, hidden, spec.mlp.bias, {input, gate}, {up});
+        } else { // the activation in place, and the product of the two
+            linear(upPlace, m_rows, m_width, hidden, spec.mlp.bias, {input}, {up});
+            pointwise(activation, "activation", index, m_rows, hidden, 0, {gate, gate, up}, {gate, up});
+        }
+    } else {
+        linear(upPlace, m_rows, m_width, hidden, spec.mlp.bias, {input}, {up});
         if (m_options.fused)
-            linear(gate, m_rows, m_width, hidden, spec.mlp.bias, {input, up}, {result});
+            pointwise(activation, "activation", index, m_rows, hidden, 0, {}, {});
         else
-            linear(gate, m_rows, m_width, hidden, spec.mlp.bias, {input}, {result});
+            pointwise(activation, "activation", index, m_rows, hidden, 0, {up}, {up});
     }
-    if (m_options.fused)
-        pointwise(activation, "activation", index, m_rows, hidden, 0, {}, {});
-    else if (spec.mlp.gated) // the activation in place, then the product
-        pointwise(activation, "activation", index, m_rows, hidden, 0, {result, result, up}, {result, result});
-    else
-        pointwise(activation, "activation", index, m_rows, hidden, 0, {result}, {result});
-    addBranch(down, hidden, spec.mlp.bias, result, spec.layerScale);
+    const Place down{blockName(index, "down"), index, io::Role::Down};
+    addBranch(down, hidden, spec.mlp.bias, up, spec.layerScale);
     if (spec.postNorm)
         norm(blockName(index, "mlpNorm"), index, spec.norm, m_rows, m_width, m_x, m_x);
 }
@@ -429,7 +431,6 @@ ChainBuilder::Id ChainBuilder::pooled()
     touch(m_x);
     layer.activationBytes = countOf({all ? m_rows : rows, m_width, m_options.activationBytes});
     step(std::move(layer), {}, {pooled});
-    norm("poolNorm", -1, m_spec.poolNorm, rows, width, pooled, pooled);
     return pooled;
 }
 
@@ -451,27 +452,18 @@ void ChainBuilder::head(Id input, std::int64_t rows, std::int64_t width)
 void ChainBuilder::output()
 {
     norm("finalNorm", -1, m_spec.finalNorm, m_rows, m_width, m_x, m_x);
-    std::int64_t rows = m_rows, width = m_width;
-    Id input = m_x;
-    if (m_spec.text.embeddingWidth > 0 && !m_spec.vision()) {
-        width = m_spec.text.embeddingWidth;
-        input = buffer("projected", rows, width);
-        linear({"projectOut"}, rows, m_width, width, false, {m_x}, {input});
-    }
-    const bool pools = m_spec.vision() ? m_spec.pool != nn::Pool::None
-                                       : m_spec.task == nn::Task::SequenceClassification || m_spec.pooler;
-    if (pools) {
-        input = pooled();
-        rows = m_spec.distillationHead ? 2 : 1;
-        width = m_spec.pool == nn::Pool::ClassAndMean ? 2 * m_width : m_width;
-    }
-    if (m_spec.pooler || m_spec.task == nn::Task::MaskedLanguage) { // MaskedLanguage: the head's own layer before the product
-        const Id transformed = buffer("transformed", rows, width);
-        linear({m_spec.pooler ? "pooler" : "transform"}, rows, width, width, true, {input}, {transformed});
-        if (!m_spec.pooler && !m_spec.blocks.empty())
-            norm("transformNorm", -1, m_spec.blocks.front().norm, rows, width, transformed, transformed);
+    const bool pools = m_spec.pool != nn::Pool::None;
+    Id input = pools ? pooled() : m_x;
+    const std::int64_t rows = !pools ? m_rows : m_spec.distillationHead ? 2 : 1;
+    std::int64_t width = m_spec.pool == nn::Pool::ClassAndMean ? 2 * m_width : m_width;
+    if (m_spec.pooler) { // BERT's pooler, a masked-language head's own layer, or OPT's projection back to the embedding's width
+        const std::int64_t narrow = m_spec.text.embeddingWidth, out = narrow ? narrow : width;
+        const Id transformed = buffer("transformed", rows, out);
+        linear({"transform"}, rows, width, out, narrow == 0, {input}, {transformed});
         input = transformed;
+        width = out;
     }
+    norm("poolNorm", -1, m_spec.poolNorm, rows, width, input, input);
     head(input, rows, width);
 }
 

@@ -35,8 +35,8 @@ struct CostOptions {
     std::int64_t weightBytes = 4, activationBytes = 4; ///< of one number, in memory
     std::int64_t cacheBytes = 2;                       ///< of one number of the key-value cache
     report::Ceilings ceilings;                         ///< gflops 0: no prediction
-    /// The operators' names; matched to the chain by block, role and shape. Operators without one get a general name
-    /// ("blocks.3.up").
+    /// The operators' names; matched to the chain by block, role and shape (a side of 0 fits any), each to the first operator
+    /// in execution order that has none. Operators without one get a general name ("blocks.3.up").
     std::vector<nn::OperatorShape> names;
     std::map<std::string, OperatorForm> operators; ///< by name
     std::map<int, AttentionForm> attentions;       ///< by block

@@ -47,6 +47,7 @@ ModelSpec swin(std::int64_t width, std::vector<int> depths, std::vector<std::int
     spec.patch.gridHeight = spec.patch.gridWidth = 56;
     spec.patch.positions = false;
     spec.patch.norm = true;
+    spec.preNorm.kind = NormKind::LayerNorm;
     spec.pool = Pool::Mean;
     spec.classes = 1000;
     spec.headBias = true;
@@ -55,7 +56,7 @@ ModelSpec swin(std::int64_t width, std::vector<int> depths, std::vector<std::int
         for (int i = 0; i < depths[stage]; ++i) {
             BlockSpec block = biasedBlock(width, heads[stage], 4 * width, true);
             block.gridHeight = block.gridWidth = grid;
-            block.attention.window = block.attention.windowAcross = 7;
+            block.attention.window = 7;
             block.attention.shift = i % 2 == 1 && grid > 7 ? 3 : 0;
             block.mergeAfter = i + 1 == depths[stage] && stage + 1 < depths.size();
             spec.blocks.push_back(block);
@@ -105,6 +106,7 @@ ModelSpec bertLike(std::int64_t width, std::int64_t depth, std::int64_t heads)
     spec.task = Task::TextFeatures;
     spec.text.tokenTypes = 2;
     spec.text.learnedPositions = spec.text.embeddingNorm = true;
+    spec.preNorm.kind = NormKind::LayerNorm;
     spec.finalNorm.kind = NormKind::None;
     spec.pool = Pool::ClassToken;
     spec.pooler = true;
@@ -236,9 +238,22 @@ ModelSpec opt350M()
 {
     ModelSpec spec = optLike(1024, 24, 16);
     spec.text.embeddingWidth = 512;
+    spec.pooler = true; // back to that width before the head
     spec.finalNorm.kind = NormKind::None;
     for (auto& block : spec.blocks)
         block.postNorm = true;
+    return spec;
+}
+
+ModelSpec bertBaseMasked()
+{
+    ModelSpec spec = bertBase();
+    spec.architecture = "BertForMaskedLM";
+    spec.task = Task::MaskedLanguage;
+    spec.pool = Pool::None;
+    spec.poolNorm.kind = NormKind::LayerNorm;
+    spec.text.tiedHead = spec.headBias = true;
+    spec.classes = spec.text.vocabulary;
     return spec;
 }
 

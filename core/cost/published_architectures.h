@@ -45,6 +45,7 @@ nn::ModelSpec gpt2Xl();
 nn::ModelSpec opt125M();
 nn::ModelSpec opt350M(); ///< embeddings narrower than the model, norms after the branches
 nn::ModelSpec bertBase(); ///< BertModel: with the pooler, no head
+nn::ModelSpec bertBaseMasked(); ///< BertForMaskedLM: its head shares the embedding's matrix
 nn::ModelSpec bertLarge();
 
 } // namespace tamis::cost

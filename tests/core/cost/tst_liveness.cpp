@@ -122,14 +122,14 @@ private slots:
     }
     void gatedMlpByHand()
     {
-        // LLaMA-2-7B, 1,024 tokens: residual, normed copy, up and gate (hidden 11,008) together at the gate product;
+        // LLaMA-2-7B, 1,024 tokens: residual, normed copy, up and gate (hidden 11,008) together at the up product;
         // the logits (32,000 a token) beside the residual are more.
         const std::uint64_t n = 1024;
         const auto report = [&] { CostOptions o; o.tokens = 1024; return modelCost(llama2With7B(), o); }();
         QCOMPARE(report.peakActivationBytes, n * (4096 + 32000) * 4);
         QCOMPARE(report.peakAt, std::string("head"));
         for (const auto& point : report.memory)
-            if (point.at == "blocks.3.gate")
+            if (point.at == "blocks.3.up")
                 QCOMPARE(point.liveBytes, n * (2 * 4096 + 2 * 11008) * 4);
     }
     void tiledAttentionGrowsLinearlyWithTheTokens()

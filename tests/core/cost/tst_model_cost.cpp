@@ -74,6 +74,7 @@ private slots:
         row("OPT-125M", opt125M, 125'239'296);
         row("OPT-350M", opt350M, 331'196'416);
         row("BERT-base", bertBase, 109'482'240);
+        row("BERT-base, masked language", bertBaseMasked, 109'514'298);
         row("BERT-large", bertLarge, 335'141'888);
     }
     void publishedParameters()
