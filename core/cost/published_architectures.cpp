@@ -56,7 +56,7 @@ ModelSpec swin(std::int64_t width, std::vector<int> depths, std::vector<std::int
         for (int i = 0; i < depths[stage]; ++i) {
             BlockSpec block = biasedBlock(width, heads[stage], 4 * width, true);
             block.gridHeight = block.gridWidth = grid;
-            block.attention.window = 7;
+            block.attention.window = block.attention.windowAcross = 7;
             block.attention.shift = i % 2 == 1 && grid > 7 ? 3 : 0;
             block.mergeAfter = i + 1 == depths[stage] && stage + 1 < depths.size();
             spec.blocks.push_back(block);
