@@ -13,7 +13,9 @@ std::int64_t elements(const std::vector<std::int64_t>& shape, const std::string&
     std::int64_t product = 1;
     for (const std::int64_t side : shape) {
         if (side <= 0 || product > std::numeric_limits<std::int64_t>::max() / side)
-            throw Error(ErrorCode::InvalidParameter, "a side of its shape is " + std::to_string(side) + ", expected a positive number of which the product fits 63 bits", name);
+            throw Error(ErrorCode::InvalidParameter, "a side of its shape is " + std::to_string(side) +
+                            ", expected positive sides with a product below 2^63",
+                        name);
         product *= side;
     }
     return product;
@@ -30,10 +32,13 @@ Parameter<T>& ParameterSet<T>::add(std::string name, std::vector<std::int64_t> s
     const std::int64_t size = elements(shape, name);
     if (!values.empty() && values.size() != static_cast<std::size_t>(size))
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(values.size()) + " values, expected " + std::to_string(size), name);
-    const std::int64_t rows = shape.size() == 1 ? 1 : shape[0];
+    std::size_t first = 0;
+    while (shape.size() - first > 2 && shape[first] == 1)
+        ++first;
+    const std::int64_t rows = shape.size() == 1 ? 1 : shape[first];
     tensor::Matrix<T> matrix(rows, size / rows);
     std::ranges::copy(values, matrix.data());
-    m_parameters.push_back({std::move(name), std::move(shape), std::move(matrix), tensor::Matrix<T>(rows, size / rows), decays});
+    m_parameters.push_back({std::move(name), std::move(shape), std::move(matrix), tensor::Matrix<T>(rows, size / rows), decays, 1.0});
     return m_parameters.back();
 }
 

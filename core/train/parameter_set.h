@@ -14,9 +14,12 @@ namespace tamis::train {
 template <class T> struct Parameter {
     std::string name;
     std::vector<std::int64_t> shape; ///< as in the checkpoint: [128, 3, 4, 4]
-    tensor::Matrix<T> values;        ///< [shape[0], the rest]; a vector is one row
+    /// [first, the rest] of the shape; a vector is one row. Leading sides of 1 are left out while more than two are left: a
+    /// position table [1, 257, 128] is [257, 128].
+    tensor::Matrix<T> values;
     tensor::Matrix<T> gradient;      ///< the same size; ParameterSet::zeroGradients() clears it, Tape::backward() adds
     bool decays = true;              ///< false: no weight decay (biases, norms, position tables)
+    double rate = 1;                 ///< times the learning rate: groups that learn faster, slower or (0) not at all
 };
 
 /// Owns its parameters; references to them stay valid as long as the set lives.
