@@ -137,7 +137,7 @@ struct CalibrationSet::Content {
     std::filesystem::path path;
     std::string subject;
     Hdf5Handle file; ///< closes itself under the lock
-    std::string modelSha256, inputs;
+    std::string modelSha256, inputs, inputsSha256;
     std::uint64_t tokens = 0;
     std::vector<std::string> names;
     std::map<std::string, std::int64_t, std::less<>> features;
@@ -160,6 +160,8 @@ std::shared_ptr<const CalibrationSet> CalibrationSet::open(const std::filesystem
         content->modelSha256 = readTextAttribute(content->file, "model_sha256", content->subject);
         content->inputs = readTextAttribute(content->file, "inputs", content->subject);
         content->tokens = readCountAttribute(content->file, "tokens", content->subject);
+        if (hasAttribute(content->file, "inputs_sha256", content->subject))
+            content->inputsSha256 = readTextAttribute(content->file, "inputs_sha256", content->subject);
         const Hdf5Handle sites = openGroup(content->file, "sites", content->subject);
         content->names = linkNames(sites, kMaximumSites, content->subject + ", sites");
         std::sort(content->names.begin(), content->names.end(), [](const auto& a, const auto& b) { return naturalLess(a, b); });
@@ -175,6 +177,7 @@ std::shared_ptr<const CalibrationSet> CalibrationSet::open(const std::filesystem
 const std::filesystem::path& CalibrationSet::path() const noexcept { return m_content->path; }
 const std::string& CalibrationSet::modelSha256() const noexcept { return m_content->modelSha256; }
 const std::string& CalibrationSet::inputs() const noexcept { return m_content->inputs; }
+const std::string& CalibrationSet::inputsSha256() const noexcept { return m_content->inputsSha256; }
 std::uint64_t CalibrationSet::tokens() const noexcept { return m_content->tokens; }
 const std::vector<std::string>& CalibrationSet::siteNames() const noexcept { return m_content->names; }
 
@@ -224,27 +227,42 @@ std::string CalibrationSet::sha256(const RunContext& context) const
 
 namespace {
 
+bool namesSite(const std::string& name)
+{
+    return !name.empty() && name != "." && name.size() <= kMaximumNameBytes && name.find_first_of(std::string_view("/\0", 2)) == std::string::npos;
+}
+
 /// What a reader would refuse is not written.
-void requireWritable(const std::vector<CalibrationSite>& sites, const std::string& subject)
+void requireWritable(const std::vector<CalibrationSite>& sites, const std::vector<CalibrationLink>& links, const std::string& subject)
 {
     std::set<std::string> names;
+    const auto fail = [&](const std::string& name, const std::string& message) {
+        throw Error(ErrorCode::InvalidParameter, message, siteSubject(subject, name));
+    };
+    const auto requireName = [&](const std::string& name) {
+        if (!namesSite(name))
+            fail(name, "cannot be the name of a site: expected a tensor's name without '/'");
+        if (!names.insert(name).second)
+            fail(name, "is there twice");
+    };
     for (const CalibrationSite& site : sites) {
-        const auto fail = [&](const std::string& message) { throw Error(ErrorCode::InvalidParameter, message, siteSubject(subject, site.name)); };
-        if (site.name.empty() || site.name == "." || site.name.size() > kMaximumNameBytes || site.name.find_first_of(std::string_view("/\0", 2)) != std::string::npos)
-            fail("cannot be the name of a site: expected a tensor's name without '/'");
-        if (!names.insert(site.name).second)
-            fail("is there twice");
+        requireName(site.name);
         const std::int64_t n = site.gram.rows();
         if (n == 0 || site.gram.cols() != n || static_cast<std::int64_t>(site.mean.size()) != n || (!site.samples.empty() && site.samples.cols() != n)
             || (!site.heldOut.empty() && site.heldOut.cols() != n))
-            fail("gram, mean, samples and heldout do not have the same number of features");
+            fail(site.name, "gram, mean, samples and heldout do not have the same number of features");
         if (site.count == 0)
-            fail("counts no token");
+            fail(site.name, "counts no token");
         try {
             requireGram(site.gram, siteSubject(subject, site.name));
         } catch (const Error& error) {
-            fail(error.message());
+            fail(site.name, error.message());
         }
+    }
+    for (const CalibrationLink& link : links) {
+        if (std::ranges::find(sites, link.target, &CalibrationSite::name) == sites.end())
+            fail(link.name, "is another name for '" + printableName(link.target) + "', which is not written");
+        requireName(link.name);
     }
 }
 
@@ -263,26 +281,37 @@ void writeSite(hid_t sites, const CalibrationSite& site, const std::string& subj
 
 } // namespace
 
-void writeCalibration(const std::filesystem::path& path, const std::string& modelSha256, const std::string& inputs, std::uint64_t tokens,
-                      const std::vector<CalibrationSite>& sites)
+void writeCalibration(const std::filesystem::path& path, const CalibrationHeader& header, const std::vector<CalibrationSite>& sites,
+                      const std::vector<CalibrationLink>& links)
 {
     const std::string subject = path.string();
-    requireWritable(sites, subject);
+    requireWritable(sites, links, subject);
     AtomicFile target(path);
     {
         const Hdf5Lock lock;
         Hdf5Handle file = createHdf5(target.temporaryPath(), subject);
         writeTextAttribute(file, "schema", "tamis.calibration/1", subject);
-        writeTextAttribute(file, "model_sha256", modelSha256, subject);
-        writeTextAttribute(file, "inputs", inputs, subject);
-        writeCountAttribute(file, "tokens", tokens, subject);
+        writeTextAttribute(file, "model_sha256", header.modelSha256, subject);
+        writeTextAttribute(file, "inputs", header.inputs, subject);
+        if (!header.inputsSha256.empty())
+            writeTextAttribute(file, "inputs_sha256", header.inputsSha256, subject);
+        writeCountAttribute(file, "tokens", header.tokens, subject);
         Hdf5Handle group = createGroup(file, "sites", subject);
         for (const CalibrationSite& site : sites)
             writeSite(group, site, siteSubject(subject, site.name));
+        for (const CalibrationLink& link : links)
+            if (H5Lcreate_hard(group, link.target.c_str(), group, link.name.c_str(), H5P_DEFAULT, H5P_DEFAULT) < 0)
+                failHdf5(ErrorCode::IoFailure, "writing failed", siteSubject(subject, link.name));
         if (!group.reset() || !file.reset())
             failHdf5(ErrorCode::IoFailure, "writing failed", subject);
     }
     target.commit();
+}
+
+void writeCalibration(const std::filesystem::path& path, const std::string& modelSha256, const std::string& inputs, std::uint64_t tokens,
+                      const std::vector<CalibrationSite>& sites)
+{
+    writeCalibration(path, {modelSha256, inputs, {}, tokens}, sites);
 }
 
 } // namespace tamis::io

@@ -34,6 +34,7 @@ public:
     const std::filesystem::path& path() const noexcept;
     const std::string& modelSha256() const noexcept;
     const std::string& inputs() const noexcept; ///< what the tokens are, in words
+    const std::string& inputsSha256() const noexcept; ///< of the samples; empty in files that do not say
     std::uint64_t tokens() const noexcept;
     const std::vector<std::string>& siteNames() const noexcept; ///< natural order
     /// Features of a site, or nullopt when there is none of that name.
@@ -49,7 +50,20 @@ private:
     std::unique_ptr<Content> m_content;
 };
 
-/// Writes a calibration file atomically (capture, tests).
+/// A site that is another name for one that is written: an HDF5 hard link.
+struct CalibrationLink {
+    std::string name, target;
+};
+
+struct CalibrationHeader {
+    std::string modelSha256, inputs;
+    std::string inputsSha256; ///< empty: not written
+    std::uint64_t tokens = 0;
+};
+
+/// Writes a calibration file atomically. Throws Error{InvalidParameter} for what a reader would refuse, Error{IoFailure}.
+void writeCalibration(const std::filesystem::path& file, const CalibrationHeader& header, const std::vector<CalibrationSite>& sites,
+                      const std::vector<CalibrationLink>& links = {});
 void writeCalibration(const std::filesystem::path& file, const std::string& modelSha256, const std::string& inputs,
                       std::uint64_t tokens, const std::vector<CalibrationSite>& sites);
 

@@ -203,6 +203,14 @@ bool hasLink(hid_t location, const std::string& name, const std::string& subject
     return there > 0;
 }
 
+bool hasAttribute(hid_t object, const char* name, const std::string& subject)
+{
+    const htri_t there = H5Aexists(object, name);
+    if (there < 0)
+        failHdf5(ErrorCode::MalformedFile, std::string("the attribute '") + name + "' cannot be looked up", subject);
+    return there > 0;
+}
+
 Hdf5Handle openGroup(hid_t location, const std::string& name, const std::string& subject)
 {
     return openObject(location, name, H5I_GROUP, subject);

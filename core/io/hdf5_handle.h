@@ -65,6 +65,8 @@ bool hasLink(hid_t location, const std::string& name, const std::string& subject
 Hdf5Handle openGroup(hid_t location, const std::string& name, const std::string& subject);
 Hdf5Handle openDataset(hid_t location, const std::string& name, const std::string& subject);
 
+/// False when the object has no attribute of that name.
+bool hasAttribute(hid_t object, const char* name, const std::string& subject);
 /// A scalar string attribute, of fixed or variable length, at most 64 KiB. Throws Error{MalformedFile} when it is missing or
 /// something else.
 std::string readTextAttribute(hid_t object, const char* name, const std::string& subject);

@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/plan/operator_content.h"
+#include "core/plan/plan_inputs.h"
 #include "core/plan/recipe.h"
 #include "core/plan/staging_directory.h"
 #include "core/plan/tensor_output.h"
@@ -24,30 +25,7 @@ const spectrum::Method& checkedMethod(const Plan& plan, const ExportOptions& opt
                     "found " + std::string(tensor::dtypeName(type)) + ", expected F32, F16 or BF16", "factorDType");
     if (options.maxShardBytes == 0)
         throw Error(ErrorCode::InvalidParameter, "expected at least 1 byte", "maxShardBytes");
-    if (const auto* method = spectrum::findMethod(plan.method))
-        return *method;
-    throw Error(ErrorCode::UnsupportedFeature, "found the method '" + plan.method + "', which this program does not have", "plan");
-}
-
-void requireSameFile(const char* what, const std::string& planned, const std::string& found)
-{
-    if (planned == found)
-        return;
-    throw Error(ErrorCode::InvalidParameter,
-                "found a " + std::string(what) + " with SHA-256 " + found + ", expected " +
-                    (planned.empty() ? "the plan to name one" : planned + ", with which the plan was made"),
-                "plan");
-}
-
-void requireInputs(const Plan& plan, const spectrum::Method& method, const spectrum::Inputs& inputs, const RunContext& context)
-{
-    requireSameFile("model", plan.modelSha256, inputs.checkpoint->sha256(context));
-    if (!method.needsCalibration)
-        return;
-    if (!inputs.calibration)
-        throw Error(ErrorCode::InvalidParameter, plan.method + " needs the calibration set that the plan was made with, found none",
-                    "plan");
-    requireSameFile("calibration set", plan.calibrationSha256, inputs.calibration->sha256(context));
+    return methodOf(plan);
 }
 
 OutputTensor unchanged(const io::TensorEntry& entry)

@@ -21,14 +21,17 @@ struct Measured {
 struct Quality {
     Measured top1, top5;             ///< fractions, with labels
     Measured perplexity, bitsPerByte; ///< with tokens; bits per byte only with text
-    std::uint64_t samples = 0, tokens = 0;
+    std::uint64_t samples = 0;       ///< with a label, or with scored tokens
+    std::uint64_t correct = 0;       ///< of them right at first guess, with labels
+    std::uint64_t tokens = 0;        ///< scored
 };
 
 /// Of the compressed against the uncompressed model, without labels.
 struct Fidelity {
     Measured agreement;   ///< top-1 agreement, fraction
     Measured kl;          ///< KL(dense || compressed), nats a prediction
-    Measured logitCosine;
+    Measured logitCosine;            ///< of the outputs, where these are features
+    std::uint64_t predictions = 0;   ///< rows of logits compared
 };
 
 struct LayerError {
@@ -63,7 +66,8 @@ struct EvaluationReport {
     std::vector<Prediction> predictions; ///< images only
     std::vector<std::string> classNames;
     std::uint64_t batches = 0;
-    double seconds = 0, baselineSeconds = 0;
+    double seconds = 0;              ///< of the whole evaluation
+    std::uint64_t mapSamples = 0;    ///< samples whose attention maps were compared
     std::vector<std::string> warnings;
 };
 

@@ -146,6 +146,25 @@ private slots:
         writeCalibration(path("again.h5"), "cafe", "some words", 77, sites);
         QCOMPARE(sha256OfFiles({path("again.h5")}), sha256OfFiles({path("round.h5")}));
     }
+    void sitesWithSeveralNames()
+    {
+        const std::vector<CalibrationSite> sites{site("q", 4), site("o", 3)};
+        writeCalibration(path("links.h5"), {"cafe", "words", "beef", 5}, sites, {{"k", "q"}, {"v", "q"}});
+        const auto set = CalibrationSet::open(path("links.h5"));
+        QCOMPARE(set->siteNames(), (std::vector<std::string>{"k", "o", "q", "v"}));
+        QCOMPARE(set->inputsSha256(), std::string("beef"));
+        QVERIFY(set->read("k").gram == sites[0].gram && set->read("v").samples == sites[0].samples);
+        writeCalibration(path("alone.h5"), {"cafe", "words", {}, 5}, sites);
+        QCOMPARE(CalibrationSet::open(path("alone.h5"))->inputsSha256(), std::string());
+        QVERIFY(std::filesystem::file_size(path("links.h5")) < std::filesystem::file_size(path("alone.h5")) + 2048); // names, no copies
+        const auto refused = [&](const std::vector<CalibrationLink>& links) {
+            return refusal([&] { writeCalibration(path("bad.h5"), {"", "", "", 1}, sites, links); }, ErrorCode::InvalidParameter);
+        };
+        QVERIFY(refused({{"k", "nobody"}}).endsWith("is another name for 'nobody', which is not written"));
+        QVERIFY(refused({{"o", "q"}}).endsWith("is there twice"));
+        QVERIFY(refused({{"a/b", "q"}}).contains("cannot be the name of a site"));
+        QVERIFY(!std::filesystem::exists(path("bad.h5")));
+    }
     void emptyTextsAndNoSites()
     {
         writeCalibration(path("empty.h5"), "", "", 0, {});
