@@ -152,6 +152,12 @@ void PlaceholderPanel::setText(const QString& text)
     setAccessibleDescription(text);
 }
 
+void PlaceholderPanel::setTitle(const QString& title)
+{
+    m_title->setText(title);
+    setAccessibleName(title);
+}
+
 void PlaceholderPanel::restyle()
 {
     const QIcon icon = themedIcon(m_iconName, Ink::MutedText);

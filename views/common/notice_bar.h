@@ -42,6 +42,7 @@ public:
     PlaceholderPanel(const QString& icon, const QString& title, const QString& text, QWidget* parent = nullptr);
     void setAction(const QString& text); ///< empty: no button
     void setText(const QString& text);
+    void setTitle(const QString& title);
 
 signals:
     void actionTriggered();

@@ -198,6 +198,26 @@ std::array<double, 3> Theme::viridis(double t)
     return rgb;
 }
 
+QColor Theme::sequentialColor(double t)
+{
+    const auto rgb = viridis(t);
+    return QColor::fromRgbF(static_cast<float>(rgb[0]), static_cast<float>(rgb[1]), static_cast<float>(rgb[2]));
+}
+
+QColor Theme::divergingColor(double t) const
+{
+    const double x = 2 * std::clamp(std::isfinite(t) ? t : 0.5, 0.0, 1.0) - 1;
+    const QColor middle = color(Ink::Panel), end = seriesColor(x < 0 ? 0 : 1);
+    const auto mix = [&](int a, int b) { return static_cast<int>(std::lround(a + std::abs(x) * (b - a))); };
+    return QColor(mix(middle.red(), end.red()), mix(middle.green(), end.green()), mix(middle.blue(), end.blue()));
+}
+
+QColor Theme::textOn(const QColor& ground) const
+{
+    const QColor light(pairOf(Ink::AccentText).light), dark(pairOf(Ink::AccentText).dark);
+    return contrastRatio(light, ground) > contrastRatio(dark, ground) ? light : dark;
+}
+
 QFont Theme::numberFont(const QFont& base)
 {
     QFont font = base; // DejaVu Sans and Noto Sans have digits of equal width

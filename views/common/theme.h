@@ -37,6 +37,11 @@ public:
     QPalette palette() const;
     /// The viridis map, t clamped to 0..1: red, green, blue in 0..1.
     static std::array<double, 3> viridis(double t);
+    static QColor sequentialColor(double t); ///< viridis
+    /// Blue at 0, the colour of an empty panel at 1/2, orange at 1; t clamped. Colour-blind readers tell the ends apart.
+    QColor divergingColor(double t) const;
+    /// Near white or near black, whichever stands out more on `ground`: at least 4.2 : 1 on any.
+    QColor textOn(const QColor& ground) const;
 
     static constexpr int kSpacing = 8;  ///< between controls, device-independent pixels
     static constexpr int kMargin = 10;  ///< of panels

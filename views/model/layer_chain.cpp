@@ -136,7 +136,7 @@ QString LayerChain::boxText(int index) const
     QString text = column.repeated ? tr("Blocks %1 to %2").arg(column.firstBlock).arg(column.lastBlock) : tr("Block %1").arg(column.firstBlock);
     text += QLatin1Char('\n') + tr("%1 each: %2").arg(measureTitle(m_measure), formatMeasure(m_measure, boxValue(index)));
     if (replaced > 0)
-        text += QLatin1Char('\n') + tr("%n operator(s) replaced", nullptr, replaced);
+        text += QLatin1Char('\n') + tr("Replaced operators: %1").arg(replaced);
     return text + QLatin1Char('\n') + (column.folded ? tr("Folded: Enter unfolds") : column.repeated ? tr("Enter shows every block") : tr("Enter folds"));
 }
 
