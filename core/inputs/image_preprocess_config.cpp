@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/inputs/image_preprocess_config.h"
 
-#include "core/base/error.h"
-#include "core/io/json_limits.h"
-
-#include <nlohmann/json.hpp>
+#include "core/inputs/json_fields.h"
 
 #include <algorithm>
 #include <cmath>
@@ -22,44 +19,11 @@ constexpr std::array<float, 3> kHalves{0.5F, 0.5F, 0.5F};
 constexpr std::array<float, 3> kImageNetMean{0.485F, 0.456F, 0.406F}, kImageNetStd{0.229F, 0.224F, 0.225F};
 constexpr std::array<float, 3> kClipMean{0.48145466F, 0.4578275F, 0.40821073F}, kClipStd{0.26862954F, 0.26130258F, 0.27577711F};
 
-/// The fields of one JSON object; every getter throws Error{MalformedFile} naming key, value and what was expected.
-class Fields {
+/// With the getters of image settings.
+class Fields : public JsonFields {
 public:
-    Fields(const json& object, const std::string& subject) : m_object(object), m_subject(subject) {}
+    using JsonFields::JsonFields;
 
-    [[noreturn]] void refuse(const std::string& key, const json& value, const std::string& expected,
-                             ErrorCode code = ErrorCode::MalformedFile) const
-    {
-        throw Error(code, key + " is " + io::quotedName(value.dump(-1, ' ', true, json::error_handler_t::replace)) + ", expected " + expected,
-                    m_subject);
-    }
-    /// Null counts as absent.
-    const json* find(const char* key) const
-    {
-        const auto field = m_object.find(key);
-        return field == m_object.end() || field->is_null() ? nullptr : &*field;
-    }
-    bool flag(const char* key, bool absent) const
-    {
-        const json* value = find(key);
-        if (value != nullptr && !value->is_boolean())
-            refuse(key, *value, "true or false");
-        return value != nullptr ? value->get<bool>() : absent;
-    }
-    double number(const char* key, double absent) const
-    {
-        const json* value = find(key);
-        if (value != nullptr && (!value->is_number() || !std::isfinite(value->get<double>())))
-            refuse(key, *value, "a number");
-        return value != nullptr ? value->get<double>() : absent;
-    }
-    std::string word(const char* key, const std::string& absent) const
-    {
-        const json* value = find(key);
-        if (value != nullptr && !value->is_string())
-            refuse(key, *value, "a text");
-        return value != nullptr ? value->get<std::string>() : absent;
-    }
     std::array<float, 3> colour(const char* key, const std::array<float, 3>& absent) const
     {
         const json* value = find(key);
@@ -91,10 +55,6 @@ public:
             return std::pair{side(key, (*value)[0]), side(key, (*value)[1])};
         return std::pair{side(key, *value), side(key, *value)};
     }
-
-private:
-    const json& m_object;
-    const std::string& m_subject;
 };
 
 json parsedObject(std::string_view text, const std::string& subject)
