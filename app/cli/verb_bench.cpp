@@ -13,6 +13,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <iterator>
 #include <thread>
 
 namespace tamis::cli {
@@ -50,9 +51,14 @@ bench::SpectrumBenchInputs spectrumInputs(const RunContext& context)
 
 void run(Console& console, const std::string& name)
 {
-    if (!name.empty() && name != "spectrum")
-        throw UsageError("bench: found '" + name + "', expected spectrum");
-    const auto results = bench::benchSpectrum(console.context(), spectrumInputs(console.context()));
+    if (!name.empty() && name != "spectrum" && name != "forward")
+        throw UsageError("bench: found '" + name + "', expected spectrum or forward");
+    std::vector<bench::BenchResult> results;
+    const auto append = [&](std::vector<bench::BenchResult> more) { std::move(more.begin(), more.end(), std::back_inserter(results)); };
+    if (name.empty() || name == "spectrum")
+        append(bench::benchSpectrum(console.context(), spectrumInputs(console.context())));
+    if (name.empty() || name == "forward")
+        append(bench::benchForward(console.context()));
     ordered_json document{{"schema", "tamis.bench/1"}, {"machine", machineJson()}, {"results", ordered_json::array()}};
     Table table({"measurement", "ours", "peer", "ratio", "unit", "of bound"});
     std::string notes;
@@ -83,7 +89,7 @@ Verb verbBench()
     return {"bench", "Measure this machine: ours against its peers, in one run",
             "  tamis-cli bench\n"
             "  tamis-cli bench spectrum --json bench.json",
-            [name](OptionSet& set) { set.positional("NAME", *name, "Which bench (spectrum); all without it", false); },
+            [name](OptionSet& set) { set.positional("NAME", *name, "Which bench (spectrum, forward); all without it", false); },
             [name](Console& console) { run(console, *name); }};
 }
 

@@ -33,4 +33,9 @@ struct SpectrumBenchInputs {
 /// Not beside other BLAS work: it changes the number of BLAS threads for the peer.
 std::vector<BenchResult> benchSpectrum(const RunContext& context, const SpectrumBenchInputs& inputs = {});
 
+/// Forward passes of random models shaped like vit20 (batch 1 and 32), ViT-B/16 and LLaMA-160M against PyTorch (the fastest
+/// of its ways, in a child process; without it the peer is NaN and its name says why). Best of a few passes; a minute or
+/// two. Throws Error{Cancelled}.
+std::vector<BenchResult> benchForward(const RunContext& context);
+
 } // namespace tamis::bench

@@ -329,37 +329,62 @@ void Model::runHead(ConstRows features, Rows output, Scratch& scratch, std::size
         output(0, j) = 0.5f * (output(0, j) + second(0, j));
 }
 
-std::vector<tensor::Matrix<float>> runBatch(const Model& model, std::span<const Sample> samples, const RunContext& context, Observer* observer)
-{
-    std::vector<tensor::Matrix<float>> outputs(samples.size());
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-        model.check(samples[i]);
-        outputs[i] = tensor::Matrix<float>(model.outputRows(samples[i]), model.outputWidth());
-    }
-    if (samples.size() < static_cast<std::size_t>(threadCount())) {
-        Scratch scratch(true, context);
-        for (std::size_t i = 0; i < samples.size(); ++i)
-            model.run(samples[i], outputs[i].view(), scratch, i, observer);
-        return outputs;
-    }
+struct ForwardPass::Workers {
+    const Model& model;
+    std::vector<tensor::Matrix<float>> outputs;
+    std::unique_ptr<Scratch> shared;              ///< of one sample after the other
     std::mutex mutex;
-    std::vector<std::unique_ptr<Scratch>> idle; // one a worker at a time
-    parallelFor(context, samples.size(), [&](std::size_t i) {
-        std::unique_ptr<Scratch> scratch;
-        {
-            const std::scoped_lock lock(mutex);
-            if (!idle.empty()) {
-                scratch = std::move(idle.back());
-                idle.pop_back();
-            }
-        }
-        if (!scratch)
-            scratch = std::make_unique<Scratch>(false, context);
-        model.run(samples[i], outputs[i].view(), *scratch, i, observer);
+    std::vector<std::unique_ptr<Scratch>> idle{}; ///< one a worker at a time
+    std::unique_ptr<Scratch> take()
+    {
+        const std::scoped_lock lock(mutex);
+        if (idle.empty())
+            return std::make_unique<Scratch>(false);
+        std::unique_ptr<Scratch> scratch = std::move(idle.back());
+        idle.pop_back();
+        return scratch;
+    }
+    void give(std::unique_ptr<Scratch> scratch)
+    {
         const std::scoped_lock lock(mutex);
         idle.push_back(std::move(scratch));
+    }
+};
+
+ForwardPass::ForwardPass(const Model& model) : m_workers(new Workers{model, {}, nullptr, {}}) {}
+ForwardPass::~ForwardPass() = default;
+
+const std::vector<tensor::Matrix<float>>& ForwardPass::run(std::span<const Sample> samples, const RunContext& context, Observer* observer)
+{
+    Workers& w = *m_workers;
+    w.outputs.resize(samples.size());
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+        w.model.check(samples[i]);
+        const std::int64_t rows = w.model.outputRows(samples[i]), cols = w.model.outputWidth();
+        if (w.outputs[i].rows() != rows || w.outputs[i].cols() != cols)
+            w.outputs[i] = tensor::Matrix<float>(rows, cols);
+    }
+    if (samples.size() < static_cast<std::size_t>(threadCount())) {
+        if (!w.shared)
+            w.shared = std::make_unique<Scratch>(true);
+        w.shared->setContext(context);
+        for (std::size_t i = 0; i < samples.size(); ++i)
+            w.model.run(samples[i], w.outputs[i].view(), *w.shared, i, observer);
+        return w.outputs;
+    }
+    parallelFor(context, samples.size(), [&](std::size_t i) {
+        std::unique_ptr<Scratch> scratch = w.take();
+        scratch->setContext(context);
+        w.model.run(samples[i], w.outputs[i].view(), *scratch, i, observer);
+        w.give(std::move(scratch));
     });
-    return outputs;
+    return w.outputs;
+}
+
+std::vector<tensor::Matrix<float>> runBatch(const Model& model, std::span<const Sample> samples, const RunContext& context, Observer* observer)
+{
+    ForwardPass pass(model);
+    return pass.run(samples, context, observer);
 }
 
 } // namespace tamis::nn

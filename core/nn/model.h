@@ -119,6 +119,22 @@ private:
     std::shared_ptr<const Content> m_content;
 };
 
+/// Runs batches over and over in the same memory: after the first batch of a shape nothing is allocated but by the thread
+/// scheduler. Not thread-safe; the model must outlive it.
+class ForwardPass {
+public:
+    explicit ForwardPass(const Model& model);
+    ~ForwardPass();
+    ForwardPass(const ForwardPass&) = delete;
+    ForwardPass& operator=(const ForwardPass&) = delete;
+    /// As runBatch; the result is good until the next call.
+    const std::vector<tensor::Matrix<float>>& run(std::span<const Sample> samples, const RunContext& context = {}, Observer* observer = nullptr);
+
+private:
+    struct Workers;
+    std::unique_ptr<Workers> m_workers;
+};
+
 /// Outputs of all samples, in order: samples in parallel when there are enough of them, each sample's operators in parallel
 /// otherwise. Bit-identical whatever the number of threads. Throws Error{Cancelled, InvalidParameter}.
 std::vector<tensor::Matrix<float>> runBatch(const Model& model, std::span<const Sample> samples, const RunContext& context = {},
