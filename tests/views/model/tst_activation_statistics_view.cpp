@@ -196,4 +196,4 @@ private slots:
 };
 
 QTEST_MAIN(TstActivationStatistics)
-#include "tst_activation_statistics.moc"
+#include "tst_activation_statistics_view.moc"
