@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/console.h"
+#include "app/cli/inspect_cost.h"
 #include "app/cli/inspect_export.h"
 #include "app/cli/json_output.h"
 #include "app/cli/table.h"
+#include "app/cli/usage_error.h"
 #include "app/cli/verbs.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
@@ -23,7 +25,18 @@ namespace fs = std::filesystem;
 
 struct InspectOptions {
     std::string path;
-    bool check = false;
+    bool check = false, cost = false;
+    CostRequest costs;
+
+    /// The option that needs --cost, or "".
+    std::string costOption() const
+    {
+        if (costs.measure)
+            return "--measure";
+        if (costs.tokens != 0)
+            return "--tokens";
+        return costs.batch != 1 ? "--batch" : costs.ceilings != "this" ? "--ceilings" : "";
+    }
 };
 
 bool startsWith(const fs::path& file, std::string_view signature)
@@ -161,13 +174,20 @@ fs::path entryPoint(const fs::path& directory)
 void inspectCheckpoint(Console& console, const InspectOptions& options)
 {
     const auto& context = console.context();
-    context.setParts(20);
+    context.setParts(options.cost ? 40 : 20);
     const fs::path path = options.path;
     std::error_code failure;
     const auto exported = fs::is_directory(path, failure) ? summariseExport(path, context.part(1, "reading the recipe")) : std::nullopt;
     const auto checkpoint = io::Checkpoint::open(exported ? entryPoint(path) : path, context.part(1, "opening"));
     auto document = checkpointJson(*checkpoint, options.check, context.part(18, "reading the weights"));
-    std::string text = describedCheckpoint(document);
+    std::string text;
+    if (options.cost) {
+        const auto report = costOf(*checkpoint, options.costs, context.part(20, "counting the cost"));
+        addCost(document, report);
+        text = describedCost(report);
+    } else {
+        text = describedCheckpoint(document);
+    }
     if (exported) {
         addExport(document, *exported);
         text += describedExport(*exported);
@@ -229,6 +249,10 @@ void run(Console& console, const InspectOptions& options)
     const fs::path path = options.path;
     std::error_code failure;
     const bool directory = fs::is_directory(path, failure);
+    if (const std::string option = options.costOption(); !options.cost && !option.empty())
+        throw UsageError(option + " goes with --cost");
+    if (options.cost && !directory && (isCalibration(path) || isPlan(path)))
+        throw UsageError("--cost is for models; " + path.string() + " is none");
     if (!directory && isCalibration(path))
         inspectCalibration(console, path);
     else if (!directory && isPlan(path))
@@ -245,11 +269,19 @@ Verb verbInspect()
             "  tamis-cli inspect datasets/vit20\n"
             "  tamis-cli inspect model.safetensors.index.json --check\n"
             "  tamis-cli inspect calibration.h5 --json -\n"
-            "  tamis-cli inspect exported-directory",
+            "  tamis-cli inspect exported-directory\n"
+            "  tamis-cli inspect datasets/vit20 --cost --batch 32 --measure\n"
+            "  tamis-cli inspect MODEL --cost --tokens 2048 --ceilings raspberry-pi-5",
             [options](OptionSet& set) {
                 set.positional("PATH", options->path,
                                "File (.safetensors, .index.json, .npy, .npz, .h5, plan.json) or directory (model, export)");
                 set.flag("--check", options->check, "Read the weights too and count NaN and infinite values");
+                set.flag("--cost", options->cost, "Count what a forward pass costs, layer by layer");
+                set.integer("--tokens", options->costs.tokens, 0, 1 << 24, "With --cost: tokens of a text (0: 512, or what the model takes)");
+                set.integer("--batch", options->costs.batch, 1, 4096, "With --cost: samples that share one reading of the weights");
+                set.text("--ceilings", options->costs.ceilings, "NAME|FILE",
+                         "With --cost: machine to predict for: this (measured), a preset or a JSON file (see docs/cost.md)");
+                set.flag("--measure", options->costs.measure, "With --cost: load the model and time every operator alone");
             },
             [options](Console& console) { run(console, *options); }};
 }

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The cost of a checkpoint from its shapes: no weight is read, so that models larger than the memory can be looked at.
+#include "core/cost/checkpoint_cost.h"
+
+#include "core/cost/layer_chain.h"
+#include "core/nn/architecture.h"
+
+namespace tamis::cost {
+namespace {
+
+/// Names of the operators that the checkpoint has, and the forms of those that are not stored dense.
+class OperatorListing {
+public:
+    OperatorListing(const nn::Architecture& architecture, const nn::TensorSource& source, CostOptions& options)
+        : m_architecture(architecture), m_source(source), m_options(options)
+    {
+    }
+    void list();
+
+private:
+    void add(const std::string& name, int block, io::Role role);
+    std::uint64_t elements(const std::string& tensor) const; ///< 0 where there is none
+
+    const nn::Architecture& m_architecture;
+    const nn::TensorSource& m_source;
+    CostOptions& m_options;
+};
+
+std::uint64_t OperatorListing::elements(const std::string& tensor) const
+{
+    if (!m_source.has(tensor))
+        return 0;
+    std::uint64_t count = 1;
+    for (const std::int64_t side : m_source.shape(tensor, {}))
+        count = countOf({static_cast<std::int64_t>(count), side});
+    return count;
+}
+
+void OperatorListing::add(const std::string& name, int block, io::Role role)
+{
+    const bool tied = role == io::Role::Head && m_architecture.spec.text.tiedHead;
+    if (name.empty() || (!tied && !nn::hasOperator(m_source, name)))
+        return;
+    m_options.names.push_back({name, block, role, 0, 0, m_source.has(name + ".bias")});
+    if (tied || m_source.has(name + ".weight"))
+        return;
+    const bool tiled = m_source.has(name + ".tiled_weight") || m_source.has(name + ".tiled_b");
+    const std::string prefix = name + (tiled ? ".tiled_" : ".lowrank_");
+    const std::uint64_t weights = elements(prefix + "weight") + elements(prefix + "a") + elements(prefix + "b");
+    const std::uint64_t indices = elements(prefix + "perm"), biases = elements(name + ".bias");
+    OperatorForm form;
+    if (tiled)
+        form.form = m_source.has(prefix + "weight") ? "tiled" : "tiled-factors";
+    else
+        form.form = indices > 0 ? "block-identity" : "factors";
+    form.parameters = weights + biases;
+    form.bytes = countOf({static_cast<std::int64_t>(form.parameters), m_options.weightBytes}) + 8 * indices;
+    form.macsPerToken = weights;
+    m_options.operators[name] = std::move(form);
+}
+
+void OperatorListing::list()
+{
+    using io::Role;
+    const auto& names = m_architecture.names;
+    add(names.patch, -1, Role::Patch);
+    add(names.projectIn, -1, Role::Other);
+    for (std::size_t i = 0; i < names.blocks.size(); ++i) {
+        const auto& n = names.blocks[i];
+        const auto& spec = m_architecture.spec.blocks[i];
+        const int block = static_cast<int>(i);
+        add(spec.attention.fusedQkv ? n.qkv : "", block, Role::QueryKeyValue);
+        add(spec.attention.fusedQkv ? "" : n.query, block, Role::Query);
+        add(spec.attention.fusedQkv ? "" : n.key, block, Role::Key);
+        add(spec.attention.fusedQkv ? "" : n.value, block, Role::Value);
+        add(n.output, block, Role::Output);
+        if (spec.mlp.hidden > 0) {
+            add(spec.mlp.gated ? n.gate : "", block, Role::Gate);
+            add(n.up, block, Role::Up);
+            add(n.down, block, Role::Down);
+        }
+        add(n.merge, block, Role::Other);
+    }
+    add(names.transform, -1, Role::Other);
+    if (m_architecture.spec.classes > 0)
+        add(names.head, -1, Role::Head);
+    if (m_architecture.spec.distillationHead)
+        add(names.secondHead, -1, Role::Head);
+}
+
+} // namespace
+
+report::ModelCostReport modelCost(const io::Checkpoint& checkpoint, CostOptions options, std::int64_t imageHeight, std::int64_t imageWidth)
+{
+    const nn::CheckpointSource source(checkpoint);
+    const nn::Architecture architecture = nn::readArchitecture(checkpoint.config(), source, {imageHeight, imageWidth});
+    options.names.clear();
+    options.operators.clear();
+    options.attentions.clear();
+    OperatorListing(architecture, source, options).list();
+    return modelCost(architecture.spec, options);
+}
+
+} // namespace tamis::cost
