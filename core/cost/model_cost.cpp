@@ -34,19 +34,6 @@ std::uint64_t sumOf(std::uint64_t a, std::uint64_t b)
     return result;
 }
 
-std::string taskWord(nn::Task task)
-{
-    switch (task) {
-    case nn::Task::ImageClassification: return "image classification";
-    case nn::Task::ImageFeatures: return "image features";
-    case nn::Task::CausalLanguage: return "causal language";
-    case nn::Task::MaskedLanguage: return "masked language";
-    case nn::Task::SequenceClassification: return "sequence classification";
-    case nn::Task::TextFeatures: return "text features";
-    }
-    return "unknown";
-}
-
 /// Keys and values of every token that a later one may look at.
 std::uint64_t keyValueCache(const nn::ModelSpec& spec, std::int64_t tokens, std::int64_t bytes)
 {
@@ -108,7 +95,7 @@ report::ModelCostReport modelCost(const nn::ModelSpec& spec, const CostOptions& 
     report::ModelCostReport report;
     report.family = io::familyName(spec.family);
     report.architecture = spec.architecture;
-    report.task = taskWord(spec.task);
+    report.task = nn::taskName(spec.task);
     report.tokens = chain.tokens;
     report.batch = options.batch;
     report.layers = std::move(chain.layers);
