@@ -90,9 +90,9 @@ std::string describedCost(const report::ModelCostReport& report)
         const auto& layer = report.layers[i];
         std::vector<std::string> row{layer.name, layer.kind, layer.form.empty() ? "-" : layer.form, sides(layer.inputShape), sides(layer.outputShape),
                                      layer.parameters ? grouped(layer.parameters) : "-", millions(layer.macs), fixed(layer.intensity, 1),
-                                     byteSize(report.memory[i].liveBytes), fixed(layer.predictedMs, 4)};
+                                     byteSize(report.memory[i].liveBytes), significant(layer.predictedMs, 3)};
         if (timed)
-            row.push_back(fixed(layer.measuredMs, 4));
+            row.push_back(significant(layer.measuredMs, 3));
         table.add(std::move(row));
     }
     std::string text = table.text() + "\n" + report.architecture + " (" + report.task + "), " + std::to_string(report.tokens) + " tokens, batch " +
@@ -103,10 +103,10 @@ std::string describedCost(const report::ModelCostReport& report)
                        "  activations  " + byteSize(report.peakActivationBytes) + " at most at once, in " + report.peakAt + "\n";
     if (report.keyValueCacheBytes > 0)
         text += "  KV cache     " + byteSize(report.keyValueCacheBytes) + " in float16\n";
-    text += "  roofline     " + fixed(report.predictedMs, 3) + " ms on " + report.ceilings.name + " (" + fixed(report.ceilings.gflops, 1) +
+    text += "  roofline     " + significant(report.predictedMs, 3) + " ms on " + report.ceilings.name + " (" + fixed(report.ceilings.gflops, 1) +
             " GFLOP/s, " + fixed(report.ceilings.gigabytesPerSecond, 1) + " GB/s)\n";
     if (timed)
-        text += "  measured     " + fixed(report.measuredMs, 3) + " ms, " + percent(report.predictedMs / report.measuredMs) + " of the roofline\n";
+        text += "  measured     " + significant(report.measuredMs, 3) + " ms, " + percent(report.predictedMs / report.measuredMs) + " of the roofline\n";
     return text;
 }
 

@@ -308,9 +308,9 @@ void ChainBuilder::attend(int index, const Ids& qkv, Id mixed)
     layer.macs = countOf({2, static_cast<std::int64_t>(pairs), attention.heads, attention.headDim});
     std::uint64_t liveFloats = 0;
     if (attention.window > 0) { // queries, keys, values and results gathered window by window
-        const std::int64_t window = checked(attention.window, 1, "window");
-        layer.parameters = countOf({2 * window - 1, 2 * window - 1, attention.heads});
-        liveFloats = countOf({4, static_cast<std::int64_t>(pairs / countOf({window, window})), attention.heads, attention.headDim});
+        const std::int64_t rows = attention.window, columns = attention.windowColumns();
+        layer.parameters = countOf({2 * rows - 1, 2 * columns - 1, attention.heads});
+        liveFloats = countOf({4, static_cast<std::int64_t>(pairs / countOf({rows, columns})), attention.heads, attention.headDim});
     }
     if (const auto form = m_options.attentions.find(index); form != m_options.attentions.end()) {
         layer.form = form->second.form;
@@ -513,10 +513,10 @@ std::uint64_t attentionPairs(const nn::BlockSpec& block, std::int64_t tokens)
 {
     const auto& attention = block.attention;
     if (attention.window > 0) { // the grid is padded to whole windows
-        checked(attention.window, 1, "window");
-        const std::int64_t down = ceilDivide(checked(block.gridHeight, 1, "grid height"), attention.window);
-        const std::int64_t across = ceilDivide(checked(block.gridWidth, 1, "grid width"), attention.window);
-        return countOf({down, across, attention.window, attention.window, attention.window, attention.window});
+        const std::int64_t rows = checked(attention.window, 1, "window"), columns = checked(attention.windowColumns(), 1, "window");
+        const std::int64_t down = ceilDivide(checked(block.gridHeight, 1, "grid height"), rows);
+        const std::int64_t across = ceilDivide(checked(block.gridWidth, 1, "grid width"), columns);
+        return countOf({down, across, rows, columns, rows, columns});
     }
     if (!attention.causal)
         return countOf({tokens, tokens});

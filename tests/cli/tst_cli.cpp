@@ -12,6 +12,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <cmath>
 #include <csignal>
 #include <limits>
 #include <sys/types.h>
@@ -70,6 +71,7 @@ private slots:
     void failedWriteExitsOne();
     void helpNamesWhatThePageNames();
     void inspectKeys();
+    void inspectCost();
     void inspectCalibration();
     void methodsKeys();
     void runKeys();
@@ -211,6 +213,41 @@ void TestCli::inspectKeys()
     QCOMPARE(qkv["layer"].toInt(-1), 3);
     QCOMPARE(qkv["role"].toString(), "qkv");
     QVERIFY(tensors["norm.bias"].toObject()["role"].isNull());
+}
+
+void TestCli::inspectCost()
+{
+    const auto result = runCli({"inspect", vit20(), "--cost", "--batch", "2", "--ceilings", "raspberry-pi-5", "--json", "-"});
+    QCOMPARE(result.status, 0);
+    const auto document = result.json();
+    const auto cost = document["cost"].toObject();
+    for (const char* key : {"architecture", "task", "tokens", "batch", "parameters", "weightBytes", "macs", "linearMacs", "attentionMacs",
+                            "peakActivationBytes", "peakAt", "keyValueCacheBytes", "ceilings", "predictedMs", "measuredMs", "layers"})
+        QVERIFY2(cost.contains(key), key);
+    QCOMPARE(cost["tokens"].toInt(), 257);
+    QCOMPARE(cost["batch"].toInt(), 2);
+    QCOMPARE(cost["parameters"].toInt(), document["parameters"].toInt());
+    QCOMPARE(cost["macs"].toInteger(), qint64{256 * 48 * 128} + qint64{6} * (12 * 257 * 128 * 128 + 2 * 257 * 257 * 128) + 128 * 20);
+    QCOMPARE(cost["ceilings"]["gflops"].toDouble(), 153.6);
+    QVERIFY(cost["measuredMs"].isNull() && document["warnings"].toArray().isEmpty());
+    const auto layers = byName(cost["layers"].toArray());
+    const auto qkv = layers["blocks.0.attn.qkv"].toObject();
+    for (const char* key : {"name", "kind", "form", "role", "block", "inputShape", "outputShape", "parameters", "weightBytes", "weightReadBytes",
+                            "activationBytes", "macs", "intensity", "liveBytes", "predictedMs", "measuredMs"})
+        QVERIFY2(qkv.contains(key), key);
+    QCOMPARE(qkv["outputShape"].toArray(), (QJsonArray{257, 384}));
+    // 2 samples on 153.6 GFLOP/s: compute takes longer than 17.1 GB/s take for the bytes
+    const double flops = 2.0 * 2 * 257 * 128 * 384, bytes = 4.0 * (128 * 384 + 384 + 2 * 257 * (128 + 384));
+    const double expected = std::max(flops / 153.6e9, bytes / 17.1e9) * 1e3;
+    QVERIFY(std::abs(qkv["predictedMs"].toDouble() - expected) < 1e-9 * expected);
+
+    const auto table = runCli({"inspect", vit20(), "--cost", "--ceilings", "h100", "--measure"});
+    QCOMPARE(table.status, 0);
+    QVERIFY2(table.output.contains("measured ms") && table.output.contains("blocks.5.mlp.fc2"), table.output);
+    QCOMPARE(runCli({"inspect", vit20(), "--cost", "--ceilings", "no-such-machine"}).status, 1);
+    for (const QStringList& wrong : {QStringList{"--measure"}, {"--tokens", "5"}, {"--batch", "2"}, {"--ceilings", "h100"}})
+        QCOMPARE(runCli(QStringList{"inspect", vit20()} + wrong).status, 2);
+    QCOMPARE(runCli({"inspect", vit20Calibration(), "--cost"}).status, 2);
 }
 
 void TestCli::inspectCalibration()

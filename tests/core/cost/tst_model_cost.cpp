@@ -139,9 +139,13 @@ private slots:
         nn::ModelSpec spec = swinTiny();
         for (auto& block : spec.blocks)
             if (block.gridHeight == 56)
-                block.attention.window = 12; // 5 x 5 windows of 60 x 60 padded tokens
-        const auto report = costOf(spec);
-        QCOMPARE(layerOf(report, "blocks.0.attention").macs, std::uint64_t{2} * 25 * 144 * 144 * 96);
+                block.attention.window = block.attention.windowAcross = 12; // 5 x 5 windows of 60 x 60 padded tokens
+        QCOMPARE(layerOf(costOf(spec), "blocks.0.attention").macs, std::uint64_t{2} * 25 * 144 * 144 * 96);
+        for (auto& block : spec.blocks)
+            if (block.gridHeight == 56)
+                block.attention.windowAcross = 7; // 5 x 8 windows of 12 x 7
+        QCOMPARE(layerOf(costOf(spec), "blocks.0.attention").macs, std::uint64_t{2} * 40 * 84 * 84 * 96);
+        QCOMPARE(layerOf(costOf(spec), "blocks.0.attention").parameters, std::uint64_t{23 * 13 * 3});
     }
     void causalPairsByEnumeration()
     {
