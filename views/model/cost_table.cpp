@@ -87,7 +87,7 @@ void CostTable::buildViews()
     m_view->setEmptyMessage(tr("No layer matches, or no model is open."));
     auto* bars = new InlineBarDelegate(m_view);
     const int digit = m_view->fontMetrics().horizontalAdvance(QLatin1Char('0'));
-    constexpr int widths[CostTableModel::kColumnCount] = {6, 24, 10, 17, 13, 13, 11, 10, 10, 11, 10, 10, 10}; // in digits
+    constexpr int widths[CostTableModel::kColumnCount] = {5, 21, 9, 15, 11, 11, 10, 8, 9, 10, 9, 9, 9}; // in digits
     for (int column = 0; column < CostTableModel::kColumnCount; ++column) {
         m_view->setColumnWidth(column, widths[column] * digit + 2 * Theme::kSpacing);
         if (column >= CostTableModel::ParametersColumn)
