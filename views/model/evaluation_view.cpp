@@ -166,6 +166,8 @@ QString EvaluationView::caption() const
     QString text = tr("%1 on %2").arg(QString::fromStdString(m_report->model), QString::fromStdString(m_report->inputs));
     if (!m_report->plan.empty())
         text += tr(", plan: %1").arg(QString::fromStdString(m_report->plan));
+    if (m_report->seconds > 0)
+        text += tr(", in %1").arg(formatDuration(m_report->seconds));
     return m_report->batches > 1 ? text + tr("; mean ± standard deviation over %1 batches").arg(m_report->batches) : text;
 }
 

@@ -50,7 +50,6 @@ void QualityTableModel::setReport(const std::shared_ptr<const report::Evaluation
         add(tr("Weights"), tr("Bytes of the weights"), only(static_cast<double>(base.bytes)), only(static_cast<double>(cost.bytes)), Unit::Bytes, Better::Lower);
         add(tr("MACs"), tr("Multiplications and additions a token, linear operators"), only(static_cast<double>(base.macs)), only(static_cast<double>(cost.macs)), Unit::Count, Better::Lower);
         add(tr("Latency"), tr("Median time of a batch on this machine"), only(base.latencyMs), only(cost.latencyMs), Unit::Milliseconds, Better::Lower);
-        add(tr("Evaluation"), tr("Time of the whole evaluation"), only(compared ? report->baselineSeconds : report->seconds), only(report->seconds), Unit::Seconds, Better::Neither);
     }
     endResetModel();
 }
@@ -68,7 +67,6 @@ QString QualityTableModel::text(const report::Measured& value, Unit unit)
         case Unit::Count: return formatCount(v);
         case Unit::Bytes: return formatBytes(v);
         case Unit::Milliseconds: return formatMilliseconds(v);
-        case Unit::Seconds: return formatDuration(v);
         case Unit::Number: return formatNumber(v, digits);
         }
         return QString();

@@ -24,7 +24,7 @@ public:
     QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
 
 private:
-    enum class Unit { Percent, Number, Count, Bytes, Milliseconds, Seconds };
+    enum class Unit { Percent, Number, Count, Bytes, Milliseconds };
     enum class Better { Higher, Lower, Neither };
     struct Row {
         QString title, help;

@@ -61,7 +61,7 @@ QSize PhotoDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelIn
     if (m_compact)
         return QSizeF(m_side + 2 * kPad, m_side + 2 * line + 3 * kPad).toSize();
     const double columns = m_comparing ? 2 * kColumn + kPad : kColumn;
-    const double classes = (m_comparing ? line : 0) + kClasses * (line + kBar + 3);
+    const double classes = (m_comparing ? line + 2 : 0) + kClasses * (line + kBar + 3);
     return QSizeF(m_side + 3 * kPad + columns + 8, std::max(m_side + line + kPad, classes) + line + 3 * kPad + 8).toSize();
 }
 
@@ -167,11 +167,12 @@ void PhotoDelegate::paintClasses(QPainter* painter, const QRectF& place, const Q
     double y = place.top();
     if (!title.isEmpty()) {
         drawText(painter, QRectF(place.left(), y, place.width(), line), Qt::AlignLeft, compressed ? Ink::HeldOut : Ink::Accent, title);
-        y += line;
+        y += line + 2;
     }
     const QFont plain = painter->font();
     QFont strong = plain;
     strong.setWeight(QFont::DemiBold);
+    const double step = std::clamp((place.bottom() - y) / kClasses, line + kBar + 3, line + kBar + 8);
     for (const QVariant& one : classes) {
         const auto map = one.toMap();
         const double probability = std::clamp(map.value(QStringLiteral("probability")).toDouble(), 0.0, 1.0);
@@ -191,7 +192,7 @@ void PhotoDelegate::paintClasses(QPainter* painter, const QRectF& place, const Q
         painter->setBrush(theme.color(compressed ? Ink::HeldOut : Ink::Accent));
         if (bar.width() > 0)
             painter->drawRoundedRect(bar, kBar / 2, kBar / 2);
-        y += line + kBar + 3;
+        y += step;
     }
 }
 

@@ -3,12 +3,40 @@
 
 #include "views/photos/photo_model.h"
 
-#include <QCollator>
-
 #include <algorithm>
 #include <cmath>
 
 namespace tamis::views {
+namespace {
+/// Runs of digits as numbers, the rest without case: photo 2 before photo 10, the same in every locale.
+int compareNaturally(const QString& a, const QString& b)
+{
+    qsizetype i = 0, j = 0;
+    while (i < a.size() && j < b.size()) {
+        if (a[i].isDigit() && b[j].isDigit()) {
+            const auto number = [](const QString& text, qsizetype& at) {
+                const qsizetype from = at;
+                while (at < text.size() && text[at].isDigit())
+                    ++at;
+                qsizetype first = from;
+                while (first + 1 < at && text[first] == QLatin1Char('0'))
+                    ++first;
+                return text.mid(first, at - first);
+            };
+            const QString x = number(a, i), y = number(b, j);
+            if (x.size() != y.size())
+                return x.size() < y.size() ? -1 : 1;
+            if (const int order = x.compare(y); order != 0)
+                return order;
+        } else {
+            const QChar x = a[i++].toCaseFolded(), y = b[j++].toCaseFolded();
+            if (x != y)
+                return x < y ? -1 : 1;
+        }
+    }
+    return a.size() - i == b.size() - j ? 0 : i == a.size() ? -1 : 1;
+}
+} // namespace
 
 PhotoFilter::PhotoFilter(QObject* parent) : QSortFilterProxyModel(parent)
 {
@@ -61,13 +89,7 @@ bool PhotoFilter::lessThan(const QModelIndex& left, const QModelIndex& right) co
         if (!std::isnan(a) && a != b)
             return m_order == Order::LeastConfidence ? a < b : a > b;
     }
-    static const QCollator natural = [] {
-        QCollator made(QLocale::c());
-        made.setNumericMode(true); // photo 2 before photo 10
-        made.setCaseSensitivity(Qt::CaseInsensitive);
-        return made;
-    }();
-    const int order = natural.compare(left.data().toString(), right.data().toString());
+    const int order = compareNaturally(left.data().toString(), right.data().toString());
     return order != 0 ? order < 0 : left.row() < right.row();
 }
 

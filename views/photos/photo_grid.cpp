@@ -12,8 +12,11 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLineEdit>
+#include <QScrollBar>
 #include <QStackedWidget>
 #include <QVBoxLayout>
+
+#include <algorithm>
 
 namespace tamis::views {
 
@@ -97,8 +100,18 @@ void PhotoGrid::update()
     m_delegate->setComparing(comparing);
     QStyleOptionViewItem option;
     option.font = m_list->font();
-    if (const QSize size = m_delegate->sizeHint(option, {}); size != m_list->gridSize())
+    QSize size = m_delegate->sizeHint(option, {});
+    const int room = m_list->width() - m_list->verticalScrollBar()->sizeHint().width() - 2;
+    size.setWidth(std::max(size.width(), room / std::max(1, room / size.width())));
+    if (size != m_list->gridSize())
         m_list->setGridSize(size);
+}
+
+void PhotoGrid::resizeEvent(QResizeEvent* event)
+{
+    QWidget::resizeEvent(event);
+    layout()->activate();
+    update();
 }
 
 void PhotoGrid::setFolder(const QString& title) { m_folder->setText(title); }

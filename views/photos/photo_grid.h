@@ -31,8 +31,11 @@ signals:
     void photoActivated(const QString& name);
     void openFolderRequested();
 
+protected:
+    void resizeEvent(QResizeEvent* event) override;
+
 private:
-    void update();
+    void update(); ///< counts, and cards that fill the width
 
     PhotoModel& m_photos;
     PhotoFilter* m_filter;

@@ -81,7 +81,8 @@ private slots:
     void predictionsAreMatchedByName()
     {
         fill(true);
-        const auto& report = *sample::evaluation(true);
+        const auto whole = sample::evaluation(true);
+        const auto& report = *whole;
         QCOMPARE(m_model->rowCount(), 20);
         for (int row = 0; row < 20; ++row) {
             const auto& p = report.predictions[static_cast<std::size_t>(row)];
