@@ -92,6 +92,25 @@ ImagePreprocess squashed(ImagePreprocess settings)
     return settings;
 }
 
+std::string summaryOf(const ImagePreprocess& settings)
+{
+    const std::string target = sidesText(settings.resizeWidth, settings.resizeHeight);
+    std::string text;
+    switch (settings.rule) {
+    case ResizeRule::None: text = "not resized"; break;
+    case ResizeRule::Squash: text = "straight to " + target; break;
+    case ResizeRule::ShortestSide: text = "shortest side to " + std::to_string(settings.resizeHeight); break;
+    case ResizeRule::Cover: text = "as small as covers " + target; break;
+    case ResizeRule::Contain: text = "as large as fits " + target; break;
+    }
+    if (settings.rule != ResizeRule::None)
+        text += ", " + std::string(interpolationName(settings.interpolation));
+    const bool cuts = settings.crop && !(settings.rule == ResizeRule::Squash && settings.resizeWidth == settings.width && settings.resizeHeight == settings.height);
+    if (cuts)
+        text += ", the centre " + sidesText(settings.width, settings.height);
+    return settings.origin.empty() ? text : text + ", from " + settings.origin;
+}
+
 void checkImagePreprocess(const ImagePreprocess& settings, const std::string& subject)
 {
     checkImageSides(settings.width, settings.height, subject);

@@ -51,6 +51,9 @@ struct ImagePreprocess {
 /// proportions change.
 ImagePreprocess squashed(ImagePreprocess settings);
 
+/// One line for people: "shortest side to 73, bicubic, the centre 64 x 64, from config.json, pretrained_cfg".
+std::string summaryOf(const ImagePreprocess& settings);
+
 /// Throws Error{InvalidParameter} for sizes, factors or deviations that cannot be used; `subject` names the model.
 void checkImagePreprocess(const ImagePreprocess& settings, const std::string& subject);
 

@@ -135,6 +135,15 @@ private slots:
         QCOMPARE(readImagePreprocess(path).height, 48);
     }
 
+    void summaries()
+    {
+        ImagePreprocess settings = parseModelImageConfig(R"({"pretrained_cfg":{"input_size":[3,64,48],"crop_pct":0.875}})", "x");
+        QCOMPARE(summaryOf(settings), std::string("as small as covers 54 x 73, bicubic, the centre 48 x 64, from config.json, pretrained_cfg"));
+        QCOMPARE(summaryOf(squashed(settings)), std::string("straight to 48 x 64, bicubic, from config.json, pretrained_cfg"));
+        settings = {.height = 8, .width = 8, .rule = ResizeRule::None};
+        QCOMPARE(summaryOf(settings), std::string("not resized, the centre 8 x 8"));
+    }
+
     void refusals_data()
     {
         QTest::addColumn<QString>("json");
