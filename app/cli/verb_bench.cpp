@@ -13,7 +13,6 @@
 
 #include <cmath>
 #include <fstream>
-#include <iterator>
 #include <thread>
 
 namespace tamis::cli {
@@ -49,16 +48,45 @@ bench::SpectrumBenchInputs spectrumInputs(const RunContext& context)
     }
 }
 
+/// A bench by its name. Without a name all run, in this order.
+struct NamedBench {
+    std::string_view name;
+    std::vector<bench::BenchResult> (*run)(const RunContext& context);
+};
+const std::vector<NamedBench>& benches()
+{
+    static const std::vector<NamedBench> all{
+        {"spectrum", [](const RunContext& context) { return bench::benchSpectrum(context, spectrumInputs(context)); }},
+        {"forward", bench::benchForward},
+        {"train", [](const RunContext& context) { return bench::benchTrain(context, app::bundledModel()); }}};
+    return all;
+}
+
+std::string benchNames(std::string_view lastSeparator)
+{
+    std::string names;
+    for (const auto& bench : benches())
+        names += (names.empty() ? "" : &bench == &benches().back() ? std::string(lastSeparator) : ", ") + std::string(bench.name);
+    return names;
+}
+
+std::vector<bench::BenchResult> measure(const RunContext& context, const std::string& name)
+{
+    std::vector<bench::BenchResult> results;
+    for (const auto& bench : benches())
+        if (name.empty() || name == bench.name) {
+            const auto own = bench.run(context.part(1, bench.name));
+            results.insert(results.end(), own.begin(), own.end());
+        }
+    if (results.empty())
+        throw UsageError("bench: found '" + name + "', expected " + benchNames(" or "));
+    return results;
+}
+
 void run(Console& console, const std::string& name)
 {
-    if (!name.empty() && name != "spectrum" && name != "forward")
-        throw UsageError("bench: found '" + name + "', expected spectrum or forward");
-    std::vector<bench::BenchResult> results;
-    const auto append = [&](std::vector<bench::BenchResult> more) { std::move(more.begin(), more.end(), std::back_inserter(results)); };
-    if (name.empty() || name == "spectrum")
-        append(bench::benchSpectrum(console.context(), spectrumInputs(console.context())));
-    if (name.empty() || name == "forward")
-        append(bench::benchForward(console.context()));
+    console.context().setParts(name.empty() ? static_cast<double>(benches().size()) : 1.0);
+    const auto results = measure(console.context(), name);
     ordered_json document{{"schema", "tamis.bench/1"}, {"machine", machineJson()}, {"results", ordered_json::array()}};
     Table table({"measurement", "ours", "peer", "ratio", "unit", "of bound"});
     std::string notes;
@@ -70,11 +98,12 @@ void run(Console& console, const std::string& name)
                                        {"ratio", orNull(result.ratio)},
                                        {"unit", result.unit},
                                        {"bound", result.bound},
-                                       {"boundFraction", orNull(result.boundFraction)}});
+                                       {"boundFraction", orNull(result.boundFraction)},
+                                       {"note", result.note}});
         table.add({result.name, significant(result.oursSeconds), significant(result.peerSeconds), significant(result.ratio, 3),
                    result.unit, percent(result.boundFraction, 0)});
         notes += result.name + ": " + (result.peerName.empty() ? "no peer" : "peer " + result.peerName) +
-                 (result.bound.empty() ? "" : "; bound " + result.bound) + "\n";
+                 (result.bound.empty() ? "" : "; bound " + result.bound) + (result.note.empty() ? "" : "; " + result.note) + "\n";
     }
     const auto& machine = document["machine"];
     console.print(machine["cpu"].get<std::string>() + ", " + std::to_string(threadCount()) + " threads, OpenBLAS " + blasCoreName() +
@@ -88,8 +117,9 @@ Verb verbBench()
     const auto name = std::make_shared<std::string>();
     return {"bench", "Measure this machine: ours against its peers, in one run",
             "  tamis-cli bench\n"
+            "  tamis-cli bench train\n"
             "  tamis-cli bench spectrum --json bench.json",
-            [name](OptionSet& set) { set.positional("NAME", *name, "Which bench (spectrum, forward); all without it", false); },
+            [name](OptionSet& set) { set.positional("NAME", *name, "Which bench (" + benchNames(", ") + "); all without it", false); },
             [name](Console& console) { run(console, *name); }};
 }
 

@@ -38,4 +38,10 @@ std::vector<BenchResult> benchSpectrum(const RunContext& context, const Spectrum
 /// two. Throws Error{Cancelled}.
 std::vector<BenchResult> benchForward(const RunContext& context);
 
+/// One training step (forward, cross entropy, backward, AdamW) of the vision transformer in `model`, a checkpoint directory,
+/// at batch 32: the median of rounds before and after the same step in PyTorch with as many threads. Some 15 s. The
+/// first losses of both must agree to 1e-4 relative: Error{InvalidParameter} otherwise. Without PyTorch the figure stands
+/// alone and `note` says why. Throws Error{Cancelled} within 100 ms of a stop.
+std::vector<BenchResult> benchTrain(const RunContext& context, const std::filesystem::path& model);
+
 } // namespace tamis::bench
