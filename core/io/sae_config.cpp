@@ -70,6 +70,13 @@ public:
         throw Error(ErrorCode::MalformedFile, std::string("lacks ") + name + ", expected a whole number of at least 1",
                     m_subject);
     }
+    [[noreturn]] void tooMany(std::int64_t width, std::int64_t factor) const
+    {
+        throw Error(ErrorCode::MalformedFile,
+                    "d_in " + std::to_string(width) + " times expansion_factor " + std::to_string(factor) +
+                        " is more than " + std::to_string(kMaximumSize) + " latents",
+                    m_subject);
+    }
     [[noreturn]] void unsupported(const char* name, const std::string& found, const std::string& expected) const
     {
         throw Error(ErrorCode::UnsupportedFeature,
@@ -105,8 +112,11 @@ SaeConfig readSparsify(const Fields& fields)
     const std::int64_t latents = fields.whole("num_latents", 0).value_or(0); // 0: the expansion factor decides
     if (latents > 0)
         config.latents = latents;
-    else if (const std::int64_t factor = fields.whole("expansion_factor", 1).value_or(32); config.width)
+    else if (const std::int64_t factor = fields.whole("expansion_factor", 1).value_or(32); config.width) {
+        if (*config.width > kMaximumSize / factor)
+            fields.tooMany(*config.width, factor);
         config.latents = *config.width * factor;
+    }
     config.transcodes = fields.flag("transcode", false);
     config.skips = fields.flag("skip_connection", false);
     config.subtractDecoderBias = !config.transcodes;

@@ -78,6 +78,7 @@ def cases():
     yield "width_differs", text(S, d_in=5), s, MALFORMED, "states 5 input features, found 4 in the weights"
     yield "latents_differ", text(L, d_sae=7), l, MALFORMED, "states 7 latents, found 6 in the weights"
     yield "expansion_differs", text(S, num_latents="absent"), s, MALFORMED, "states 128 latents, found 6 in the weights"
+    yield "expansion_overflows", text(S, num_latents=0, d_in=454775809), s, MALFORMED, "times expansion_factor 32 is more than 2147483647 latents"
     yield "k_zero", text(S, k=0), s, MALFORMED, "k is \"0\", expected a whole number from 1"
     yield "k_negative", text(L, k=-3), l, MALFORMED, "k is \"-3\""
     yield "k_fraction", text(L, k=1.5), l, MALFORMED, "k is \"1.5\""
