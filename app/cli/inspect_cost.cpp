@@ -3,6 +3,7 @@
 
 #include "app/cli/json_output.h"
 #include "app/cli/table.h"
+#include "core/base/memory_estimate.h"
 #include "core/cost/ceilings.h"
 #include "core/cost/checkpoint_cost.h"
 #include "core/cost/measure_layers.h"
@@ -53,6 +54,7 @@ report::ModelCostReport costOf(const io::Checkpoint& checkpoint, const CostReque
         return report;
     }
     const auto ceilings = cost::ceilingsNamed(request.ceilings, context.part(1, "measuring this machine"));
+    requireMemory(report.weightBytes, "running the model");
     const auto model = nn::Model::load(checkpoint, context.part(3, "loading the model"));
     options.ceilings = ceilings;
     report = cost::modelCost(*model, options);

@@ -91,7 +91,7 @@ double LayerTimer::median(const std::function<void(std::size_t, nn::Scratch&)>& 
 std::vector<Matrix<float>> LayerTimer::activations(std::int64_t rows, std::int64_t cols, std::uint64_t seed) const
 {
     const double bytes = static_cast<double>(rows) * static_cast<double>(cols) * static_cast<double>(m_scratch.size()) * sizeof(float);
-    requireMemory(static_cast<std::uint64_t>(bytes), "measuring a layer");
+    requireMemory(static_cast<std::uint64_t>(std::min(bytes, 1e18)), "measuring a layer");
     std::vector<Matrix<float>> samples;
     for (std::size_t i = 0; i < m_scratch.size(); ++i) {
         samples.emplace_back(rows, cols);
@@ -168,6 +168,8 @@ double LayerTimer::milliseconds(const report::LayerCost& layer)
 double wholeForward(const nn::Model& model, const report::ModelCostReport& report, const MeasureOptions& options, const RunContext& context)
 {
     const auto& spec = model.spec();
+    const double bytes = static_cast<double>(report.peakActivationBytes) * static_cast<double>(report.batch);
+    requireMemory(static_cast<std::uint64_t>(std::min(bytes, 1e18)), "measuring the whole model");
     std::vector<float> image;
     std::vector<std::int32_t> tokens;
     nn::Sample sample;
