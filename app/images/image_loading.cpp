@@ -20,6 +20,9 @@ namespace tamis::app {
 namespace {
 namespace fs = std::filesystem;
 
+constexpr int kDecodedMiB = 1024;
+static_assert(ImageLimits{}.pixels * 8 <= std::int64_t{kDecodedMiB} << 20);
+
 QString qtPath(const fs::path& file) { return QFile::decodeName(QByteArray::fromStdString(file.string())); }
 
 const std::set<QByteArray>& formats()
@@ -149,6 +152,8 @@ void collect(const fs::path& directory, bool recursive, std::size_t limit, std::
 
 inputs::Image loadImage(const fs::path& file, const ImageLimits& limits)
 {
+    // Qt's limit, of the whole program, must let ImageLimits::pixels of 64 bits through; at 256 MiB it would refuse photos of 70 million.
+    [[maybe_unused]] static const bool raised = (QImageReader::setAllocationLimit(kDecodedMiB), true);
     const std::string subject = file.string();
     QByteArray bytes = readWhole(file, limits);
     QBuffer buffer(&bytes);
@@ -162,7 +167,7 @@ inputs::Image loadImage(const fs::path& file, const ImageLimits& limits)
     if (!formats().contains(format))
         throw Error(ErrorCode::UnsupportedFeature, "is a picture of the format " + format.toStdString() + ", expected JPEG, PNG or another of pixels",
                     subject);
-    // Most formats state their size first; the reader's own limit, 256 MiB of pixels, holds for all.
+    // Most formats state their size first; the reader's own limit holds for the others.
     if (const QSize size = reader.size(); size.isValid()) {
         inputs::checkImageSides(size.width(), size.height(), subject);
         if (qint64{size.width()} * size.height() > limits.pixels)
