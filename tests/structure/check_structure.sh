@@ -19,7 +19,7 @@ search() { # regex, paths...
 
 # core's folders, from the bottom up: each may include itself, what is listed for it, and nothing else of core.
 declare -A may=(
-    [base]="base" [report]="report base" [tensor]="tensor base" [io]="io tensor base" [inputs]="inputs io tensor base"
+    [base]="base" [report]="report base" [tensor]="tensor base" [io]="io tensor base"
     [linalg]="linalg io tensor base" [spectrum]="spectrum linalg io tensor report base"
     [kernels]="kernels tensor base" [nn]="nn kernels io tensor base" [inputs]="inputs io tensor base"
     [train]="train nn kernels linalg io tensor report base" [cost]="cost nn kernels linalg io tensor report base"
