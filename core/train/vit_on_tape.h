@@ -3,11 +3,10 @@
 // A vision transformer on the tape (timm's names): class token, learned positions, pre-norm blocks, optional LayerScale.
 #include "core/io/checkpoint.h"
 #include "core/kernels/activation.h"
+#include "core/train/observe.h"
 #include "core/train/tape.h"
-#include "core/train/trainer.h"
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,9 +24,6 @@ struct VitShape {
     std::int64_t patchValues() const noexcept { return channels * patch * patch; }
     std::int64_t imageValues() const noexcept { return channels * imageHeight * imageWidth; }
 };
-
-/// What an observer of the forward pass is told: the output of every linear layer, before activation and residual.
-template <class T> using ObserveLinear = std::function<void(const std::string& name, Variable<T> output)>;
 
 template <class T> class VitOnTape {
 public:
@@ -64,21 +60,5 @@ private:
 
 extern template class VitOnTape<float>;
 extern template class VitOnTape<double>;
-
-/// Images with their classes: image i is `images[i]`, [channels, height, width], normalised.
-struct LabelledImages {
-    std::span<const std::span<const float>> images;
-    std::span<const std::int32_t> labels;
-};
-
-struct OutputGradient {
-    std::string name;             ///< the linear layer: tensor name without ".weight"
-    std::vector<double> squares;  ///< [out]: mean over tokens (and images) of (d loss / d output)^2
-};
-
-/// Mean squared gradients at the output side of every linear layer. The loss of each image counts as its own (a sum, not a
-/// mean, over images), as for an empirical Fisher matrix. `labels` empty: the class that the model finds most
-/// probable. Batches of `batch` images; progress and stop by the context. Throws Error{InvalidParameter, Cancelled}.
-std::vector<OutputGradient> outputGradients(VitOnTape<float>& model, const LabelledImages& images, const RunContext& context = {}, std::int64_t batch = 16);
 
 } // namespace tamis::train

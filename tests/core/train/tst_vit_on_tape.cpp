@@ -3,7 +3,8 @@
 #include "core/base/parallel.h"
 #include "core/io/npz.h"
 #include "core/train/loss_ops.h"
-#include "core/train/vit_on_tape.h"
+#include "core/train/output_gradients.h"
+#include "core/train/trainer.h"
 #include "tests/core/linalg/blas_main.h"
 
 #include <QtTest>
