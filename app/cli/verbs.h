@@ -7,7 +7,9 @@ namespace tamis::cli {
 
 Verb verbInspect();
 Verb verbMethods();
+Verb verbCapture();
 Verb verbRun();
+Verb verbEvaluate();
 Verb verbPlan();
 Verb verbExport();
 Verb verbBench();

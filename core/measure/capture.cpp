@@ -7,11 +7,13 @@
 #include "core/measure/capture_state.h"
 #include "core/measure/forward.h"
 #include "core/measure/row_strata.h"
+#include "core/train/vit_on_tape.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <unordered_map>
 
 namespace tamis::measure {
@@ -57,6 +59,8 @@ public:
           m_quota{m_split.calibrationCount(), options.rows, options.seed},
           m_heldOutQuota{m_split.heldOutCount(), options.heldOutRows, options.seed}, m_statePath(captureStatePath(options.out))
     {
+        if (options.gradients)
+            m_tape = train::VitOnTape<float>::load(*options.gradients, context);
     }
 
     CaptureReport run();
@@ -69,7 +73,6 @@ private:
         SampleTask task;
         LoadedSample loaded;
         std::vector<tensor::Matrix<float>> inputs;
-        std::int64_t tokens = 0;
     };
 
     SampleTask task(std::size_t index) const
@@ -82,7 +85,8 @@ private:
     void runBatch(std::size_t first, std::size_t count);
     void add(std::size_t site, kernels::ConstRows x, const SampleTask& task);
     std::size_t declare(const nn::LinearSlot& slot, std::int64_t features);
-    void countTokens(const SampleTask& task, std::int64_t tokens);
+    void addGradients(const LoadedSample& sample);
+    void finishSample(const SampleTask& task, const LoadedSample& sample);
     void saveState();
     void write();
 
@@ -94,6 +98,7 @@ private:
     RowQuota m_quota, m_heldOutQuota;
     std::filesystem::path m_statePath;
     CaptureState m_state;
+    std::optional<train::VitOnTape<float>> m_tape; ///< for gradients
     std::unordered_map<std::string, std::size_t> m_sites; ///< by name; kShared: another's
     std::uint64_t m_sampleBytes = 0;                      ///< of one sample's distinct inputs
     ScratchPool m_single{true, m_context}, m_several{false, m_context};
@@ -188,10 +193,31 @@ void Capture::add(std::size_t site, kernels::ConstRows x, const SampleTask& task
         m_state.sums[site].add(x, kept, task.name, m_context);
 }
 
-void Capture::countTokens(const SampleTask& task, std::int64_t tokens)
+/// One image at a time, so that batches and interruptions do not show in the sums.
+void Capture::addGradients(const LoadedSample& sample)
 {
-    if (!task.heldOut)
-        m_state.tokens += static_cast<std::uint64_t>(tokens);
+    const std::span<const float> image = sample.image;
+    const std::int32_t label = sample.label;
+    const train::LabelledImages one{{&image, 1}, label < 0 ? std::span<const std::int32_t>() : std::span(&label, 1)};
+    const auto means = train::outputGradients(*m_tape, one, m_context);
+    if (m_state.gradients.empty())
+        for (const auto& mean : means)
+            m_state.gradients.push_back({mean.name, 0, std::vector<double>(mean.squares.size())});
+    for (std::size_t i = 0; i < means.size(); ++i) {
+        GradientSum& sum = m_state.gradients[i];
+        sum.count += 1;
+        for (std::size_t j = 0; j < sum.squares.size(); ++j)
+            sum.squares[j] += means[i].squares[j];
+    }
+}
+
+void Capture::finishSample(const SampleTask& task, const LoadedSample& sample)
+{
+    if (!task.heldOut) {
+        m_state.tokens += static_cast<std::uint64_t>(m_model.embeddedTokens(sample.view()));
+        if (m_tape)
+            addGradients(sample);
+    }
     m_state.nextSample = task.index + 1;
 }
 
@@ -204,7 +230,7 @@ void Capture::runOne(std::size_t index)
     const ScratchPool::Lease scratch(m_single);
     observe(m_model, loaded, *scratch, observer);
     m_sampleBytes = observer.bytes();
-    countTokens(sample, m_model.embeddedTokens(loaded.view()));
+    finishSample(sample, loaded);
 }
 
 void Capture::runBatch(std::size_t first, std::size_t count)
@@ -215,7 +241,6 @@ void Capture::runBatch(std::size_t first, std::size_t count)
         record.task = task(first + i);
         record.inputs.resize(m_state.sums.size());
         loadChecked(m_source, first + i, m_model, record.loaded);
-        record.tokens = m_model.embeddedTokens(record.loaded.view());
         Buffered observer(*this, record);
         const ScratchPool::Lease scratch(m_several);
         observe(m_model, record.loaded, *scratch, observer);
@@ -226,7 +251,7 @@ void Capture::runBatch(std::size_t first, std::size_t count)
             add(site, m_records[i].inputs[site].view(), m_records[i].task);
     });
     for (std::size_t i = 0; i < count; ++i)
-        countTokens(m_records[i].task, m_records[i].tokens);
+        finishSample(m_records[i].task, m_records[i].loaded);
 }
 
 CaptureKey Capture::key() const
@@ -236,7 +261,7 @@ CaptureKey Capture::key() const
     return {m_options.modelSha256, m_source.sha256(m_context),
             "samples " + std::to_string(m_source.count()) + ", held out " + fraction + ", rows " + std::to_string(m_options.rows) + " and "
                 + std::to_string(m_options.heldOutRows) + ", seed " + std::to_string(m_options.seed)
-                + (m_options.outputGradients ? ", gradients" : "")};
+                + (m_options.gradients ? ", gradients" : "")};
 }
 
 void Capture::resume()
@@ -287,6 +312,10 @@ void Capture::write()
     for (GramAccumulator& sums : m_state.sums) {
         m_context.throwIfStopped();
         sites.push_back(sums.site());
+        const auto gradient = std::ranges::find(m_state.gradients, sums.name(), &GradientSum::name);
+        if (gradient != m_state.gradients.end())
+            for (const double squares : gradient->squares)
+                sites.back().outputGradSq.push_back(squares / static_cast<double>(gradient->count));
         sums = GramAccumulator(sums.name(), 0); // one site at a time is in memory twice
     }
     io::writeCalibration(m_options.out, header, sites, m_state.links);

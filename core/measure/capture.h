@@ -19,7 +19,8 @@ struct CaptureOptions {
     std::uint64_t heldOutRows = 64;    ///< held-out rows a site
     double heldOut = 0.2;              ///< share of the samples that is held out: not in the gram
     std::uint64_t seed = 0;            ///< of the choice of held-out samples and rows
-    bool outputGradients = false;      ///< mean-squared gradients of the labelled loss at every linear output
+    const io::Checkpoint* gradients = nullptr; ///< the model's: mean-squared gradients at every linear output too (ViT); must
+                                               ///< outlive the capture. Of the labels; of the likeliest class without them
     bool resume = false;               ///< go on from the state of an interrupted capture where there is one
     double stateSeconds = 10;          ///< how often the state is written; 0: after every batch, below 0: never
     std::uint64_t bufferBytes = 128u << 20; ///< activations kept of a batch of samples; does not change the result

@@ -22,10 +22,10 @@ struct CaptureKey {
     bool operator==(const CaptureKey&) const = default;
 };
 
-/// The mean-squared gradient at the outputs of one linear operator, as a sum.
+/// The mean-squared gradient at the outputs of one linear operator, summed over samples.
 struct GradientSum {
     std::string name;          ///< of the operator
-    std::uint64_t count = 0;   ///< tokens
+    std::uint64_t count = 0;   ///< samples
     std::vector<double> squares; ///< [outputs]
 };
 
