@@ -7,7 +7,7 @@
 #include "core/measure/capture_state.h"
 #include "core/measure/forward.h"
 #include "core/measure/row_strata.h"
-#include "core/train/vit_on_tape.h"
+#include "core/train/output_gradients.h"
 
 #include <algorithm>
 #include <chrono>
