@@ -5,6 +5,7 @@
 #include "core/bench/torch_child.h"
 #include "core/cost/ceilings.h"
 #include "core/train/loss_ops.h"
+#include "core/train/optimiser.h"
 #include "core/train/vit_on_tape.h"
 
 #include <nlohmann/json.hpp>
