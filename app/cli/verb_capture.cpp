@@ -86,7 +86,7 @@ void declare(OptionSet& set, CaptureArguments& arguments)
     set.text("--heldout", arguments.heldOut, "F", "Share of the samples that is held out (0.2); 0: none");
     set.integer("--rows", arguments.rows, 0, 1'000'000, "Sample rows kept of every linear input (128)");
     set.integer("--heldout-rows", arguments.heldOutRows, 0, 1'000'000, "Held-out rows kept of every linear input (64)");
-    set.flag("--grad", arguments.gradients, "Mean-squared gradients at the outputs too (vision transformers)");
+    set.flag("--grad", arguments.gradients, "Mean-squared gradients at the outputs too (ViT and LLaMA families)");
     set.flag("--resume", arguments.resume, "Go on where an interrupted capture to the same file stopped");
 }
 } // namespace

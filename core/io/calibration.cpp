@@ -279,6 +279,24 @@ void writeSite(hid_t sites, const CalibrationSite& site, const std::string& subj
         writeFloats(group, "output_grad_sq", std::span<const double>(site.outputGradSq), {site.outputGradSq.size()}, subject);
 }
 
+void writeLink(hid_t sites, const CalibrationLink& link, const CalibrationSite& target, const std::string& subject)
+{
+    const auto linkTo = [&](const std::string& from, hid_t to, const char* name) {
+        if (H5Lcreate_hard(sites, from.c_str(), to, name, H5P_DEFAULT, H5P_DEFAULT) < 0)
+            failHdf5(ErrorCode::IoFailure, "writing failed", subject);
+    };
+    if (link.outputGradSq.empty() && target.outputGradSq.empty()) {
+        linkTo(link.target, sites, link.name.c_str());
+        return;
+    }
+    const Hdf5Handle group = createGroup(sites, link.name, subject);
+    writeCountAttribute(group, "count", target.count, subject);
+    for (const char* dataset : {"gram", "mean", "samples", "heldout"})
+        linkTo(link.target + "/" + dataset, group, dataset);
+    if (!link.outputGradSq.empty())
+        writeFloats(group, "output_grad_sq", std::span<const double>(link.outputGradSq), {link.outputGradSq.size()}, subject);
+}
+
 } // namespace
 
 void writeCalibration(const std::filesystem::path& path, const CalibrationHeader& header, const std::vector<CalibrationSite>& sites,
@@ -300,8 +318,7 @@ void writeCalibration(const std::filesystem::path& path, const CalibrationHeader
         for (const CalibrationSite& site : sites)
             writeSite(group, site, siteSubject(subject, site.name));
         for (const CalibrationLink& link : links)
-            if (H5Lcreate_hard(group, link.target.c_str(), group, link.name.c_str(), H5P_DEFAULT, H5P_DEFAULT) < 0)
-                failHdf5(ErrorCode::IoFailure, "writing failed", siteSubject(subject, link.name));
+            writeLink(group, link, *std::ranges::find(sites, link.target, &CalibrationSite::name), siteSubject(subject, link.name));
         if (!group.reset() || !file.reset())
             failHdf5(ErrorCode::IoFailure, "writing failed", subject);
     }

@@ -50,9 +50,11 @@ private:
     std::unique_ptr<Content> m_content;
 };
 
-/// A site that is another name for one that is written: an HDF5 hard link.
+/// A site whose input is that of another one that is written: an HDF5 hard link to its group; with gradients of its own, a
+/// group of links to its datasets.
 struct CalibrationLink {
     std::string name, target;
+    std::vector<double> outputGradSq; ///< [m] or empty
 };
 
 struct CalibrationHeader {

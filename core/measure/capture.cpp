@@ -59,8 +59,10 @@ public:
           m_quota{m_split.calibrationCount(), options.rows, options.seed},
           m_heldOutQuota{m_split.heldOutCount(), options.heldOutRows, options.seed}, m_statePath(captureStatePath(options.out))
     {
-        if (options.gradients)
-            m_tape = train::VitOnTape<float>::load(*options.gradients, context);
+        if (options.gradients && model.spec().vision())
+            m_vitTape = train::VitOnTape<float>::load(*options.gradients, context);
+        else if (options.gradients)
+            m_decoderTape.reset(new train::DecoderOnTape<float>(train::DecoderOnTape<float>::load(*options.gradients, context))); // it cannot move
     }
 
     CaptureReport run();
@@ -85,7 +87,9 @@ private:
     void runBatch(std::size_t first, std::size_t count);
     void add(std::size_t site, kernels::ConstRows x, const SampleTask& task);
     std::size_t declare(const nn::LinearSlot& slot, std::int64_t features);
+    std::vector<train::OutputGradient> gradientsOf(const LoadedSample& sample);
     void addGradients(const LoadedSample& sample);
+    std::vector<double> meanGradients(const std::string& name) const;
     void finishSample(const SampleTask& task, const LoadedSample& sample);
     void saveState();
     void write();
@@ -98,7 +102,8 @@ private:
     RowQuota m_quota, m_heldOutQuota;
     std::filesystem::path m_statePath;
     CaptureState m_state;
-    std::optional<train::VitOnTape<float>> m_tape; ///< for gradients
+    std::optional<train::VitOnTape<float>> m_vitTape; ///< for gradients, one or the other
+    std::unique_ptr<train::DecoderOnTape<float>> m_decoderTape;
     std::unordered_map<std::string, std::size_t> m_sites; ///< by name; kShared: another's
     std::uint64_t m_sampleBytes = 0;                      ///< of one sample's distinct inputs
     ScratchPool m_single{true, m_context}, m_several{false, m_context};
@@ -117,7 +122,7 @@ public:
         m_capture.m_context.throwIfStopped();
         if (m_first && !m_capture.m_sites.contains(slot.name) && shares(slot, x)) {
             m_capture.m_sites.emplace(slot.name, kShared);
-            m_capture.m_state.links.push_back({slot.name, m_previous->name});
+            m_capture.m_state.links.push_back({slot.name, m_previous->name, {}});
             return;
         }
         if (m_first && !m_capture.m_sites.contains(slot.name))
@@ -193,21 +198,28 @@ void Capture::add(std::size_t site, kernels::ConstRows x, const SampleTask& task
         m_state.sums[site].add(x, kept, task.name, m_context);
 }
 
-/// One image at a time, so that batches and interruptions do not show in the sums.
-void Capture::addGradients(const LoadedSample& sample)
+/// Sample by sample, so that batches and interruptions do not show in the sums.
+std::vector<train::OutputGradient> Capture::gradientsOf(const LoadedSample& sample)
 {
+    if (m_decoderTape)
+        return train::outputGradients(*m_decoderTape, sample.tokens, static_cast<std::int64_t>(sample.tokens.size()), m_context, 1);
     const std::span<const float> image = sample.image;
     const std::int32_t label = sample.label;
-    const train::LabelledImages one{{&image, 1}, label < 0 ? std::span<const std::int32_t>() : std::span(&label, 1)};
-    const auto means = train::outputGradients(*m_tape, one, m_context);
+    return train::outputGradients(*m_vitTape, {{&image, 1}, label < 0 ? std::span<const std::int32_t>() : std::span(&label, 1)}, m_context);
+}
+
+void Capture::addGradients(const LoadedSample& sample)
+{
+    const auto means = gradientsOf(sample);
+    const auto tokens = static_cast<std::uint64_t>(m_model.embeddedTokens(sample.view()));
     if (m_state.gradients.empty())
         for (const auto& mean : means)
             m_state.gradients.push_back({mean.name, 0, std::vector<double>(mean.squares.size())});
     for (std::size_t i = 0; i < means.size(); ++i) {
         GradientSum& sum = m_state.gradients[i];
-        sum.count += 1;
+        sum.count += tokens;
         for (std::size_t j = 0; j < sum.squares.size(); ++j)
-            sum.squares[j] += means[i].squares[j];
+            sum.squares[j] += means[i].squares[j] * static_cast<double>(tokens);
     }
 }
 
@@ -215,7 +227,7 @@ void Capture::finishSample(const SampleTask& task, const LoadedSample& sample)
 {
     if (!task.heldOut) {
         m_state.tokens += static_cast<std::uint64_t>(m_model.embeddedTokens(sample.view()));
-        if (m_tape)
+        if (m_options.gradients)
             addGradients(sample);
     }
     m_state.nextSample = task.index + 1;
@@ -302,6 +314,16 @@ void Capture::saveState()
     m_saved = Clock::now(); // after writing, so that writing never takes most of the time
 }
 
+std::vector<double> Capture::meanGradients(const std::string& name) const
+{
+    std::vector<double> means;
+    const auto found = std::ranges::find(m_state.gradients, name, &GradientSum::name);
+    if (found != m_state.gradients.end())
+        for (const double squares : found->squares)
+            means.push_back(squares / static_cast<double>(found->count));
+    return means;
+}
+
 void Capture::write()
 {
     std::string inputs = m_source.description();
@@ -312,12 +334,11 @@ void Capture::write()
     for (GramAccumulator& sums : m_state.sums) {
         m_context.throwIfStopped();
         sites.push_back(sums.site());
-        const auto gradient = std::ranges::find(m_state.gradients, sums.name(), &GradientSum::name);
-        if (gradient != m_state.gradients.end())
-            for (const double squares : gradient->squares)
-                sites.back().outputGradSq.push_back(squares / static_cast<double>(gradient->count));
+        sites.back().outputGradSq = meanGradients(sums.name());
         sums = GramAccumulator(sums.name(), 0); // one site at a time is in memory twice
     }
+    for (auto& link : m_state.links)
+        link.outputGradSq = meanGradients(link.name);
     io::writeCalibration(m_options.out, header, sites, m_state.links);
     std::error_code ignored; // a state that stays behind is refused or overwritten by the next capture
     std::filesystem::remove(m_statePath, ignored);

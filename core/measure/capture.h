@@ -19,8 +19,9 @@ struct CaptureOptions {
     std::uint64_t heldOutRows = 64;    ///< held-out rows a site
     double heldOut = 0.2;              ///< share of the samples that is held out: not in the gram
     std::uint64_t seed = 0;            ///< of the choice of held-out samples and rows
-    const io::Checkpoint* gradients = nullptr; ///< the model's: mean-squared gradients at every linear output too (ViT); must
-                                               ///< outlive the capture. Of the labels; of the likeliest class without them
+    const io::Checkpoint* gradients = nullptr; ///< the model's: mean-squared gradients at the linear outputs too; must outlive
+                                               ///< the capture. Of the labels' loss, of the likeliest class without them; of
+                                               ///< decoders' next-token loss
     bool resume = false;               ///< go on from the state of an interrupted capture where there is one
     double stateSeconds = 10;          ///< how often the state is written; 0: after every batch, below 0: never
     std::uint64_t bufferBytes = 128u << 20; ///< activations kept of a batch of samples; does not change the result
@@ -47,7 +48,7 @@ std::filesystem::path captureStatePath(const std::filesystem::path& out);
 /// Every linear operator that runs is a site; q, k and v (and up and gate) that read one input share one group. Memory does
 /// not grow with the number of samples. The file depends on model, samples, rows, share and seed alone: neither on threads
 /// nor on interruptions. Throws Error{InvalidParameter (no samples, a sample that does not fit the model, a state of another
-/// capture), NonFinite (sample and site), IoFailure, OutOfMemory, Cancelled}, and what loading a sample throws; without
+/// capture), UnsupportedFeature (gradients of a model that no tape runs), NonFinite (sample and site), IoFailure, OutOfMemory, Cancelled}, and what loading a sample throws; without
 /// success nothing is written but the state.
 CaptureReport captureCalibration(const nn::Model& model, const SampleSource& source, const CaptureOptions& options,
                                  const RunContext& context);

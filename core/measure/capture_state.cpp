@@ -200,10 +200,8 @@ CaptureState readHead(RecordReader record)
     state.nextSample = record.number();
     state.tokens = record.number();
     for (std::uint64_t links = record.number(); links > 0; --links) {
-        io::CalibrationLink link;
-        link.name = record.text();
-        link.target = record.text();
-        state.links.push_back(std::move(link));
+        const std::string name = record.text();
+        state.links.push_back({name, record.text(), {}});
     }
     for (std::uint64_t gradients = record.number(); gradients > 0; --gradients) {
         GradientSum gradient;

@@ -22,10 +22,10 @@ struct CaptureKey {
     bool operator==(const CaptureKey&) const = default;
 };
 
-/// The mean-squared gradient at the outputs of one linear operator, summed over samples.
+/// Squared gradients at the outputs of one linear operator, summed over tokens.
 struct GradientSum {
     std::string name;          ///< of the operator
-    std::uint64_t count = 0;   ///< samples
+    std::uint64_t count = 0;   ///< tokens
     std::vector<double> squares; ///< [outputs]
 };
 
@@ -34,7 +34,7 @@ struct CaptureState {
     std::uint64_t nextSample = 0; ///< all before it are in the sums
     std::uint64_t tokens = 0;     ///< of the calibration samples
     std::vector<GramAccumulator> sums;
-    std::vector<io::CalibrationLink> links; ///< names that share another's sums
+    std::vector<io::CalibrationLink> links; ///< names that share another's sums; gradients stand below
     std::vector<GradientSum> gradients;
 };
 

@@ -149,7 +149,7 @@ private slots:
     void sitesWithSeveralNames()
     {
         const std::vector<CalibrationSite> sites{site("q", 4), site("o", 3)};
-        writeCalibration(path("links.h5"), {"cafe", "words", "beef", 5}, sites, {{"k", "q"}, {"v", "q"}});
+        writeCalibration(path("links.h5"), {"cafe", "words", "beef", 5}, sites, {{"k", "q", {}}, {"v", "q", {}}});
         const auto set = CalibrationSet::open(path("links.h5"));
         QCOMPARE(set->siteNames(), (std::vector<std::string>{"k", "o", "q", "v"}));
         QCOMPARE(set->inputsSha256(), std::string("beef"));
@@ -157,12 +157,20 @@ private slots:
         writeCalibration(path("alone.h5"), {"cafe", "words", {}, 5}, sites);
         QCOMPARE(CalibrationSet::open(path("alone.h5"))->inputsSha256(), std::string());
         QVERIFY(std::filesystem::file_size(path("links.h5")) < std::filesystem::file_size(path("alone.h5")) + 2048); // names, no copies
+        auto weighted = sites; // gradients of the outputs are each operator's own
+        weighted[0].outputGradSq = {1, 2};
+        writeCalibration(path("weighted.h5"), {"cafe", "words", {}, 5}, weighted, {{"k", "q", {3, 4, 5}}, {"v", "q", {}}});
+        const auto own = CalibrationSet::open(path("weighted.h5"));
+        QVERIFY(own->read("k").gram == sites[0].gram && own->read("v").samples == sites[0].samples);
+        QCOMPARE(own->read("q").outputGradSq, (std::vector<double>{1, 2}));
+        QCOMPARE(own->read("k").outputGradSq, (std::vector<double>{3, 4, 5}));
+        QVERIFY(own->read("v").outputGradSq.empty());
         const auto refused = [&](const std::vector<CalibrationLink>& links) {
             return refusal([&] { writeCalibration(path("bad.h5"), {"", "", "", 1}, sites, links); }, ErrorCode::InvalidParameter);
         };
-        QVERIFY(refused({{"k", "nobody"}}).endsWith("is another name for 'nobody', which is not written"));
-        QVERIFY(refused({{"o", "q"}}).endsWith("is there twice"));
-        QVERIFY(refused({{"a/b", "q"}}).contains("cannot be the name of a site"));
+        QVERIFY(refused({{"k", "nobody", {}}}).endsWith("is another name for 'nobody', which is not written"));
+        QVERIFY(refused({{"o", "q", {}}}).endsWith("is there twice"));
+        QVERIFY(refused({{"a/b", "q", {}}}).contains("cannot be the name of a site"));
         QVERIFY(!std::filesystem::exists(path("bad.h5")));
     }
     void emptyTextsAndNoSites()

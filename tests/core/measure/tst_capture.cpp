@@ -5,11 +5,13 @@
 #include "core/base/parallel.h"
 #include "core/base/sha256.h"
 #include "core/io/calibration.h"
+#include "core/train/output_gradients.h"
 #include "tests/core/linalg/blas_main.h"
 #include "tests/core/measure/sample_list.h"
 
 #include <QTemporaryDir>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -44,6 +46,25 @@ class TstCapture : public QObject
         options.modelSha256 = "model";
         options.stateSeconds = -1;
         return options;
+    }
+
+    /// Means over batches of another size: the same but for the rounding of float sums, 1e-5 of the largest.
+    static void checkGradients(const std::filesystem::path& file, const std::vector<train::OutputGradient>& expected, int least)
+    {
+        const auto set = io::CalibrationSet::open(file);
+        int compared = 0;
+        for (const auto& gradient : expected) {
+            if (!set->features(gradient.name))
+                continue; // patches are no site
+            ++compared;
+            const auto found = set->read(gradient.name).outputGradSq;
+            QCOMPARE(found.size(), gradient.squares.size());
+            const double largest = *std::ranges::max_element(gradient.squares);
+            QVERIFY(largest > 0);
+            for (std::size_t i = 0; i < found.size(); ++i)
+                QVERIFY2(std::abs(found[i] - gradient.squares[i]) <= 1e-5 * largest, gradient.name.c_str());
+        }
+        QVERIFY2(compared >= least, qPrintable(QString::number(compared)));
     }
 
 private slots:
@@ -243,6 +264,57 @@ private slots:
         writeFileAtomically(state, good);
         QCOMPARE(refused(some), QString("accepted"));
         QVERIFY(std::filesystem::exists(some.out));
+    }
+
+    void gradientsOfPhotos()
+    {
+        const auto checkpoint = io::Checkpoint::open(TAMIS_SOURCE_DIR "/datasets/vit20");
+        const auto model = nn::Model::load(*checkpoint);
+        auto source = test::noise(5, 64, 1);
+        std::vector<std::span<const float>> images;
+        std::vector<std::int32_t> labels;
+        for (auto& sample : source.samples) {
+            sample.label = static_cast<int>(images.size());
+            labels.push_back(sample.label);
+            images.push_back(sample.image);
+        }
+        auto some = options("gradients.h5");
+        some.heldOut = 0;
+        some.gradients = checkpoint.get();
+        captureCalibration(*model, source, some, {});
+        auto tape = train::VitOnTape<float>::load(*checkpoint);
+        const auto expected = train::outputGradients(tape, {images, labels});
+        checkGradients(some.out, expected, 25);
+        for (auto& sample : source.samples)
+            sample.label = -1; // the likeliest class: another loss
+        some.out = path("likeliest.h5");
+        captureCalibration(*model, source, some, {});
+        checkGradients(some.out, train::outputGradients(tape, {images, {}}), 25);
+        QVERIFY(io::CalibrationSet::open(some.out)->read("head").outputGradSq != io::CalibrationSet::open(path("gradients.h5"))->read("head").outputGradSq);
+    }
+
+    void gradientsOfText()
+    {
+        const auto checkpoint = io::Checkpoint::open(nn::golden::folder("llama_linear_rope_tied"));
+        const auto model = nn::Model::load(*checkpoint);
+        const nn::golden::Inputs inputs(nn::golden::Golden(nn::golden::folder("llama_linear_rope_tied") / "golden.npz"));
+        auto some = options("text-gradients.h5");
+        some.heldOut = 0;
+        some.gradients = checkpoint.get();
+        const auto source = test::listOf(inputs);
+        captureCalibration(*model, source, some, {});
+        std::vector<std::int32_t> ids;
+        for (const auto& sample : source.samples)
+            ids.insert(ids.end(), sample.tokens.begin(), sample.tokens.end());
+        train::DecoderOnTape<float> tape(train::DecoderOnTape<float>::load(*checkpoint));
+        checkGradients(some.out, train::outputGradients(tape, ids, static_cast<std::int64_t>(source.samples[0].tokens.size())), 14);
+        const auto set = io::CalibrationSet::open(some.out);
+        const auto query = set->read("model.layers.0.self_attn.q_proj"), key = set->read("model.layers.0.self_attn.k_proj");
+        QVERIFY(query.gram == key.gram && query.outputGradSq != key.outputGradSq); // one input, outputs of their own
+        QCOMPARE(static_cast<std::int64_t>(key.outputGradSq.size()), model->find("model.layers.0.self_attn.k_proj")->op->outFeatures());
+        const auto gpt = io::Checkpoint::open(nn::golden::folder("gpt2"));
+        some.gradients = gpt.get();
+        QVERIFY(refusal([&] { captureCalibration(*nn::Model::load(*gpt), source, some, {}); }).startsWith("unsupported feature"));
     }
 
     void badSamplesAreNamed()
