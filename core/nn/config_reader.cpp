@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
-#include <limits>
 #include <utility>
 
 namespace tamis::nn {
@@ -42,6 +41,8 @@ struct ConfigReader::Content {
 };
 
 namespace {
+constexpr std::uint64_t kLargest = 1u << 26; // products of a few such numbers are checked where they are made
+
 [[noreturn]] void refuse(std::string_view name, const json& field, const char* expected)
 {
     throw Error(ErrorCode::MalformedFile, std::string(name) + " is " + io::quotedName(field.dump(-1, ' ', true)) + ", expected " + expected, "config.json");
@@ -49,8 +50,8 @@ namespace {
 
 std::int64_t whole(std::string_view name, const json& field)
 {
-    if (!field.is_number_unsigned() || field.get<std::uint64_t>() > static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max()))
-        refuse(name, field, "a whole number from 0 to 2147483647");
+    if (!field.is_number_unsigned() || field.get<std::uint64_t>() > kLargest)
+        refuse(name, field, "a whole number from 0 to 67108864");
     return field.get<std::int64_t>();
 }
 } // namespace
@@ -93,8 +94,8 @@ std::int64_t ConfigReader::depth(Names names) const
 std::int64_t ConfigReader::multiple(Names names, std::int64_t width, double otherwise) const
 {
     const double value = number(names, otherwise) * static_cast<double>(width);
-    if (!(value >= 1) || value > std::numeric_limits<std::int32_t>::max())
-        throw Error(ErrorCode::MalformedFile, std::string(*names.begin()) + " gives a width of " + std::to_string(value) + ", expected 1 to 2147483647", "config.json");
+    if (!(value >= 1) || value > static_cast<double>(kLargest))
+        throw Error(ErrorCode::MalformedFile, std::string(*names.begin()) + " gives a width of " + std::to_string(value) + ", expected 1 to 67108864", "config.json");
     return static_cast<std::int64_t>(value);
 }
 

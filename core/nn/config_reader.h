@@ -23,11 +23,11 @@ public:
     using Names = std::initializer_list<std::string_view>;
 
     bool has(std::string_view name) const;
-    std::optional<std::int64_t> integer(Names names) const;  ///< 0 .. 2^31 - 1
+    std::optional<std::int64_t> integer(Names names) const;  ///< 0 .. 2^26
     std::int64_t integer(Names names, std::int64_t otherwise) const { return integer(names).value_or(otherwise); }
     std::int64_t required(Names names) const;                ///< as integer, at least 1; absent: an error
     std::int64_t depth(Names names) const;                   ///< a number of blocks: 1 to 4096
-    /// int(width * ratio), as timm rounds the width of an MLP; 1 to 2^31 - 1.
+    /// int(width * ratio), as timm rounds the width of an MLP; 1 to 2^26.
     std::int64_t multiple(Names names, std::int64_t width, double otherwise) const;
     std::optional<double> number(Names names) const;         ///< finite
     double number(Names names, double otherwise) const { return number(names).value_or(otherwise); }

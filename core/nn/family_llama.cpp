@@ -101,7 +101,7 @@ BlockSpec blockSpec(const ConfigReader& config, const TensorSource& source, cons
     at.heads = config.required({"num_attention_heads"});
     at.keyValueHeads = config.integer({"num_key_value_heads"}, at.heads);
     at.headDim = config.integer({"head_dim"}, s.width / at.heads);
-    if (at.keyValueHeads < 1 || at.heads % at.keyValueHeads != 0 || at.headDim < 1)
+    if (at.keyValueHeads < 1 || at.heads % at.keyValueHeads != 0 || at.headDim < 1 || at.headDim > 65536 || at.heads > 65536)
         throw Error(ErrorCode::MalformedFile, std::to_string(at.heads) + " heads do not share " + std::to_string(at.keyValueHeads) + " key-value heads evenly", "config.json");
     at.scale = 1.0f / std::sqrt(static_cast<float>(at.headDim));
     at.causal = true;

@@ -68,7 +68,7 @@ void addBlocks(Architecture& a, const Stages& stages, const TensorSource& source
             block.gridHeight = height;
             block.gridWidth = width;
             const std::int64_t heads = stages.heads[stage];
-            if (heads < 1 || features % heads != 0)
+            if (heads < 1 || heads > 1024 || features % heads != 0)
                 throw Error(ErrorCode::MalformedFile, "a stage of width " + std::to_string(features) + " has " + std::to_string(heads) + " heads, expected a divisor", "config.json");
             block.attention.heads = block.attention.keyValueHeads = heads;
             block.attention.headDim = features / heads;
@@ -112,6 +112,8 @@ void setImage(PatchSpec& p, const ConfigReader& config, ImageSize size)
         patch.push_back(patch[0]);
     if (image.size() != 2 || patch.size() != 2 || patch[0] < 1 || patch[1] < 1)
         throw Error(ErrorCode::MalformedFile, "has no usable image_size and patch_size", "config.json");
+    if (std::max({patch[0], patch[1], p.channels}) > 4096 || std::max({image[0], image[1], size.height, size.width}) > 16384)
+        throw Error(ErrorCode::LimitExceeded, "has patches or channels over 4096, or images over 16384", "config.json");
     p.patchHeight = patch[0];
     p.patchWidth = patch[1];
     p.imageHeight = size.height > 0 ? size.height : image[0];
@@ -154,9 +156,9 @@ std::optional<Architecture> readSwin(const ConfigReader& config, const TensorSou
                   config.activation({"hidden_act", "act_layer"}, kernels::Activation::Gelu),
                   {NormKind::LayerNorm, static_cast<float>(config.number({"layer_norm_eps"}, 1e-5)), true}};
     const bool tooDeep = std::any_of(stages.depths.begin(), stages.depths.end(), [](std::int64_t d) { return d < 1 || d > 1024; });
-    if (tooDeep || stages.depths.empty() || stages.depths.size() != stages.heads.size() || stages.depths.size() > 8 || stages.window < 1)
+    if (tooDeep || stages.depths.empty() || stages.depths.size() != stages.heads.size() || stages.depths.size() > 8 || stages.window < 1 || stages.window > 64)
         throw Error(ErrorCode::MalformedFile, "has " + std::to_string(stages.depths.size()) + " depths and " + std::to_string(stages.heads.size()) +
-                                                  " num_heads, expected one of each a stage, 1 to 8 stages of 1 to 1024 blocks", "config.json");
+                                                  " num_heads, expected one of each a stage, 1 to 8 stages of 1 to 1024 blocks, and windows of 1 to 64", "config.json");
     const std::string embeddings = hf ? prefix + "embeddings." : "patch_embed.";
     s.patch.norm = source.has(embeddings + "norm.weight");
     s.patch.bias = true;

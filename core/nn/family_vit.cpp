@@ -24,6 +24,8 @@ std::vector<std::int64_t> sizePair(std::vector<std::int64_t> values, const char*
 void setPatches(ModelSpec& spec, const std::vector<std::int64_t>& image, const std::vector<std::int64_t>& patch, ImageSize size)
 {
     PatchSpec& p = spec.patch;
+    if (std::max({patch[0], patch[1], p.channels}) > 4096 || std::max({image[0], image[1], size.height, size.width}) > 65536 || p.registerTokens > 4096)
+        throw Error(ErrorCode::LimitExceeded, "has patches or channels over 4096, images over 65536, or over 4096 register tokens", "config.json");
     p.patchHeight = patch[0];
     p.patchWidth = patch[1];
     p.tableHeight = image[0] / patch[0];
@@ -35,6 +37,8 @@ void setPatches(ModelSpec& spec, const std::vector<std::int64_t>& image, const s
     if (p.gridHeight < 1 || p.gridWidth < 1 || p.imageHeight % patch[0] != 0 || p.imageWidth % patch[1] != 0)
         throw Error(ErrorCode::InvalidParameter, "an image of " + std::to_string(p.imageHeight) + " x " + std::to_string(p.imageWidth) +
                                                      " is not whole patches of " + std::to_string(patch[0]) + " x " + std::to_string(patch[1]));
+    if (p.gridHeight * p.gridWidth > (1 << 20))
+        throw Error(ErrorCode::LimitExceeded, "gives " + std::to_string(p.gridHeight * p.gridWidth) + " patches, expected at most 1048576", "config.json");
 }
 
 /// Where the table does not have the grid that the config's image size gives, it is taken as square.
@@ -129,7 +133,7 @@ std::optional<Architecture> readTimmVit(const ConfigReader& config, const Tensor
     setPatches(s, sizePair(config.integers({"image_size", "img_size", "model_args.img_size", "pretrained_cfg.input_size"}), "image_size"),
                sizePair(config.integers({"patch_size", "model_args.patch_size"}), "patch_size"), size);
     const std::int64_t grid = s.patch.tableHeight * s.patch.tableWidth + (s.patch.positionsOnPrefix ? s.patch.prefixTokens : 0);
-    fitTable(s, source.has("pos_embed") ? source.shape("pos_embed", {1, grid, s.width}).at(1) : grid);
+    fitTable(s, tableRows(source, "pos_embed", s.width, grid));
 
     const NormSpec norm{NormKind::LayerNorm, static_cast<float>(config.number({"layer_norm_eps", "model_args.norm_eps"}, 1e-6)), true};
     const kernels::Activation activation = config.activation({"hidden_act", "act_layer", "model_args.act_layer"}, kernels::Activation::Gelu);
@@ -215,7 +219,7 @@ std::optional<Architecture> readHfVit(const ConfigReader& config, const TensorSo
     s.patch.prefixTokens = 1 + s.patch.distillationToken;
     setPatches(s, sizePair(config.integers({"image_size"}), "image_size"), sizePair(config.integers({"patch_size"}), "patch_size"), size);
     const std::int64_t grid = s.patch.tableHeight * s.patch.tableWidth + s.patch.prefixTokens;
-    fitTable(s, source.shape(prefix + "embeddings.position_embeddings", {1, grid, s.width}).at(1));
+    fitTable(s, tableRows(source, prefix + "embeddings.position_embeddings", s.width, grid));
     if (s.patch.registerTokens > 0)
         throw Error(ErrorCode::UnsupportedFeature, "has register tokens in Hugging Face's layout, which Tamis does not run", source.subject());
 
@@ -269,7 +273,7 @@ std::optional<Architecture> readClipVision(const ConfigReader& config, const Ten
     s.patch.bias = source.has(prefix + "embeddings.patch_embedding.bias");
     setPatches(s, sizePair(config.integers({"vision_config.image_size", "image_size"}), "image_size"),
                sizePair(config.integers({"vision_config.patch_size", "patch_size"}), "patch_size"), size);
-    fitTable(s, source.shape(prefix + "embeddings.position_embedding.weight", {1 + s.patch.tableHeight * s.patch.tableWidth, s.width}).at(0));
+    fitTable(s, tableRows(source, prefix + "embeddings.position_embedding.weight", s.width, 1 + s.patch.tableHeight * s.patch.tableWidth));
     const NormSpec norm{NormKind::LayerNorm, static_cast<float>(config.number({"vision_config.layer_norm_eps", "layer_norm_eps"}, 1e-5)), true};
     const kernels::Activation activation = config.activation({"vision_config.hidden_act", "hidden_act"}, kernels::Activation::QuickGelu);
     for (std::int64_t i = 0; i < config.depth({"vision_config.num_hidden_layers", "num_hidden_layers"}); ++i) {

@@ -20,6 +20,13 @@ std::int64_t elements(const std::vector<std::int64_t>& shape)
     return count;
 }
 
+/// rows * cols, or -1 when that is no number of elements a tensor can have.
+std::int64_t product(std::int64_t rows, std::int64_t cols)
+{
+    std::int64_t count = 0;
+    return __builtin_mul_overflow(rows, cols, &count) ? -1 : count;
+}
+
 Matrix<float> asMatrix(std::vector<float> values, std::int64_t rows, std::int64_t cols)
 {
     Matrix<float> m(rows, cols);
@@ -57,7 +64,7 @@ Matrix<float> TensorBinding::table(const std::string& tensor, std::int64_t rows,
     if (!m_source.has(tensor))
         throw Error(ErrorCode::MalformedFile, "has no tensor " + tensor + ", which its architecture needs", m_source.subject());
     const std::vector<std::int64_t> shape = m_source.shape(tensor, {rows, cols});
-    const bool fits = !shape.empty() && shape.back() == cols && elements(shape) == rows * cols;
+    const bool fits = !shape.empty() && shape.back() == cols && elements(shape) == product(rows, cols);
     if (!fits)
         refuseShape(tensor, shape, "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]");
     return asMatrix(m_source.values(tensor, shape), rows, cols);
@@ -79,7 +86,7 @@ Norm TensorBinding::norm(const std::string& name, const NormSpec& spec, std::int
 Matrix<float> TensorBinding::matrix(const std::string& tensor, std::int64_t rows, std::int64_t cols) const
 {
     const std::vector<std::int64_t> shape = m_source.shape(tensor, {rows, cols});
-    const bool fits = shape.size() >= 2 && shape[0] == rows && elements(shape) == rows * cols;
+    const bool fits = shape.size() >= 2 && shape[0] == rows && elements(shape) == product(rows, cols);
     if (!fits)
         refuseShape(tensor, shape, "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]");
     return asMatrix(m_source.values(tensor, shape), rows, cols);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/nn/tensor_source.h"
 
+#include "core/base/error.h"
+#include "core/io/tensor_entry.h"
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -28,6 +31,20 @@ std::int64_t operatorOutputs(const TensorSource& source, const std::string& name
             return shape.size() < 2 ? 0 : shape[0] * shape[1];
         }
     return 0;
+}
+
+std::int64_t tableRows(const TensorSource& source, const std::string& tensor, std::int64_t width, std::int64_t expected)
+{
+    if (!source.has(tensor))
+        throw Error(ErrorCode::MalformedFile, "has no tensor " + tensor + ", which its architecture needs", source.subject());
+    const std::vector<std::int64_t> shape = source.shape(tensor, {expected, width});
+    std::int64_t rows = shape.size() < 2 || shape.back() != width ? 0 : 1;
+    for (std::size_t i = 0; i + 1 < shape.size(); ++i)
+        rows *= shape[i];
+    if (rows < 1)
+        throw Error(ErrorCode::MalformedFile, "tensor " + tensor + " has shape " + io::shapeText(shape) + ", expected rows of " + std::to_string(width) + " numbers by config.json",
+                    source.subject());
+    return rows;
 }
 
 bool CheckpointSource::has(std::string_view tensor) const

@@ -15,7 +15,7 @@ class TensorSource {
 public:
     virtual ~TensorSource() = default;
     virtual bool has(std::string_view tensor) const = 0;
-    /// The stored shape; `expected` is what the architecture asks for (random sources answer with it).
+    /// The stored shape of a tensor that is there; `expected` is what the architecture asks for (random sources answer with it).
     virtual std::vector<std::int64_t> shape(std::string_view tensor, const std::vector<std::int64_t>& expected) const = 0;
     /// Decoded, row-major, of that shape. Throws what reading throws.
     virtual std::vector<float> values(std::string_view tensor, const std::vector<std::int64_t>& shape) const = 0;
@@ -27,6 +27,10 @@ public:
 bool hasOperator(const TensorSource& source, const std::string& name);
 /// Its number of outputs; `expected` from random sources.
 std::int64_t operatorOutputs(const TensorSource& source, const std::string& name, std::int64_t expected);
+
+/// Rows of a table of that width ([rows, width] or [1, rows, width]); `expected` from random sources. Throws
+/// Error{MalformedFile} when it is missing or has another width.
+std::int64_t tableRows(const TensorSource& source, const std::string& tensor, std::int64_t width, std::int64_t expected);
 
 class CheckpointSource final : public TensorSource {
 public:
