@@ -83,8 +83,11 @@ private:
     }
     CaptureKey key() const;
     void resume();
+    void adopt(CaptureState state);
     void runOne(std::size_t index);
     void runBatch(std::size_t first, std::size_t count);
+    std::size_t siteOf(const nn::LinearSlot& slot) const;
+    void requireAll(std::size_t inputs, const SampleTask& task) const;
     void add(std::size_t site, kernels::ConstRows x, const SampleTask& task);
     std::size_t declare(const nn::LinearSlot& slot, std::int64_t features);
     std::vector<train::OutputGradient> gradientsOf(const LoadedSample& sample);
@@ -116,6 +119,7 @@ class Capture::Direct : public nn::Observer {
 public:
     Direct(Capture& capture, const SampleTask& task, bool first) : m_capture(capture), m_task(task), m_first(first) {}
     std::uint64_t bytes() const noexcept { return m_bytes; }
+    std::size_t inputs() const noexcept { return m_inputs; }
 
     void linearInput(std::size_t, const nn::LinearSlot& slot, kernels::ConstRows x) override
     {
@@ -127,9 +131,10 @@ public:
         }
         if (m_first && !m_capture.m_sites.contains(slot.name))
             m_capture.m_sites.emplace(slot.name, m_capture.declare(slot, x.cols));
-        const std::size_t site = m_capture.m_sites.at(slot.name);
+        const std::size_t site = m_capture.siteOf(slot);
         if (site == kShared)
             return;
+        ++m_inputs;
         m_bytes += static_cast<std::uint64_t>(x.rows) * static_cast<std::uint64_t>(x.cols) * sizeof(float);
         m_capture.add(site, x, m_task);
         if (m_first)
@@ -155,6 +160,7 @@ private:
     const SampleTask& m_task;
     bool m_first;
     std::uint64_t m_bytes = 0;
+    std::size_t m_inputs = 0;
     const nn::LinearSlot* m_previous = nullptr;
     const float* m_place = nullptr;
     tensor::Matrix<float> m_values;
@@ -164,12 +170,14 @@ private:
 class Capture::Buffered : public nn::Observer {
 public:
     Buffered(const Capture& capture, Record& record) : m_capture(capture), m_record(record) {}
+    std::size_t inputs() const noexcept { return m_inputs; }
     void linearInput(std::size_t, const nn::LinearSlot& slot, kernels::ConstRows x) override
     {
         m_capture.m_context.throwIfStopped();
-        const std::size_t site = m_capture.m_sites.at(slot.name);
+        const std::size_t site = m_capture.siteOf(slot);
         if (site == kShared)
             return;
+        ++m_inputs;
         auto& copy = m_record.inputs[site];
         if (copy.rows() != x.rows || copy.cols() != x.cols)
             copy = tensor::Matrix<float>(x.rows, x.cols);
@@ -180,6 +188,7 @@ public:
 private:
     const Capture& m_capture;
     Record& m_record;
+    std::size_t m_inputs = 0;
 };
 
 std::size_t Capture::declare(const nn::LinearSlot& slot, std::int64_t features)
@@ -187,6 +196,21 @@ std::size_t Capture::declare(const nn::LinearSlot& slot, std::int64_t features)
     requireMemory(8 * static_cast<std::uint64_t>(features) * static_cast<std::uint64_t>(features), "the second moments of '" + slot.name + "'");
     m_state.sums.emplace_back(slot.name, features);
     return m_state.sums.size() - 1;
+}
+
+std::size_t Capture::siteOf(const nn::LinearSlot& slot) const
+{
+    const auto found = m_sites.find(slot.name);
+    if (found == m_sites.end())
+        throw Error(ErrorCode::InvalidParameter, "ran the operator '" + slot.name + "', which no sample before it ran");
+    return found->second;
+}
+
+void Capture::requireAll(std::size_t inputs, const SampleTask& task) const
+{
+    if (inputs != m_state.sums.size())
+        throw Error(ErrorCode::InvalidParameter, "ran " + std::to_string(inputs) + " linear operators with an input of their own, expected "
+                                                     + std::to_string(m_state.sums.size()) + " as in the samples before it", task.name);
 }
 
 void Capture::add(std::size_t site, kernels::ConstRows x, const SampleTask& task)
@@ -215,6 +239,9 @@ void Capture::addGradients(const LoadedSample& sample)
     if (m_state.gradients.empty())
         for (const auto& mean : means)
             m_state.gradients.push_back({mean.name, 0, std::vector<double>(mean.squares.size())});
+    const auto sizes = [](const auto& gradient) { return gradient.squares.size(); };
+    if (!std::ranges::equal(means, m_state.gradients, {}, sizes, sizes))
+        throw Error(ErrorCode::MalformedFile, "the state of an interrupted capture has gradients of other operators than the model", m_statePath.string());
     for (std::size_t i = 0; i < means.size(); ++i) {
         GradientSum& sum = m_state.gradients[i];
         sum.count += tokens;
@@ -241,6 +268,7 @@ void Capture::runOne(std::size_t index)
     Direct observer(*this, sample, m_sites.empty());
     const ScratchPool::Lease scratch(m_single);
     observe(m_model, loaded, *scratch, observer);
+    requireAll(observer.inputs(), sample);
     m_sampleBytes = observer.bytes();
     finishSample(sample, loaded);
 }
@@ -256,6 +284,7 @@ void Capture::runBatch(std::size_t first, std::size_t count)
         Buffered observer(*this, record);
         const ScratchPool::Lease scratch(m_several);
         observe(m_model, record.loaded, *scratch, observer);
+        requireAll(observer.inputs(), record.task);
     });
     // A site takes the samples in their order; which thread does it does not matter.
     parallelFor(m_context, m_state.sums.size(), [&](std::size_t site) {
@@ -294,15 +323,24 @@ void Capture::resume()
     if (state.nextSample == 0 || state.nextSample > m_source.count() || state.sums.empty())
         throw Error(ErrorCode::MalformedFile, "the state of an interrupted capture claims " + std::to_string(state.nextSample) + " of "
                                                   + std::to_string(m_source.count()) + " samples", m_statePath.string());
-    for (std::size_t i = 0; i < state.sums.size(); ++i) {
-        const nn::LinearSlot* slot = m_model.find(state.sums[i].name());
-        if (!slot || !*slot || slot->op->inFeatures() != state.sums[i].features())
-            throw Error(ErrorCode::MalformedFile, "the state of an interrupted capture has the site '" + state.sums[i].name()
-                                                      + "', which the model has not in this size", m_statePath.string());
-        m_sites.emplace(state.sums[i].name(), i);
+    adopt(std::move(state));
+}
+
+/// Its numbers are not trusted: sites must be the model's, shared ones must share one that is there.
+void Capture::adopt(CaptureState state)
+{
+    const auto require = [&](const std::string& name, const std::string& target, std::int64_t features, std::size_t site) {
+        const nn::LinearSlot* slot = m_model.find(name);
+        if (!slot || !*slot || slot->op->inFeatures() != features || !m_sites.emplace(name, site).second)
+            throw Error(ErrorCode::MalformedFile, "the state of an interrupted capture has the site '" + name + "' with the sums of '" + target
+                                                      + "', which the model has not once in this size", m_statePath.string());
+    };
+    for (std::size_t i = 0; i < state.sums.size(); ++i)
+        require(state.sums[i].name(), state.sums[i].name(), state.sums[i].features(), i);
+    for (const auto& link : state.links) {
+        const auto target = std::ranges::find(state.sums, link.target, &GramAccumulator::name);
+        require(link.name, link.target, target == state.sums.end() ? -1 : target->features(), kShared);
     }
-    for (const auto& link : state.links)
-        m_sites.emplace(link.name, kShared);
     m_state = std::move(state);
 }
 

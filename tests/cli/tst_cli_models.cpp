@@ -6,6 +6,7 @@
 #include <QDir>
 #include <QElapsedTimer>
 #include <QFile>
+#include <QFileInfo>
 #include <QJsonArray>
 #include <QProcess>
 #include <QTemporaryDir>
@@ -78,6 +79,7 @@ private slots:
     void evaluateKeys();
     void evaluateAPlanAndItsExport();
     void evaluateText();
+    void tinylmAsItsMakerMeasuredIt();
     void threadsDoNotMatter();
     void captureResumes();
     void captureGradients();
@@ -242,6 +244,37 @@ void TestCliModels::evaluateText()
              "model.layers.0.self_attn.q_proj");
     const auto inspected = runCli({"inspect", path("text.h5"), "--json", "-"});
     QCOMPARE(inspected.json()["sites"].toArray().size(), 15);
+}
+
+void TestCliModels::tinylmAsItsMakerMeasuredIt()
+{
+    const auto model = sourcePath("datasets/tinylm");
+    double expected = 0; // PyTorch's, by datasets/make_tinylm
+    for (const QString& line : QString::fromUtf8(readFile(model + "/report.tsv")).split('\n'))
+        if (line.startsWith("model perplexity\t"))
+            expected = line.section('\t', 1).toDouble();
+    QVERIFY(expected > 1);
+    const auto tokens = runCli({"evaluate", model, "--tokens", model + "/heldout.npy", "--json", "-"}).json()["quality"].toObject();
+    // The report also scores the token after each of the 250 windows: 1 prediction in 256 more, whose mean is off by its own
+    // scatter, about 2.5 nats / sqrt(250) / 256 = 0.0006.
+    QVERIFY2(std::abs(std::log(tokens["perplexity"].toDouble() / expected)) < 0.002, qPrintable(QString::number(tokens["perplexity"].toDouble())));
+    const auto file = sourcePath("datasets/text/heldout.txt");
+    const auto text = runCli({"evaluate", model, "--text", file, "--stride", "128", "--json", "-"}).json()["quality"].toObject();
+    const double bits = std::log2(text["perplexity"].toDouble()) * static_cast<double>(text["tokens"].toInteger());
+    // Every token but the first is scored, so their text is the file but for its first token.
+    const double bytes = bits / text["bitsPerByte"].toDouble(), whole = static_cast<double>(QFileInfo(file).size());
+    QVERIFY2(bytes <= whole && bytes > whole - 32, qPrintable(QString::number(bytes)));
+    QVERIFY(text["perplexity"].toDouble() < runCli({"evaluate", model, "--text", file, "--json", "-"}).json()["quality"].toObject()["perplexity"].toDouble());
+
+    const auto captured = runCli({"capture", model, "--tokens", model + "/heldout.npy", "--samples", "20", "--grad", "--out", path("tinylm.h5"), "--json", "-"});
+    QVERIFY2(captured.status == 0, captured.errors);
+    QCOMPARE(captured.json()["tokens"].toInteger(), 16 * 256);
+    const auto spectra = runCli({"run", "spectrum.whitened", "--model", model, "--calibration", path("tinylm.h5"), "--latency-tokens", "0", "--json", "-"});
+    QVERIFY2(spectra.status == 0, spectra.errors);
+    int calibrated = 0;
+    for (const auto& value : spectra.json()["matrices"].toArray())
+        calibrated += value.toObject()["tokens"].toInteger() == 16 * 256;
+    QCOMPARE(calibrated, 6 * 7); // q, k, v, o, gate, up, down of every block
 }
 
 void TestCliModels::threadsDoNotMatter()

@@ -5,6 +5,7 @@
 #include "core/base/parallel.h"
 #include "core/base/sha256.h"
 #include "core/io/calibration.h"
+#include "core/measure/capture_state.h"
 #include "core/train/output_gradients.h"
 #include "tests/core/linalg/blas_main.h"
 #include "tests/core/measure/sample_list.h"
@@ -261,7 +262,22 @@ private slots:
             writeFileAtomically(state, std::string_view(good).substr(0, size));
             QVERIFY2(refused(some).startsWith("malformed file"), qPrintable(refused(some)));
         }
+        // with good checksums, but not of this model
         writeFileAtomically(state, good);
+        const auto altered = [&](const std::function<void(measure::CaptureState&)>& change) {
+            auto content = measure::readCaptureState(state, {});
+            change(content);
+            measure::writeCaptureState(state, content, {});
+            const QString answer = refused(some);
+            writeFileAtomically(state, good);
+            return answer;
+        };
+        QVERIFY(altered([](auto& content) { content.sums[3] = measure::GramAccumulator("nobody", 4); }).contains("has the site 'nobody'"));
+        QVERIFY(altered([](auto& content) { content.sums[3] = measure::GramAccumulator("head", 4); }).contains("has the site 'head'"));
+        QVERIFY(altered([](auto& content) { content.sums[3] = content.sums[2]; }).contains("not once"));
+        QVERIFY(altered([](auto& content) { content.links.push_back({"head", "nobody", {}}); }).startsWith("malformed file"));
+        QVERIFY(altered([](auto& content) { content.sums.pop_back(); }).contains("which no sample before it ran"));
+        QVERIFY(altered([](auto& content) { content.nextSample = 7; }).contains("claims 7 of 6 samples"));
         QCOMPARE(refused(some), QString("accepted"));
         QVERIFY(std::filesystem::exists(some.out));
     }
