@@ -2,6 +2,7 @@
 #include "core/train/arena.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -21,6 +22,8 @@ void Arena::Free::operator()(std::byte* memory) const noexcept { std::free(memor
 void Arena::grow(std::size_t bytes)
 {
     const std::size_t size = roundUp(std::max({bytes, kFirstBlock, capacity()}), kHugePage);
+    if (size > kFirstBlock * 64) // not for every small tape: the system is asked through a file
+        requireMemory(size, "a training step");
     auto* memory = static_cast<std::byte*>(std::aligned_alloc(kHugePage, size));
     if (!memory)
         throw Error(ErrorCode::OutOfMemory, "a training step needs " + std::to_string(size) + " more bytes, the system has none");

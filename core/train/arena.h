@@ -13,7 +13,8 @@ public:
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
 
-    /// Uninitialised, aligned to 64 bytes; valid until rewind(). Throws Error{OutOfMemory}.
+    /// Uninitialised, aligned to 64 bytes; valid until rewind(). Throws Error{OutOfMemory} when the
+    /// system has not got it, before it is touched.
     void* allocate(std::size_t bytes);
     /// Everything given out is free again. Memory that a step needed in several blocks becomes one block, so that the
     /// steps after the first of their size allocate nothing.
