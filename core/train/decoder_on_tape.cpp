@@ -7,6 +7,7 @@
 #include "core/train/attention_ops.h"
 #include "core/train/linear_ops.h"
 #include "core/train/loss_ops.h"
+#include "core/train/named_parameters.h"
 #include "core/train/norm_ops.h"
 #include "core/train/pointwise_ops.h"
 #include "core/train/token_ops.h"
@@ -52,67 +53,43 @@ template <class T> struct DecoderOnTape<T>::Content {
     ParameterSet<T> parameters;
 
     const nn::ModelSpec& spec() const { return architecture.spec; }
-    Variable<T> named(Tape<T>& tape, const std::string& name)
-    {
-        Parameter<T>* parameter = parameters.find(name);
-        return parameter ? tape.parameter(*parameter) : Variable<T>{};
-    }
-    void readTensor(const nn::TensorSource& source, const std::string& name, const std::vector<std::int64_t>& expected, bool decays)
-    {
-        if (!source.has(name))
-            throw Error(ErrorCode::MalformedFile, "the tensor is missing, expected " + io::shapeText(expected), source.subject() + ": " + name);
-        if (const auto found = source.shape(name, expected); found != expected)
-            throw Error(ErrorCode::MalformedFile, "found shape " + io::shapeText(found) + ", expected " + io::shapeText(expected), source.subject() + ": " + name);
-        const std::vector<float> values = source.values(name, expected);
-        parameters.add(name, expected, {values.begin(), values.end()}, decays);
-    }
-    void readLinear(const nn::TensorSource& source, const std::string& name, std::int64_t out, std::int64_t in)
-    {
-        readTensor(source, name + ".weight", {out, in}, true);
-        if (source.has(name + ".bias"))
-            readTensor(source, name + ".bias", {out}, false);
-    }
+    Variable<T> named(Tape<T>& tape, const std::string& name) { return leafNamed(tape, parameters, name); }
     void readBlock(const nn::TensorSource& source, std::size_t index)
     {
         const nn::BlockSpec& block = spec().blocks[index];
         const nn::BlockNames& names = architecture.names.blocks[index];
         const nn::AttentionSpec& at = block.attention;
         const std::int64_t d = block.width, queries = at.heads * at.headDim, keys = at.keyValueHeads * at.headDim;
-        readTensor(source, names.attentionNorm + ".weight", {d}, false);
-        readLinear(source, names.query, queries, d);
-        readLinear(source, names.key, keys, d);
-        readLinear(source, names.value, keys, d);
-        readLinear(source, names.output, d, queries);
+        readNorm(parameters, source, names.attentionNorm, d);
+        readLinear(parameters, source, names.query, queries, d);
+        readLinear(parameters, source, names.key, keys, d);
+        readLinear(parameters, source, names.value, keys, d);
+        readLinear(parameters, source, names.output, d, queries);
         if (at.queryKeyNorm.kind != nn::NormKind::None) {
-            readTensor(source, names.queryNorm + ".weight", {at.headDim}, false);
-            readTensor(source, names.keyNorm + ".weight", {at.headDim}, false);
+            readNorm(parameters, source, names.queryNorm, at.headDim);
+            readNorm(parameters, source, names.keyNorm, at.headDim);
         }
-        readTensor(source, names.mlpNorm + ".weight", {d}, false);
-        readLinear(source, names.gate, block.mlp.hidden, d);
-        readLinear(source, names.up, block.mlp.hidden, d);
-        readLinear(source, names.down, d, block.mlp.hidden);
+        readNorm(parameters, source, names.mlpNorm, d);
+        readLinear(parameters, source, names.gate, block.mlp.hidden, d);
+        readLinear(parameters, source, names.up, block.mlp.hidden, d);
+        readLinear(parameters, source, names.down, d, block.mlp.hidden);
     }
     void read(const nn::TensorSource& source, const RunContext& context)
     {
         const nn::ModelNames& names = architecture.names;
-        readTensor(source, names.tokenEmbedding, {spec().text.vocabulary, spec().width}, true);
+        readParameter(parameters, source, names.tokenEmbedding, spec().text.vocabulary, spec().width, true);
         for (std::size_t b = 0; b < spec().blocks.size(); ++b) {
             context.throwIfStopped();
             readBlock(source, b);
         }
-        readTensor(source, names.finalNorm + ".weight", {spec().width}, false);
+        readNorm(parameters, source, names.finalNorm, spec().width);
         if (!spec().text.tiedHead)
-            readLinear(source, names.head, spec().text.vocabulary, spec().width);
+            readLinear(parameters, source, names.head, spec().text.vocabulary, spec().width);
     }
 
     Variable<T> layer(Tape<T>& tape, const std::string& name, Variable<T> x, Variable<T> base, const ObserveLinear<T>& observe)
     {
-        const Variable<T> weight = named(tape, name + ".weight"), bias = named(tape, name + ".bias");
-        if (!observe)
-            return base ? linearResidual(x, weight, bias, base) : linear(x, weight, bias);
-        const Variable<T> y = linear(x, weight, bias);
-        observe(name, y);
-        return base ? add(y, base) : y;
+        return linearNamed(tape, parameters, name, x, observe, base);
     }
     Variable<T> positioned(Tape<T>& tape, Variable<T> x, const std::string& norm, const nn::AttentionSpec& at, const Angles<T>& angles)
     {

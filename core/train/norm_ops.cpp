@@ -143,10 +143,17 @@ template <class T> Variable<T> headRmsNorm(Variable<T> x, Variable<T> weight, do
     return apply<T>({.x = x, .weight = weight, .bias = {}, .centred = false, .width = weight.cols()}, epsilon);
 }
 
+template <class T> Variable<T> headLayerNorm(Variable<T> x, Variable<T> weight, Variable<T> bias, double epsilon)
+{
+    require(static_cast<bool>(weight), "head norm", "there is no weight to take a head's width from");
+    return apply<T>({.x = x, .weight = weight, .bias = bias, .centred = true, .width = weight.cols()}, epsilon);
+}
+
 #define TAMIS_NORM_OPS(T)                                                                                                     \
     template Variable<T> layerNorm<T>(Variable<T>, Variable<T>, Variable<T>, double);                                         \
     template Variable<T> rmsNorm<T>(Variable<T>, Variable<T>, double);                                                        \
-    template Variable<T> headRmsNorm<T>(Variable<T>, Variable<T>, double)
+    template Variable<T> headRmsNorm<T>(Variable<T>, Variable<T>, double);                                                    \
+    template Variable<T> headLayerNorm<T>(Variable<T>, Variable<T>, Variable<T>, double)
 TAMIS_NORM_OPS(float);
 TAMIS_NORM_OPS(double);
 #undef TAMIS_NORM_OPS

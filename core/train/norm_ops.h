@@ -13,4 +13,7 @@ template <class T> Variable<T> rmsNorm(Variable<T> x, Variable<T> weight, double
 /// rmsNorm over each group of weight.cols columns: a head's features (Qwen3's q/k norm). x.cols is a multiple of weight.cols.
 template <class T> Variable<T> headRmsNorm(Variable<T> x, Variable<T> weight, double epsilon);
 
+/// layerNorm in the same groups; bias [1, weight.cols] or empty.
+template <class T> Variable<T> headLayerNorm(Variable<T> x, Variable<T> weight, Variable<T> bias, double epsilon);
+
 } // namespace tamis::train

@@ -70,6 +70,7 @@ std::vector<OutputGradient> outputGradients(VitOnTape<float>& model, const Label
 {
     const auto total = static_cast<std::int64_t>(images.images.size());
     require(total > 0 && batch > 0, "output gradients", "there must be an image, and a positive batch");
+    require(model.shape().classes > 0, "output gradients", "the model has no head, so that there is no class to have a loss about");
     require(images.labels.empty() || static_cast<std::int64_t>(images.labels.size()) == total, "output gradients", "there must be one label an image, or none");
     Tape<float> tape(context);
     Squares squares(tape);

@@ -171,11 +171,38 @@ template <class T> Variable<T> joinTokens(Variable<T> prefix, Variable<T> x, Var
     return y;
 }
 
+template <class T> Variable<T> joinColumns(Variable<T> a, Variable<T> b)
+{
+    if (a.rows() != b.rows())
+        refuseShapes("joinColumns", shapeOf(a) + " and " + shapeOf(b), "equally many rows");
+    Tape<T>& tape = a.tape();
+    const std::int64_t left = a.cols(), right = b.cols();
+    const Variable<T> y = tape.output(a.rows(), left + right, {a, b});
+    const View<T> out = tape.mutableValue(y);
+    const View<const T> first = a.value(), second = b.value();
+    for (std::int64_t i = 0; i < out.rows; ++i) {
+        std::copy_n(at(first, i), left, at(out, i));
+        std::copy_n(at(second, i), right, at(out, i) + left);
+    }
+    tape.onBackward(y, [a, b, left, right](View<T> gradient) {
+        Tape<T>& owner = a.tape();
+        const auto take = [&](GradientTarget<T> target, std::int64_t begin, std::int64_t count) {
+            for (std::int64_t i = 0; i < gradient.rows && target; ++i)
+                for (std::int64_t j = 0; j < count; ++j)
+                    target.view(i, j) = (target.add ? target.view(i, j) : T{0}) + gradient(i, begin + j);
+        };
+        take(owner.target(a), 0, left);
+        take(owner.target(b), left, right);
+    });
+    return y;
+}
+
 #define TAMIS_TOKEN_OPS(T)                                                                                                    \
     template Variable<T> gatherRows<T>(Variable<T>, std::span<const std::int32_t>);                                           \
     template Variable<T> tokenOfEach<T>(Variable<T>, std::int64_t, std::int64_t);                                             \
     template Variable<T> meanOfEach<T>(Variable<T>, std::int64_t, std::int64_t);                                              \
-    template Variable<T> joinTokens<T>(Variable<T>, Variable<T>, Variable<T>, std::int64_t)
+    template Variable<T> joinTokens<T>(Variable<T>, Variable<T>, Variable<T>, std::int64_t);                                  \
+    template Variable<T> joinColumns<T>(Variable<T>, Variable<T>)
 TAMIS_TOKEN_OPS(float);
 TAMIS_TOKEN_OPS(double);
 #undef TAMIS_TOKEN_OPS

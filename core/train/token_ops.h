@@ -22,4 +22,7 @@ template <class T> Variable<T> meanOfEach(Variable<T> x, std::int64_t sequences,
 /// [p + n, d] (empty: none): [sequences (p + n), d].
 template <class T> Variable<T> joinTokens(Variable<T> prefix, Variable<T> x, Variable<T> positions, std::int64_t sequences);
 
+/// a and b side by side: [rows, a.cols + b.cols].
+template <class T> Variable<T> joinColumns(Variable<T> a, Variable<T> b);
+
 } // namespace tamis::train

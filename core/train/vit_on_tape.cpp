@@ -2,24 +2,25 @@
 #include "core/train/vit_on_tape.h"
 
 #include "core/base/error.h"
+#include "core/nn/architecture.h"
+#include "core/nn/model_content.h"
 #include "core/train/attention_ops.h"
 #include "core/train/counter_random.h"
 #include "core/train/linear_ops.h"
+#include "core/train/named_parameters.h"
 #include "core/train/norm_ops.h"
 #include "core/train/pointwise_ops.h"
 #include "core/train/token_ops.h"
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
+#include <vector>
 
 namespace tamis::train {
 namespace {
 using kernels::Activation;
-
-std::string blockName(std::int64_t index) { return "blocks." + std::to_string(index); }
 
 void requireVit(bool holds, const std::string& message, const std::string& subject)
 {
@@ -27,144 +28,304 @@ void requireVit(bool holds, const std::string& message, const std::string& subje
         throw Error(ErrorCode::UnsupportedFeature, message, subject);
 }
 
-const io::TensorEntry& entry(const io::Checkpoint& checkpoint, const std::string& name, std::size_t rank)
+nn::Architecture readVit(const io::Checkpoint& checkpoint, const nn::TensorSource& source, nn::ImageSize size)
 {
-    const io::TensorEntry* found = checkpoint.find(name);
-    if (!found)
-        throw Error(ErrorCode::MalformedFile, "the tensor is missing, expected for a vision transformer with timm's names", checkpoint.path().string() + ": " + name);
-    if (found->shape.size() != rank)
-        throw Error(ErrorCode::MalformedFile, "found shape " + io::shapeText(found->shape) + ", expected " + std::to_string(rank) + " sides",
-                    checkpoint.path().string() + ": " + name);
-    return *found;
-}
-
-Activation activationNamed(const std::string& name, const std::string& subject)
-{
-    if (name == "gelu")
-        return Activation::Gelu;
-    if (name == "gelu_tanh" || name == "gelu_new" || name == "gelu_pytorch_tanh")
-        return Activation::GeluTanh;
-    if (name == "quick_gelu")
-        return Activation::QuickGelu;
-    if (name == "relu")
-        return Activation::Relu;
-    throw Error(ErrorCode::UnsupportedFeature, "hidden_act is \"" + name + "\", expected gelu, gelu_tanh, quick_gelu or relu", subject);
-}
-
-/// Height and width of the images: config.json's image_size where it has one that fits, else a square.
-void readImageSize(const nlohmann::json& config, std::int64_t patches, VitShape& shape, const std::string& subject)
-{
-    const auto key = config.find("image_size") != config.end() ? config.find("image_size") : config.find("img_size");
-    const auto whole = [](const nlohmann::json& value) { return value.is_number_integer() ? value.get<std::int64_t>() : 0; };
-    if (key != config.end() && key->is_array() && key->size() == 2) {
-        shape.imageHeight = whole((*key)[0]);
-        shape.imageWidth = whole((*key)[1]);
-    } else if (key != config.end() && whole(*key) > 0) {
-        shape.imageHeight = shape.imageWidth = whole(*key);
-    } else {
-        const auto root = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(patches))));
-        shape.imageHeight = shape.imageWidth = root * shape.patch;
-    }
-    constexpr std::int64_t kSide = 1 << 16;
-    requireVit(shape.imageHeight > 0 && shape.imageWidth > 0 && shape.imageHeight <= kSide && shape.imageWidth <= kSide &&
-                   shape.imageHeight % shape.patch == 0 && shape.imageWidth % shape.patch == 0 && shape.patches() == patches,
-               "the position table has " + std::to_string(patches) + " patches, which image_size and the patch size do not give", subject);
-}
-
-VitShape readShape(const io::Checkpoint& checkpoint)
-{
+    nn::Architecture architecture = nn::readArchitecture(checkpoint.config(), source, size);
+    const nn::ModelSpec& s = architecture.spec;
+    const nn::PatchSpec& p = s.patch;
     const std::string subject = checkpoint.path().string();
-    const auto config = nlohmann::json::parse(checkpoint.config().rawJson);
-    VitShape shape;
-    const auto& patch = entry(checkpoint, "patch_embed.proj.weight", 4).shape;
-    const auto& positions = entry(checkpoint, "pos_embed", 3).shape;
-    (void)entry(checkpoint, "cls_token", 3);
-    requireVit(patch[2] == patch[3], "the patches are " + std::to_string(patch[2]) + " x " + std::to_string(patch[3]) + ", expected squares", subject);
-    shape.width = patch[0];
-    shape.channels = patch[1];
-    shape.patch = patch[2];
-    shape.hidden = entry(checkpoint, "blocks.0.mlp.fc1.weight", 2).shape[0];
-    shape.classes = entry(checkpoint, "head.weight", 2).shape[0];
-    shape.depth = 0;
-    while (checkpoint.find(blockName(shape.depth) + ".norm1.weight"))
-        ++shape.depth;
-    const auto number = [&](const char* key) { return config.contains(key) && config[key].is_number() ? config[key].get<double>() : 0.0; };
-    shape.heads = checkpoint.config().heads.value_or(static_cast<std::int64_t>(number("num_heads")));
-    requireVit(shape.width > 0 && shape.patch > 0 && shape.heads > 0 && shape.width % shape.heads == 0,
-               "config.json names " + std::to_string(shape.heads) + " heads for a width of " + std::to_string(shape.width) + ", expected a divisor", subject);
-    if (number("layer_norm_eps") > 0)
-        shape.epsilon = number("layer_norm_eps");
-    if (config.contains("hidden_act") && config["hidden_act"].is_string())
-        shape.activation = activationNamed(config["hidden_act"].get<std::string>(), subject);
-    if (config.contains("global_pool") && config["global_pool"].is_string())
-        requireVit(config["global_pool"] == "token", "global_pool is \"" + config["global_pool"].get<std::string>() + "\", expected token", subject);
-    for (const char* other : {"dist_token", "norm_pre.weight", "fc_norm.weight", "reg_token", "blocks.0.attn.q_norm.weight"})
-        requireVit(!checkpoint.find(other), std::string("the checkpoint has ") + other + ", which cannot be trained yet", subject);
-    readImageSize(config, positions[1] - 1, shape, subject);
-    return shape;
+    requireVit(s.family == io::Family::TimmVit || s.family == io::Family::HfVit, "is a " + s.architecture + ", expected a vision transformer for training", subject);
+    requireVit(p.patchHeight == p.patchWidth,
+               "the patches are " + std::to_string(p.patchHeight) + " x " + std::to_string(p.patchWidth) + ", expected squares for training", subject);
+    requireVit(s.pool != nn::Pool::None || s.distillationHead, "no token is pooled, expected a class token or a mean", subject);
+    return architecture;
 }
 
-/// Normal, cut at two deviations, by position: inverse transform sampling with bisection-free rejection over attempts.
+/// What resampling makes of a position table, as a matrix [grid, table]: its columns are what becomes of the unit vectors.
+/// Empty where the table has the grid.
+template <class T> tensor::Matrix<T> resampling(const nn::ModelSpec& s)
+{
+    const nn::PatchSpec& p = s.patch;
+    if (!p.positions || (p.tableHeight == p.gridHeight && p.tableWidth == p.gridWidth))
+        return {};
+    const std::int64_t rows = p.tableHeight * p.tableWidth;
+    tensor::Matrix<float> units(rows, rows);
+    for (std::int64_t i = 0; i < rows; ++i)
+        units(i, i) = 1;
+    const tensor::Matrix<float> resampled =
+        nn::resamplePositions(units, p.tableHeight, p.tableWidth, p.gridHeight, p.gridWidth, s.family == io::Family::TimmVit);
+    tensor::Matrix<T> result(resampled.rows(), resampled.cols());
+    std::ranges::copy(resampled.values(), result.data());
+    return result;
+}
+
+VitShape shapeFrom(const nn::ModelSpec& s)
+{
+    const nn::BlockSpec& block = s.blocks.front();
+    return {.channels = s.patch.channels, .imageHeight = s.patch.imageHeight, .imageWidth = s.patch.imageWidth, .patch = s.patch.patchHeight, .width = s.width,
+            .depth = static_cast<std::int64_t>(s.blocks.size()), .heads = block.attention.heads, .hidden = block.mlp.hidden, .classes = s.classes,
+            .prefixTokens = s.patch.prefixTokens, .epsilon = static_cast<double>(block.norm.epsilon), .activation = block.mlp.activation};
+}
+
+/// timm's plain ViT of that shape.
+nn::Architecture architectureOf(const VitShape& shape)
+{
+    nn::Architecture a;
+    nn::ModelSpec& s = a.spec;
+    s.family = io::Family::TimmVit;
+    s.task = nn::Task::ImageClassification;
+    s.width = shape.width;
+    s.classes = shape.classes;
+    s.headBias = true;
+    s.patch.channels = shape.channels;
+    s.patch.patchHeight = s.patch.patchWidth = shape.patch;
+    s.patch.imageHeight = shape.imageHeight;
+    s.patch.imageWidth = shape.imageWidth;
+    s.patch.gridHeight = s.patch.tableHeight = shape.imageHeight / shape.patch;
+    s.patch.gridWidth = s.patch.tableWidth = shape.imageWidth / shape.patch;
+    s.patch.prefixTokens = 1;
+    s.patch.classToken = s.patch.bias = true;
+    s.finalNorm = {nn::NormKind::LayerNorm, static_cast<float>(shape.epsilon), true};
+    a.names = {.classToken = "cls_token", .positions = "pos_embed", .patch = "patch_embed.proj", .finalNorm = "norm", .head = "head"};
+    for (std::int64_t b = 0; b < shape.depth; ++b) {
+        const std::string p = "blocks." + std::to_string(b) + ".";
+        nn::BlockSpec block;
+        block.width = shape.width;
+        block.norm = s.finalNorm;
+        block.attention.heads = block.attention.keyValueHeads = shape.heads;
+        block.attention.headDim = shape.width / shape.heads;
+        block.attention.scale = 1.0F / std::sqrt(static_cast<float>(block.attention.headDim));
+        block.attention.fusedQkv = block.attention.qkvBias = block.attention.outputBias = true;
+        block.mlp = {.hidden = shape.hidden, .bias = true, .activation = shape.activation};
+        s.blocks.push_back(block);
+        a.names.blocks.push_back({.attentionNorm = p + "norm1", .mlpNorm = p + "norm2", .qkv = p + "attn.qkv", .output = p + "attn.proj", .up = p + "mlp.fc1",
+                                  .down = p + "mlp.fc2"});
+    }
+    return a;
+}
+
+/// Normal, cut at two deviations: Box and Muller's transform by position, drawn again where it is larger.
 double cutNormal(std::uint64_t seed, std::uint64_t position)
 {
     for (std::uint64_t attempt = 0;; ++attempt) {
         const double u = uniformAt(seed, (position * 64 + attempt) * 2), v = uniformAt(seed, (position * 64 + attempt) * 2 + 1);
-        const double value = std::sqrt(-2 * std::log(1 - u)) * std::cos(2 * std::numbers::pi * v); // Box, Muller
+        const double value = std::sqrt(-2 * std::log(1 - u)) * std::cos(2 * std::numbers::pi * v);
         if (std::abs(value) < 2)
             return value;
     }
 }
+
+/// Tensors of an architecture: from a checkpoint, or drawn (source null).
+template <class T> struct Reader {
+    ParameterSet<T>& set;
+    const nn::TensorSource* source = nullptr;
+    std::uint64_t seed = 0;
+
+    void drawn(const std::string& name, const std::vector<std::int64_t>& shape, bool decays) const
+    {
+        Parameter<T>& parameter = set.add(name, shape, {}, decays);
+        const std::uint64_t own = seed + set.all().size() * 0x9E3779B97F4A7C15ULL;
+        for (std::size_t i = 0; i < parameter.values.size(); ++i)
+            parameter.values.values()[i] = static_cast<T>(0.02 * cutNormal(own, i));
+    }
+    void constant(const std::string& name, std::int64_t width, T value) const
+    {
+        set.add(name, {width}, std::vector<T>(static_cast<std::size_t>(width), value), false);
+    }
+    void table(const std::string& name, std::int64_t rows, std::int64_t width) const
+    {
+        if (source)
+            readParameter(set, *source, name, rows, width, false);
+        else
+            drawn(name, {1, rows, width}, false);
+    }
+    void linear(const std::string& name, std::int64_t out, std::int64_t in, const std::vector<std::int64_t>& shape = {}) const
+    {
+        if (source)
+            return readLinear(set, *source, name, out, in);
+        drawn(name + ".weight", shape.empty() ? std::vector<std::int64_t>{out, in} : shape, true);
+        constant(name + ".bias", out, T{0});
+    }
+    void norm(const nn::NormSpec& spec, const std::string& name, std::int64_t width) const
+    {
+        if (spec.kind == nn::NormKind::None)
+            return;
+        if (source)
+            return readNorm(set, *source, name, width);
+        constant(name + ".weight", width, T{1});
+        constant(name + ".bias", width, T{0});
+    }
+};
 } // namespace
 
-template <class T> VitOnTape<T>::VitOnTape(const VitShape& shape) : m_shape(shape) {}
+template <class T> struct VitOnTape<T>::Content {
+    nn::Architecture architecture;
+    VitShape shape;
+    ParameterSet<T> parameters;
+    tensor::Matrix<T> resample; ///< of the position table; empty: as it is
 
-template <class T> void VitOnTape<T>::declare()
-{
-    const std::int64_t d = m_shape.width;
-    const auto linearNamed = [&](const std::string& name, std::int64_t out, std::int64_t in) {
-        m_parameters.add(name + ".weight", {out, in});
-        m_parameters.add(name + ".bias", {out}, {}, false);
-    };
-    const auto normNamed = [&](const std::string& name) {
-        m_parameters.add(name + ".weight", {d}, {}, false);
-        m_parameters.add(name + ".bias", {d}, {}, false);
-    };
-    m_parameters.add("cls_token", {1, 1, d}, {}, false);
-    m_parameters.add("pos_embed", {1, m_shape.tokens(), d}, {}, false);
-    m_parameters.add("patch_embed.proj.weight", {d, m_shape.channels, m_shape.patch, m_shape.patch});
-    m_parameters.add("patch_embed.proj.bias", {d}, {}, false);
-    for (std::int64_t b = 0; b < m_shape.depth; ++b) {
-        const std::string name = blockName(b);
-        normNamed(name + ".norm1");
-        linearNamed(name + ".attn.qkv", 3 * d, d);
-        linearNamed(name + ".attn.proj", d, d);
-        normNamed(name + ".norm2");
-        linearNamed(name + ".mlp.fc1", m_shape.hidden, d);
-        linearNamed(name + ".mlp.fc2", d, m_shape.hidden);
-        if (m_layerScale) {
-            m_parameters.add(name + ".ls1.gamma", {d}, {}, false);
-            m_parameters.add(name + ".ls2.gamma", {d}, {}, false);
+    const nn::ModelSpec& spec() const { return architecture.spec; }
+    const nn::ModelNames& names() const { return architecture.names; }
+
+    void readBlock(const Reader<T>& reader, const nn::BlockSpec& block, const nn::BlockNames& n)
+    {
+        const std::int64_t d = block.width;
+        reader.norm(block.norm, n.attentionNorm, d);
+        if (block.attention.fusedQkv)
+            reader.linear(n.qkv, 3 * d, d);
+        else
+            for (const std::string& name : {n.query, n.key, n.value})
+                reader.linear(name, d, d);
+        reader.norm(block.attention.queryKeyNorm, n.queryNorm, block.attention.headDim);
+        reader.norm(block.attention.queryKeyNorm, n.keyNorm, block.attention.headDim);
+        reader.linear(n.output, d, d);
+        if (block.layerScale)
+            reader.table(n.attentionScale, 1, d);
+        if (block.mlp.hidden == 0)
+            return;
+        reader.norm(block.norm, n.mlpNorm, d);
+        reader.linear(n.up, block.mlp.hidden, d);
+        reader.linear(n.down, d, block.mlp.hidden);
+        if (block.layerScale)
+            reader.table(n.mlpScale, 1, d);
+    }
+    void read(const Reader<T>& reader, const RunContext& context)
+    {
+        const nn::PatchSpec& p = spec().patch;
+        const std::int64_t d = spec().width;
+        if (p.classToken)
+            reader.table(names().classToken, 1, d);
+        if (p.distillationToken)
+            reader.table(names().distillationToken, 1, d);
+        if (p.registerTokens > 0)
+            reader.table(names().registerTokens, p.registerTokens, d);
+        if (p.positions)
+            reader.table(names().positions, p.tableHeight * p.tableWidth + (p.positionsOnPrefix ? p.prefixTokens : 0), d);
+        reader.linear(names().patch, d, shape.patchValues(), {d, p.channels, p.patchHeight, p.patchWidth});
+        reader.norm(spec().preNorm, names().preNorm, d);
+        for (std::size_t b = 0; b < spec().blocks.size(); ++b) {
+            context.throwIfStopped();
+            readBlock(reader, spec().blocks[b], names().blocks[b]);
         }
+        reader.norm(spec().finalNorm, names().finalNorm, d);
+        const std::int64_t pooled = spec().pool == nn::Pool::ClassAndMean ? 2 * d : d;
+        reader.norm(spec().poolNorm, names().poolNorm, pooled);
+        if (spec().classes > 0)
+            reader.linear(names().head, spec().classes, pooled);
+        if (spec().distillationHead)
+            reader.linear(names().secondHead, spec().classes, d);
     }
-    normNamed("norm");
-    linearNamed("head", m_shape.classes, d);
-}
 
-template <class T> VitOnTape<T> VitOnTape<T>::load(const io::Checkpoint& checkpoint, const RunContext& context)
-{
-    VitOnTape model(readShape(checkpoint));
-    model.m_layerScale = checkpoint.find("blocks.0.ls1.gamma") != nullptr;
-    model.declare();
-    for (Parameter<T>& parameter : model.m_parameters.all()) {
-        context.throwIfStopped();
-        const io::TensorEntry& source = entry(checkpoint, parameter.name, parameter.shape.size());
-        if (source.shape != parameter.shape)
-            throw Error(ErrorCode::MalformedFile, "found shape " + io::shapeText(source.shape) + ", expected " + io::shapeText(parameter.shape),
-                        checkpoint.path().string() + ": " + parameter.name);
-        const std::vector<float> values = checkpoint.readFloats(source);
-        std::ranges::copy(values, parameter.values.data());
+    Variable<T> leaf(Tape<T>& tape, const std::string& name) { return leafNamed(tape, parameters, name); }
+    Variable<T> norm(Tape<T>& tape, const nn::NormSpec& spec, const std::string& name, Variable<T> x)
+    {
+        return spec.kind == nn::NormKind::None ? x : layerNorm(x, leaf(tape, name + ".weight"), leaf(tape, name + ".bias"), static_cast<double>(spec.epsilon));
     }
-    return model;
+    Variable<T> heads(Tape<T>& tape, const nn::NormSpec& spec, const std::string& name, Variable<T> x)
+    {
+        return spec.kind == nn::NormKind::None ? x : headLayerNorm(x, leaf(tape, name + ".weight"), leaf(tape, name + ".bias"), static_cast<double>(spec.epsilon));
+    }
+
+    Variable<T> positionsOf(Tape<T>& tape)
+    {
+        const Variable<T> table = leaf(tape, names().positions);
+        if (resample.empty())
+            return table;
+        std::vector<std::int32_t> rows(static_cast<std::size_t>(table.rows()));
+        std::iota(rows.begin(), rows.end(), 0);
+        const auto before = rows.size() - static_cast<std::size_t>(resample.cols());
+        const std::span<const std::int32_t> all(rows);
+        const Variable<T> patches = product(tape.constant(resample.view()), gatherRows(table, all.subspan(before)));
+        return before > 0 ? joinTokens<T>(gatherRows(table, all.first(before)), patches, {}, 1) : patches;
+    }
+    Variable<T> embed(Tape<T>& tape, Variable<T> patchRows, std::int64_t images, const ObserveLinear<T>& observe)
+    {
+        const nn::PatchSpec& p = spec().patch;
+        Variable<T> x = linearNamed(tape, parameters, names().patch, patchRows, observe);
+        Variable<T> prefix;
+        for (const auto& [present, name] : {std::pair{p.classToken, &names().classToken}, {p.distillationToken, &names().distillationToken},
+                                            {p.registerTokens > 0, &names().registerTokens}})
+            if (present)
+                prefix = prefix ? joinTokens<T>(prefix, leaf(tape, *name), {}, 1) : leaf(tape, *name);
+        const Variable<T> positions = p.positions ? positionsOf(tape) : Variable<T>{};
+        if (p.positionsOnPrefix || !positions)
+            x = prefix || positions ? joinTokens(prefix, x, positions, images) : x;
+        else if (x = joinTokens<T>({}, x, positions, images); prefix)
+            x = joinTokens<T>(prefix, x, {}, images);
+        return norm(tape, spec().preNorm, names().preNorm, x);
+    }
+
+    Variable<T> attend(Tape<T>& tape, const nn::AttentionSpec& at, const nn::BlockNames& n, Variable<T> x, std::int64_t images, const ObserveLinear<T>& observe)
+    {
+        Variable<T> q, k, v;
+        if (at.fusedQkv) {
+            const Variable<T> qkv = linearNamed(tape, parameters, n.qkv, x, observe);
+            const std::int64_t d = qkv.cols() / 3;
+            q = tape.window(qkv, 0, d);
+            k = tape.window(qkv, d, d);
+            v = tape.window(qkv, 2 * d, d);
+        } else {
+            q = linearNamed(tape, parameters, n.query, x, observe);
+            k = linearNamed(tape, parameters, n.key, x, observe);
+            v = linearNamed(tape, parameters, n.value, x, observe);
+        }
+        q = heads(tape, at.queryKeyNorm, n.queryNorm, q);
+        k = heads(tape, at.queryKeyNorm, n.keyNorm, k);
+        return attention(q, k, v, {.sequences = images, .heads = at.heads, .scale = static_cast<double>(at.scale)});
+    }
+    /// x + scale * (branch W^T + b)
+    Variable<T> onto(Tape<T>& tape, Variable<T> x, Variable<T> branch, const std::string& name, bool scaled, const std::string& scaleName, const ObserveLinear<T>& observe)
+    {
+        if (!scaled)
+            return linearNamed(tape, parameters, name, branch, observe, x);
+        return add(multiplyRow(linearNamed(tape, parameters, name, branch, observe), leaf(tape, scaleName)), x);
+    }
+    Variable<T> block(Tape<T>& tape, std::size_t index, Variable<T> x, std::int64_t images, const ObserveLinear<T>& observe)
+    {
+        const nn::BlockSpec& s = spec().blocks[index];
+        const nn::BlockNames& n = names().blocks[index];
+        const Variable<T> mixed = attend(tape, s.attention, n, norm(tape, s.norm, n.attentionNorm, x), images, observe);
+        x = onto(tape, x, mixed, n.output, s.layerScale, n.attentionScale, observe);
+        if (s.mlp.hidden == 0)
+            return x;
+        const Variable<T> hidden = linearNamed(tape, parameters, n.up, norm(tape, s.norm, n.mlpNorm, x), observe, {}, s.mlp.activation);
+        return onto(tape, x, hidden, n.down, s.layerScale, n.mlpScale, observe);
+    }
+
+    Variable<T> head(Tape<T>& tape, Variable<T> x, std::int64_t images, const ObserveLinear<T>& observe)
+    {
+        const auto token = [&](std::int64_t index) { return norm(tape, spec().finalNorm, names().finalNorm, tokenOfEach(x, images, index)); };
+        if (spec().distillationHead) // the mean of the class token's head and the distillation token's
+            return scale(add(linearNamed(tape, parameters, names().head, token(0), observe), linearNamed(tape, parameters, names().secondHead, token(1), observe)), T{0.5});
+        Variable<T> pooled = spec().pool == nn::Pool::Mean ? Variable<T>{} : token(0);
+        if (spec().pool != nn::Pool::ClassToken) {
+            const Variable<T> mean = meanOfEach(norm(tape, spec().finalNorm, names().finalNorm, x), images, spec().patch.prefixTokens);
+            pooled = pooled ? joinColumns(pooled, mean) : mean;
+        }
+        pooled = norm(tape, spec().poolNorm, names().poolNorm, pooled);
+        return spec().classes > 0 ? linearNamed(tape, parameters, names().head, pooled, observe) : pooled;
+    }
+};
+
+template <class T> VitOnTape<T>::VitOnTape(std::unique_ptr<Content> content) : m_content(std::move(content)) {}
+template <class T> VitOnTape<T>::VitOnTape(VitOnTape&&) noexcept = default;
+template <class T> VitOnTape<T>& VitOnTape<T>::operator=(VitOnTape&&) noexcept = default;
+template <class T> VitOnTape<T>::~VitOnTape() = default;
+template <class T> const VitShape& VitOnTape<T>::shape() const noexcept { return m_content->shape; }
+template <class T> const nn::ModelSpec& VitOnTape<T>::spec() const noexcept { return m_content->spec(); }
+template <class T> ParameterSet<T>& VitOnTape<T>::parameters() noexcept { return m_content->parameters; }
+template <class T> const ParameterSet<T>& VitOnTape<T>::parameters() const noexcept { return m_content->parameters; }
+
+template <class T>
+VitOnTape<T> VitOnTape<T>::load(const io::Checkpoint& checkpoint, const RunContext& context, std::int64_t imageHeight, std::int64_t imageWidth)
+{
+    const nn::CheckpointSource source(checkpoint);
+    auto content = std::make_unique<Content>();
+    content->architecture = readVit(checkpoint, source, {imageHeight, imageWidth});
+    content->shape = shapeFrom(content->spec());
+    content->resample = resampling<T>(content->spec());
+    content->read(Reader<T>{content->parameters, &source}, context);
+    return VitOnTape(std::move(content));
 }
 
 template <class T> VitOnTape<T> VitOnTape<T>::initialised(const VitShape& shape, std::uint64_t seed)
@@ -172,91 +333,43 @@ template <class T> VitOnTape<T> VitOnTape<T>::initialised(const VitShape& shape,
     require(shape.channels > 0 && shape.patch > 0 && shape.imageHeight >= shape.patch && shape.imageWidth >= shape.patch &&
                 shape.imageHeight % shape.patch == 0 && shape.imageWidth % shape.patch == 0,
             "vit", "the image's sides must be multiples of the patch");
-    require(shape.width > 0 && shape.depth > 0 && shape.heads > 0 && shape.width % shape.heads == 0 && shape.hidden > 0 && shape.classes > 0, "vit",
-            "width, depth, hidden features and classes must be positive, and the width a multiple of the heads");
-    VitOnTape model(shape);
-    model.declare();
-    std::uint64_t index = 0;
-    for (Parameter<T>& parameter : model.m_parameters.all()) {
-        ++index;
-        const bool isNorm = parameter.name.find("norm") != std::string::npos && parameter.name.ends_with(".weight");
-        for (std::size_t i = 0; i < parameter.values.size(); ++i) {
-            const bool drawn = parameter.shape.size() > 1;
-            parameter.values.values()[i] = drawn ? static_cast<T>(0.02 * cutNormal(seed + index * 0x9E3779B97F4A7C15ULL, i)) : isNorm ? T{1} : T{0};
-        }
-    }
-    return model;
+    require(shape.width > 0 && shape.depth > 0 && shape.heads > 0 && shape.width % shape.heads == 0 && shape.hidden > 0 && shape.classes > 0 && shape.prefixTokens == 1,
+            "vit", "width, depth, hidden features and classes must be positive, the width a multiple of the heads, and a class token the only prefix");
+    auto content = std::make_unique<Content>();
+    content->architecture = architectureOf(shape);
+    content->shape = shape;
+    content->read(Reader<T>{content->parameters, nullptr, seed}, {});
+    return VitOnTape(std::move(content));
 }
 
 template <class T> void VitOnTape<T>::cutPatches(std::span<const float> image, T* rows) const
 {
-    if (static_cast<std::int64_t>(image.size()) != m_shape.imageValues())
+    const VitShape& s = m_content->shape;
+    if (static_cast<std::int64_t>(image.size()) != s.imageValues())
         throw Error(ErrorCode::InvalidParameter,
-                    "an image of " + std::to_string(image.size()) + " values was given, expected " + std::to_string(m_shape.channels) + " x " +
-                        std::to_string(m_shape.imageHeight) + " x " + std::to_string(m_shape.imageWidth),
+                    "an image of " + std::to_string(image.size()) + " values was given, expected " + std::to_string(s.channels) + " x " +
+                        std::to_string(s.imageHeight) + " x " + std::to_string(s.imageWidth),
                     "image");
-    const std::int64_t p = m_shape.patch, height = m_shape.imageHeight, width = m_shape.imageWidth;
     T* out = rows;
-    for (std::int64_t top = 0; top < height; top += p)
-        for (std::int64_t left = 0; left < width; left += p)
-            for (std::int64_t c = 0; c < m_shape.channels; ++c)
-                for (std::int64_t y = 0; y < p; ++y)
-                    for (std::int64_t x = 0; x < p; ++x)
-                        *out++ = static_cast<T>(image[static_cast<std::size_t>((c * height + top + y) * width + left + x)]);
-}
-
-template <class T> Variable<T> VitOnTape<T>::named(Tape<T>& tape, const std::string& name)
-{
-    Parameter<T>* parameter = m_parameters.find(name);
-    return parameter ? tape.parameter(*parameter) : Variable<T>{};
-}
-
-template <class T> Variable<T> VitOnTape<T>::norm(Tape<T>& tape, const std::string& name, Variable<T> x)
-{
-    return layerNorm(x, named(tape, name + ".weight"), named(tape, name + ".bias"), m_shape.epsilon);
-}
-
-template <class T>
-Variable<T> VitOnTape<T>::layer(Tape<T>& tape, const std::string& name, Variable<T> x, Variable<T> base, Activation kind, const ObserveLinear<T>& observe)
-{
-    const Variable<T> weight = named(tape, name + ".weight"), bias = named(tape, name + ".bias");
-    if (!observe)
-        return base ? linearResidual(x, weight, bias, base) : linear(x, weight, bias, kind);
-    Variable<T> y = linear(x, weight, bias);
-    observe(name, y);
-    if (kind != Activation::None)
-        y = activation(y, kind);
-    return base ? add(y, base) : y;
-}
-
-template <class T>
-Variable<T> VitOnTape<T>::block(Tape<T>& tape, const std::string& name, Variable<T> x, std::int64_t images, const ObserveLinear<T>& observe)
-{
-    const std::int64_t d = m_shape.width;
-    const auto onto = [&](const std::string& linearName, const std::string& scaleName, Variable<T> branch) {
-        if (!m_layerScale)
-            return layer(tape, linearName, branch, x, Activation::None, observe);
-        return add(multiplyRow(layer(tape, linearName, branch, {}, Activation::None, observe), named(tape, scaleName)), x);
-    };
-    const Variable<T> qkv = layer(tape, name + ".attn.qkv", norm(tape, name + ".norm1", x), {}, Activation::None, observe);
-    const Variable<T> mixed = attention(tape.window(qkv, 0, d), tape.window(qkv, d, d), tape.window(qkv, 2 * d, d),
-                                        {.sequences = images, .heads = m_shape.heads});
-    x = onto(name + ".attn.proj", name + ".ls1.gamma", mixed);
-    const Variable<T> hidden = layer(tape, name + ".mlp.fc1", norm(tape, name + ".norm2", x), {}, m_shape.activation, observe);
-    return onto(name + ".mlp.fc2", name + ".ls2.gamma", hidden);
+    for (std::int64_t top = 0; top < s.imageHeight; top += s.patch)
+        for (std::int64_t left = 0; left < s.imageWidth; left += s.patch)
+            for (std::int64_t c = 0; c < s.channels; ++c)
+                for (std::int64_t y = 0; y < s.patch; ++y)
+                    for (std::int64_t x = 0; x < s.patch; ++x)
+                        *out++ = static_cast<T>(image[static_cast<std::size_t>((c * s.imageHeight + top + y) * s.imageWidth + left + x)]);
 }
 
 template <class T>
 Variable<T> VitOnTape<T>::logits(Tape<T>& tape, Variable<T> patchRows, std::int64_t images, const ObserveLinear<T>& observe)
 {
-    if (images <= 0 || patchRows.rows() != images * m_shape.patches() || patchRows.cols() != m_shape.patchValues())
+    const VitShape& s = m_content->shape;
+    if (images <= 0 || patchRows.rows() != images * s.patches() || patchRows.cols() != s.patchValues())
         refuseShapes("vit", "patch rows " + shapeOf(patchRows) + " for " + std::to_string(images) + " images",
-                     "[images x " + std::to_string(m_shape.patches()) + ", " + std::to_string(m_shape.patchValues()) + "]");
-    Variable<T> x = layer(tape, "patch_embed.proj", patchRows, {}, Activation::None, observe);
-    x = joinTokens(named(tape, "cls_token"), x, named(tape, "pos_embed"), images);
-    for (std::int64_t b = 0; b < m_shape.depth; ++b)
-        x = block(tape, blockName(b), x, images, observe);
-    return layer(tape, "head", norm(tape, "norm", tokenOfEach(x, images, 0)), {}, Activation::None, observe);
+                     "[images x " + std::to_string(s.patches()) + ", " + std::to_string(s.patchValues()) + "]");
+    Variable<T> x = m_content->embed(tape, patchRows, images, observe);
+    for (std::size_t b = 0; b < m_content->spec().blocks.size(); ++b)
+        x = m_content->block(tape, b, x, images, observe);
+    return m_content->head(tape, x, images, observe);
 }
 
 template class VitOnTape<float>;

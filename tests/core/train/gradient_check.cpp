@@ -72,4 +72,34 @@ std::string checkGradientsAt(std::vector<tensor::Matrix<double>> inputs, const B
     return {};
 }
 
+std::string checkDirection(train::ParameterSet<double>& parameters, const std::function<double()>& loss)
+{
+    std::vector<tensor::Matrix<double>> direction;
+    double expected = 0, size = 0, length = 0;
+    for (const auto& parameter : parameters.all()) {
+        direction.push_back(gaussian(parameter.values.rows(), parameter.values.cols(), 3 + static_cast<unsigned>(direction.size())));
+        double own = 0;
+        for (std::size_t i = 0; i < parameter.values.size(); ++i) {
+            const double g = parameter.gradient.values()[i], v = direction.back().values()[i];
+            expected += g * v;
+            own += g * g;
+            length += v * v;
+        }
+        if (own == 0)
+            return parameter.name + " has no gradient";
+        size += own;
+    }
+    const double step = 1e-5 / std::sqrt(length);
+    const auto at = [&](double along) {
+        for (std::size_t p = 0; p < direction.size(); ++p)
+            for (std::size_t i = 0; i < direction[p].size(); ++i)
+                parameters.all()[p].values.values()[i] += along * direction[p].values()[i];
+        return loss();
+    };
+    const double above = at(step), below = at(-2 * step), quotient = (above - below) / (2 * step);
+    if (std::abs(quotient - expected) <= 1e-6 * std::sqrt(size * length))
+        return {};
+    return "derivative " + std::to_string(expected) + ", difference quotient " + std::to_string(quotient);
+}
+
 } // namespace tamis::test

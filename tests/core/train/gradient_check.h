@@ -30,4 +30,9 @@ std::string checkGradients(const std::vector<Shape>& shapes, const Build& build,
 /// The same with given inputs.
 std::string checkGradientsAt(std::vector<tensor::Matrix<double>> inputs, const Build& build, double tolerance = 1e-7, unsigned seed = 1);
 
+/// For whole models: d loss / d parameters, which the set holds, along one random direction in the space of all parameters
+/// against (loss(+h) - loss(-h)) / 2h, to 1e-6 of |gradient| |direction|; every parameter must have a gradient. The values
+/// are left a little off.
+std::string checkDirection(train::ParameterSet<double>& parameters, const std::function<double()>& loss);
+
 } // namespace tamis::test

@@ -113,6 +113,7 @@ private slots:
         passes(checkGradients({{5, 6}}, [](Tape<double>&, const auto& x) { return layerNorm<double>(x[0], {}, {}, 1e-6); }));
         passes(checkGradients({{5, 6}, {1, 6}}, [](auto&, const auto& x) { return rmsNorm(x[0], x[1], 1e-6); }));
         passes(checkGradients({{5, 6}, {1, 3}}, [](auto&, const auto& x) { return headRmsNorm(x[0], x[1], 1e-6); }));
+        passes(checkGradients({{5, 6}, {1, 3}, {1, 3}}, [](auto&, const auto& x) { return headLayerNorm(x[0], x[1], x[2], 1e-6); }));
         // the epsilon matters where the row hardly varies
         passes(checkGradients({{2, 4}, {1, 4}}, [](auto&, const auto& x) { return layerNorm(scale(x[0], 0.01), x[1], {}, 1e-3); }));
     }

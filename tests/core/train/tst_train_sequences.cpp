@@ -181,6 +181,7 @@ private slots:
         passes(checkGradients({{6, 3}}, [](auto&, const auto& x) { return add(tokenOfEach(x[0], 2, 1), meanOfEach(x[0], 2, 1)); }));
         passes(checkGradients({{2, 3}, {6, 3}, {4, 3}}, [](auto&, const auto& x) { return joinTokens(x[0], x[1], x[2], 3); }));
         passes(checkGradients({{6, 3}, {2, 3}}, [](auto&, const auto& x) { return joinTokens<double>({}, x[0], x[1], 3); }));
+        passes(checkGradients({{4, 3}, {4, 2}}, [](auto&, const auto& x) { return joinColumns(x[0], x[1]); }));
         Tape<double> tape;
         const auto prefix = gaussian(1, 2, 1), body = gaussian(4, 2, 2), positions = gaussian(3, 2, 3);
         const auto y = joinTokens(tape.constant(prefix.view()), tape.constant(body.view()), tape.constant(positions.view()), 2).value();
