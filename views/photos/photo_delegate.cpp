@@ -62,7 +62,7 @@ QSize PhotoDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelIn
         return QSizeF(m_side + 2 * kPad, m_side + 2 * line + 3 * kPad).toSize();
     const double columns = m_comparing ? 2 * kColumn + kPad : kColumn;
     const double classes = (m_comparing ? line + 2 : 0) + kClasses * (line + kBar + 3);
-    return QSizeF(m_side + 3 * kPad + columns + 8, std::max(m_side + line + kPad, classes) + line + 3 * kPad + 8).toSize();
+    return QSizeF(m_width > 0 ? m_width : m_side + 3 * kPad + columns + 8, std::max(m_side + line + kPad, classes) + line + 3 * kPad + 8).toSize();
 }
 
 void PhotoDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const

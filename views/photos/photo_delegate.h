@@ -12,6 +12,7 @@ public:
     explicit PhotoDelegate(bool compact, QObject* parent = nullptr) : QStyledItemDelegate(parent), m_compact(compact) {}
     void setComparing(bool comparing) { m_comparing = comparing; } ///< room for two models side by side
     void setPictureSide(int side) { m_side = side; }               ///< device-independent pixels
+    void setCardWidth(int width) { m_width = width; }              ///< 0: as wide as the texts need
     int pictureSide() const { return m_side; }
     void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override;
     QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override;
@@ -23,7 +24,7 @@ private:
     void paintClasses(QPainter* painter, const QRectF& place, const QVariantList& classes, const QString& title, bool compressed) const;
 
     bool m_compact, m_comparing = false;
-    int m_side = 128;
+    int m_side = 128, m_width = 0;
 };
 
 } // namespace tamis::views

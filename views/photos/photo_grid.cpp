@@ -23,7 +23,7 @@ namespace tamis::views {
 PhotoGrid::PhotoGrid(PhotoModel& photos, QWidget* parent)
     : QWidget(parent), m_photos(photos), m_filter(new PhotoFilter(this)), m_list(new PhotoList(photos, this)),
       m_delegate(new PhotoDelegate(false, m_list)), m_text(new QLineEdit(this)), m_order(new QComboBox(this)), m_show(new QComboBox(this)),
-      m_folder(new QLabel(this)), m_count(new QLabel(this)), m_pages(new QStackedWidget(this))
+      m_folder(new QLabel(this)), m_count(new QLabel(this)), m_problem(new NoticeBar(this)), m_pages(new QStackedWidget(this))
 {
     m_filter->setSourceModel(&m_photos);
     auto* page = new QWidget(m_pages);
@@ -57,6 +57,8 @@ PhotoGrid::PhotoGrid(PhotoModel& photos, QWidget* parent)
     row->addWidget(m_show);
     row->addWidget(m_count);
     column->addLayout(row);
+    m_problem->setObjectName(QStringLiteral("photoProblem"));
+    column->addWidget(m_problem);
     m_list->setObjectName(QStringLiteral("photoGrid"));
     m_list->setAccessibleName(tr("Photos"));
     m_list->setItemDelegate(m_delegate);
@@ -100,9 +102,11 @@ void PhotoGrid::update()
     m_delegate->setComparing(comparing);
     QStyleOptionViewItem option;
     option.font = m_list->font();
+    m_delegate->setCardWidth(0);
     QSize size = m_delegate->sizeHint(option, {});
     const int room = m_list->width() - m_list->verticalScrollBar()->sizeHint().width() - 2;
     size.setWidth(std::max(size.width(), room / std::max(1, room / size.width())));
+    m_delegate->setCardWidth(size.width());
     if (size != m_list->gridSize())
         m_list->setGridSize(size);
 }
@@ -112,6 +116,14 @@ void PhotoGrid::resizeEvent(QResizeEvent* event)
     QWidget::resizeEvent(event);
     layout()->activate();
     update();
+}
+
+void PhotoGrid::setProblem(const QString& sentence)
+{
+    if (sentence.isEmpty())
+        m_problem->clear();
+    else
+        m_problem->showNotice(NoticeBar::Severity::Warning, sentence);
 }
 
 void PhotoGrid::setFolder(const QString& title) { m_folder->setText(title); }

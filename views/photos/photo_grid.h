@@ -10,6 +10,7 @@ class QStackedWidget;
 
 namespace tamis::views {
 
+class NoticeBar;
 class PhotoDelegate;
 class PhotoFilter;
 class PhotoList;
@@ -22,6 +23,7 @@ class PhotoGrid : public QWidget {
 public:
     explicit PhotoGrid(PhotoModel& photos, QWidget* parent = nullptr); ///< `photos` outlives the grid
     void setFolder(const QString& title); ///< shown above; empty: no folder is open
+    void setProblem(const QString& sentence); ///< why the model says nothing of these photos; empty: none
     void setSelection(const QStringList& names); ///< without a signal
     QStringList selection() const;
     PhotoList* list() const { return m_list; }
@@ -44,6 +46,7 @@ private:
     QLineEdit* m_text;
     QComboBox *m_order, *m_show;
     QLabel *m_folder, *m_count;
+    NoticeBar* m_problem;
     QStackedWidget* m_pages;
 };
 

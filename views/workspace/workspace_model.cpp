@@ -51,12 +51,38 @@ void WorkspaceModel::setOutline(const report::WorkspaceOutline& outline)
         return;
     beginResetModel();
     m_outline = outline;
+    build();
+    endResetModel();
+}
+
+void WorkspaceModel::setPhotos(const QString& folder, int count)
+{
+    if (folder == m_photoFolder && count == m_photoCount)
+        return;
+    beginResetModel();
+    m_photoFolder = folder;
+    m_photoCount = count;
+    build();
+    endResetModel();
+}
+
+void WorkspaceModel::build()
+{
     m_root = std::make_unique<Node>();
     if (!m_outline.modelPath.empty())
         buildModel();
     if (!m_outline.calibrationPath.empty())
         buildCalibration();
-    endResetModel();
+    if (!m_photoFolder.isEmpty())
+        buildPhotos();
+}
+
+void WorkspaceModel::buildPhotos()
+{
+    Node& photos = m_root->add(Kind::Photos, fileName(m_photoFolder.toStdString()));
+    photos.role = tr("photos");
+    photos.shape = m_photoCount == 1 ? tr("1 photo") : tr("%1 photos").arg(m_photoCount);
+    photos.toolTip = m_photoFolder + QLatin1Char('\n') + photos.shape;
 }
 
 void WorkspaceModel::buildModel()
@@ -156,6 +182,7 @@ QVariant WorkspaceModel::data(const QModelIndex& index, int role) const
             return {};
         return at.kind == Kind::Model ? QVariant(themedIcon(QStringLiteral("model")))
                : at.kind == Kind::Calibration ? QVariant(themedIcon(QStringLiteral("calibration")))
+               : at.kind == Kind::Photos ? QVariant(themedIcon(QStringLiteral("photo")))
                : at.kind == Kind::Matrix ? QVariant(themedIcon(QStringLiteral("matrix"), Ink::MutedText)) : QVariant();
     case Qt::ToolTipRole: return at.toolTip.isEmpty() ? QVariant() : at.toolTip;
     case Qt::TextAlignmentRole: return index.column() == SizeColumn ? QVariant(Qt::AlignRight | Qt::AlignVCenter) : QVariant();
@@ -164,6 +191,8 @@ QVariant WorkspaceModel::data(const QModelIndex& index, int role) const
     case kSortRole: return index.column() == SizeColumn ? QVariant(at.bytes) : data(index, Qt::DisplayRole);
     case KindRole: return QVariant::fromValue(at.kind);
     case PathRole:
+        if (at.kind == Kind::Photos)
+            return m_photoFolder;
         return QString::fromStdString(at.kind == Kind::Calibration || at.kind == Kind::Site ? m_outline.calibrationPath : m_outline.modelPath);
     case MatrixRole: return at.matrix;
     case LayerRole: return at.layer;

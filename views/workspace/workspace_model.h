@@ -8,12 +8,12 @@
 
 namespace tamis::views {
 
-/// The model > layers ("Outside the blocks" last) > matrices; the calibration set > sites. Columns: what, role, shape, size.
+/// The model > layers ("Outside the blocks" last) > matrices; the calibration set > sites; the photos. Columns: what, role, shape, size.
 class WorkspaceModel : public QAbstractItemModel {
     Q_OBJECT
 public:
     enum Column { NameColumn, RoleColumn, ShapeColumn, SizeColumn, kColumnCount };
-    enum class Kind { Root, Model, Layer, Matrix, Calibration, Site };
+    enum class Kind { Root, Model, Layer, Matrix, Calibration, Site, Photos };
     Q_ENUM(Kind)
     enum Role { KindRole = Qt::UserRole + 1, PathRole, MatrixRole, LayerRole }; ///< file path; matrix name; block number
 
@@ -21,6 +21,8 @@ public:
     ~WorkspaceModel() override;
     /// An outline equal to the one on show changes nothing; otherwise the model is reset.
     void setOutline(const report::WorkspaceOutline& outline);
+    void setPhotos(const QString& folder, int count); ///< empty: none are open
+    QString photos() const { return m_photoFolder; }
     const report::WorkspaceOutline& outline() const noexcept { return m_outline; }
     QModelIndex matrixIndex(const QString& name) const; ///< invalid: not in the model
 
@@ -35,10 +37,13 @@ private:
     struct Node;
     Node* node(const QModelIndex& index) const;
     void build();
+    void buildPhotos();
     void buildModel();
     void buildCalibration();
 
     report::WorkspaceOutline m_outline;
+    QString m_photoFolder;
+    int m_photoCount = 0;
     std::unique_ptr<Node> m_root;
 };
 

@@ -113,6 +113,17 @@ void WorkspaceTree::setOutline(const report::WorkspaceOutline& outline)
     m_stack->setCurrentIndex(m_model->rowCount() > 0 ? 1 : 0);
 }
 
+void WorkspaceTree::setPhotos(const QString& folder, int count)
+{
+    const QStringList before = selection();
+    m_quiet = true;
+    m_model->setPhotos(folder, count);
+    m_quiet = false;
+    collapseAll();
+    m_stack->setCurrentIndex(m_model->rowCount() > 0 ? 1 : 0);
+    setSelection(before);
+}
+
 void WorkspaceTree::applyFilter(const QString& text)
 {
     m_quiet = true; // rows that the filter hides leave the selection; nobody chose that
@@ -187,6 +198,11 @@ void WorkspaceTree::announce()
     });
     if (set != rows.end())
         emit calibrationSelected(set->data(WorkspaceModel::PathRole).toString());
+    const auto photos = std::find_if(rows.begin(), rows.end(), [](const QModelIndex& index) {
+        return index.data(WorkspaceModel::KindRole).value<Kind>() == Kind::Photos;
+    });
+    if (photos != rows.end())
+        emit photosSelected(photos->data(WorkspaceModel::PathRole).toString());
     if (const QStringList names = selection(); !names.isEmpty())
         emit matricesSelected(names);
 }
@@ -195,7 +211,7 @@ void WorkspaceTree::requestClose()
 {
     const QModelIndex at = m_view->currentIndex();
     const auto kind = at.data(WorkspaceModel::KindRole).value<Kind>();
-    if (at.isValid() && (kind == Kind::Model || kind == Kind::Calibration))
+    if (at.isValid() && (kind == Kind::Model || kind == Kind::Calibration || kind == Kind::Photos))
         emit closeRequested(at.data(WorkspaceModel::PathRole).toString());
 }
 
@@ -205,7 +221,7 @@ void WorkspaceTree::showMenu(const QPoint& position)
     const auto kind = at.data(WorkspaceModel::KindRole).value<Kind>();
     QMenu menu(this);
     menu.addAction(tr("Copy name"), this, [at] { QApplication::clipboard()->setText(at.data().toString()); })->setEnabled(at.isValid());
-    if (at.isValid() && (kind == Kind::Model || kind == Kind::Calibration)) {
+    if (at.isValid() && (kind == Kind::Model || kind == Kind::Calibration || kind == Kind::Photos)) {
         const QString path = at.data(WorkspaceModel::PathRole).toString();
         menu.addAction(tr("Copy path"), this, [path] { QApplication::clipboard()->setText(path); });
         menu.addAction(themedIcon(QStringLiteral("close")), tr("Close"), this, [this, path] { emit closeRequested(path); });
