@@ -13,6 +13,8 @@
 #include "views/common/theme.h"
 #include "views/jobs/jobs_view.h"
 #include "views/jobs/log_view.h"
+#include "views/model/model_panel.h"
+#include "views/photos/photo_grid.h"
 #include "views/plan/cost_header.h"
 #include "views/plan/operating_points.h"
 #include "views/spectrum/landscape_view.h"
@@ -58,6 +60,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_spectrum = std::make_unique<SpectrumController>(m_document, m_views);
     m_workspaces = std::make_unique<WorkspaceController>(m_document, m_jobs, m_recent, m_ask);
     m_exports = std::make_unique<ExportController>(m_document, *m_spectrum, m_jobs, m_ask);
+    m_model = std::make_unique<ModelController>(ModelNeighbours{m_document, *m_spectrum, *m_workspaces, *m_exports, m_jobs, m_ask}, m_modelViews);
     if (!autosaveDirectory.isEmpty())
         m_autosave = std::make_unique<Autosave>(m_document, autosaveDirectory);
     registerCommands(*this);
@@ -72,6 +75,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
 MainWindow::~MainWindow()
 {
     disconnect(&m_document.undoStack(), nullptr, this, nullptr); // tells of its end after the controllers are gone
+    m_model.reset(); // joins its lanes before the views go
     m_exports.reset();
     m_workspaces.reset();
     m_spectrum.reset(); // joins the lane before the views go
@@ -87,13 +91,18 @@ void MainWindow::buildCentre()
     m_notice->setObjectName(QStringLiteral("noticeBar"));
     m_views.header = new views::CostHeader(centre);
     m_views.panel = new views::SpectrumPanel(centre);
-    auto* labs = new QTabWidget(centre);
-    labs->setObjectName(QStringLiteral("labs"));
-    labs->setDocumentMode(true);
-    labs->addTab(m_views.panel, tr("Spectrum"));
+    m_modelViews.panel = new views::ModelPanel(centre);
+    m_modelViews.photoModel = new views::PhotoModel(this);
+    m_modelViews.photos = new views::PhotoGrid(*m_modelViews.photoModel, m_modelViews.panel);
+    m_modelViews.panel->addPage(m_modelViews.photos, tr("Photos"));
+    m_labs = new QTabWidget(centre);
+    m_labs->setObjectName(QStringLiteral("labs"));
+    m_labs->setDocumentMode(true);
+    m_labs->addTab(m_views.panel, tr("Spectrum"));
+    m_labs->addTab(m_modelViews.panel, tr("Model"));
     layout->addWidget(m_notice);
     layout->addWidget(m_views.header);
-    layout->addWidget(labs, 1);
+    layout->addWidget(m_labs, 1);
     setCentralWidget(centre);
 }
 
@@ -109,6 +118,7 @@ QDockWidget* MainWindow::dock(const QString& title, const QString& name, QWidget
 void MainWindow::buildDocks()
 {
     m_views.tree = new views::WorkspaceTree(this);
+    m_modelViews.tree = m_views.tree;
     m_workspaceDock = dock(tr("Workspace"), QStringLiteral("workspaceDock"), m_views.tree, Qt::LeftDockWidgetArea);
 
     auto* side = new QWidget(this);
@@ -196,14 +206,27 @@ void MainWindow::showRecent()
 void MainWindow::connectControllers()
 {
     connect(m_workspaces.get(), &WorkspaceController::workspaceChanged, this,
-            [this] { m_spectrum->setWorkspace(m_workspaces->workspace()); });
+            [this] {
+                m_spectrum->setWorkspace(m_workspaces->workspace());
+                m_model->setWorkspace(m_workspaces->workspace());
+                m_commands->refresh();
+            });
+    connect(m_model.get(), &ModelController::failed, this, &MainWindow::sayFailure);
+    connect(m_model.get(), &ModelController::done, this, [this](const QString& sentence) { say(false, sentence); });
+    connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);
+    connect(m_views.tree, &views::WorkspaceTree::photosSelected, this, [this] { showLab(m_modelViews.panel); });
     connect(m_workspaces.get(), &WorkspaceController::sessionFileChanged, this, &MainWindow::showTitle);
     connect(m_workspaces.get(), &WorkspaceController::failed, this, &MainWindow::sayFailure);
     connect(m_spectrum.get(), &SpectrumController::failed, this, &MainWindow::sayFailure);
     connect(m_exports.get(), &ExportController::failed, this, &MainWindow::sayFailure);
     connect(&m_document.undoStack(), &QUndoStack::cleanChanged, this, &MainWindow::showTitle);
     connect(m_views.tree, &views::WorkspaceTree::openRequested, m_workspaces.get(), &WorkspaceController::askAndOpenFile);
-    connect(m_views.tree, &views::WorkspaceTree::closeRequested, m_workspaces.get(), &WorkspaceController::closeWorkspace);
+    connect(m_views.tree, &views::WorkspaceTree::closeRequested, this, [this](const QString& path) {
+        if (!path.isEmpty() && path == m_model->photoFolder())
+            m_model->closePhotos();
+        else
+            m_workspaces->closeWorkspace();
+    });
     connect(m_jobsView, &views::JobsView::cancelRequested, this, [this](int row) {
         if (row >= 0 && row < static_cast<int>(m_jobs.jobs().size()))
             m_jobs.cancel(m_jobs.jobs()[static_cast<std::size_t>(row)].id);
@@ -256,6 +279,18 @@ void MainWindow::connectExports()
     connect(m_exports.get(), &ExportController::done, this, [this](const QString& sentence) { say(false, sentence); });
     connect(m_workspaces.get(), &WorkspaceController::warned, this, [this](const QString& sentence) { say(true, sentence); });
 }
+
+void MainWindow::open(const QString& path)
+{
+    if (!looksLikePhotos(path)) {
+        m_workspaces->open(path);
+        return;
+    }
+    m_model->openPhotos(path);
+    showLab(m_modelViews.panel);
+}
+
+void MainWindow::showLab(QWidget* lab) { m_labs->setCurrentWidget(lab); }
 
 void MainWindow::say(bool warning, const QString& sentence)
 {

@@ -9,6 +9,7 @@
 #include "app/session/session_document.h"
 #include "app/window/export_controller.h"
 #include "app/window/file_questions.h"
+#include "app/window/model_controller.h"
 #include "app/window/spectrum_controller.h"
 #include "app/window/workspace_controller.h"
 
@@ -37,15 +38,19 @@ public:
     explicit MainWindow(const QString& autosaveDirectory);
     ~MainWindow() override;
 
-    void open(const QString& path) { m_workspaces->open(path); }
+    /// A checkpoint, a session, a plan, a calibration set, or a folder of photos.
+    void open(const QString& path);
     CommandRegistry& commands() noexcept { return *m_commands; }
     SessionDocument& document() noexcept { return m_document; }
     SpectrumController& spectrum() noexcept { return *m_spectrum; }
     WorkspaceController& workspaces() noexcept { return *m_workspaces; }
+    ModelController& model() noexcept { return *m_model; }
     ExportController& exports() noexcept { return *m_exports; }
     JobQueue& jobs() noexcept { return m_jobs; }
     RecentFiles& recentFiles() noexcept { return m_recent; }
     const SpectrumViews& views() const noexcept { return m_views; }
+    const ModelViews& modelViews() const noexcept { return m_modelViews; }
+    void showLab(QWidget* lab); ///< its tab
     views::NoticeBar& notice() noexcept { return *m_notice; }
     CommandPalette& palette() noexcept { return *m_palette; }
     /// How to ask for files; dialogues unless set.
@@ -78,6 +83,7 @@ private:
     JobModel m_jobModel{m_jobs};
     RecentFiles m_recent;
     SpectrumViews m_views;
+    ModelViews m_modelViews;
     CommandRegistry* m_commands = nullptr;
     CommandPalette* m_palette = nullptr;
     views::NoticeBar* m_notice = nullptr;
@@ -87,6 +93,7 @@ private:
     QDockWidget* m_parametersDock = nullptr;
     QDockWidget* m_pointsDock = nullptr;
     bool m_arranged = false;
+    QTabWidget* m_labs = nullptr;
     QMenu* m_recentMenu = nullptr;
     QProgressBar* m_progress = nullptr;
     QToolButton* m_stop = nullptr;
@@ -94,6 +101,7 @@ private:
     std::unique_ptr<SpectrumController> m_spectrum;
     std::unique_ptr<WorkspaceController> m_workspaces;
     std::unique_ptr<ExportController> m_exports;
+    std::unique_ptr<ModelController> m_model;
     std::unique_ptr<Autosave> m_autosave;
 };
 

@@ -7,6 +7,8 @@
 #include "views/common/chart_figure.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
+#include "views/model/layer_chain.h"
+#include "views/model/model_panel.h"
 #include "views/plan/cost_header.h"
 #include "views/plan/operating_points.h"
 #include "views/spectrum/landscape_view.h"
@@ -97,6 +99,42 @@ void addPlanCommands(MainWindow& w)
              ready});
 }
 
+void addModelCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString model = tr("Model");
+    auto& controller = w.model();
+    const auto ready = [&controller] { return controller.disabledReason(); };
+    const auto shown = [&w](auto action) {
+        return [&w, action] {
+            w.showLab(w.modelViews().panel);
+            action();
+        };
+    };
+    add.add({"model.show", model, tr("Show the model"), tr("Layers, costs, roofline, activations, evaluation"), {key("Ctrl+2")},
+             [&w] { w.showLab(w.modelViews().panel); }});
+    add.add({"model.evaluate", model, tr("Evaluate…"), tr("Accuracy or perplexity, and how far the compressed model is from the dense one"),
+             {key("Ctrl+R")}, shown([&] { controller.evaluate(); }), ready});
+    add.add({"model.capture", model, tr("Capture a calibration set…"), tr("Second moments of what enters every linear operator"),
+             {key("Ctrl+Shift+R")}, shown([&] { controller.capture(); }), ready});
+    add.add({"model.measure", model, tr("Measure latencies"), tr("Time every layer on this machine"), {key("Ctrl+M")},
+             shown([&] { controller.measureLayers(); }), ready});
+    add.add({"model.measure-machine", model, tr("Measure this machine"), tr("The roofline's ceilings: multiplying and reading"), {},
+             [&] { controller.measureMachine(); }});
+    add.add({"model.stop", model, tr("Stop evaluation, capture and measurements"), tr("What is finished stays"), {key("Ctrl+.")},
+             [&] { controller.stop(); }});
+    add.add({"model.photos", model, tr("Open photos…"), tr("A folder of photos and what the model takes them for"), {key("Ctrl+Shift+P")},
+             shown([&] { controller.askAndOpenPhotos(); })});
+    add.add({"model.close-photos", model, tr("Close photos"), tr("Leave the folder of photos"), {}, [&] { controller.closePhotos(); },
+             [&controller] { return controller.photoFolder().isEmpty() ? tr("no photos are open") : QString(); }});
+    const auto chain = [&](const char* id, const QString& title, views::FigureFormat format) {
+        add.add({QLatin1String(id), model, title, tr("The layer chain with its costs"), {},
+                 [&w, format] { w.exports().exportFigure(*w.modelViews().panel->chain(), format, QStringLiteral("layers")); }, needsModel(w)});
+    };
+    chain("model.chain-svg", tr("Export layers as SVG…"), views::FigureFormat::Svg);
+    chain("model.chain-csv", tr("Export layers as CSV…"), views::FigureFormat::Csv);
+}
+
 void addPictureCommands(MainWindow& w)
 {
     auto& add = w.commands();
@@ -171,6 +209,7 @@ void registerCommands(MainWindow& window)
     addPictureCommands(window);
     addEditCommands(window);
     addPlanCommands(window);
+    addModelCommands(window);
     addViewCommands(window);
     addHelpCommands(window);
 }
