@@ -28,12 +28,13 @@ double forward(double v, bool logarithmic) { return logarithmic ? std::log10(std
 double backward(double v, bool logarithmic) { return logarithmic ? std::pow(10.0, v) : v; }
 
 /// Round steps on a linear axis; on a logarithmic one powers of ten, or of a smaller base where the range is short.
-void placeTicks(QAbstractAxis* axis, double low, double high, double pixels)
+void placeTicks(QAbstractAxis* axis, double low, double high, double pixels, bool whole)
 {
     if (auto* linear = qobject_cast<QValueAxis*>(axis)) {
         linear->setTickType(QValueAxis::TicksDynamic);
         linear->setTickAnchor(0);
-        linear->setTickInterval(niceStep(high - low, std::clamp(static_cast<int>(pixels / kTickPixels), 2, 8)));
+        const double step = niceStep(high - low, std::clamp(static_cast<int>(pixels / kTickPixels), 2, 8));
+        linear->setTickInterval(whole ? std::max(1.0, std::ceil(step)) : step);
     } else if (auto* logarithmic = qobject_cast<QLogValueAxis*>(axis)) {
         const double decades = std::log10(high / low);
         logarithmic->setBase(decades >= 1.5 ? 10 : decades >= 0.6 ? 2 : std::pow(10, std::max(decades, 1e-6) / 4));
@@ -55,7 +56,7 @@ ChartCanvas::ChartCanvas(QWidget* parent) : QChartView(parent)
     setFrameShape(QFrame::NoFrame);
     setMouseTracking(true);
     setFocusPolicy(Qt::StrongFocus);
-    setMinimumSize(220, 160);
+    setMinimumSize(220, 110);
     setAccessibleName(tr("Chart"));
     setAccessibleDescription(tr("Left and Right move the rank cursor, 0 shows everything"));
     setViewportUpdateMode(QGraphicsView::FullViewportUpdate);
@@ -254,9 +255,9 @@ void ChartCanvas::applyRanges()
     const double across = width() - 120, down = height() - 110; // about the plot area, known before it is laid out
     // The ends of a logarithmic axis are widened by less than a pixel: Qt Charts computes ln(0.01) / ln(10) a little above
     // -2 and would leave the last decade without its label.
-    const auto place = [](QAbstractAxis* axis, const Range& range, bool logarithmic, double pixels) {
+    const auto place = [this](QAbstractAxis* axis, const Range& range, bool logarithmic, double pixels) {
         const double slack = logarithmic ? 1e-9 : 0;
-        placeTicks(axis, range.low * (1 - slack), range.high * (1 + slack), pixels);
+        placeTicks(axis, range.low * (1 - slack), range.high * (1 + slack), pixels, axis == m_x && m_axes.wholeX);
     };
     place(m_x, m_xRange, m_axes.logX, across);
     place(m_y, m_yRange, m_axes.logY, down * 1.4);

@@ -45,7 +45,7 @@ public:
     QStringList hoverLines() const; ///< of the cell under the pointer; empty without one
     std::pair<double, double> range() const noexcept { return {m_low, m_high}; } ///< of the colour bar
 
-    QSize minimumSizeHint() const override { return {200, 140}; }
+    QSize minimumSizeHint() const override { return {180, 120}; }
     QSize figureSize() const override { return size(); }
     void paintFigure(QPainter& painter) const override;
     QString figureCsv() const override; ///< row, column, value

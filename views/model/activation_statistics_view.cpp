@@ -91,13 +91,14 @@ void ActivationStatisticsView::build()
     m_chart->setObjectName(QStringLiteral("activationChart"));
     m_chart->setAccessibleName(tr("Activation statistics over the depth"));
     m_chart->setEmptyText(tr("No site of this kind stands in a block."));
-    m_chart->setMinimumSize(300, 150);
+    m_chart->setMinimumSize(280, 130);
     overlay->addWidget(m_chart, 0, 0);
     overlay->addWidget(m_measure, 0, 0, Qt::AlignTop | Qt::AlignLeft);
     m_measure->raise();
     right->addWidget(curves);
     right->addWidget(m_strip);
     right->setSizes({300, 220});
+    m_strip->setMinimumHeight(m_strip->minimumSizeHint().height());
     sides->addWidget(right);
     sides->setStretchFactor(0, 1);
     sides->setStretchFactor(1, 1);

@@ -65,7 +65,10 @@ EvaluationView::EvaluationView(QWidget* parent)
     sides->addWidget(buildTable());
     sides->addWidget(buildChart());
     sides->addWidget(buildHeads());
-    sides->setSizes({440, 420, 400});
+    sides->setSizes({400, 300, 300});
+    sides->setStretchFactor(0, 2);
+    sides->setStretchFactor(1, 3);
+    sides->setStretchFactor(2, 3);
     m_pages->addWidget(sides);
 }
 
@@ -75,7 +78,10 @@ QWidget* EvaluationView::buildTable()
     auto* column = new QVBoxLayout(side);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(Theme::kSpacing / 2);
+    side->setMinimumWidth(340);
     m_what = label(side, QStringLiteral("evaluationWhat"), Ink::MutedText);
+    m_what->setMaximumHeight(2 * m_what->fontMetrics().lineSpacing() + 2); // the tool tip has the rest
+    m_what->setAlignment(Qt::AlignTop);
     m_stale = label(side, QStringLiteral("evaluationStale"), Ink::Stale);
     m_stale->setText(tr("The plan has changed since: evaluate again."));
     m_stale->hide();
@@ -87,10 +93,11 @@ QWidget* EvaluationView::buildTable()
     m_table->setSortingEnabled(false);
     auto* bars = new InlineBarDelegate(m_table);
     const int digit = m_table->fontMetrics().horizontalAdvance(QLatin1Char('0'));
-    m_table->setColumnWidth(QualityTableModel::QuantityColumn, 15 * digit + 2 * Theme::kSpacing);
+    m_table->horizontalHeader()->setMinimumSectionSize(8 * digit);
+    m_table->horizontalHeader()->setSectionResizeMode(QualityTableModel::QuantityColumn, QHeaderView::Stretch);
     for (const int i : {QualityTableModel::DenseColumn, QualityTableModel::CompressedColumn, QualityTableModel::ChangeColumn}) {
         m_table->setItemDelegateForColumn(i, bars);
-        m_table->horizontalHeader()->setSectionResizeMode(i, QHeaderView::Stretch);
+        m_table->horizontalHeader()->setSectionResizeMode(i, QHeaderView::ResizeToContents);
     }
     connect(m_table, &CopyableTableView::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_table, format, QStringLiteral("quality")); });
     column->addWidget(m_what);
@@ -112,7 +119,7 @@ QWidget* EvaluationView::buildChart()
     m_curve->addItem(tr("1 − cosine"), kCosine);
     m_chart->setObjectName(QStringLiteral("errorChart"));
     m_chart->setAccessibleName(tr("Error over the depth"));
-    m_chart->setMinimumSize(280, 150);
+    m_chart->setMinimumSize(220, 130);
     overlay->addWidget(m_chart, 0, 0);
     overlay->addWidget(m_curve, 0, 0, Qt::AlignTop | Qt::AlignLeft);
     m_curve->raise();
@@ -177,6 +184,7 @@ void EvaluationView::setReport(std::shared_ptr<const report::EvaluationReport> r
     m_model->setReport(m_report);
     m_pages->setCurrentIndex(m_report ? 1 : 0);
     m_what->setText(caption());
+    m_what->setToolTip(caption());
     m_table->setCaption(caption());
     m_chart->setCaption(caption());
     m_heads->setCaption(caption());

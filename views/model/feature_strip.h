@@ -24,7 +24,7 @@ public:
     QRectF columnRect(int feature) const;  ///< in this widget's pixels
     QStringList hoverLines() const;
 
-    QSize minimumSizeHint() const override { return {200, 90}; }
+    QSize minimumSizeHint() const override { return {200, 70}; }
     QSize figureSize() const override { return size(); }
     void paintFigure(QPainter& painter) const override;
     QString figureCsv() const override;

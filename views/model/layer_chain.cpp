@@ -17,7 +17,7 @@
 namespace tamis::views {
 namespace {
 constexpr double kLeastZoom = 0.25, kMostZoom = 3, kZoomStep = 1.15;
-constexpr double kLeastFit = 0.6, kMostFit = 1.2; ///< a fit that is smaller cannot be read
+constexpr double kLeastFit = 0.55, kMostFit = 1.2; ///< a fit that is smaller cannot be read
 } // namespace
 
 LayerChain::LayerChain(QWidget* parent) : QAbstractScrollArea(parent)

@@ -39,7 +39,7 @@ public:
     QString boxText(int box) const;    ///< what a screen reader says of it
     double boxValue(int box) const;    ///< of the chosen measure: a layer's mean over repeated blocks; a block's sum; NaN: unknown
     QSize sizeHint() const override;
-    QSize minimumSizeHint() const override { return {240, 120}; }
+    QSize minimumSizeHint() const override { return {240, 150}; }
 
     QSize figureSize() const override;
     void paintFigure(QPainter& painter) const override;

@@ -16,6 +16,7 @@
 
 #include <QComboBox>
 #include <QDataStream>
+#include <QEvent>
 #include <QHBoxLayout>
 #include <QIODevice>
 #include <QLabel>
@@ -72,13 +73,14 @@ ModelPanel::ModelPanel(QWidget* parent)
     m_rows->addWidget(m_tabs);
     m_rows->setChildrenCollapsible(false);
     m_rows->setHandleWidth(Theme::kSpacing);
-    m_rows->setStretchFactor(0, 2);
-    m_rows->setStretchFactor(1, 3);
-    m_rows->setSizes({330, 400});
+    m_rows->setStretchFactor(0, 1);
+    m_rows->setStretchFactor(1, 1);
+    m_rows->setSizes({300, 300});
     column->addWidget(m_rows, 1);
     column->addWidget(m_empty, 1);
     connectParts();
     setReport(nullptr);
+    setRunning({});
 }
 
 QWidget* ModelPanel::buildActions()
@@ -96,6 +98,7 @@ QWidget* ModelPanel::buildActions()
     m_summary->setObjectName(QStringLiteral("modelSummary"));
     m_summary->setTextInteractionFlags(Qt::TextSelectableByMouse);
     m_summary->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    m_summary->installEventFilter(this);
     mute(m_summary, Ink::MutedText);
     m_running = new QLabel(bar);
     m_running->setObjectName(QStringLiteral("modelRunning"));
@@ -259,6 +262,7 @@ void ModelPanel::showSummary()
 {
     if (!m_report) {
         m_title->clear();
+        m_whole.clear();
         m_summary->clear();
         m_warnings->clear();
         return;
@@ -274,13 +278,26 @@ void ModelPanel::showSummary()
         parts << tr("%1 measured").arg(formatMilliseconds(r.measuredMs));
     else if (std::isfinite(r.predictedMs))
         parts << tr("%1 predicted").arg(formatMilliseconds(r.predictedMs));
-    m_summary->setText(parts.join(QStringLiteral(" · ")));
-    m_summary->setToolTip(r.peakAt.empty() ? QString() : tr("The peak is at %1").arg(QString::fromStdString(r.peakAt)));
+    m_whole = parts.join(QStringLiteral(" · "));
+    m_summary->setToolTip(r.peakAt.empty() ? m_whole : m_whole + QLatin1Char('\n') + tr("The peak is at %1").arg(QString::fromStdString(r.peakAt)));
+    elideSummary();
     QStringList warnings;
     for (const auto& warning : r.warnings)
         warnings << QString::fromStdString(warning);
     m_warnings->setText(warnings.isEmpty() ? QString() : warnings.size() == 1 ? tr("1 warning") : tr("%1 warnings").arg(warnings.size()));
     m_warnings->setToolTip(warnings.join(QLatin1Char('\n')));
+}
+
+void ModelPanel::elideSummary()
+{
+    m_summary->setText(m_summary->fontMetrics().elidedText(m_whole, Qt::ElideRight, m_summary->width()));
+}
+
+bool ModelPanel::eventFilter(QObject* watched, QEvent* event)
+{
+    if (watched == m_summary && event->type() == QEvent::Resize)
+        elideSummary();
+    return QWidget::eventFilter(watched, event);
 }
 
 void ModelPanel::setEvaluation(std::shared_ptr<const report::EvaluationReport> report) { m_evaluation->setReport(std::move(report)); }

@@ -135,7 +135,7 @@ void RooflinePlot::drawRoof(QPainter& painter, const Frame& f) const
     painter.setPen(theme.color(Ink::Text));
     const QString peak = tr("%1 GFLOP/s").arg(formatNumber(m_ceilings.gflops, 4));
     const double width = metrics.horizontalAdvance(peak) + 4; // beside the ridge: dots crowd at the other end
-    painter.drawText(QRectF(std::min(corner.x() + 10, f.area.right() - width), end.y() - metrics.height() - 3, width, metrics.height()),
+    painter.drawText(QRectF(std::min(corner.x() + 10, f.area.right() - width), end.y() - metrics.height() - 9, width, metrics.height()),
                      Qt::AlignLeft | Qt::AlignVCenter, peak);
     // Along the slope, a third of the way up what is in sight.
     const double slope = std::atan2(corner.y() - foot.y(), corner.x() - foot.x());

@@ -39,7 +39,7 @@ public:
     /// What the machine allows: min(gflops, gigabytesPerSecond * intensity).
     static double roof(const report::Ceilings& ceilings, double intensity);
 
-    QSize minimumSizeHint() const override { return {320, 200}; }
+    QSize minimumSizeHint() const override { return {280, 130}; }
     QSize figureSize() const override { return size(); }
     void paintFigure(QPainter& painter) const override;
     QString figureCsv() const override;

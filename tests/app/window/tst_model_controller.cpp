@@ -27,6 +27,7 @@
 #include "views/workspace/workspace_tree.h"
 
 #include <QApplication>
+#include <QDragEnterEvent>
 #include <QDropEvent>
 #include <QDir>
 #include <QMimeData>
@@ -119,6 +120,7 @@ public:
         QCoreApplication::setApplicationName("tst_model_controller");
     }
 private slots:
+    void initTestCase() { views::Theme::instance().apply(*qApp, views::Theme::Mode::Dark); }
     void init() { QSettings().clear(); }
     void cleanupTestCase() { QSettings().clear(); }
 
@@ -147,7 +149,9 @@ private slots:
         int replaced = 0;
         for (const auto& chosen : picture.budget.matrices) {
             const auto* layer = desk.layer(chosen.name);
-            QVERIFY2(layer, chosen.name.c_str());
+            QVERIFY2(layer || chosen.dense, chosen.name.c_str()); // position tables are no operators
+            if (chosen.dense && !layer)
+                continue;
             if (chosen.dense) {
                 QCOMPARE(layer->form, std::string("dense"));
                 continue;
@@ -171,6 +175,7 @@ private slots:
     {
         Desk desk;
         QVERIFY(desk.open(kModel));
+        const int changes = desk.window.document().undoStack().count();
         desk.window.showLab(&desk.panel());
         QTest::qWait(50);
         auto* chain = desk.panel().chain();
@@ -183,7 +188,7 @@ private slots:
         emit desk.window.views().tree->matricesSelected({"blocks.1.attn.qkv"});
         QCOMPARE(chain->selection(), QStringList{"blocks.1.attn.qkv"});
         QCOMPARE(desk.panel().costs()->selection(), QStringList{"blocks.1.attn.qkv"});
-        QVERIFY(!desk.window.document().undoStack().canUndo()); // looking is no change
+        QCOMPARE(desk.window.document().undoStack().count(), changes); // looking is no change
     }
 
     void evaluatingOnPhotos()
@@ -319,6 +324,8 @@ private slots:
         QVERIFY(desk.open(kModel));
         QMimeData mime;
         mime.setUrls({QUrl::fromLocalFile(kPhotos)});
+        QDragEnterEvent enter(QPoint(200, 200), Qt::CopyAction, &mime, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(&desk.window, &enter);
         QDropEvent drop(QPointF(200, 200), Qt::CopyAction, &mime, Qt::LeftButton, Qt::NoModifier);
         QApplication::sendEvent(&desk.window, &drop);
         QVERIFY(desk.settled());
@@ -394,6 +401,7 @@ private slots:
         QVERIFY(desk.open(kModel, 0.5));
         desk.window.showLab(&desk.panel());
         auto* tabs = desk.panel().findChild<QTabWidget*>("modelTabs");
+        views::Theme::instance().apply(*qApp, views::Theme::Mode::Light);
         for (int tab = 0; tab < 3; ++tab) {
             tabs->setCurrentIndex(tab);
             QTest::qWait(120);
