@@ -19,9 +19,11 @@ template <class T> struct Operands {
     bool transposed = false;  ///< the weight is [in, out]
 };
 
-std::int64_t tileRows(std::int64_t in, std::int64_t out)
+/// Rows of a tile: what fits the cache, but an eighth of all rows where there are few (one image), for several threads.
+std::int64_t tileRows(std::int64_t rows, std::int64_t in, std::int64_t out)
 {
-    return std::clamp<std::int64_t>(kTileElements / (in + std::min(out, kTileColumns)) / 16 * 16, 16, 384);
+    const std::int64_t cached = std::clamp<std::int64_t>(kTileElements / (in + std::min(out, kTileColumns)) / 16 * 16, 16, 384);
+    return std::min(cached, std::max<std::int64_t>(48, (rows / 8 + 15) / 16 * 16));
 }
 
 template <class T> View<const T> columnsOfWeight(View<const T> weight, bool transposed, std::int64_t begin, std::int64_t count)
@@ -36,7 +38,7 @@ template <class T> void forward(const RunContext& context, const Operands<T>& op
     const View<const T> bias = operands.bias ? operands.bias.value() : View<const T>{};
     const View<const T> base = operands.base ? operands.base.value() : View<const T>{};
     const View<T> sums = operands.z.data ? operands.z : y;
-    const Tiling down(y.rows, tileRows(x.cols, y.cols)), across(y.cols, kTileColumns);
+    const Tiling down(y.rows, tileRows(y.rows, x.cols, y.cols)), across(y.cols, kTileColumns);
     forTiles(context, down.count * across.count, [&](std::int64_t tile) {
         const std::int64_t row = down.begin(tile / across.count), column = across.begin(tile % across.count);
         const View<T> target = columnsOf(rowsOf(sums, row, down.extent(tile / across.count)), column, across.extent(tile % across.count));
@@ -89,7 +91,7 @@ template <class T> struct BackwardPass {
     void chunk(std::int64_t index) const
     {
         const View<const T> x = operands.x.value(), weight = operands.weight.value();
-        const std::int64_t end = chunks.begin(index) + chunks.extent(index), tile = tileRows(x.cols, gradient.cols);
+        const std::int64_t end = chunks.begin(index) + chunks.extent(index), tile = tileRows(gradient.rows, x.cols, gradient.cols);
         T* bias = biasPartials ? biasPartials + index * gradient.cols : nullptr;
         if (bias)
             std::fill_n(bias, gradient.cols, T{0});
@@ -138,7 +140,7 @@ template <class T> struct BackwardPass {
 template <class T> void backward(Tape<T>& tape, const Operands<T>& operands, View<T> gradient)
 {
     const std::int64_t in = operands.x.cols(), out = gradient.cols;
-    const std::int64_t chunks = std::clamp<std::int64_t>(gradient.rows / tileRows(in, out), 1, kChunks);
+    const std::int64_t chunks = std::clamp<std::int64_t>(gradient.rows / tileRows(gradient.rows, in, out), 1, kChunks);
     BackwardPass<T> pass{.context = tape.context(), .operands = operands, .gradient = gradient, .dx = tape.target(operands.x),
                          .dw = tape.target(operands.weight), .db = operands.bias ? tape.target(operands.bias) : GradientTarget<T>{},
                          .chunks = Tiling(gradient.rows, (gradient.rows + chunks - 1) / chunks)};
