@@ -118,6 +118,7 @@ template <class T> struct DecoderOnTape<T>::Content {
 
 template <class T> DecoderOnTape<T>::DecoderOnTape(std::unique_ptr<Content> content) : m_content(std::move(content)) {}
 template <class T> DecoderOnTape<T>::DecoderOnTape(DecoderOnTape&&) noexcept = default;
+template <class T> DecoderOnTape<T>& DecoderOnTape<T>::operator=(DecoderOnTape&&) noexcept = default;
 template <class T> DecoderOnTape<T>::~DecoderOnTape() = default;
 template <class T> const nn::ModelSpec& DecoderOnTape<T>::spec() const noexcept { return m_content->spec(); }
 template <class T> ParameterSet<T>& DecoderOnTape<T>::parameters() noexcept { return m_content->parameters; }

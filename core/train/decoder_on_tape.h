@@ -19,6 +19,7 @@ public:
     /// key), Error{MalformedFile} for a missing tensor or one of another shape than expected, and what reading throws.
     static DecoderOnTape load(const io::Checkpoint& checkpoint, const RunContext& context = {});
     DecoderOnTape(DecoderOnTape&&) noexcept;
+    DecoderOnTape& operator=(DecoderOnTape&&) noexcept;
     ~DecoderOnTape();
 
     const nn::ModelSpec& spec() const noexcept;
