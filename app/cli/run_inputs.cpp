@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <fnmatch.h>
 
 namespace tamis::cli {
@@ -63,6 +64,18 @@ spectrum::Inputs openInputs(const spectrum::Method& method, const std::string& m
     if (!meant.empty() && meant != inputs.checkpoint->sha256(context))
         context.warn("the calibration set " + calibration + " was made with another model (its weights have SHA-256 " + meant + ")");
     return inputs;
+}
+
+std::string calibrationOf(const std::string& given, const std::string& planFile, const plan::Plan& plan)
+{
+    if (!given.empty() || plan.calibrationPath.empty())
+        return given;
+    std::error_code failure;
+    const std::filesystem::path named = plan.calibrationPath;
+    if (named.is_relative() && !std::filesystem::exists(named, failure))
+        if (const auto beside = std::filesystem::path(planFile).parent_path() / named; std::filesystem::exists(beside, failure))
+            return beside.string();
+    return named.string();
 }
 
 bool matchesPattern(const std::string& pattern, const std::string& name) { return fnmatch(pattern.c_str(), name.c_str(), 0) == 0; }

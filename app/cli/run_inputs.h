@@ -3,6 +3,7 @@
 // What `run`, `plan` and `demo` have in common: from names on the command line to a method, its parameters and its inputs.
 #include "app/cli/console.h"
 #include "core/plan/allocate.h"
+#include "core/plan/plan.h"
 #include "core/spectrum/method.h"
 
 #include <nlohmann/json_fwd.hpp>
@@ -23,6 +24,10 @@ Parameters parametersFrom(const spectrum::Method& method, const std::vector<std:
 /// method. Throws UsageError when the method needs a calibration set and `calibration` is empty.
 spectrum::Inputs openInputs(const spectrum::Method& method, const std::string& model, const std::string& calibration,
                             const RunContext& context);
+
+/// Path of the calibration set for a plan read from `planFile`: `given`, or where the plan says, seen from here or from the
+/// plan's own directory; empty when neither names one.
+std::string calibrationOf(const std::string& given, const std::string& planFile, const plan::Plan& plan);
 
 /// Shell pattern (*, ?, [a-z]) on names; '*' matches dots and slashes too.
 bool matchesPattern(const std::string& pattern, const std::string& name);

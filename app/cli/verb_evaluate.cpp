@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/console.h"
 #include "app/cli/evaluation_json.h"
+#include "app/cli/run_inputs.h"
 #include "app/cli/sample_options.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
@@ -25,17 +26,6 @@ struct EvaluateArguments {
     SampleOptions samples;
     std::int64_t batch = 32, mapSamples = 4;
 };
-
-/// The calibration set that the plan names, unless another is given: as given, else beside the plan's own directory.
-std::filesystem::path calibrationOf(const EvaluateArguments& arguments, const plan::Plan& plan)
-{
-    if (!arguments.calibration.empty() || plan.calibrationPath.empty())
-        return arguments.calibration;
-    const std::filesystem::path named = plan.calibrationPath;
-    if (named.is_absolute() || std::filesystem::exists(named))
-        return named;
-    return std::filesystem::path(arguments.plan).parent_path() / named;
-}
 
 /// labels.txt beside the model's weights, where there is one with as many names as the model has classes.
 std::vector<std::string> classNamesOf(const std::filesystem::path& modelPath, const nn::Model& model)
@@ -105,7 +95,7 @@ void run(Console& console, const EvaluateArguments& arguments)
     const report::Cost baseline = cost;
     if (!arguments.plan.empty()) {
         const auto plan = plan::readPlan(arguments.plan);
-        const auto calibration = calibrationOf(arguments, plan);
+        const auto calibration = calibrationOf(arguments.calibration, arguments.plan, plan);
         const auto statistics = calibration.empty() ? nullptr : io::CalibrationSet::open(calibration, context);
         compressed = plan::applyPlan(*model, checkpoint, statistics, plan, context.part(4, "applying the plan"));
         cost = plan.cost;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/console.h"
 #include "app/cli/json_output.h"
+#include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
 #include "app/cli/verbs.h"
@@ -18,19 +19,6 @@ struct ExportArguments {
     std::string model, plan, out, calibration, dtype = "F32";
     bool factors = true, dense = true, lora = false;
 };
-
-/// As given; otherwise where the plan says, seen from here or from the plan's own directory.
-std::string calibrationOf(const ExportArguments& arguments, const plan::Plan& plan)
-{
-    if (!arguments.calibration.empty() || plan.calibrationPath.empty())
-        return arguments.calibration;
-    std::error_code failure;
-    const std::filesystem::path named = plan.calibrationPath;
-    if (named.is_relative() && !std::filesystem::exists(named, failure))
-        if (const auto beside = std::filesystem::path(arguments.plan).parent_path() / named; std::filesystem::exists(beside, failure))
-            return beside.string();
-    return named.string();
-}
 
 ordered_json orNull(double value) { return std::isnan(value) ? ordered_json(nullptr) : ordered_json(value); }
 
@@ -75,7 +63,7 @@ void run(Console& console, const ExportArguments& arguments)
     const auto plan = plan::readPlan(arguments.plan);
     const auto opening = context.part(1, "opening");
     const auto checkpoint = io::Checkpoint::open(arguments.model, opening);
-    const auto calibration = calibrationOf(arguments, plan);
+    const auto calibration = calibrationOf(arguments.calibration, arguments.plan, plan);
     const auto statistics = calibration.empty() ? nullptr : io::CalibrationSet::open(calibration, opening);
     console.beginWriting();
     const auto result = plan::exportPlan(plan, checkpoint, statistics, arguments.out, options, context.part(9, "exporting"));
