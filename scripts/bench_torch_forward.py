@@ -114,7 +114,6 @@ class Llama(nn.Module):
 def best(model, example, rounds):
     with torch.inference_mode():
         model(example)
-        model(example)
         times = []
         for _ in range(rounds):
             start = time.perf_counter()

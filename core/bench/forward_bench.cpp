@@ -116,14 +116,13 @@ std::vector<ForwardCase> cases()
     return {{"forward vit20 shape, batch 1", small, 1, 0, with(smallShape, "1"), 20},
             {"forward vit20 shape, batch 32", small, 32, 0, with(smallShape, "32"), 3},
             {"forward ViT-B/16 shape, batch 1", base, 1, 0, with(baseShape, "1"), 5},
-            {"forward ViT-B/16 shape, batch 8", base, 8, 0, with(baseShape, "8"), 2},
             {"forward LLaMA-160M shape, 512 tokens", llama, 1, 512, {"llama", "768", "12", "12", "3072", "32000", "512"}, 3}};
 }
 } // namespace
 
 std::vector<BenchResult> benchForward(const RunContext& context)
 {
-    context.setParts(6);
+    context.setParts(5);
     const report::Ceilings ceilings = cost::machineCeilings(context.part(1, "measuring the peak"));
     std::vector<BenchResult> results;
     for (const ForwardCase& c : cases()) {
