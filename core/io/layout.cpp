@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 #include <optional>
 #include <span>
 #include <tuple>
@@ -21,6 +22,24 @@ struct Rule {
     std::string_view suffix;
     Role role;
     bool transposed = false;
+};
+
+constexpr std::array kClipBlock{
+    Rule{"self_attn.q_proj", Role::Query}, Rule{"self_attn.k_proj", Role::Key}, Rule{"self_attn.v_proj", Role::Value},
+    Rule{"self_attn.out_proj", Role::Output}, Rule{"mlp.fc1", Role::Up}, Rule{"mlp.fc2", Role::Down},
+};
+constexpr std::array kClipOutside{
+    Rule{"embeddings.patch_embedding", Role::Patch}, Rule{"embeddings.position_embedding", Role::Position}, Rule{"visual_projection", Role::Head},
+};
+constexpr std::array kSwinBlock{
+    Rule{"attn.qkv", Role::QueryKeyValue}, Rule{"attn.proj", Role::Output}, Rule{"mlp.fc1", Role::Up}, Rule{"mlp.fc2", Role::Down},
+    Rule{"attn.relative_position_bias_table", Role::Position}, Rule{"attention.self.relative_position_bias_table", Role::Position},
+    Rule{"attention.self.query", Role::Query}, Rule{"attention.self.key", Role::Key}, Rule{"attention.self.value", Role::Value},
+    Rule{"attention.output.dense", Role::Output}, Rule{"intermediate.dense", Role::Up}, Rule{"output.dense", Role::Down},
+};
+constexpr std::array kSwinOutside{
+    Rule{"patch_embed.proj", Role::Patch}, Rule{"embeddings.patch_embeddings.projection", Role::Patch}, Rule{"head", Role::Head},
+    Rule{"head.fc", Role::Head}, Rule{"classifier", Role::Head},
 };
 
 struct Description {
@@ -92,7 +111,10 @@ constexpr std::array kFamilies{
     Description{Family::HfVit, "encoder.layer", "attention.attention.query", kHfVitBlock, kHfVitOutside},
     Description{Family::Bert, "encoder.layer", "attention.self.query", kBertBlock, kBertOutside},
     Description{Family::Llama, "layers", "self_attn.o_proj", kLlamaBlock, kLlamaOutside},
+    Description{Family::Swin, "blocks", "attn.relative_position_bias_table", kSwinBlock, kSwinOutside},
+    Description{Family::Swin, "blocks", "attention.self.relative_position_bias_table", kSwinBlock, kSwinOutside},
     Description{Family::TimmVit, "blocks", "attn.qkv", kTimmBlock, kTimmOutside},
+    Description{Family::HfVit, "vision_model.encoder.layers", "self_attn.out_proj", kClipBlock, kClipOutside},
 };
 
 std::string_view withoutWeight(std::string_view name)
@@ -139,11 +161,41 @@ std::optional<Numbered> numberedPart(std::string_view name)
     return std::nullopt;
 }
 
-/// The block that the name belongs to, when its layer number stands where the family has it.
+/// The block that the name belongs to, when its layer number stands where the family has it. Swin counts blocks within
+/// stages ("layers.2.blocks.5"): the number is then that within the stage.
 std::optional<Numbered> blockPart(std::string_view name, std::string_view stem)
 {
     const std::optional<Numbered> found = numberedPart(name);
-    return found && endsWithParts(found->before, stem) ? found : std::nullopt;
+    if (found && endsWithParts(found->before, stem))
+        return found;
+    if (!found || !endsWithParts(found->before, "layers") || stem != "blocks")
+        return std::nullopt;
+    const std::optional<Numbered> inner = numberedPart(found->after);
+    return inner && inner->before == stem ? inner : std::nullopt;
+}
+
+/// The stage of a Swin block or merge, -1 for other names.
+int stageOf(std::string_view name)
+{
+    const std::optional<Numbered> found = numberedPart(name);
+    return found && endsWithParts(found->before, "layers") ? found->number : -1;
+}
+
+/// Blocks in the stages before each stage.
+using StageOffsets = std::map<int, int>;
+
+StageOffsets stageOffsets(const std::vector<TensorEntry>& tensors)
+{
+    StageOffsets depths, offsets;
+    for (const TensorEntry& tensor : tensors)
+        if (const auto block = blockPart(tensor.name, "blocks"); block && stageOf(tensor.name) >= 0)
+            depths[stageOf(tensor.name)] = std::max(depths[stageOf(tensor.name)], block->number + 1);
+    int before = 0;
+    for (const auto& [stage, depth] : depths) {
+        offsets[stage] = before;
+        before = std::min(before + depth, kMaximumLayer);
+    }
+    return offsets;
 }
 
 const Description* describe(const std::vector<TensorEntry>& tensors)
@@ -208,7 +260,7 @@ bool setShape(const TensorEntry& tensor, MatrixRef& matrix)
     return matrix.rows > 0 && matrix.cols > 0;
 }
 
-std::optional<MatrixRef> asMatrix(const TensorEntry& tensor, const Description* family)
+std::optional<MatrixRef> asMatrix(const TensorEntry& tensor, const Description* family, const StageOffsets& offsets)
 {
     MatrixRef matrix;
     if (!setShape(tensor, matrix))
@@ -218,7 +270,8 @@ std::optional<MatrixRef> asMatrix(const TensorEntry& tensor, const Description* 
     matrix.tensor = tensor.name;
     const Rule* rule = nullptr;
     if (const std::optional<Numbered> block = family ? blockPart(name, family->stem) : std::nullopt) {
-        matrix.layer = block->number;
+        const auto offset = offsets.find(stageOf(name));
+        matrix.layer = std::min(block->number + (offset != offsets.end() ? offset->second : 0), kMaximumLayer);
         rule = matchingRule(block->after, family->inBlock);
     } else if (family != nullptr) {
         rule = matchingRule(name, family->outside);
@@ -295,8 +348,9 @@ ModelLayout recogniseLayout(const std::vector<TensorEntry>& tensors, const Model
     const Description* family = describe(tensors);
     if (family != nullptr)
         layout.family = family->family == Family::Llama ? amongLlamas(tensors, config) : family->family;
+    const StageOffsets offsets = layout.family == Family::Swin ? stageOffsets(tensors) : StageOffsets();
     for (const TensorEntry& tensor : tensors) {
-        const std::optional<MatrixRef> matrix = asMatrix(tensor, family);
+        const std::optional<MatrixRef> matrix = asMatrix(tensor, family, offsets);
         if (!matrix)
             continue;
         layout.layers = std::max(layout.layers, matrix->layer + 1);
