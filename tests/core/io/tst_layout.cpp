@@ -415,6 +415,31 @@ private slots:
         // What is left: biases, norms, the class token.
         QCOMPARE(model->parameters() - inMatrices, 128u + 6u * (384 + 128 + 512 + 128 + 4 * 128) + 2u * 128 + 20 + 128);
     }
+    void swinBlocksAreCountedThroughTheStages()
+    {
+        for (const char* variant : {"timm_swin_old", "timm_swin_padded", "hf_swin"}) {
+            const auto model = Checkpoint::open(std::filesystem::path(TAMIS_SOURCE_DIR "/tests/golden/models") / variant);
+            const ModelLayout& layout = model->layout();
+            QVERIFY(layout.family == Family::Swin);
+            QCOMPARE(layout.layers, std::string(variant) == "timm_swin_old" ? 5 : 4); // depths 2, 2, 1 and 2, 2
+            std::map<int, int> downs;
+            for (const MatrixRef& matrix : layout.matrices)
+                if (matrix.role == Role::Down)
+                    ++downs[matrix.layer];
+            QCOMPARE(downs.size(), std::size_t(layout.layers)); // one in every block
+            for (const MatrixRef& matrix : layout.matrices)
+                QVERIFY(matrix.role != Role::Position || !matrix.linear); // bias tables
+        }
+    }
+    void clipsImageTower()
+    {
+        const auto model = Checkpoint::open(TAMIS_SOURCE_DIR "/tests/golden/models/hf_clip_vision");
+        QVERIFY(model->layout().family == Family::HfVit && model->layout().layers == 2);
+        std::map<Role, int> roles;
+        for (const MatrixRef& matrix : model->layout().matrices)
+            ++roles[matrix.role];
+        QVERIFY(roles[Role::Query] == 2 && roles[Role::Output] == 2 && roles[Role::Up] == 2 && roles[Role::Patch] == 1 && roles[Role::Head] == 1);
+    }
     void streetScenesWithoutTheirOddMlps()
     {
         const std::filesystem::path folder = TAMIS_SOURCE_DIR "/../shared/data/m3vit-tiny";
