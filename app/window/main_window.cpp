@@ -93,13 +93,13 @@ void MainWindow::buildCentre()
     m_views.panel = new views::SpectrumPanel(centre);
     m_modelViews.panel = new views::ModelPanel(centre);
     m_modelViews.photoModel = new views::PhotoModel(this);
-    m_modelViews.photos = new views::PhotoGrid(*m_modelViews.photoModel, m_modelViews.panel);
-    m_modelViews.panel->addPage(m_modelViews.photos, tr("Photos"));
+    m_modelViews.photos = new views::PhotoGrid(*m_modelViews.photoModel, centre);
     m_labs = new QTabWidget(centre);
     m_labs->setObjectName(QStringLiteral("labs"));
     m_labs->setDocumentMode(true);
     m_labs->addTab(m_views.panel, tr("Spectrum"));
     m_labs->addTab(m_modelViews.panel, tr("Model"));
+    m_labs->addTab(m_modelViews.photos, tr("Photos"));
     layout->addWidget(m_notice);
     layout->addWidget(m_views.header);
     layout->addWidget(m_labs, 1);
@@ -214,7 +214,7 @@ void MainWindow::connectControllers()
     connect(m_model.get(), &ModelController::failed, this, &MainWindow::sayFailure);
     connect(m_model.get(), &ModelController::done, this, [this](const QString& sentence) { say(false, sentence); });
     connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);
-    connect(m_views.tree, &views::WorkspaceTree::photosSelected, this, [this] { showLab(m_modelViews.panel); });
+    connect(m_views.tree, &views::WorkspaceTree::photosSelected, this, [this] { showLab(m_modelViews.photos); });
     connect(m_workspaces.get(), &WorkspaceController::sessionFileChanged, this, &MainWindow::showTitle);
     connect(m_workspaces.get(), &WorkspaceController::failed, this, &MainWindow::sayFailure);
     connect(m_spectrum.get(), &SpectrumController::failed, this, &MainWindow::sayFailure);
@@ -287,7 +287,7 @@ void MainWindow::open(const QString& path)
         return;
     }
     m_model->openPhotos(path);
-    showLab(m_modelViews.panel);
+    showLab(m_modelViews.photos);
 }
 
 void MainWindow::showLab(QWidget* lab) { m_labs->setCurrentWidget(lab); }

@@ -99,7 +99,6 @@ void ModelController::connectViews()
     });
     connect(m_views.photos, &views::PhotoGrid::openFolderRequested, this, &ModelController::askAndOpenPhotos);
     connect(m_views.photoModel, &views::PhotoModel::thumbnailsRequested, this, &ModelController::requestThumbnails);
-    connect(m_views.tree, &views::WorkspaceTree::photosSelected, this, [this] { m_views.panel->showPage(m_views.photos); });
     connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState& before, const SessionState& after) {
         if (m_selecting || before.selection == after.selection)
             return;
@@ -283,7 +282,6 @@ void ModelController::openPhotos(const QString& folder)
     m_photos.reset();
     m_folder = folder.toStdString();
     m_views.photos->setFolder(QFileInfo(folder).fileName());
-    m_views.panel->showPage(m_views.photos);
     requestPhotos();
 }
 

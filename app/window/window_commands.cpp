@@ -9,6 +9,7 @@
 #include "views/common/theme.h"
 #include "views/model/layer_chain.h"
 #include "views/model/model_panel.h"
+#include "views/photos/photo_grid.h"
 #include "views/plan/cost_header.h"
 #include "views/plan/operating_points.h"
 #include "views/spectrum/landscape_view.h"
@@ -113,6 +114,9 @@ void addModelCommands(MainWindow& w)
     };
     add.add({"model.show", model, tr("Show the model"), tr("Layers, costs, roofline, activations, evaluation"), {key("Ctrl+2")},
              [&w] { w.showLab(w.modelViews().panel); }});
+    add.add({"model.show-photos", model, tr("Show the photos"), tr("What the model takes each photo for"), {key("Ctrl+3")},
+             [&w] { w.showLab(w.modelViews().photos); }});
+    add.add({"model.show-spectrum", model, tr("Show the spectra"), tr("The spectrum lab"), {key("Ctrl+1")}, [&w] { w.showLab(w.views().panel); }});
     add.add({"model.evaluate", model, tr("Evaluate…"), tr("Accuracy or perplexity, and how far the compressed model is from the dense one"),
              {key("Ctrl+R")}, shown([&] { controller.evaluate(); }), ready});
     add.add({"model.capture", model, tr("Capture a calibration set…"), tr("Second moments of what enters every linear operator"),
@@ -124,7 +128,10 @@ void addModelCommands(MainWindow& w)
     add.add({"model.stop", model, tr("Stop evaluation, capture and measurements"), tr("What is finished stays"), {key("Ctrl+.")},
              [&] { controller.stop(); }});
     add.add({"model.photos", model, tr("Open photos…"), tr("A folder of photos and what the model takes them for"), {key("Ctrl+Shift+P")},
-             shown([&] { controller.askAndOpenPhotos(); })});
+             [&w] {
+                 w.showLab(w.modelViews().photos);
+                 w.model().askAndOpenPhotos();
+             }});
     add.add({"model.close-photos", model, tr("Close photos"), tr("Leave the folder of photos"), {}, [&] { controller.closePhotos(); },
              [&controller] { return controller.photoFolder().isEmpty() ? tr("no photos are open") : QString(); }});
     const auto chain = [&](const char* id, const QString& title, views::FigureFormat format) {

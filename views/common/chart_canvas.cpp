@@ -34,7 +34,7 @@ void placeTicks(QAbstractAxis* axis, double low, double high, double pixels, boo
         linear->setTickType(QValueAxis::TicksDynamic);
         linear->setTickAnchor(0);
         const double step = niceStep(high - low, std::clamp(static_cast<int>(pixels / kTickPixels), 2, 8));
-        linear->setTickInterval(whole ? std::max(1.0, std::ceil(step)) : step);
+        linear->setTickInterval(!whole ? step : step <= 1 ? 1 : step == 2.5 ? 5 : step);
     } else if (auto* logarithmic = qobject_cast<QLogValueAxis*>(axis)) {
         const double decades = std::log10(high / low);
         logarithmic->setBase(decades >= 1.5 ? 10 : decades >= 0.6 ? 2 : std::pow(10, std::max(decades, 1e-6) / 4));

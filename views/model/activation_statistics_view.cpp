@@ -74,10 +74,7 @@ void ActivationStatisticsView::build()
     }
     sides->addWidget(m_table);
 
-    auto* right = new QSplitter(Qt::Vertical, sides);
-    right->setChildrenCollapsible(false);
-    right->setHandleWidth(Theme::kSpacing);
-    auto* curves = new QWidget(right);
+    auto* curves = new QWidget(sides);
     auto* overlay = new QGridLayout(curves); // the choice stands in the chart's empty corner
     overlay->setContentsMargins(0, 0, 0, 0);
     m_measure->setObjectName(QStringLiteral("activationMeasure"));
@@ -95,14 +92,9 @@ void ActivationStatisticsView::build()
     overlay->addWidget(m_chart, 0, 0);
     overlay->addWidget(m_measure, 0, 0, Qt::AlignTop | Qt::AlignLeft);
     m_measure->raise();
-    right->addWidget(curves);
-    right->addWidget(m_strip);
-    right->setSizes({300, 220});
-    m_strip->setMinimumHeight(m_strip->minimumSizeHint().height());
-    sides->addWidget(right);
-    sides->setStretchFactor(0, 1);
-    sides->setStretchFactor(1, 1);
-    sides->setSizes({600, 600});
+    sides->addWidget(curves);
+    sides->addWidget(m_strip);
+    sides->setSizes({400, 320, 320});
     m_pages->addWidget(sides);
 }
 

@@ -80,8 +80,6 @@ QWidget* EvaluationView::buildTable()
     column->setSpacing(Theme::kSpacing / 2);
     side->setMinimumWidth(340);
     m_what = label(side, QStringLiteral("evaluationWhat"), Ink::MutedText);
-    m_what->setMaximumHeight(2 * m_what->fontMetrics().lineSpacing() + 2); // the tool tip has the rest
-    m_what->setAlignment(Qt::AlignTop);
     m_stale = label(side, QStringLiteral("evaluationStale"), Ink::Stale);
     m_stale->setText(tr("The plan has changed since: evaluate again."));
     m_stale->hide();
@@ -183,7 +181,7 @@ void EvaluationView::setReport(std::shared_ptr<const report::EvaluationReport> r
     m_report = std::move(report);
     m_model->setReport(m_report);
     m_pages->setCurrentIndex(m_report ? 1 : 0);
-    m_what->setText(caption());
+    m_what->setText(!m_report ? QString() : tr("%1 on %2").arg(QString::fromStdString(m_report->model), QString::fromStdString(m_report->inputs)));
     m_what->setToolTip(caption());
     m_table->setCaption(caption());
     m_chart->setCaption(caption());

@@ -71,7 +71,8 @@ ModelPanel::ModelPanel(QWidget* parent)
     m_tabs->addTab(m_activations, tr("Activations"));
     m_tabs->addTab(m_evaluation, tr("Evaluation"));
     m_rows->addWidget(m_tabs);
-    m_rows->setChildrenCollapsible(false);
+    m_rows->setCollapsible(0, true); // the tables may want all the height
+    m_rows->setCollapsible(1, false);
     m_rows->setHandleWidth(Theme::kSpacing);
     m_rows->setStretchFactor(0, 1);
     m_rows->setStretchFactor(1, 1);
@@ -343,7 +344,6 @@ void ModelPanel::setTokensRange(int least, int most, int now)
     m_tokens->setToolTip(least < most ? tr("Length of the text") : tr("The picture's size decides"));
 }
 
-int ModelPanel::addPage(QWidget* page, const QString& title) { return m_tabs->addTab(page, title); }
 void ModelPanel::showPage(QWidget* page) { m_tabs->setCurrentWidget(page); }
 
 QByteArray ModelPanel::layoutState() const

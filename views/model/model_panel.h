@@ -26,7 +26,7 @@ class LayerChain;
 class PlaceholderPanel;
 class RooflineView;
 
-/// The model's tab: the chain of layers on top, costs, roofline, activations, evaluation and what the owner adds below. What the
+/// The model's tab: the chain of layers on top, costs, roofline, activations and evaluation below. What the
 /// user asks for is an intent; nothing is computed here. A selection made in one part is the selection in all.
 class ModelPanel : public QWidget {
     Q_OBJECT
@@ -45,8 +45,7 @@ public:
     void setTokensRange(int least, int most, int now); ///< least = most: the model decides
     void setSelection(const QStringList& names);       ///< brushed elsewhere; no selectionChanged
     QStringList selection() const { return m_selection; }
-    int addPage(QWidget* page, const QString& title);  ///< a further tab
-    void showPage(QWidget* page);
+    void showPage(QWidget* page); ///< costs(), roofline(), activations() or evaluation()
 
     LayerChain* chain() const { return m_chain; }
     CostTable* costs() const { return m_costs; }

@@ -13,7 +13,8 @@
 
 namespace tamis::views {
 namespace {
-constexpr double kPad = 8, kClasses = 5, kBar = 3, kColumn = 168;
+constexpr double kPad = 8, kClasses = 5, kBar = 3;
+constexpr double kColumn = 168, kNarrowColumn = 132; ///< width of the classes of one model, of each of two
 
 double lineOf(const QFont& font) { return std::ceil(QFontMetricsF(Theme::smallFont(font)).height()); }
 
@@ -60,7 +61,7 @@ QSize PhotoDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelIn
     const double line = lineOf(option.font);
     if (m_compact)
         return QSizeF(m_side + 2 * kPad, m_side + 2 * line + 3 * kPad).toSize();
-    const double columns = m_comparing ? 2 * kColumn + kPad : kColumn;
+    const double columns = m_comparing ? 2 * kNarrowColumn + kPad : kColumn;
     const double classes = (m_comparing ? line + 2 : 0) + kClasses * (line + kBar + 3);
     return QSizeF(m_width > 0 ? m_width : m_side + 3 * kPad + columns + 8, std::max(m_side + line + kPad, classes) + line + 3 * kPad + 8).toSize();
 }

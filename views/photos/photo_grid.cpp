@@ -75,7 +75,7 @@ PhotoGrid::PhotoGrid(PhotoModel& photos, QWidget* parent)
     m_pages->addWidget(empty);
     m_pages->addWidget(page);
     auto* whole = new QVBoxLayout(this);
-    whole->setContentsMargins(0, Theme::kSpacing, 0, 0);
+    whole->setContentsMargins(Theme::kMargin, Theme::kMargin, Theme::kMargin, Theme::kMargin);
     whole->addWidget(m_pages);
 
     connect(m_text, &QLineEdit::textChanged, this, [this](const QString& text) {

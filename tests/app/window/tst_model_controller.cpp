@@ -70,7 +70,7 @@ struct Desk {
     }
     bool open(const QString& path, double keep = 1)
     {
-        if (!QTest::qWaitForWindowExposed(&window))
+        if (!QTest::qWaitForWindowExposed(&window, 30000))
             return false;
         QApplication::setActiveWindow(&window);
         window.open(path);
@@ -229,7 +229,7 @@ private slots:
         desk.window.showLab(&desk.panel());
         QVERIFY(stop->isVisible());
         QTest::mouseClick(stop, Qt::LeftButton);
-        QTRY_VERIFY_WITH_TIMEOUT(!desk.window.jobs().isRunning(), 5000);
+        QTRY_VERIFY_WITH_TIMEOUT(!desk.window.jobs().isRunning(), 20000);
         QCOMPARE(desk.window.jobs().jobs().back().state, JobState::Cancelled);
         QVERIFY(!stop->isVisible());
         QVERIFY(!desk.window.model().evaluation());
@@ -331,7 +331,7 @@ private slots:
         QVERIFY(desk.settled());
         auto* photos = desk.window.modelViews().photoModel;
         QCOMPARE(photos->rowCount(), 20);
-        QCOMPARE(static_cast<QTabWidget*>(desk.window.findChild<QTabWidget*>("labs"))->currentWidget(), static_cast<QWidget*>(&desk.panel()));
+        QCOMPARE(static_cast<QTabWidget*>(desk.window.findChild<QTabWidget*>("labs"))->currentWidget(), static_cast<QWidget*>(desk.window.modelViews().photos));
         for (int row = 0; row < 20; ++row) {
             const auto classes = photos->index(row).data(views::PhotoModel::PredictionsRole).toList();
             QCOMPARE(classes.size(), 5);
@@ -365,7 +365,7 @@ private slots:
     void photosWithoutAModel()
     {
         Desk desk;
-        QVERIFY(QTest::qWaitForWindowExposed(&desk.window));
+        QVERIFY(QTest::qWaitForWindowExposed(&desk.window, 30000));
         desk.window.open(kPhotos);
         QVERIFY(desk.settled());
         auto* photos = desk.window.modelViews().photoModel;
@@ -382,7 +382,7 @@ private slots:
         const QString copy = desk.directory.filePath("model");
         QVERIFY(QDir().mkpath(copy));
         QVERIFY(QFile::copy(kModel + "/model.safetensors", copy + "/model.safetensors"));
-        QVERIFY(QTest::qWaitForWindowExposed(&desk.window));
+        QVERIFY(QTest::qWaitForWindowExposed(&desk.window, 30000));
         desk.window.open(copy); // without config.json
         QVERIFY(desk.settled());
         QVERIFY(desk.window.workspaces().workspace()); // the spectra are there all the same

@@ -181,7 +181,8 @@ private slots:
         QVERIFY(stale->isVisible());
         m_view->setReport(sample::evaluation(true)); // evaluated again
         QVERIFY(!stale->isVisible() && !warnings->isVisible());
-        QVERIFY(m_view->findChild<QLabel*>("evaluationWhat")->text().contains("whitened, keep 60 %"));
+        QCOMPARE(m_view->findChild<QLabel*>("evaluationWhat")->text(), QStringLiteral("vit20 on 1,000 photos of 20 classes"));
+        QVERIFY(m_view->findChild<QLabel*>("evaluationWhat")->toolTip().contains("whitened, keep 60 %"));
     }
 
     void exports()
