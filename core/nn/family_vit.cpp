@@ -107,7 +107,7 @@ TimmPool timmPool(const ConfigReader& config, const TensorSource& source, const 
     const std::string pool = config.text({"global_pool", "model_args.global_pool"});
     if (!pool.empty() && pool != "token" && pool != "avg")
         throw Error(ErrorCode::UnsupportedFeature, "global_pool is \"" + pool + "\", expected token or avg", "config.json");
-    return {pool == "avg" || (pool.empty() && !patch.classToken) ? Pool::Mean : Pool::ClassToken, source.has("fc_norm.weight")};
+    return {pool == "avg" || (pool.empty() && patch.prefixTokens == 0) ? Pool::Mean : Pool::ClassToken, source.has("fc_norm.weight")};
 }
 } // namespace
 
@@ -133,7 +133,11 @@ std::optional<Architecture> readTimmVit(const ConfigReader& config, const Tensor
     setPatches(s, sizePair(config.integers({"image_size", "img_size", "model_args.img_size", "pretrained_cfg.input_size"}), "image_size"),
                sizePair(config.integers({"patch_size", "model_args.patch_size"}), "patch_size"), size);
     const std::int64_t grid = s.patch.tableHeight * s.patch.tableWidth + (s.patch.positionsOnPrefix ? s.patch.prefixTokens : 0);
-    fitTable(s, tableRows(source, "pos_embed", s.width, grid));
+    const std::int64_t rows = tableRows(source, "pos_embed", s.width, grid);
+    if (s.patch.prefixTokens == 0 && rows == grid + 1) { // the first row is the class token with its position already added
+        s.patch.prefixTokens = 1;
+    }
+    fitTable(s, rows);
 
     const NormSpec norm{NormKind::LayerNorm, static_cast<float>(config.number({"layer_norm_eps", "model_args.norm_eps"}, 1e-6)), true};
     const kernels::Activation activation = config.activation({"hidden_act", "act_layer", "model_args.act_layer"}, kernels::Activation::Gelu);

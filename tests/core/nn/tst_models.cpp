@@ -217,6 +217,7 @@ void TestModels::m3vitRuns()
     for (const Block& b : model->blocks())
         missing += b.up ? 0 : 1;
     QCOMPARE(missing, 6);
+    QCOMPARE(model->spec().tokens(0), 129); // 8 x 16 patches and the class token, which the position table holds
     const std::vector<float> image = io::readNpy(path / "image.npy").toFloats();
     tensor::Matrix<float> output(1, model->outputWidth());
     Scratch scratch;
