@@ -226,10 +226,10 @@ void Capture::add(std::size_t site, kernels::ConstRows x, const SampleTask& task
 std::vector<train::OutputGradient> Capture::gradientsOf(const LoadedSample& sample)
 {
     if (m_decoderTape)
-        return train::outputGradients(*m_decoderTape, sample.tokens, static_cast<std::int64_t>(sample.tokens.size()), m_context, 1);
+        return train::outputGradients(*m_decoderTape, sample.tokens, static_cast<std::int64_t>(sample.tokens.size()), RunContext(m_context.stopToken()), 1);
     const std::span<const float> image = sample.image;
     const std::int32_t label = sample.label;
-    return train::outputGradients(*m_vitTape, {{&image, 1}, label < 0 ? std::span<const std::int32_t>() : std::span(&label, 1)}, m_context);
+    return train::outputGradients(*m_vitTape, {{&image, 1}, label < 0 ? std::span<const std::int32_t>() : std::span(&label, 1)}, RunContext(m_context.stopToken()));
 }
 
 void Capture::addGradients(const LoadedSample& sample)
