@@ -158,7 +158,7 @@ void ActivationStatisticsView::setSelection(const QStringList& names)
             const QModelIndex at = m_table->fromSource(m_model->index(row, Model::NameColumn));
             chosen.select(at, at);
             if (!first.isValid())
-                first = at;
+                first = at.siblingAtColumn(Model::BlockColumn); // the table does not scroll aside
         }
     if (!first.isValid())
         return; // norms and attentions have no site: the last one stays on show

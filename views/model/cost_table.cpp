@@ -120,6 +120,8 @@ void CostTable::buildViews()
     bold.setWeight(QFont::DemiBold);
     m_totalsView->setFont(bold);
     auto* header = m_view->horizontalHeader();
+    for (const int column : {CostTableModel::InputColumn, CostTableModel::OutputColumn}) // what a layer costs comes first
+        header->moveSection(header->visualIndex(column), header->count() - 1);
     connect(header, &QHeaderView::sectionResized, this, &CostTable::alignTotals);
     connect(header, &QHeaderView::sectionMoved, this, &CostTable::alignTotals);
     connect(m_view->horizontalScrollBar(), &QScrollBar::valueChanged, this, &CostTable::alignTotals);
@@ -190,7 +192,7 @@ void CostTable::setSelection(const QStringList& names)
             continue;
         chosen.select(at, at);
         if (!first.isValid())
-            first = at;
+            first = at.siblingAtColumn(CostTableModel::BlockColumn); // the table does not scroll aside
     }
     m_quiet = true;
     m_view->selectionModel()->select(chosen, QItemSelectionModel::ClearAndSelect | QItemSelectionModel::Rows);

@@ -236,14 +236,20 @@ QRectF LayerChain::boxOnScreen(int box) const
 
 void LayerChain::updateScrollBars()
 {
-    const QSizeF size = m_layout.size * m_zoom;
-    const auto set = [](QScrollBar* bar, double need, int room) {
-        bar->setRange(0, std::max(0, static_cast<int>(std::ceil(need)) - room));
-        bar->setPageStep(room);
+    // From the room without bars: the viewport's present size is that of the bars before.
+    const QSizeF need = m_layout.size * m_zoom - QSizeF(0.5, 0.5);
+    const QSize room = maximumViewportSize();
+    const int across = horizontalScrollBar()->sizeHint().height(), down = verticalScrollBar()->sizeHint().width();
+    bool wide = need.width() > room.width();
+    const bool tall = need.height() > room.height() - (wide ? across : 0);
+    wide = wide || (tall && need.width() > room.width() - down);
+    const auto set = [](QScrollBar* bar, double length, int page) {
+        bar->setRange(0, std::max(0, static_cast<int>(std::ceil(length)) - page));
+        bar->setPageStep(page);
         bar->setSingleStep(40);
     };
-    set(horizontalScrollBar(), size.width(), viewport()->width());
-    set(verticalScrollBar(), size.height(), viewport()->height());
+    set(horizontalScrollBar(), need.width(), room.width() - (tall ? down : 0));
+    set(verticalScrollBar(), need.height(), room.height() - (wide ? across : 0));
 }
 
 void LayerChain::fitZoom()

@@ -299,6 +299,29 @@ private slots:
         QCOMPARE(m_chain->zoom(), before);
     }
 
+    void theChainFitsWhateverTheSize_data()
+    {
+        QTest::addColumn<QSize>("size");
+        for (const QSize size : {QSize(1300, 320), QSize(1000, 200), QSize(1400, 240), QSize(980, 210), QSize(2000, 300)})
+            QTest::addRow("%d x %d", size.width(), size.height()) << size;
+    }
+    void theChainFitsWhateverTheSize()
+    {
+        QFETCH(QSize, size);
+        for (const QSize from : {QSize(600, 500), QSize(1800, 180)}) {
+            m_chain->resize(from);
+            QTest::qWait(5);
+            m_chain->resize(size);
+            QTest::qWait(5);
+            QCOMPARE(m_chain->verticalScrollBar()->maximum(), 0); // tall enough for the least zoom
+            // Across it scrolls only where the whole would be much smaller than what the height allows.
+            const QSizeF whole = m_chain->chainLayout().size;
+            const double byHeight = size.height() / whole.height(), byWidth = size.width() / whole.width();
+            if (std::min(byHeight, byWidth) > 0.9 * byHeight)
+                QCOMPARE(m_chain->horizontalScrollBar()->maximum(), 0);
+        }
+    }
+
     void draggingTheGroundMoves()
     {
         m_chain->resize(500, 320);
