@@ -76,6 +76,29 @@ private slots:
     }
     void cleanup() { m_tree.reset(); }
 
+    void photosStandBesideTheModel()
+    {
+        m_tree->setSelection({"blocks.0.mlp.fc1"});
+        m_tree->setPhotos("/photos/holiday/", 20);
+        QCOMPARE(asText(*m_tree->model()).last(), QStringLiteral("holiday | photos | 20 photos | "));
+        QCOMPARE(m_tree->selection(), QStringList{"blocks.0.mlp.fc1"});
+        QSignalSpy photos(m_tree.get(), &WorkspaceTree::photosSelected), matrices(m_tree.get(), &WorkspaceTree::matricesSelected),
+            closed(m_tree.get(), &WorkspaceTree::closeRequested);
+        click("holiday");
+        QCOMPARE(photos.size(), 1);
+        QCOMPARE(photos[0][0].toString(), QStringLiteral("/photos/holiday/"));
+        QCOMPARE(matrices.size(), 0);
+        QTest::keyClick(m_tree->view(), Qt::Key_Delete);
+        QCOMPARE(closed.size(), 1);
+        QCOMPARE(closed[0][0].toString(), QStringLiteral("/photos/holiday/"));
+        m_tree->setPhotos({}, 0);
+        QVERIFY(!shown("holiday").isValid());
+        m_tree->setOutline({});
+        m_tree->setPhotos("/photos/holiday", 1); // photos alone
+        QCOMPARE(asText(*m_tree->model()), QStringList{"holiday | photos | 1 photo | "});
+        QVERIFY(m_tree->view()->isVisible());
+    }
+
     void theTreeAsText()
     {
         QCOMPARE(asText(*m_tree->model()), (QStringList{
