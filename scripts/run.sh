@@ -10,7 +10,8 @@ mkdir -p build
 cmake --preset release > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 cmake --build --preset release --target tamis tamis-cli
 if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
-    exec build/release/app/window/tamis "${@:-datasets/vit20}"
+    if [ $# -eq 0 ]; then set -- datasets/vit20 datasets/photos; fi
+    exec build/release/app/window/tamis "$@"
 fi
 echo "No display: running the headless demonstration instead."
 exec build/release/app/cli/tamis-cli demo --out build/demo

@@ -335,7 +335,7 @@ void MainWindow::showEvent(QShowEvent* event)
     if (settings.contains(kLayoutKey) && restoreState(settings.value(kLayoutKey).toByteArray()))
         return;
     resizeDocks({m_workspaceDock, m_parametersDock}, {300, 290}, Qt::Horizontal);
-    resizeDocks({m_pointsDock}, {215}, Qt::Vertical);
+    resizeDocks({m_pointsDock}, {160}, Qt::Vertical);
 }
 
 void MainWindow::closeEvent(QCloseEvent* event)

@@ -20,6 +20,8 @@ void Observer::finalHidden(std::size_t, ConstRows) {}
 
 void Norm::apply(ConstRows x, Rows y) const
 {
+    if (present() && (static_cast<std::int64_t>(weight.size()) != x.cols || y.cols != x.cols || y.rows != x.rows))
+        throw Error(ErrorCode::InvalidParameter, "a norm of " + std::to_string(weight.size()) + " features does not fit rows of " + std::to_string(x.cols));
     if (spec.kind == NormKind::LayerNorm)
         kernels::layerNorm(x, weight.data(), bias.empty() ? nullptr : bias.data(), spec.epsilon, y);
     else if (spec.kind == NormKind::RmsNorm)

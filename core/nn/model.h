@@ -20,7 +20,7 @@ namespace tamis::nn {
 struct Norm {
     NormSpec spec{NormKind::None};
     std::vector<float> weight, bias;
-    void apply(kernels::ConstRows x, kernels::Rows y) const; ///< y may be x; None copies
+    void apply(kernels::ConstRows x, kernels::Rows y) const; ///< y may be x; None copies; Error{InvalidParameter} for another width
     bool present() const noexcept { return spec.kind != NormKind::None; }
 };
 
