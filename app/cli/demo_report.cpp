@@ -131,7 +131,7 @@ ordered_json demoJson(const DemoResults& results)
     return document;
 }
 
-std::string demoMarkdown(const DemoResults& results, const std::vector<DemoChart>& charts, bool pictures)
+std::string demoMarkdown(const DemoResults& results, const std::string& modelSection, const std::vector<DemoChart>& charts, bool pictures)
 {
     std::string text = "# Tamis demonstration\n\nModel vit20 (six layers, width 128), decomposed with " + results.whitened.method +
                        ". Losses are squared errors of the outputs on the calibration tokens, relative to the energy of the outputs, "
@@ -142,7 +142,7 @@ std::string demoMarkdown(const DemoResults& results, const std::vector<DemoChart
                        sweepTable(results, &SweepLoss::total) + "\n## The plan at keep " + fixed(kDemoKeep, 1) + ", greedy\n\n" + costTable(results) +
                        "\n## Ranks\n\n" + matrixTable(results) +
                        "\n## The export, re-opened and measured\n\nPredicted: from the decomposition. Measured: from the files.\n\n" +
-                       verificationTable(results) + "\n## " + (pictures ? "Pictures" : "Tables") + "\n\n";
+                       verificationTable(results) + modelSection + "\n## " + (pictures ? "Pictures" : "Tables") + "\n\n";
     if (!pictures)
         text += "This build draws no pictures (it was made without the window); the numbers of every chart are here.\n\n";
     for (const auto& chart : charts)

@@ -17,6 +17,7 @@ std::string chartCsv(const DemoChart& chart);
 nlohmann::ordered_json demoJson(const DemoResults& results);
 
 /// Markdown; `charts` are linked from pictures/ when `pictures`, else their tables from csv/.
-std::string demoMarkdown(const DemoResults& results, const std::vector<DemoChart>& charts, bool pictures);
+/// `modelSection`: further sections before the charts.
+std::string demoMarkdown(const DemoResults& results, const std::string& modelSection, const std::vector<DemoChart>& charts, bool pictures);
 
 } // namespace tamis::cli

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/bundled/bundled.h"
 #include "app/cli/console.h"
+#include "app/cli/demo_model.h"
 #include "app/cli/demo_pictures.h"
 #include "app/cli/demo_report.h"
 #include "app/cli/json_output.h"
@@ -38,7 +39,7 @@ void removeEarlierExport(const fs::path& directory)
 void run(Console& console, const fs::path& out)
 {
     const auto& context = console.context();
-    context.setParts(11);
+    context.setParts(13);
     const auto opening = context.part(1, "opening"); // readers finish the part they are given
     spectrum::Inputs inputs;
     inputs.checkpoint = io::Checkpoint::open(app::bundledModel(), opening);
@@ -49,14 +50,18 @@ void run(Console& console, const fs::path& out)
     makeDirectory(tables);
     removeEarlierExport(exported);
     const auto results = computeDemo(inputs, console.common().seed.value_or(0), exported, context.part(8, "computing"));
-    const auto charts = demoCharts(results);
+    const auto model = computeDemoModel(inputs, results.plan, context.part(2, "running models"));
+    auto charts = demoCharts(results);
+    for (auto& chart : demoModelCharts(model))
+        charts.push_back(std::move(chart));
     plan::writePlan(out / "plan.json", results.plan);
     for (const auto& chart : charts)
         writeFileAtomically(tables / (chart.file + ".csv"), chartCsv(chart));
     const auto drawn = drawPictures(charts, pictures, context.part(2, "drawing"));
-    writeFileAtomically(out / "report.md", demoMarkdown(results, charts, canDrawPictures()));
+    writeFileAtomically(out / "report.md", demoMarkdown(results, demoModelMarkdown(model), charts, canDrawPictures()));
 
     auto document = demoJson(results);
+    document["models"] = demoModelJson(model);
     document["inputs"] = inputsJson(inputs, opening);
     auto& files = document["files"] = nlohmann::ordered_json::array();
     for (const auto& file : drawn)
@@ -73,7 +78,10 @@ void run(Console& console, const fs::path& out)
     std::string text = "vit20 at keep " + fixed(kDemoKeep, 1) + ": " + grouped(budget.before.parameters) + " -> " +
                        grouped(results.exported.cost.parameters) + " parameters; mean relative loss " +
                        percent(budget.predictedRelativeLoss, 2) + " (plain SVD, same keep: " + percent(results.plainAtKeep.calibrated, 2) +
-                       "); export verified in " + std::to_string(results.exported.verified.size()) + " matrices.\n";
+                       "); export verified in " + std::to_string(results.exported.verified.size()) + " matrices.\nOn the " +
+                       std::to_string(model.photos.predictions.size()) + " bundled photos it agrees with the uncompressed model on " +
+                       percent(model.photos.fidelity.agreement.mean, 1) + "; tinylm's perplexity on held-out text: " +
+                       significant(model.text.quality.perplexity.mean) + ".\n";
     text += canDrawPictures() ? "Pictures: " + pictures.string() + " (" + std::to_string(drawn.size()) + " files)\n"
                               : "No pictures: this build was made without the window. Tables: " + tables.string() + "\n";
     console.print(text + "Report: " + (out / "report.md").string() + "\n");

@@ -235,7 +235,8 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
         {"model", writtenPath(state.modelPath, base)},
         {"calibration", writtenPath(state.calibrationPath, base)},
         {"settings", toJson(state.settings)},
-        {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay}}},
+        {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay},
+                       {"photos", writtenPath(state.selection.photos, base)}}},
         {"chart",
          {{"curve", kCurveNames[static_cast<int>(series.curve)]}, {"heldOut", series.heldOut}, {"samples", series.sample},
           {"baseline", series.baseline}, {"normalised", series.normalised}, {"logX", state.chart.logX}, {"logY", state.chart.logY}}},
@@ -261,6 +262,7 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         const Reader selection(*value, "selection", subject);
         selection.read("current", state.selection.current);
         selection.read("overlay", state.selection.overlay);
+        state.selection.photos = readPath(selection, "photos", base);
     }
     if (const auto* value = reader.child("chart")) {
         const Reader chart(*value, "chart", subject);

@@ -41,6 +41,7 @@ std::vector<report::OperatingPoint> operatingPoints(const std::vector<KeptPoint>
 struct Selection {
     std::string current;              ///< matrix in focus
     std::vector<std::string> overlay; ///< matrices drawn together
+    std::string photos;               ///< folder of photos that is open, "" for none
     bool operator==(const Selection&) const = default;
 };
 

@@ -214,6 +214,15 @@ void MainWindow::connectControllers()
     connect(m_model.get(), &ModelController::failed, this, &MainWindow::sayFailure);
     connect(m_model.get(), &ModelController::done, this, [this](const QString& sentence) { say(false, sentence); });
     connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);
+    connect(m_model.get(), &ModelController::photoFolderChanged, this, [this](const QString& folder) {
+        m_document.select([&](Selection& selection) { selection.photos = folder.toStdString(); });
+    });
+    connect(&m_document, &SessionDocument::stateChanged, this, [this](const SessionState&, const SessionState& after) {
+        const QString folder = QString::fromStdString(after.selection.photos);
+        if (folder == m_model->photoFolder())
+            return;
+        folder.isEmpty() ? m_model->closePhotos() : m_model->openPhotos(folder);
+    });
     connect(m_views.tree, &views::WorkspaceTree::photosSelected, this, [this] { showLab(m_modelViews.photos); });
     connect(m_workspaces.get(), &WorkspaceController::sessionFileChanged, this, &MainWindow::showTitle);
     connect(m_workspaces.get(), &WorkspaceController::failed, this, &MainWindow::sayFailure);
@@ -286,8 +295,10 @@ void MainWindow::open(const QString& path)
         m_workspaces->open(path);
         return;
     }
-    m_model->openPhotos(path);
-    showLab(m_modelViews.photos);
+    const bool besideModel = m_workspaces->workspace() != nullptr; // beside a model that is being opened they stay in the background
+    m_model->openPhotos(QFileInfo(path).absoluteFilePath());
+    if (besideModel)
+        showLab(m_modelViews.photos);
 }
 
 void MainWindow::showLab(QWidget* lab) { m_labs->setCurrentWidget(lab); }

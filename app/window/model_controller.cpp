@@ -283,6 +283,7 @@ void ModelController::openPhotos(const QString& folder)
     m_folder = folder.toStdString();
     m_views.photos->setFolder(QFileInfo(folder).fileName());
     requestPhotos();
+    emit photoFolderChanged(folder);
 }
 
 void ModelController::closePhotos()
@@ -296,6 +297,7 @@ void ModelController::closePhotos()
     m_views.photoModel->setReport(nullptr);
     m_views.photos->setFolder({});
     m_views.tree->setPhotos({}, 0);
+    emit photoFolderChanged({});
 }
 
 void ModelController::requestPhotos()

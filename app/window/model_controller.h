@@ -67,6 +67,7 @@ public:
     bool isBusy() const; ///< a lane computes
 
 signals:
+    void photoFolderChanged(const QString& folder); ///< empty: closed
     void reportShown();
     void photosShown(bool complete); ///< complete: with the model's classes
     void evaluated();

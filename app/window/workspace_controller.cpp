@@ -42,6 +42,7 @@ void WorkspaceController::openModel(const QString& model, const QString& calibra
     SessionState state;
     if (m_workspace && QString::fromStdString(m_document.state().modelPath) == model)
         state = m_document.state(); // another calibration set for the same model: settings stay
+    state.selection.photos = m_document.state().selection.photos; // photos are looked at with any model
     state.modelPath = QFileInfo(model).absoluteFilePath().toStdString();
     state.calibrationPath = calibration.isEmpty() ? std::string() : QFileInfo(calibration).absoluteFilePath().toStdString();
     load(std::move(state), {}, false);
@@ -69,6 +70,8 @@ void WorkspaceController::load(SessionState state, const QString& sessionFile, b
             if (state.settings.parameters.all().empty())
                 if (const auto* method = spectrum::findMethod(state.settings.method))
                     state.settings.parameters = method->declaration.schema.defaults();
+            if (sessionFile.isEmpty() && state.selection.photos.empty())
+                state.selection.photos = m_document.state().selection.photos; // opened while the model was read
             m_document.reset(state);
             if (markChanged)
                 m_document.undoStack().resetClean();

@@ -182,6 +182,11 @@ void TestCliChain::demonstration()
             const auto total = [&](const char* key) { return point[QLatin1String(key)].toObject()["totalLoss"].toDouble(-1); };
             QVERIFY(total("greedy") >= 0 && total("greedy") <= total("uniform") && total("greedy") <= total("energy"));
         }
+        // Keep 0.6 loses little on the photos; tinylm's report says 16.0 on the whole of the held-out text.
+        const auto models = json["models"].toObject();
+        QVERIFY(models["photos"].toObject()["agreement"].toDouble() >= 0.9);
+        QVERIFY(models["photos"].toObject()["logitCosine"].toDouble() > 0.99);
+        QVERIFY(std::abs(models["text"].toObject()["perplexity"].toDouble() - 16) < 3);
     }
     QCOMPARE(readJsonFile(out + "/report.json")["schema"].toString(), "tamis.demo/1");
     QVERIFY(QFileInfo(out + "/report.md").size() > 2000);

@@ -24,7 +24,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.settings.budget.overrides["blocks.0.qkv"] = {40, true};
     state.settings.budget.overrides["blocks.1.qkv"] = {std::nullopt, true};
     state.settings.budget.overrides["blocks.2.qkv"] = {std::numeric_limits<std::int64_t>::max(), false};
-    state.selection = {"blocks.3.fc1", {"blocks.3.fc1", "blocks.3.fc2"}};
+    state.selection = {"blocks.3.fc1", {"blocks.3.fc1", "blocks.3.fc2"}, "/elsewhere/photos"};
     state.chart.series = {report::Curve::CumulativeEnergy, false, true, false, true};
     state.chart.logX = true;
     state.chart.logY = false;

@@ -356,6 +356,17 @@ private slots:
         // In the tree, and closed from it.
         auto* tree = desk.window.views().tree;
         QCOMPARE(tree->model()->photos(), kPhotos);
+        // They belong to the session: undo leaves them, a session without them closes them, one with them opens them.
+        SessionState with = desk.window.document().state(), without = with;
+        QCOMPARE(QString::fromStdString(with.selection.photos), kPhotos);
+        desk.window.document().undoStack().undo();
+        QCOMPARE(photos->rowCount(), 20);
+        without.selection.photos.clear();
+        desk.window.document().reset(without);
+        QCOMPARE(photos->rowCount(), 0);
+        desk.window.document().reset(with);
+        QVERIFY(desk.settled());
+        QCOMPARE(photos->rowCount(), 20);
         emit tree->closeRequested(kPhotos);
         QCOMPARE(photos->rowCount(), 0);
         QVERIFY(tree->model()->photos().isEmpty());
