@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/spectrum/method.h"
 #include "core/spectrum/plain.h"
+#include "core/spectrum/scaled.h"
 #include "core/spectrum/whitened.h"
 
 #include <algorithm>
@@ -12,6 +13,7 @@ const std::vector<Method>& methods()
     static const std::vector<Method> all{
         whitenedMethod(),
         plainMethod(),
+        scaledMethod(),
     };
     return all;
 }

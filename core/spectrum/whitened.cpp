@@ -67,17 +67,6 @@ linalg::RandomisedEigen previewOf(const Matrix<double>& w, const Statistics& sta
     return linalg::randomisedEigen(w.rows(), apply, settings.options(), context);
 }
 
-/// u_i^T W C W^T u_i, without ridge.
-std::vector<double> keptBy(const Matrix<double>& vectors, const Matrix<double>& w, const Matrix<double>& c, const RunContext& context)
-{
-    const Matrix<double> a = linalg::product(vectors.view(), w.view(), context);
-    const Matrix<double> ac = linalg::product(a.view(), c.view(), context);
-    std::vector<double> kept;
-    for (std::int64_t i = 0; i < a.rows(); ++i)
-        kept.push_back(std::inner_product(a.view().row(i).begin(), a.view().row(i).end(), ac.view().row(i).begin(), 0.0));
-    return kept;
-}
-
 void analysePreview(const Matrix<double>& w, const io::CalibrationSite& site, const Statistics& statistics, const PreviewSettings& settings,
                     report::MatrixSpectrum& entry, const RunContext& context)
 {
@@ -93,14 +82,6 @@ void analysePreview(const Matrix<double>& w, const io::CalibrationSite& site, co
         entry.sampleLoss = measure(site.samples);
     if (!site.heldOut.empty())
         entry.heldOutLoss = measure(site.heldOut);
-}
-
-/// Loss under C of the plain SVD's factors at every rank: with U the left singular vectors of W alone (of R for a tall W,
-/// which has W's), the pair U_r U_r^T W leaves sum_{i>r} u_i^T W C W^T u_i.
-std::vector<double> plainLoss(const Matrix<double>& reduced, const Matrix<double>& c, const RunContext& context)
-{
-    const auto plain = linalg::symmetricEigen(linalg::gramUpper(reduced.view(), linalg::Side::Rows, context), context);
-    return tailSums(keptBy(plain.vectors, reduced, c, context));
 }
 
 void analyseExact(Matrix<double> w, const io::CalibrationSite& site, const Statistics& statistics, Form form, bool baseline,
@@ -122,25 +103,13 @@ void analyseExact(Matrix<double> w, const io::CalibrationSite& site, const Stati
     entry.warnings.insert(entry.warnings.end(), solution.warnings.begin(), solution.warnings.end());
 }
 
-/// Why there can be no curves, or nothing.
-std::string whyNoSite(const io::CalibrationSet& calibration, const io::MatrixRef& matrix)
-{
-    const auto features = calibration.features(matrix.name);
-    if (!features)
-        return "The calibration set has no site of this name: no whitened spectrum.";
-    if (*features != matrix.cols)
-        return "The calibration site has " + std::to_string(*features) + " features, the matrix " + std::to_string(matrix.cols) +
-               " inputs: no whitened spectrum.";
-    return {};
-}
-
 void analyse(const Inputs& inputs, const io::MatrixRef& matrix, const WhitenedSettings& settings, const PreviewSettings& preview,
              report::MatrixSpectrum& entry, const RunContext& context)
 {
     Matrix<double> w = inputs.checkpoint->readMatrixDouble(matrix);
     if (reportNonFinite(entry, tensor::countNonFinite(std::span<const double>(w.values()))))
         return;
-    if (std::string reason = whyNoSite(*inputs.calibration, matrix); !reason.empty()) {
+    if (std::string reason = whyNoSite(*inputs.calibration, matrix, "whitened spectrum"); !reason.empty()) {
         entry.warnings.push_back(std::move(reason));
         return;
     }
@@ -194,25 +163,6 @@ report::SpectrumReport run(const Inputs& inputs, const Parameters& given, const 
     return sweep(inputs, plan, context);
 }
 
-/// B = U_r (or Q U'_r), A = U_r^T W (or U'_r^T R).
-Factors factorsFrom(const WhitenedSolution& solution, std::int64_t rows, std::int64_t rank, const RunContext& context)
-{
-    const Matrix<double>& u = solution.vectors;
-    const linalg::ConstView leading{u.data(), rank, u.cols(), u.cols()};
-    Factors result{Matrix<double>(rows, rank), Matrix<double>(rank, solution.reduced.cols())};
-    if (rank == 0)
-        return result;
-    linalg::gemm(Op::None, Op::None, 1.0, leading, solution.reduced.view(), 0.0, result.a.view(), context);
-    if (!solution.q.empty()) {
-        linalg::gemm(Op::None, Op::Transpose, 1.0, solution.q.view(), leading, 0.0, result.b.view(), context);
-        return result;
-    }
-    for (std::int64_t k = 0; k < rank; ++k)
-        for (std::int64_t i = 0; i < rows; ++i)
-            result.b(i, k) = u(k, i);
-    return result;
-}
-
 Factors factors(const Inputs& inputs, const std::string& name, std::int64_t rank, const Parameters& given, const RunContext& context)
 {
     const Parameters parameters = whitenedMethod().declaration.schema.complete(given);
@@ -223,7 +173,7 @@ Factors factors(const Inputs& inputs, const std::string& name, std::int64_t rank
     const io::MatrixRef& matrix = findMatrix(*inputs.checkpoint, name);
     const bool approximate = preview.applies(matrix.rows, matrix.cols);
     checkRank(name, rank, approximate ? preview.rank : std::min(matrix.rows, matrix.cols));
-    if (const std::string reason = whyNoSite(*inputs.calibration, matrix); !reason.empty())
+    if (const std::string reason = whyNoSite(*inputs.calibration, matrix, "whitened spectrum"); !reason.empty())
         throw Error(ErrorCode::InvalidParameter, reason, name);
     Matrix<double> w = readFinite(*inputs.checkpoint, matrix);
     const Statistics statistics = makeStatistics(inputs.calibration->read(name), settings, !approximate, context.part(0.2, name));

@@ -5,12 +5,14 @@
 #include "core/linalg/gemm.h"
 #include "core/linalg/qr.h"
 #include "core/linalg/symmetric_eigen.h"
+#include "core/spectrum/curves.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <functional>
 #include <limits>
+#include <numeric>
 
 namespace tamis::spectrum {
 namespace {
@@ -158,6 +160,51 @@ std::uint64_t whitenedBytes(std::int64_t rows, std::int64_t cols) noexcept
 {
     const auto m = static_cast<std::uint64_t>(rows), n = static_cast<std::uint64_t>(cols), p = std::min(m, n);
     return 8 * (3 * m * n + 3 * n * n + 2 * p * p) + linalg::symmetricEigenBytes(std::min(rows, cols));
+}
+
+std::vector<double> keptBy(const Matrix<double>& vectors, const Matrix<double>& w, const Matrix<double>& c, const RunContext& context)
+{
+    const Matrix<double> a = linalg::product(vectors.view(), w.view(), context);
+    const Matrix<double> ac = linalg::product(a.view(), c.view(), context);
+    std::vector<double> kept;
+    for (std::int64_t i = 0; i < a.rows(); ++i)
+        kept.push_back(std::inner_product(a.view().row(i).begin(), a.view().row(i).end(), ac.view().row(i).begin(), 0.0));
+    return kept;
+}
+
+std::vector<double> plainLoss(const Matrix<double>& reduced, const Matrix<double>& c, const RunContext& context)
+{
+    const auto plain = linalg::symmetricEigen(linalg::gramUpper(reduced.view(), linalg::Side::Rows, context), context);
+    return tailSums(keptBy(plain.vectors, reduced, c, context));
+}
+
+std::string whyNoSite(const io::CalibrationSet& calibration, const io::MatrixRef& matrix, const std::string& what)
+{
+    const auto features = calibration.features(matrix.name);
+    if (!features)
+        return "The calibration set has no site of this name: no " + what + ".";
+    if (*features != matrix.cols)
+        return "The calibration site has " + std::to_string(*features) + " features, the matrix " + std::to_string(matrix.cols) +
+               " inputs: no " + what + ".";
+    return {};
+}
+
+Factors factorsFrom(const WhitenedSolution& solution, std::int64_t rows, std::int64_t rank, const RunContext& context)
+{
+    const Matrix<double>& u = solution.vectors;
+    const linalg::ConstView leading{u.data(), rank, u.cols(), u.cols()};
+    Factors result{Matrix<double>(rows, rank), Matrix<double>(rank, solution.reduced.cols())};
+    if (rank == 0)
+        return result;
+    linalg::gemm(Op::None, Op::None, 1.0, leading, solution.reduced.view(), 0.0, result.a.view(), context);
+    if (!solution.q.empty()) {
+        linalg::gemm(Op::None, Op::Transpose, 1.0, solution.q.view(), leading, 0.0, result.b.view(), context);
+        return result;
+    }
+    for (std::int64_t k = 0; k < rank; ++k)
+        for (std::int64_t i = 0; i < rows; ++i)
+            result.b(i, k) = u(k, i);
+    return result;
 }
 
 } // namespace tamis::spectrum

@@ -9,6 +9,7 @@
 #include "core/base/run_context.h"
 #include "core/io/calibration.h"
 #include "core/linalg/whitening.h"
+#include "core/spectrum/method.h"
 #include "core/tensor/matrix.h"
 
 #include <cstdint>
@@ -58,6 +59,19 @@ WhitenedSolution solveWhitened(tensor::Matrix<double> w, const Statistics& stati
 /// terms[i] = |u_i^T W X^T|^2 over the rows of X [t, n]: what direction i carries on these tokens.
 std::vector<double> measuredTerms(const tensor::Matrix<double>& reduced, tensor::MatrixView<const double> vectors,
                                   tensor::MatrixView<const float> rows, const RunContext& context);
+
+/// u_i^T W C W^T u_i: what direction i carries of the loss under C, without ridge.
+std::vector<double> keptBy(const tensor::Matrix<double>& vectors, const tensor::Matrix<double>& w, const tensor::Matrix<double>& c, const RunContext& context);
+
+/// Loss under C of the plain SVD's factors at every rank: with U the left singular vectors of W alone (of R for a tall W,
+/// which has W's), the pair U_r U_r^T W leaves sum_{i>r} u_i^T W C W^T u_i.
+std::vector<double> plainLoss(const tensor::Matrix<double>& reduced, const tensor::Matrix<double>& c, const RunContext& context);
+
+/// Why there can be no curves ("...: no whitened spectrum."), or nothing.
+std::string whyNoSite(const io::CalibrationSet& calibration, const io::MatrixRef& matrix, const std::string& what);
+
+/// B = U_r (or Q U'_r), A = U_r^T W (or U'_r^T R).
+Factors factorsFrom(const WhitenedSolution& solution, std::int64_t rows, std::int64_t rank, const RunContext& context);
 
 double whitenedMacs(std::int64_t m, std::int64_t n) noexcept;
 std::uint64_t whitenedBytes(std::int64_t m, std::int64_t n) noexcept;

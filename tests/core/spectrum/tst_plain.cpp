@@ -31,7 +31,7 @@ class TstPlain : public QObject
 private slots:
     void methodsAreDeclaredOnce()
     {
-        QCOMPARE(spectrum::methods().size(), std::size_t{2});
+        QCOMPARE(spectrum::methods().size(), std::size_t{3});
         for (const spectrum::Method& method : spectrum::methods()) {
             QVERIFY(spectrum::findMethod(method.declaration.id) == &method);
             QVERIFY(method.declaration.id.starts_with("spectrum."));
