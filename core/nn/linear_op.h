@@ -54,6 +54,9 @@ protected:
 
 using LinearPtr = std::shared_ptr<const LinearOp>;
 
+/// Throws Error{InvalidParameter} unless `permutation` holds each of 0 .. count - 1 once.
+void requirePermutation(const std::vector<std::int64_t>& permutation, std::int64_t count);
+
 // Factories. Shapes that disagree throw Error{InvalidParameter}. `bias` is [out] or empty.
 
 LinearPtr denseOp(tensor::MatrixView<const float> weight, std::vector<float> bias); ///< weight [out, in]

@@ -7,8 +7,6 @@
 
 namespace tamis::nn {
 
-void requirePermutation(const std::vector<std::int64_t>& permutation, std::int64_t count); // linear_op.cpp
-
 using kernels::ConstRows;
 using kernels::Epilogue;
 using kernels::PackedMatrix;

@@ -221,8 +221,12 @@ void ParetoChart::drawAxes(QPainter& painter, const Frame& f) const
     painter.save();
     painter.translate(metrics.height() / 2 + 3, f.area.center().y());
     painter.rotate(-90);
-    painter.drawText(QRectF(-f.area.height() / 2, -metrics.height() / 2, f.area.height(), metrics.height()), Qt::AlignCenter,
-                     tr("Relative loss"));
+    QString title = tr("Relative loss");
+    // as many words as the height has room for
+    for (const QString& shorter : {tr("Rel. loss"), tr("Loss")})
+        if (metrics.horizontalAdvance(title) > f.area.height())
+            title = shorter;
+    painter.drawText(QRectF(-f.area.height() / 2, -metrics.height() / 2, f.area.height(), metrics.height()), Qt::AlignCenter, title);
     painter.restore();
 }
 
