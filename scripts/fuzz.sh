@@ -1,11 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Builds the libFuzzer targets and runs each for some seconds on its corpus: scripts/fuzz.sh [seconds, 20] [target...]
+# Builds the libFuzzer targets and runs each on its corpus:
+#   scripts/fuzz.sh [seconds, 20] [target...]     explores for that long, from a new seed each time
+#   scripts/fuzz.sh --runs N [target...]          N inputs from a fixed seed: the same inputs each time, for tests
 # Exit status: 0 nothing found (or no clang: a reason is printed), 1 a finding; the input is kept in build/fuzz/findings.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-seconds=${1:-20}
-shift || true
+if [ "${1:-}" = --runs ]; then
+  extent=(-seed=1 "-runs=${2:?scripts/fuzz.sh --runs N}")
+  shift 2
+else
+  extent=("-max_total_time=${1:-20}")
+  shift || true
+fi
 if ! command -v clang++ > /dev/null; then
   echo "fuzz.sh: skipped, clang++ is not installed (apt-get install clang)"
   exit 0
@@ -25,10 +32,10 @@ for target in "${targets[@]}"; do
   { read -r program; read -r corpus; read -r maximum; } < "build/fuzz/fuzz-targets/$target"
   work=$(mktemp -d) # new inputs go here, the corpus stays as it is
   log=build/fuzz/$target.log
-  if "$program" -max_total_time="$seconds" -max_len="$maximum" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  if "$program" "${extent[@]}" -max_len="$maximum" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
       -artifact_prefix="build/fuzz/findings/$target-" "$work" "$corpus" > "$log" 2>&1; then
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-    echo "fuzz.sh: $target: $runs inputs in $seconds s, nothing found"
+    echo "fuzz.sh: $target: $runs inputs, nothing found"
   else
     status=1
     echo "fuzz.sh: $target: FINDING, see $log and build/fuzz/findings"

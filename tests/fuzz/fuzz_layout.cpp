@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 #include <sstream>
+#include <string>
 
 using namespace tamis;
 
@@ -17,12 +19,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     io::ModelConfig config;
     std::getline(lines, config.modelType);
     std::vector<io::TensorEntry> tensors;
+    std::set<std::string> names;
     for (std::string line; std::getline(lines, line) && tensors.size() < 2000;) {
         std::istringstream words(line);
         io::TensorEntry entry;
         words >> entry.name;
         for (std::int64_t dimension = 0; words >> dimension;)
             entry.shape.push_back(dimension);
+        if (!names.insert(entry.name).second)
+            continue; // a reader refuses a second tensor of the same name
         try { // only what a reader would let through
             entry.bytes = io::checkedTensorBytes(entry.dtype, entry.shape, "fuzz");
         } catch (const Error&) {
