@@ -31,7 +31,7 @@ struct NamedTensor {
 class LinearOp {
 public:
     virtual ~LinearOp() = default;
-    virtual std::string_view kind() const noexcept = 0; ///< "dense", "factors", "block-identity", "tiled", "tiled-factors"
+    virtual std::string_view kind() const noexcept = 0; ///< "dense", "factors", "block-identity", "tiled", "tiled-factors", "stacked"
     virtual std::int64_t inFeatures() const noexcept = 0;
     virtual std::int64_t outFeatures() const noexcept = 0;
     /// Rank bound of W: min(in, out) for dense, r for factors, the sum over tiles for tiled.
@@ -42,8 +42,10 @@ public:
     /// The matrix that this operator multiplies by, [out, in].
     virtual tensor::Matrix<float> dense() const = 0;
     const std::vector<float>& bias() const noexcept { return m_bias; } ///< [out] or empty
-    /// <name>.weight or .lowrank_a/_b/_perm or .tiled_* and <name>.bias.
+    /// <name>.weight or .lowrank_a/_b/_perm or .tiled_* and <name>.bias; stacked: those of <name>.part0, .part1, ...
     virtual std::vector<NamedTensor> tensors(const std::string& name) const = 0;
+    /// The operators whose outputs stand side by side; empty unless stacked.
+    virtual const std::vector<std::shared_ptr<const LinearOp>>& parts() const noexcept;
 
 protected:
     explicit LinearOp(std::vector<float> bias) : m_bias(std::move(bias)) {}
@@ -73,5 +75,8 @@ struct TileFactors {
     tensor::Matrix<float> b, a; ///< [out/T, r], [r, in/T]
 };
 LinearPtr tiledFactorsOp(const std::vector<TileFactors>& tiles, std::vector<std::int64_t> permutation, std::vector<float> bias);
+/// Outputs of several operators over one input, one after another (the parts of a fused q, k, v projection). Each part holds
+/// its slice of the bias: all of them or none.
+LinearPtr stackedOp(std::vector<LinearPtr> parts);
 
 } // namespace tamis::nn

@@ -159,6 +159,24 @@ LinearPtr TensorBinding::tiled(const std::string& name, std::int64_t out, std::i
     return op;
 }
 
+LinearPtr TensorBinding::stacked(const std::string& name, std::int64_t out, std::int64_t in) const
+{
+    std::vector<LinearPtr> parts;
+    std::int64_t outputs = 0;
+    for (int i = 0; i < kMostParts && hasOperator(m_source, name + ".part" + std::to_string(i)); ++i) {
+        const std::string part = name + ".part" + std::to_string(i);
+        const std::int64_t own = operatorOutputs(m_source, part, out);
+        if (own < 1 || own > out - outputs || hasOperator(m_source, part + ".part0"))
+            throw Error(ErrorCode::MalformedFile, "the part " + part + " has " + std::to_string(own) + " outputs, expected 1 to " + std::to_string(out - outputs) + " and no parts of its own",
+                        m_source.subject());
+        parts.push_back(linear(part, io::Role::Other, -1, own, in).op);
+        outputs += own;
+    }
+    if (outputs != out)
+        throw Error(ErrorCode::MalformedFile, "the parts of " + name + " have " + std::to_string(outputs) + " outputs, expected " + std::to_string(out) + " by config.json", m_source.subject());
+    return stackedOp(std::move(parts));
+}
+
 LinearSlot TensorBinding::linear(const std::string& name, io::Role role, int layer, std::int64_t out, std::int64_t in) const
 {
     std::vector<float> bias;
@@ -170,6 +188,8 @@ LinearSlot TensorBinding::linear(const std::string& name, io::Role role, int lay
         slot.op = denseOp(weight.view(), std::move(bias));
     } else if (m_source.has(name + ".lowrank_b")) {
         slot.op = factors(name, out, in, std::move(bias));
+    } else if (hasOperator(m_source, name + ".part0")) {
+        slot.op = stacked(name, out, in);
     } else if (hasOperator(m_source, name)) {
         slot.op = tiled(name, out, in, std::move(bias));
     } else {

@@ -13,7 +13,7 @@ namespace tamis::nn {
 bool hasOperator(const TensorSource& source, const std::string& name)
 {
     for (const char* form : {".weight", ".lowrank_b", ".tiled_weight", ".tiled_b"})
-        if (source.has(name + form))
+        if (source.has(name + form) || source.has(name + ".part0" + form))
             return true;
     return false;
 }
@@ -30,7 +30,10 @@ std::int64_t operatorOutputs(const TensorSource& source, const std::string& name
             const auto shape = source.shape(name + form, {1, expected, 1});
             return shape.size() < 2 ? 0 : shape[0] * shape[1];
         }
-    return 0;
+    std::int64_t outputs = 0; // of the parts of a stacked operator
+    for (int part = 0; hasOperator(source, name + ".part" + std::to_string(part)) && part < kMostParts; ++part)
+        outputs += operatorOutputs(source, name + ".part" + std::to_string(part), expected);
+    return outputs;
 }
 
 std::int64_t tableRows(const TensorSource& source, const std::string& tensor, std::int64_t width, std::int64_t expected)

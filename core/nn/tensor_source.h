@@ -23,7 +23,10 @@ public:
     virtual std::string subject() const = 0;
 };
 
-/// The operator `name` is there in any form that an export writes: .weight, .lowrank_b, .tiled_weight or .tiled_b.
+inline constexpr int kMostParts = 16; ///< of a stacked operator
+
+/// The operator `name` is there in any form that an export writes: .weight, .lowrank_b, .tiled_weight, .tiled_b, or stacked
+/// of parts in those forms.
 bool hasOperator(const TensorSource& source, const std::string& name);
 /// Its number of outputs; `expected` from random sources.
 std::int64_t operatorOutputs(const TensorSource& source, const std::string& name, std::int64_t expected);

@@ -16,7 +16,7 @@ namespace tamis::plan {
 struct PlannedOperator {
     std::string tensor; ///< full tensor name
     std::string name;   ///< without ".weight"
-    std::string layout; ///< "dense", "factors", "block-identity", "remapped"
+    std::string layout; ///< "dense", "factors", "block-identity", "remapped"; with stored factors any nn::LinearOp::kind()
     std::int64_t rank = 0;
     std::int64_t rows = 0, cols = 0;
     bool locked = false, overridden = false;
@@ -28,6 +28,10 @@ struct PlannedOperator {
 struct Plan {
     std::string modelPath, modelSha256;
     std::string calibrationPath, calibrationSha256;
+    /// A safetensors file that holds the replaced operators, in the form that nn::TensorBinding reads, for methods whose factors
+    /// cannot be computed again from model and calibration set alone; empty: the method computes them. In JSON relative to
+    /// the plan where it stands in the same directory; absolute after readPlan().
+    std::string factorsPath, factorsSha256;
     std::string method;    ///< decomposition, "spectrum.whitened"
     Parameters parameters; ///< of the method
     BudgetRequest budget;

@@ -181,14 +181,15 @@ report::Cost costFrom(const Node& node)
     return cost;
 }
 
-PlannedOperator operatorFrom(const Node& node)
+/// `stored`: the operator is in a factor file, in a form that only that file knows.
+PlannedOperator operatorFrom(const Node& node, bool stored)
 {
     PlannedOperator op;
     op.tensor = node.key("tensor").text();
     op.name = node.key("name").text();
     op.layout = node.key("layout").text();
     const bool dense = op.layout == "dense";
-    if (!dense)
+    if (!dense && !(stored && op.layout != "" && op.layout.size() <= 40))
         node.key("layout").named([](const std::string& name) { return parseAccounting(name); });
     op.rows = node.key("rows").integer(1, kLargestSide);
     op.cols = node.key("cols").integer(1, kLargestSide);
@@ -264,6 +265,8 @@ std::string planToJson(const Plan& plan)
     root["calibration"] = nullptr;
     if (!plan.calibrationPath.empty() || !plan.calibrationSha256.empty())
         root["calibration"] = {{"path", plan.calibrationPath}, {"hash", plan.calibrationSha256}};
+    if (!plan.factorsPath.empty())
+        root["factors"] = {{"path", plan.factorsPath}, {"hash", plan.factorsSha256}};
     root["method"] = plan.method;
     root["parameters"] = parametersToJson(plan.parameters);
     root["keep"] = plan.budget.keep;
@@ -299,6 +302,12 @@ Plan planFromJson(std::string_view text, const std::string& subject)
         plan.calibrationPath = calibration.key("path").text();
         plan.calibrationSha256 = calibration.key("hash").text();
     }
+    if (const Node factors = root.key("factors"); factors.present()) {
+        plan.factorsPath = factors.key("path").text();
+        plan.factorsSha256 = factors.key("hash").text();
+        if (plan.factorsPath.empty())
+            factors.key("path").refuse("the path of a file");
+    }
     plan.method = root.key("method").text();
     for (const auto& [name, value] : root.key("parameters").members())
         plan.parameters.set(name, value.setting());
@@ -307,7 +316,7 @@ Plan planFromJson(std::string_view text, const std::string& subject)
         plan.seed = seed.integer(std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max());
     std::set<std::string> names;
     for (const Node& node : root.key("operators").elements()) {
-        plan.operators.push_back(operatorFrom(node));
+        plan.operators.push_back(operatorFrom(node, !plan.factorsPath.empty()));
         if (!names.insert(plan.operators.back().name).second)
             node.key("name").refuse("a name that no other operator has");
     }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/lowrank/method.h"
+
+#include <algorithm>
+
+namespace tamis::lowrank {
+
+const std::vector<Method>& methods()
+{
+    static const std::vector<Method> all{
+        // Menu order: local, sequential, joint, trained.
+    };
+    return all;
+}
+
+const Method* findMethod(std::string_view id)
+{
+    const auto found = std::ranges::find(methods(), id, [](const Method& method) -> const std::string& { return method.declaration.id; });
+    return found == methods().end() ? nullptr : &*found;
+}
+
+std::shared_ptr<const nn::Model> compressed(const nn::Model& model, const Compression& compression)
+{
+    std::vector<nn::Model::Replacement> replacements;
+    for (const CompressedOperator& each : compression.operators)
+        replacements.push_back({each.name, each.op});
+    return model.replaced(replacements);
+}
+
+} // namespace tamis::lowrank

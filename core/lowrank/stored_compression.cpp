@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/lowrank/stored_compression.h"
+
+#include "core/base/error.h"
+#include "core/io/safetensors.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tamis::lowrank {
+namespace {
+
+void writeFactors(const std::filesystem::path& file, const Compression& compression, const RunContext& context)
+{
+    std::vector<nn::NamedTensor> tensors;
+    for (const CompressedOperator& each : compression.operators)
+        for (nn::NamedTensor& tensor : each.op->tensors(each.name))
+            tensors.push_back(std::move(tensor));
+    // Indices first: the widest type leads, so that every tensor is aligned.
+    std::ranges::stable_sort(tensors, {}, [](const nn::NamedTensor& tensor) { return tensor.indices.empty(); });
+    std::vector<io::TensorDeclaration> declarations;
+    for (const nn::NamedTensor& tensor : tensors)
+        declarations.push_back({tensor.name, tensor.indices.empty() ? tensor::DType::F32 : tensor::DType::I64, tensor.shape});
+    io::SafetensorsWriter writer(file, declarations, {{"format", "pt"}});
+    for (const nn::NamedTensor& tensor : tensors) {
+        context.throwIfStopped();
+        if (tensor.indices.empty())
+            writer.appendValues(tensor.name, std::span<const float>(tensor.values));
+        else
+            writer.append(tensor.name, std::as_bytes(std::span(tensor.indices)));
+    }
+    writer.commit();
+}
+
+plan::PlannedOperator plannedFrom(const io::MatrixRef& matrix, const report::LowRankMatrix& measured)
+{
+    plan::PlannedOperator planned;
+    planned.tensor = matrix.tensor;
+    planned.name = matrix.name;
+    planned.layout = measured.layout;
+    planned.rank = measured.rank;
+    planned.rows = matrix.rows;
+    planned.cols = matrix.cols;
+    if (std::isfinite(measured.loss) && measured.energy > 0) {
+        planned.predictedLoss = measured.loss;
+        planned.predictedRelativeLoss = measured.relativeLoss();
+    }
+    return planned;
+}
+
+} // namespace
+
+plan::Plan storeCompression(const Inputs& inputs, const plan::BudgetRequest& budget, const Compression& compression,
+                            const std::filesystem::path& directory, const RunContext& context)
+{
+    if (compression.operators.empty())
+        throw Error(ErrorCode::InvalidParameter, "replaced no operator, so there is nothing to store", compression.report.method);
+    std::error_code failure;
+    std::filesystem::create_directories(directory, failure);
+    if (failure)
+        throw Error(ErrorCode::IoFailure, "cannot be made: " + failure.message(), directory.string());
+    const auto file = std::filesystem::absolute(directory / "factors.safetensors");
+    writeFactors(file, compression, context);
+    plan::Plan plan;
+    plan.modelPath = std::filesystem::absolute(inputs.checkpoint->path()).string();
+    plan.modelSha256 = inputs.checkpoint->sha256(context);
+    if (inputs.calibration) {
+        plan.calibrationPath = std::filesystem::absolute(inputs.calibration->path()).string();
+        plan.calibrationSha256 = inputs.calibration->sha256(context);
+    }
+    plan.factorsPath = file.string();
+    plan.factorsSha256 = io::Checkpoint::open(file, context)->sha256(context);
+    plan.method = compression.report.method;
+    plan.parameters = compression.report.parameters;
+    plan.budget = budget;
+    for (const CompressedOperator& each : compression.operators) {
+        const auto& matrices = inputs.checkpoint->layout().matrices;
+        const auto matrix = std::ranges::find(matrices, each.name, &io::MatrixRef::name);
+        if (matrix == matrices.end())
+            throw Error(ErrorCode::InvalidParameter, "was replaced, but the checkpoint has no matrix of that name", each.name);
+        plan.operators.push_back(plannedFrom(*matrix, each.matrix));
+        plan.predictedLoss += plan.operators.back().predictedLoss;
+    }
+    if (const double relative = compression.report.relativeLoss(); std::isfinite(relative))
+        plan.predictedRelativeLoss = relative;
+    plan.cost = compression.report.cost;
+    plan.baseline = compression.report.baselineCost;
+    plan::writePlan(directory / "plan.json", plan);
+    return plan;
+}
+
+} // namespace tamis::lowrank

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include "core/lowrank/method.h"
+#include "core/plan/plan.h"
+
+#include <filesystem>
+
+namespace tamis::lowrank {
+
+/// Writes factors.safetensors (float32, the replaced operators as nn::LinearOp::tensors() names them) and plan.json into
+/// `directory`, which is made where it is missing; both appear whole or not at all, the plan last. Returns the plan, which
+/// plan::applyPlan() runs and plan::exportPlan() exports. Hashes the inputs' files. Throws Error{IoFailure, Cancelled},
+/// Error{InvalidParameter} when nothing was replaced.
+plan::Plan storeCompression(const Inputs& inputs, const plan::BudgetRequest& budget, const Compression& compression,
+                            const std::filesystem::path& directory, const RunContext& context = {});
+
+} // namespace tamis::lowrank

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/lowrank/targets.h"
+
+#include "core/base/error.h"
+#include "core/linalg/block_identity.h"
+#include "core/plan/model_cost.h"
+#include "core/spectrum/method.h"
+
+#include <algorithm>
+
+namespace tamis::lowrank {
+namespace {
+
+bool inBlock(io::Role role)
+{
+    using io::Role;
+    return role == Role::Query || role == Role::Key || role == Role::Value || role == Role::QueryKeyValue || role == Role::Output ||
+           role == Role::Up || role == Role::Gate || role == Role::Down;
+}
+
+bool runsDense(const Inputs& inputs, const io::MatrixRef& matrix)
+{
+    if (!inputs.model)
+        return true;
+    const nn::LinearSlot* slot = inputs.model->find(matrix.name);
+    return slot && *slot && slot->op->kind() == "dense";
+}
+
+/// False, with a warning, when there is no site; throws when it is one of another model.
+bool hasSite(const Inputs& inputs, const io::MatrixRef& matrix, std::vector<std::string>& warnings)
+{
+    if (!inputs.calibration)
+        return true;
+    const auto features = inputs.calibration->features(matrix.name);
+    if (features && *features != matrix.cols)
+        throw Error(ErrorCode::InvalidParameter, "has " + std::to_string(*features) + " features at " + matrix.name + ", expected " + std::to_string(matrix.cols) +
+                                                     ": it was captured from another model", inputs.calibration->path().string());
+    if (!features)
+        warnings.push_back(matrix.name + ": the calibration set has no such site, so it stays dense.");
+    return features.has_value();
+}
+
+} // namespace
+
+std::vector<const io::MatrixRef*> targets(const Inputs& inputs, std::vector<std::string>& warnings, const RunContext& context)
+{
+    if (inputs.calibration && !inputs.calibration->modelSha256().empty())
+        if (const std::string model = inputs.checkpoint->sha256(context); inputs.calibration->modelSha256() != model)
+            throw Error(ErrorCode::InvalidParameter, "was captured from another model: found the SHA-256 " + inputs.calibration->modelSha256() +
+                                                         " of its model, expected " + model, inputs.calibration->path().string());
+    const auto& matrices = inputs.checkpoint->layout().matrices;
+    std::vector<const io::MatrixRef*> chosen;
+    for (const std::string& name : inputs.matrices) {
+        const auto found = std::ranges::find(matrices, name, &io::MatrixRef::name);
+        if (found == matrices.end() || !found->linear || !runsDense(inputs, *found))
+            throw Error(ErrorCode::InvalidParameter, "is no dense linear operator of this model", name);
+    }
+    for (const io::MatrixRef& matrix : matrices) {
+        const bool asked = inputs.matrices.empty() ? matrix.linear && matrix.layer >= 0 && inBlock(matrix.role) && runsDense(inputs, matrix)
+                                                   : std::ranges::find(inputs.matrices, matrix.name) != inputs.matrices.end();
+        if (asked && hasSite(inputs, matrix, warnings))
+            chosen.push_back(&matrix);
+    }
+    return chosen;
+}
+
+std::map<std::string, std::int64_t> chooseRanks(const Inputs& inputs, const std::vector<const io::MatrixRef*>& targets,
+                                                const plan::BudgetRequest& budget, std::vector<std::string>& warnings, const RunContext& context)
+{
+    std::map<std::string, std::int64_t> ranks;
+    if (budget.allocation == plan::Allocation::Uniform && budget.overrides.empty()) {
+        for (const io::MatrixRef* matrix : targets) {
+            const std::int64_t most = plan::largestUsefulRank(budget.accounting, matrix->rows, matrix->cols);
+            std::int64_t rank = plan::rankForKeep(budget.accounting, matrix->rows, matrix->cols, budget.keep);
+            rank = std::max(rank / budget.alignment * budget.alignment, budget.alignment);
+            if (rank <= most && budget.keep < 1)
+                ranks[matrix->name] = rank;
+        }
+        return ranks;
+    }
+    spectrum::Inputs of{inputs.checkpoint, inputs.calibration, {}};
+    for (const io::MatrixRef* matrix : targets)
+        of.matrices.push_back(matrix->name);
+    const spectrum::Method* method = spectrum::findMethod(inputs.calibration ? "spectrum.whitened" : "spectrum.plain");
+    const auto spectra = method->run(of, method->declaration.schema.defaults(), context.part(9, "spectra for the allocation"));
+    const auto chosen = plan::allocate(spectra, plan::modelCost(*inputs.checkpoint), budget, context.part(1, "allocating"));
+    warnings.insert(warnings.end(), chosen.warnings.begin(), chosen.warnings.end());
+    for (const report::MatrixBudget& matrix : chosen.matrices)
+        if (!matrix.dense)
+            ranks[matrix.name] = matrix.rank;
+    return ranks;
+}
+
+tensor::Matrix<float> rounded(const tensor::Matrix<double>& exact)
+{
+    tensor::Matrix<float> values(exact.rows(), exact.cols());
+    for (std::size_t i = 0; i < exact.size(); ++i)
+        values.values()[i] = static_cast<float>(exact.values()[i]);
+    return values;
+}
+
+nn::LinearPtr makeOperator(const tensor::Matrix<double>& b, const tensor::Matrix<double>& a, std::vector<float> bias, plan::Accounting accounting,
+                           report::LowRankMatrix* matrix, const RunContext& context)
+{
+    if (accounting != plan::Accounting::BlockIdentity)
+        return nn::factorsOp(rounded(b).view(), rounded(a).view(), std::move(bias));
+    const auto block = linalg::toBlockIdentity(b, a, context);
+    if (matrix) {
+        matrix->condition = block.condition;
+        matrix->maxCoefficient = block.maxCoefficient;
+    }
+    return nn::blockIdentityOp(rounded(block.b).view(), rounded(block.coefficients).view(), block.permutation, std::move(bias));
+}
+
+} // namespace tamis::lowrank
