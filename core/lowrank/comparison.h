@@ -19,7 +19,6 @@ struct ComparisonEntry {
 };
 
 struct ComparisonOptions {
-    std::size_t samples = 0;       ///< held-out samples, evenly spread; 0: all
     int latencyRuns = 5;           ///< forward passes of one sample whose median is the latency; 0: not measured
     bool layers = true;            ///< error growth by depth too
 };
