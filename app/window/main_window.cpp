@@ -13,6 +13,7 @@
 #include "views/common/theme.h"
 #include "views/jobs/jobs_view.h"
 #include "views/jobs/log_view.h"
+#include "views/lowrank/low_rank_panel.h"
 #include "views/model/model_panel.h"
 #include "views/photos/photo_grid.h"
 #include "views/plan/cost_header.h"
@@ -61,6 +62,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_workspaces = std::make_unique<WorkspaceController>(m_document, m_jobs, m_recent, m_ask);
     m_exports = std::make_unique<ExportController>(m_document, *m_spectrum, m_jobs, m_ask);
     m_model = std::make_unique<ModelController>(ModelNeighbours{m_document, *m_spectrum, *m_workspaces, *m_exports, m_jobs, m_ask}, m_modelViews);
+    m_lowRank = std::make_unique<LowRankController>(LowRankNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, m_lowRankViews);
     if (!autosaveDirectory.isEmpty())
         m_autosave = std::make_unique<Autosave>(m_document, autosaveDirectory);
     registerCommands(*this);
@@ -75,6 +77,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
 MainWindow::~MainWindow()
 {
     disconnect(&m_document.undoStack(), nullptr, this, nullptr); // tells of its end after the controllers are gone
+    m_lowRank.reset();
     m_model.reset(); // joins its lanes before the views go
     m_exports.reset();
     m_workspaces.reset();
@@ -94,12 +97,14 @@ void MainWindow::buildCentre()
     m_modelViews.panel = new views::ModelPanel(centre);
     m_modelViews.photoModel = new views::PhotoModel(this);
     m_modelViews.photos = new views::PhotoGrid(*m_modelViews.photoModel, centre);
+    m_lowRankViews.panel = new views::LowRankPanel(centre);
     m_labs = new QTabWidget(centre);
     m_labs->setObjectName(QStringLiteral("labs"));
     m_labs->setDocumentMode(true);
     m_labs->addTab(m_views.panel, tr("Spectrum"));
     m_labs->addTab(m_modelViews.panel, tr("Model"));
     m_labs->addTab(m_modelViews.photos, tr("Photos"));
+    m_labs->addTab(m_lowRankViews.panel, tr("Low rank"));
     layout->addWidget(m_notice);
     layout->addWidget(m_views.header);
     layout->addWidget(m_labs, 1);
@@ -209,10 +214,13 @@ void MainWindow::connectControllers()
             [this] {
                 m_spectrum->setWorkspace(m_workspaces->workspace());
                 m_model->setWorkspace(m_workspaces->workspace());
+                m_lowRank->setWorkspace(m_workspaces->workspace());
                 m_commands->refresh();
             });
     connect(m_model.get(), &ModelController::failed, this, &MainWindow::sayFailure);
     connect(m_model.get(), &ModelController::done, this, [this](const QString& sentence) { say(false, sentence); });
+    connect(m_lowRank.get(), &LowRankController::failed, this, &MainWindow::sayFailure);
+    connect(m_lowRank.get(), &LowRankController::done, this, [this](const QString& sentence) { say(false, sentence); });
     connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);
     connect(m_model.get(), &ModelController::photoFolderChanged, this, [this](const QString& folder) {
         m_document.select([&](Selection& selection) { selection.photos = folder.toStdString(); });

@@ -9,6 +9,7 @@
 #include "app/session/session_document.h"
 #include "app/window/export_controller.h"
 #include "app/window/file_questions.h"
+#include "app/window/lowrank_controller.h"
 #include "app/window/model_controller.h"
 #include "app/window/spectrum_controller.h"
 #include "app/window/workspace_controller.h"
@@ -45,11 +46,13 @@ public:
     SpectrumController& spectrum() noexcept { return *m_spectrum; }
     WorkspaceController& workspaces() noexcept { return *m_workspaces; }
     ModelController& model() noexcept { return *m_model; }
+    LowRankController& lowRank() noexcept { return *m_lowRank; }
     ExportController& exports() noexcept { return *m_exports; }
     JobQueue& jobs() noexcept { return m_jobs; }
     RecentFiles& recentFiles() noexcept { return m_recent; }
     const SpectrumViews& views() const noexcept { return m_views; }
     const ModelViews& modelViews() const noexcept { return m_modelViews; }
+    const LowRankViews& lowRankViews() const noexcept { return m_lowRankViews; }
     void showLab(QWidget* lab); ///< its tab
     views::NoticeBar& notice() noexcept { return *m_notice; }
     CommandPalette& palette() noexcept { return *m_palette; }
@@ -84,6 +87,7 @@ private:
     RecentFiles m_recent;
     SpectrumViews m_views;
     ModelViews m_modelViews;
+    LowRankViews m_lowRankViews;
     CommandRegistry* m_commands = nullptr;
     CommandPalette* m_palette = nullptr;
     views::NoticeBar* m_notice = nullptr;
@@ -102,6 +106,7 @@ private:
     std::unique_ptr<WorkspaceController> m_workspaces;
     std::unique_ptr<ExportController> m_exports;
     std::unique_ptr<ModelController> m_model;
+    std::unique_ptr<LowRankController> m_lowRank;
     std::unique_ptr<Autosave> m_autosave;
 };
 

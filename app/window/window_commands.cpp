@@ -7,6 +7,7 @@
 #include "views/common/chart_figure.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
+#include "views/lowrank/low_rank_panel.h"
 #include "views/model/layer_chain.h"
 #include "views/model/model_panel.h"
 #include "views/photos/photo_grid.h"
@@ -142,6 +143,15 @@ void addModelCommands(MainWindow& w)
     chain("model.chain-csv", tr("Export layers as CSV…"), views::FigureFormat::Csv);
 }
 
+void addLowRankCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString lab = tr("Low rank");
+    auto* panel = w.lowRankViews().panel;
+    add.add({"lowrank.show", lab, tr("Show the low-rank lab"), tr("Methods compared, one method run, preconditioners, sensitivities"), {key("Ctrl+4")},
+             [&w, panel] { w.showLab(panel); }});
+}
+
 void addPictureCommands(MainWindow& w)
 {
     auto& add = w.commands();
@@ -217,6 +227,7 @@ void registerCommands(MainWindow& window)
     addEditCommands(window);
     addPlanCommands(window);
     addModelCommands(window);
+    addLowRankCommands(window);
     addViewCommands(window);
     addHelpCommands(window);
 }
