@@ -27,7 +27,7 @@ int fail(std::string message, int status)
 void runProgram(int argc, char** argv)
 {
     using namespace tamis::cli;
-    const std::vector<Verb> verbs{verbInspect(), verbMethods(), verbCapture(), verbRun(), verbEvaluate(), verbPlan(), verbExport(), verbBench(), verbDemo()};
+    const std::vector<Verb> verbs{verbInspect(), verbMethods(), verbCapture(), verbRun(), verbCompare(), verbEvaluate(), verbPlan(), verbExport(), verbBench(), verbDemo()};
     const Request request = parseCommandLine(argc, argv, verbs);
     if (!request.verb) {
         writeStandardOutput(request.text);

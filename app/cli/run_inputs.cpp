@@ -32,13 +32,13 @@ const spectrum::Method& methodNamed(const std::string& id)
     std::string known;
     for (const auto& method : spectrum::methods())
         known += (known.empty() ? "" : ", ") + method.declaration.id;
-    throw UsageError("method: found '" + id + "', expected one of " + known);
+    throw UsageError("method: found '" + id + "', expected one of " + known + (id.starts_with("lowrank.") ? "; tamis-cli run takes lowrank.* too" : ""));
 }
 
-Parameters parametersFrom(const spectrum::Method& method, const std::vector<std::string>& settings, const CommonOptions& common)
+Parameters parametersFrom(const MethodDeclaration& method, const std::vector<std::string>& settings, const CommonOptions& common)
 {
     return asUsage([&] {
-        const auto& schema = method.declaration.schema;
+        const auto& schema = method.schema;
         Parameters parameters = schema.defaults();
         if (common.seed && schema.find("seed"))
             parameters.set("seed", *common.seed);

@@ -18,7 +18,7 @@ const spectrum::Method& methodNamed(const std::string& id);
 
 /// The method's defaults, --seed where the method has a parameter of that name, then every name=value of --set.
 /// Throws UsageError with the schema's sentence.
-Parameters parametersFrom(const spectrum::Method& method, const std::vector<std::string>& settings, const CommonOptions& common);
+Parameters parametersFrom(const MethodDeclaration& method, const std::vector<std::string>& settings, const CommonOptions& common);
 
 /// Opens what the method needs. A calibration set of another model is used with a warning: shapes are checked by the
 /// method. Throws UsageError when the method needs a calibration set and `calibration` is empty.

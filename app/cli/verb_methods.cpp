@@ -3,6 +3,7 @@
 #include "app/cli/json_output.h"
 #include "app/cli/table.h"
 #include "app/cli/verbs.h"
+#include "core/lowrank/method.h"
 #include "core/spectrum/method.h"
 
 #include <nlohmann/json.hpp>
@@ -38,12 +39,9 @@ std::string rangeOf(const ParameterSpec& spec)
     return choices;
 }
 
-std::string described(const spectrum::Method& method)
+std::string described(const MethodDeclaration& declaration, const std::string& needs)
 {
-    const auto& declaration = method.declaration;
-    std::string text = declaration.id + ": " + declaration.title + "\n  " + declaration.reference + "\n";
-    if (method.needsCalibration)
-        text += "  needs --calibration\n";
+    std::string text = declaration.id + ": " + declaration.title + "\n  " + declaration.reference + "\n" + needs;
     for (const auto& spec : declaration.schema.specs()) {
         const auto range = rangeOf(spec);
         text += "  --set " + spec.name + "=" + toText(spec.defaultValue) + "  (" + std::string(parameterTypeName(spec.type)) +
@@ -52,19 +50,33 @@ std::string described(const spectrum::Method& method)
     return text + "\n";
 }
 
+ordered_json toJson(const MethodDeclaration& declaration)
+{
+    ordered_json entry{{"id", declaration.id}, {"lab", declaration.lab}, {"title", declaration.title}, {"reference", declaration.reference},
+                       {"parameters", ordered_json::array()}};
+    for (const auto& spec : declaration.schema.specs())
+        entry["parameters"].push_back(toJson(spec));
+    return entry;
+}
+
 void run(Console& console)
 {
     ordered_json document{{"schema", "tamis.methods/1"}, {"methods", ordered_json::array()}};
     std::string text;
     for (const auto& method : spectrum::methods()) {
-        const auto& declaration = method.declaration;
-        ordered_json entry{{"id", declaration.id}, {"lab", declaration.lab}, {"title", declaration.title},
-                           {"reference", declaration.reference}, {"needsCalibration", method.needsCalibration},
-                           {"parameters", ordered_json::array()}};
-        for (const auto& spec : declaration.schema.specs())
-            entry["parameters"].push_back(toJson(spec));
+        auto entry = toJson(method.declaration);
+        entry["needsCalibration"] = method.needsCalibration;
         document["methods"].push_back(std::move(entry));
-        text += described(method);
+        text += described(method.declaration, method.needsCalibration ? "  needs --calibration\n" : "");
+    }
+    for (const auto& method : lowrank::methods()) {
+        auto entry = toJson(method.declaration);
+        entry["needsCalibration"] = method.needsCalibration;
+        entry["needsSamples"] = method.needsSamples;
+        entry["trains"] = method.trains;
+        document["methods"].push_back(std::move(entry));
+        text += described(method.declaration, std::string(method.needsCalibration ? "  needs --calibration\n" : "") +
+                                                  (method.needsSamples ? "  needs --images, --tokens or --text\n" : "") + (method.trains ? "  trains: minutes\n" : ""));
     }
     console.print(text);
     console.finish(std::move(document));

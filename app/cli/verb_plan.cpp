@@ -77,7 +77,7 @@ void run(Console& console, const PlanOptions& options)
     context.setParts(10);
     const bool calibrated = !options.calibration.empty();
     const auto& method = methodNamed(!options.method.empty() ? options.method : calibrated ? "spectrum.whitened" : "spectrum.plain");
-    const auto parameters = parametersFrom(method, options.settings, console.common());
+    const auto parameters = parametersFrom(method.declaration, options.settings, console.common());
     const auto inputs = openInputs(method, options.model, options.calibration, context.part(1, "opening"));
     const auto request = requestFrom(options, *inputs.checkpoint);
     const auto spectra = method.run(inputs, parameters, context.part(6, "decomposing"));

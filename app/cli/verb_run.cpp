@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/console.h"
 #include "app/cli/json_output.h"
+#include "app/cli/lowrank_inputs.h"
 #include "app/cli/plain_baseline.h"
 #include "app/cli/run_inputs.h"
+#include "app/cli/run_options.h"
 #include "app/cli/table.h"
 #include "app/cli/verbs.h"
 #include "core/io/results_file.h"
@@ -17,14 +19,6 @@
 namespace tamis::cli {
 namespace {
 using nlohmann::ordered_json;
-
-struct RunOptions {
-    std::string method, model, calibration, out;
-    std::vector<std::string> layers, settings;
-    double keep = 0.6;
-    bool baseline = true;
-    std::int64_t latencyTokens = 256;
-};
 
 /// Everything one run found.
 struct Outcome {
@@ -152,7 +146,7 @@ void run(Console& console, const RunOptions& options)
     const auto start = std::chrono::steady_clock::now();
     const auto& context = console.context();
     const auto& method = methodNamed(options.method);
-    const auto parameters = parametersFrom(method, options.settings, console.common());
+    const auto parameters = parametersFrom(method.declaration, options.settings, console.common());
     auto inputs = openInputs(method, options.model, options.calibration, context.part(0.5, "opening"));
     if (!options.layers.empty())
         inputs.matrices = selectMatrices(*inputs.checkpoint, options.layers, "--layer");
@@ -194,7 +188,8 @@ Verb verbRun()
     return {"run", "Run a method on a model and report what every rank loses",
             "  tamis-cli run spectrum.plain --model model.safetensors\n"
             "  tamis-cli run spectrum.whitened --model datasets/vit20 --calibration datasets/vit20/calibration.h5 --json -\n"
-            "  tamis-cli run spectrum.whitened --model M --calibration C --layer 'blocks.*.mlp.*' --set ridge=0.001",
+            "  tamis-cli run spectrum.whitened --model M --calibration C --layer 'blocks.*.mlp.*' --set ridge=0.001\n"
+            "  tamis-cli run lowrank.local --model datasets/vit20 --calibration datasets/vit20/calibration.h5 --keep 0.6 --held-out datasets/photos --store out",
             [options](OptionSet& set) {
                 set.positional("METHOD", options->method, "Identity of the method, as tamis-cli methods lists it");
                 set.text("--model", options->model, "PATH", "Checkpoint: a file or a directory", true);
@@ -205,9 +200,16 @@ Verb verbRun()
                 set.flag("--baseline,!--no-baseline", options->baseline, "Measure the plain SVD at the same ranks too (on)");
                 set.integer("--latency-tokens", options->latencyTokens, 0, 1'000'000,
                             "Tokens in the batch whose latency is measured (256); 0: do not measure");
-                set.text("--out", options->out, "FILE", "Append the run to a results file (HDF5)");
+                set.text("--out", options->out, "FILE", "spectrum.*: append the run to a results file (HDF5)");
+                set.text("--store", options->store, "DIR", "lowrank.*: write factors.safetensors and a plan that evaluate and export take");
+                declareLowRank(set, *options);
             },
-            [options](Console& console) { run(console, *options); }};
+            [options](Console& console) {
+                if (options->method.starts_with("lowrank."))
+                    runLowRank(console, *options);
+                else
+                    run(console, *options);
+            }};
 }
 
 } // namespace tamis::cli

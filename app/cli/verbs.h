@@ -9,6 +9,7 @@ Verb verbInspect();
 Verb verbMethods();
 Verb verbCapture();
 Verb verbRun();
+Verb verbCompare();
 Verb verbEvaluate();
 Verb verbPlan();
 Verb verbExport();

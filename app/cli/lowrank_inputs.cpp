@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/lowrank_inputs.h"
+
+#include "app/cli/run_inputs.h"
+#include "app/cli/usage_error.h"
+#include "app/samples/sample_request.h"
+#include "core/base/error.h"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+
+namespace tamis::cli {
+
+const lowrank::Method& lowRankMethodNamed(const std::string& id)
+{
+    if (const auto* method = lowrank::findMethod(id))
+        return *method;
+    std::string known;
+    for (const auto& method : lowrank::methods())
+        known += (known.empty() ? "" : ", ") + method.declaration.id;
+    throw UsageError("method: found '" + id + "', expected one of " + known);
+}
+
+lowrank::Inputs openLowRankInputs(const RunOptions& options, const RunContext& context)
+{
+    lowrank::Inputs inputs;
+    inputs.checkpoint = io::Checkpoint::open(options.model, context);
+    inputs.model = nn::Model::load(*inputs.checkpoint, context);
+    if (!options.calibration.empty())
+        inputs.calibration = io::CalibrationSet::open(options.calibration, context);
+    const SampleOptions& samples = options.samples;
+    if (!samples.images.empty() || !samples.tokens.empty() || !samples.text.empty())
+        inputs.samples = app::openSamples(requestFrom(samples), options.model, *inputs.model, context);
+    if (!options.layers.empty())
+        inputs.matrices = selectMatrices(*inputs.checkpoint, options.layers, "--layer");
+    return inputs;
+}
+
+void requireFor(const lowrank::Method& method, const lowrank::Inputs& inputs)
+{
+    const std::string& id = method.declaration.id;
+    if (method.needsCalibration && !inputs.calibration)
+        throw UsageError(id + " needs a calibration set: --calibration FILE (tamis-cli capture makes one)");
+    if (method.needsSamples && !inputs.samples)
+        throw UsageError(id + " runs the model on samples: --images DIR, --tokens FILE or --text FILE");
+}
+
+std::unique_ptr<measure::SampleSource> openHeldOut(const std::string& path, const std::string& labels, const SampleOptions& like, const std::string& modelPath,
+                                                   const nn::Model& model, const RunContext& context)
+{
+    app::SampleRequest request;
+    const std::filesystem::path file = path;
+    if (std::filesystem::is_directory(file))
+        request.images = file;
+    else if (file.extension() == ".npy")
+        request.tokens = file;
+    else
+        request.text = file;
+    request.labels = labels;
+    request.windows = {like.context, like.stride};
+    request.squash = like.resize == "squash";
+    return app::openSamples(request, modelPath, model, context);
+}
+
+plan::BudgetRequest budgetFrom(const RunOptions& options, double keep)
+{
+    plan::BudgetRequest request;
+    request.keep = keep;
+    request.alignment = options.alignment;
+    try {
+        request.allocation = plan::parseAllocation(options.allocation);
+        request.accounting = plan::parseAccounting(options.accounting);
+    } catch (const Error& error) {
+        throw UsageError(error.what());
+    }
+    return request;
+}
+
+void declareLowRank(OptionSet& set, RunOptions& options)
+{
+    set.text("--allocate", options.allocation, "NAME", "lowrank.*: how the budget is shared out (uniform); tamis-cli plan --help lists the names");
+    set.choice("--accounting", options.accounting, {"factors", "block-identity", "remapped"}, "lowrank.*: what a rank costs (factors)");
+    set.integer("--align", options.alignment, 1, 1024, "lowrank.*: ranks are multiples of N (1)");
+    declareSamples(set, options.samples, "--samples");
+    set.text("--held-out", options.heldOut, "PATH", "lowrank.*: measure quality on these: a folder of photos, .npy of token ids, or a text");
+    set.text("--held-out-labels", options.heldOutLabels, "FILE", "Classes of the held-out photos, as --labels");
+}
+
+nlohmann::ordered_json inputsJson(const lowrank::Inputs& inputs, const measure::SampleSource* heldOut, const RunContext& context)
+{
+    auto json = inputsJson(spectrum::Inputs{inputs.checkpoint, inputs.calibration, {}}, context);
+    json["samples"] = inputs.samples ? nlohmann::ordered_json(inputs.samples->description()) : nlohmann::ordered_json(nullptr);
+    json["heldOut"] = heldOut ? nlohmann::ordered_json(heldOut->description()) : nlohmann::ordered_json(nullptr);
+    return json;
+}
+
+} // namespace tamis::cli

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include "app/cli/sample_options.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tamis::cli {
+
+/// What `run` takes. Budgets and samples are for the low-rank lab's methods.
+struct RunOptions {
+    std::string method, model, calibration, out;
+    std::vector<std::string> layers, settings;
+    double keep = 0.6;
+    bool baseline = true;
+    std::int64_t latencyTokens = 256;
+    std::string allocation = "uniform", accounting = "factors";
+    std::int64_t alignment = 1;
+    SampleOptions samples;
+    std::string heldOut, heldOutLabels, store;
+};
+
+} // namespace tamis::cli

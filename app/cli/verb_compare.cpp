@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/console.h"
+#include "app/cli/json_output.h"
+#include "app/cli/lowrank_inputs.h"
+#include "app/cli/table.h"
+#include "app/cli/usage_error.h"
+#include "app/cli/verbs.h"
+#include "core/base/error.h"
+#include "core/lowrank/comparison.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace tamis::cli {
+namespace {
+using nlohmann::ordered_json;
+
+struct CompareOptions {
+    RunOptions run;
+    std::string keeps = "0.8,0.6,0.4";
+    std::vector<std::string> methods;
+    bool trained = false, latency = true;
+};
+
+std::vector<std::string> split(const std::string& text, char separator)
+{
+    std::vector<std::string> parts;
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const std::size_t end = std::min(text.find(separator, begin), text.size());
+        parts.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return parts;
+}
+
+std::vector<double> keepsFrom(const std::string& text)
+{
+    std::vector<double> keeps;
+    for (const std::string& part : split(text, ',')) {
+        double keep = 0;
+        const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), keep);
+        if (error != std::errc() || stop != part.data() + part.size() || !(keep > 0 && keep <= 1))
+            throw UsageError("--keep: found '" + part + "', expected numbers above 0 and at most 1, separated by commas");
+        keeps.push_back(keep);
+    }
+    return keeps;
+}
+
+/// "lowrank.local:preconditioner=identity:allocate=greedy": a method with settings of its own.
+lowrank::ComparisonEntry entryFrom(const std::string& text, double keep, const RunOptions& options)
+{
+    const auto parts = split(text, ':');
+    lowrank::ComparisonEntry entry;
+    entry.method = parts[0];
+    const auto& method = lowRankMethodNamed(entry.method);
+    entry.label = method.declaration.title;
+    RunOptions own = options;
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+        const auto [name, value] = splitAssignment(parts[i], "--method");
+        if (name == "allocate")
+            own.allocation = value;
+        else if (name == "accounting")
+            own.accounting = value;
+        else
+            try {
+                entry.parameters.set(name, method.declaration.schema.parse(name, value));
+            } catch (const Error& error) {
+                throw UsageError("--method " + text + ": " + error.what());
+            }
+        entry.label += ", " + (name == "allocate" || name == "accounting" ? value : name + " " + value);
+    }
+    entry.budget = budgetFrom(own, keep);
+    return entry;
+}
+
+std::vector<lowrank::ComparisonEntry> entriesFrom(const CompareOptions& options, const lowrank::Inputs& inputs)
+{
+    const auto keeps = keepsFrom(options.keeps);
+    if (options.methods.empty()) {
+        auto entries = lowrank::standardEntries(inputs, keeps, options.trained);
+        for (auto& entry : entries)
+            if (entry.method != "round-to-nearest")
+                entry.budget = budgetFrom(options.run, entry.budget.keep);
+        return entries;
+    }
+    auto entries = lowrank::standardEntries(inputs, {}, false); // the roundings
+    for (const std::string& method : options.methods)
+        for (const double keep : keeps) {
+            entries.push_back(entryFrom(method, keep, options.run));
+            requireFor(lowRankMethodNamed(entries.back().method), inputs);
+        }
+    return entries;
+}
+
+std::string qualityOf(const report::ComparisonRow& row, const std::string& name)
+{
+    if (name == "perplexity")
+        return significant(row.quality.perplexity.mean);
+    return percent(row.quality.top1.mean, 2);
+}
+
+std::string described(const report::MethodComparison& comparison)
+{
+    const bool labelled = std::ranges::any_of(comparison.rows, [](const report::ComparisonRow& row) { return row.quality.top1.present(); });
+    const bool text = comparison.qualityName == "perplexity";
+    std::vector<std::string> heading{"method", "keep", "parameters", "bytes", "MACs a token", "ms", "loss", "held out"};
+    if (text || labelled)
+        heading.push_back(comparison.qualityName);
+    for (const char* name : {"agreement", "KL", "s"})
+        heading.emplace_back(name);
+    Table table(heading);
+    std::string failures;
+    for (const auto& row : comparison.rows) {
+        std::vector<std::string> cells{row.label, row.baseline ? "-" : fixed(row.keep, 2), grouped(row.cost.parameters), byteSize(row.cost.bytes), grouped(row.cost.macs),
+                                       significant(row.latencyMs, 3), percent(row.relativeLoss, 2), percent(row.heldOutRelativeLoss, 2)};
+        if (text || labelled)
+            cells.push_back(qualityOf(row, comparison.qualityName));
+        cells.push_back(percent(row.fidelity.agreement.mean, 2));
+        cells.push_back(significant(row.fidelity.kl.mean, 3));
+        cells.push_back(fixed(row.seconds, 1));
+        table.add(std::move(cells));
+        if (!row.failure.empty())
+            failures += "failed: " + row.label + " at keep " + fixed(row.keep, 2) + ": " + row.failure + "\n";
+    }
+    return table.text() + "\n" + failures + "calibrated on " + (comparison.calibration.empty() ? "nothing" : comparison.calibration) + "; measured on " + comparison.samples +
+           "; " + fixed(comparison.seconds, 1) + " s\n";
+}
+
+void run(Console& console, const CompareOptions& options)
+{
+    if (options.run.heldOut.empty())
+        throw UsageError("--held-out is required: what quality is measured on (tamis-cli compare --help)");
+    const auto& context = console.context();
+    context.setParts(20);
+    const auto inputs = openLowRankInputs(options.run, context.part(1, "opening"));
+    const auto entries = entriesFrom(options, inputs);
+    const auto heldOut = openHeldOut(options.run.heldOut, options.run.heldOutLabels, options.run.samples, options.run.model, *inputs.model, context.part(1, "opening"));
+    lowrank::ComparisonOptions settings;
+    settings.latencyRuns = options.latency ? 5 : 0;
+    const auto comparison = lowrank::compareMethods(inputs, *heldOut, entries, settings, context.part(18, "comparing"));
+    ordered_json document{{"schema", "tamis.compare/1"}, {"inputs", inputsJson(inputs, heldOut.get(), context)}, {"warnings", ordered_json::array()}};
+    document.update(toJson(comparison));
+    for (const auto& row : comparison.rows)
+        if (!row.failure.empty())
+            addWarning(document, row.label + ": " + row.failure);
+    console.print(described(comparison));
+    console.finish(std::move(document));
+}
+
+void declare(OptionSet& set, CompareOptions& options)
+{
+    set.positional("MODEL", options.run.model, "Checkpoint that runs: a file or a directory");
+    set.text("--calibration", options.run.calibration, "FILE", "Calibration set (HDF5)");
+    set.text("--keep", options.keeps, "K,K,...", "Fractions of the parameters kept (0.8,0.6,0.4)");
+    set.texts("--method", options.methods, "ID[:NAME=VALUE...]",
+              "A method with its settings; 'allocate' and 'accounting' are settings too (repeatable; every method with its defaults)");
+    set.texts("--layer", options.run.layers, "PATTERN", "Only matrices whose name matches (repeatable)");
+    set.flag("--trained,!--no-trained", options.trained, "Methods that train, too: minutes each (off)");
+    set.flag("--latency,!--no-latency", options.latency, "Measure latency (on)");
+    declareLowRank(set, options.run);
+}
+} // namespace
+
+Verb verbCompare()
+{
+    const auto options = std::make_shared<CompareOptions>();
+    return {"compare", "Measure low-rank methods side by side: one calibration, one held-out set, one accounting",
+            "  tamis-cli compare datasets/vit20 --calibration datasets/vit20/calibration.h5 --held-out datasets/photos --resize squash\n"
+            "  tamis-cli compare datasets/tinylm --calibration C --held-out datasets/tinylm/heldout.npy --keep 0.6 \\\n"
+            "    --method lowrank.local --method lowrank.local:preconditioner=identity --method lowrank.local:allocate=greedy --json -",
+            [options](OptionSet& set) { declare(set, *options); },
+            [options](Console& console) { run(console, *options); }};
+}
+
+} // namespace tamis::cli
