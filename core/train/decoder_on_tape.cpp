@@ -87,9 +87,9 @@ template <class T> struct DecoderOnTape<T>::Content {
             readLinear(parameters, source, names.head, spec().text.vocabulary, spec().width);
     }
 
-    Variable<T> layer(Tape<T>& tape, const std::string& name, Variable<T> x, Variable<T> base, const ObserveLinear<T>& observe)
+    Variable<T> layer(Tape<T>& tape, const std::string& name, Variable<T> x, Variable<T> base, const ForwardHooks<T>& hooks)
     {
-        return linearNamed(tape, parameters, name, x, observe, base);
+        return linearNamed(tape, parameters, name, x, hooks, base);
     }
     Variable<T> positioned(Tape<T>& tape, Variable<T> x, const std::string& norm, const nn::AttentionSpec& at, const Angles<T>& angles)
     {
@@ -97,22 +97,22 @@ template <class T> struct DecoderOnTape<T>::Content {
             x = headRmsNorm(x, named(tape, norm + ".weight"), static_cast<double>(at.queryKeyNorm.epsilon));
         return rotary<T>(x, angles.cosines, angles.sines, at.headDim);
     }
-    Variable<T> block(Tape<T>& tape, std::size_t index, Variable<T> x, std::int64_t sequences, const Angles<T>& angles, const ObserveLinear<T>& observe)
+    Variable<T> block(Tape<T>& tape, std::size_t index, Variable<T> x, std::int64_t sequences, const Angles<T>& angles, const ForwardHooks<T>& hooks)
     {
         const nn::BlockSpec& s = spec().blocks[index];
         const nn::BlockNames& names = architecture.names.blocks[index];
         const nn::AttentionSpec& at = s.attention;
         const auto epsilon = static_cast<double>(s.norm.epsilon);
         const Variable<T> y = rmsNorm(x, named(tape, names.attentionNorm + ".weight"), epsilon);
-        const Variable<T> q = positioned(tape, layer(tape, names.query, y, {}, observe), names.queryNorm, at, angles);
-        const Variable<T> k = positioned(tape, layer(tape, names.key, y, {}, observe), names.keyNorm, at, angles);
-        const Variable<T> v = layer(tape, names.value, y, {}, observe);
+        const Variable<T> q = positioned(tape, layer(tape, names.query, y, {}, hooks), names.queryNorm, at, angles);
+        const Variable<T> k = positioned(tape, layer(tape, names.key, y, {}, hooks), names.keyNorm, at, angles);
+        const Variable<T> v = layer(tape, names.value, y, {}, hooks);
         const AttentionShape shape{.sequences = sequences, .heads = at.heads, .keyValueHeads = at.keyValueHeads, .scale = static_cast<double>(at.scale),
                                    .causal = true, .window = at.slidingWindow};
-        x = layer(tape, names.output, attention(q, k, v, shape), x, observe);
+        x = layer(tape, names.output, attention(q, k, v, shape), x, hooks);
         const Variable<T> z = rmsNorm(x, named(tape, names.mlpNorm + ".weight"), epsilon);
-        const Variable<T> gate = layer(tape, names.gate, z, {}, observe), up = layer(tape, names.up, z, {}, observe);
-        return layer(tape, names.down, gatedProduct(gate, up, s.mlp.activation), x, observe);
+        const Variable<T> gate = layer(tape, names.gate, z, {}, hooks), up = layer(tape, names.up, z, {}, hooks);
+        return layer(tape, names.down, gatedProduct(gate, up, s.mlp.activation), x, hooks);
     }
 };
 
@@ -134,7 +134,7 @@ template <class T> DecoderOnTape<T> DecoderOnTape<T>::load(const io::Checkpoint&
 }
 
 template <class T>
-Variable<T> DecoderOnTape<T>::logits(Tape<T>& tape, std::span<const std::int32_t> ids, std::int64_t sequences, const ObserveLinear<T>& observe)
+Variable<T> DecoderOnTape<T>::logits(Tape<T>& tape, std::span<const std::int32_t> ids, std::int64_t sequences, const ForwardHooks<T>& hooks)
 {
     Content& content = *m_content;
     require(sequences > 0 && !ids.empty() && static_cast<std::int64_t>(ids.size()) % sequences == 0, "decoder", "the ids must be sequences of equal length");
@@ -143,10 +143,13 @@ Variable<T> DecoderOnTape<T>::logits(Tape<T>& tape, std::span<const std::int32_t
     const Variable<T> embedding = content.named(tape, names.tokenEmbedding);
     Variable<T> x = gatherRows(embedding, ids);
     const Angles<T> angles = anglesOf(tape, content.spec().blocks.front().attention.rope, tokens); // all blocks of a family turn alike
-    for (std::size_t b = 0; b < content.spec().blocks.size(); ++b)
-        x = content.block(tape, b, x, sequences, angles, observe);
+    for (std::size_t b = 0; b < content.spec().blocks.size(); ++b) {
+        x = content.block(tape, b, x, sequences, angles, hooks);
+        if (hooks.observeBlock)
+            hooks.observeBlock(b, x);
+    }
     x = rmsNorm(x, content.named(tape, names.finalNorm + ".weight"), static_cast<double>(content.spec().finalNorm.epsilon));
-    return content.spec().text.tiedHead ? linear(x, embedding) : content.layer(tape, names.head, x, {}, observe);
+    return content.spec().text.tiedHead ? linear(x, embedding) : content.layer(tape, names.head, x, {}, hooks);
 }
 
 std::vector<std::int32_t> nextTokens(std::span<const std::int32_t> ids, std::int64_t sequences)

@@ -27,8 +27,9 @@ public:
     const ParameterSet<T>& parameters() const noexcept;
 
     /// Logits [ids, vocabulary] of `sequences` sequences of equal length, one after another. Ids outside the vocabulary
-    /// throw Error{InvalidParameter}. With an observer, every linear output is a node of its own (see ObserveLinear).
-    Variable<T> logits(Tape<T>& tape, std::span<const std::int32_t> ids, std::int64_t sequences, const ObserveLinear<T>& observe = {});
+    /// throw Error{InvalidParameter}. `hooks` may
+    /// watch or replace linear layers and watch blocks.
+    Variable<T> logits(Tape<T>& tape, std::span<const std::int32_t> ids, std::int64_t sequences, const ForwardHooks<T>& hooks = {});
 
 private:
     struct Content;

@@ -56,14 +56,19 @@ template <class T> Variable<T> leafNamed(Tape<T>& tape, ParameterSet<T>& set, co
 }
 
 template <class T>
-Variable<T> linearNamed(Tape<T>& tape, ParameterSet<T>& set, const std::string& name, Variable<T> x, const ObserveLinear<T>& observe, Variable<T> base,
+Variable<T> linearNamed(Tape<T>& tape, ParameterSet<T>& set, const std::string& name, Variable<T> x, const ForwardHooks<T>& hooks, Variable<T> base,
                         kernels::Activation kind)
 {
-    const Variable<T> weight = leafNamed(tape, set, name + ".weight"), bias = leafNamed(tape, set, name + ".bias");
-    if (!observe)
-        return base ? linearResidual(x, weight, bias, base) : linear(x, weight, bias, kind);
-    Variable<T> y = linear(x, weight, bias);
-    observe(name, y);
+    const Variable<T> bias = leafNamed(tape, set, name + ".bias");
+    Variable<T> y = hooks.replaceLinear ? hooks.replaceLinear(name, x, bias) : Variable<T>{};
+    if (!y) {
+        const Variable<T> weight = leafNamed(tape, set, name + ".weight");
+        if (!hooks.observeLinear)
+            return base ? linearResidual(x, weight, bias, base) : linear(x, weight, bias, kind);
+        y = linear(x, weight, bias);
+    }
+    if (hooks.observeLinear)
+        hooks.observeLinear(name, y);
     if (kind != kernels::Activation::None)
         y = activation(y, kind);
     return base ? add(y, base) : y;
@@ -74,7 +79,7 @@ Variable<T> linearNamed(Tape<T>& tape, ParameterSet<T>& set, const std::string& 
     template void readLinear<T>(ParameterSet<T>&, const nn::TensorSource&, const std::string&, std::int64_t, std::int64_t);                    \
     template void readNorm<T>(ParameterSet<T>&, const nn::TensorSource&, const std::string&, std::int64_t);                                    \
     template Variable<T> leafNamed<T>(Tape<T>&, ParameterSet<T>&, const std::string&);                                                         \
-    template Variable<T> linearNamed<T>(Tape<T>&, ParameterSet<T>&, const std::string&, Variable<T>, const ObserveLinear<T>&, Variable<T>,     \
+    template Variable<T> linearNamed<T>(Tape<T>&, ParameterSet<T>&, const std::string&, Variable<T>, const ForwardHooks<T>&, Variable<T>,      \
                                         kernels::Activation)
 TAMIS_NAMED_PARAMETERS(float);
 TAMIS_NAMED_PARAMETERS(double);

@@ -23,9 +23,9 @@ template <class T> void readNorm(ParameterSet<T>& set, const nn::TensorSource& s
 
 /// The parameter of that name as a leaf; an empty variable when there is none.
 template <class T> Variable<T> leafNamed(Tape<T>& tape, ParameterSet<T>& set, const std::string& name);
-/// activation(x W^T + b), or base + x W^T + b. With an observer the product is a node of its own.
+/// activation(x W^T + b), or base + x W^T + b. Observed or replaced, the product is a node of its own.
 template <class T>
-Variable<T> linearNamed(Tape<T>& tape, ParameterSet<T>& set, const std::string& name, Variable<T> x, const ObserveLinear<T>& observe,
+Variable<T> linearNamed(Tape<T>& tape, ParameterSet<T>& set, const std::string& name, Variable<T> x, const ForwardHooks<T>& hooks,
                         Variable<T> base = {}, kernels::Activation activation = kernels::Activation::None);
 
 } // namespace tamis::train

@@ -2,13 +2,34 @@
 #pragma once
 #include "core/train/tape.h"
 
+#include <concepts>
+#include <cstddef>
 #include <functional>
 #include <string>
+#include <utility>
 
 namespace tamis::train {
 
 /// What an observer of a forward pass is told: the output of every linear layer, before activation and residual, which are
 /// then nodes of their own, so that tape.keepGradient(output) keeps the gradient at the layer's output side.
 template <class T> using ObserveLinear = std::function<void(const std::string& name, Variable<T> output)>;
+
+/// What stands in the place of x W^T + b: a variable [x.rows, out], before activation and residual, or an empty one: the
+/// layer's own. `bias` [1, out] is the model's, empty where it has none.
+template <class T> using ReplaceLinear = std::function<Variable<T>(const std::string& name, Variable<T> x, Variable<T> bias)>;
+
+/// The rows [tokens, width] that leave a block.
+template <class T> using ObserveBlock = std::function<void(std::size_t block, Variable<T> output)>;
+
+/// Where a forward pass on the tape lets others in; what is empty does not take part. An observer of linear layers alone
+/// converts.
+template <class T> struct ForwardHooks {
+    ForwardHooks() = default;
+    template <std::invocable<const std::string&, Variable<T>> Observe> ForwardHooks(Observe&& observe) : observeLinear(std::forward<Observe>(observe)) {}
+
+    ObserveLinear<T> observeLinear; ///< sees the replaced outputs, too
+    ReplaceLinear<T> replaceLinear;
+    ObserveBlock<T> observeBlock;
+};
 
 } // namespace tamis::train

@@ -19,7 +19,8 @@ template <class T> struct Parameter {
     tensor::Matrix<T> values;
     tensor::Matrix<T> gradient;      ///< the same size; ParameterSet::zeroGradients() clears it, Tape::backward() adds
     bool decays = true;              ///< false: no weight decay (biases, norms, position tables)
-    double rate = 1;                 ///< times the learning rate: groups that learn faster, slower or (0) not at all
+    double rate = 1;                 ///< times the learning rate: groups that learn faster, slower or (0) not at all: then a constant on
+                                     ///< the tape, whose gradient is not computed
 };
 
 /// Owns its parameters; references to them stay valid as long as the set lives.

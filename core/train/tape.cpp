@@ -78,6 +78,8 @@ template <class T> Variable<T> Tape<T>::parameter(Parameter<T>& parameter)
 {
     Node node;
     node.value = parameter.values.view();
+    if (parameter.rate == 0.0)
+        return append(node);
     node.gradient = parameter.gradient.view();
     node.needsGradient = node.lent = node.keep = true;
     return append(node);

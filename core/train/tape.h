@@ -65,7 +65,7 @@ public:
     Variable<T> constant(View<const T> values);
     /// Copied values with a gradient.
     Variable<T> input(View<const T> values);
-    /// Borrowed values; backward() adds to parameter.gradient.
+    /// Borrowed values; backward() adds to parameter.gradient. One of rate 0 is a constant.
     Variable<T> parameter(Parameter<T>& parameter);
 
     View<const T> value(Variable<T> variable) const;

@@ -238,10 +238,10 @@ template <class T> struct VitOnTape<T>::Content {
         const Variable<T> patches = product(tape.constant(resample.view()), gatherRows(table, all.subspan(before)));
         return before > 0 ? joinTokens<T>(gatherRows(table, all.first(before)), patches, {}, 1) : patches;
     }
-    Variable<T> embed(Tape<T>& tape, Variable<T> patchRows, std::int64_t images, const ObserveLinear<T>& observe)
+    Variable<T> embed(Tape<T>& tape, Variable<T> patchRows, std::int64_t images, const ForwardHooks<T>& hooks)
     {
         const nn::PatchSpec& p = spec().patch;
-        Variable<T> x = linearNamed(tape, parameters, names().patch, patchRows, observe);
+        Variable<T> x = linearNamed(tape, parameters, names().patch, patchRows, hooks);
         Variable<T> prefix;
         for (const auto& [present, name] : {std::pair{p.classToken, &names().classToken}, {p.distillationToken, &names().distillationToken},
                                             {p.registerTokens > 0, &names().registerTokens}})
@@ -255,55 +255,55 @@ template <class T> struct VitOnTape<T>::Content {
         return norm(tape, spec().preNorm, names().preNorm, x);
     }
 
-    Variable<T> attend(Tape<T>& tape, const nn::AttentionSpec& at, const nn::BlockNames& n, Variable<T> x, std::int64_t images, const ObserveLinear<T>& observe)
+    Variable<T> attend(Tape<T>& tape, const nn::AttentionSpec& at, const nn::BlockNames& n, Variable<T> x, std::int64_t images, const ForwardHooks<T>& hooks)
     {
         Variable<T> q, k, v;
         if (at.fusedQkv) {
-            const Variable<T> qkv = linearNamed(tape, parameters, n.qkv, x, observe);
+            const Variable<T> qkv = linearNamed(tape, parameters, n.qkv, x, hooks);
             const std::int64_t d = qkv.cols() / 3;
             q = tape.window(qkv, 0, d);
             k = tape.window(qkv, d, d);
             v = tape.window(qkv, 2 * d, d);
         } else {
-            q = linearNamed(tape, parameters, n.query, x, observe);
-            k = linearNamed(tape, parameters, n.key, x, observe);
-            v = linearNamed(tape, parameters, n.value, x, observe);
+            q = linearNamed(tape, parameters, n.query, x, hooks);
+            k = linearNamed(tape, parameters, n.key, x, hooks);
+            v = linearNamed(tape, parameters, n.value, x, hooks);
         }
         q = heads(tape, at.queryKeyNorm, n.queryNorm, q);
         k = heads(tape, at.queryKeyNorm, n.keyNorm, k);
         return attention(q, k, v, {.sequences = images, .heads = at.heads, .scale = static_cast<double>(at.scale)});
     }
     /// x + scale * (branch W^T + b)
-    Variable<T> onto(Tape<T>& tape, Variable<T> x, Variable<T> branch, const std::string& name, bool scaled, const std::string& scaleName, const ObserveLinear<T>& observe)
+    Variable<T> onto(Tape<T>& tape, Variable<T> x, Variable<T> branch, const std::string& name, bool scaled, const std::string& scaleName, const ForwardHooks<T>& hooks)
     {
         if (!scaled)
-            return linearNamed(tape, parameters, name, branch, observe, x);
-        return add(multiplyRow(linearNamed(tape, parameters, name, branch, observe), leaf(tape, scaleName)), x);
+            return linearNamed(tape, parameters, name, branch, hooks, x);
+        return add(multiplyRow(linearNamed(tape, parameters, name, branch, hooks), leaf(tape, scaleName)), x);
     }
-    Variable<T> block(Tape<T>& tape, std::size_t index, Variable<T> x, std::int64_t images, const ObserveLinear<T>& observe)
+    Variable<T> block(Tape<T>& tape, std::size_t index, Variable<T> x, std::int64_t images, const ForwardHooks<T>& hooks)
     {
         const nn::BlockSpec& s = spec().blocks[index];
         const nn::BlockNames& n = names().blocks[index];
-        const Variable<T> mixed = attend(tape, s.attention, n, norm(tape, s.norm, n.attentionNorm, x), images, observe);
-        x = onto(tape, x, mixed, n.output, s.layerScale, n.attentionScale, observe);
+        const Variable<T> mixed = attend(tape, s.attention, n, norm(tape, s.norm, n.attentionNorm, x), images, hooks);
+        x = onto(tape, x, mixed, n.output, s.layerScale, n.attentionScale, hooks);
         if (s.mlp.hidden == 0)
             return x;
-        const Variable<T> hidden = linearNamed(tape, parameters, n.up, norm(tape, s.norm, n.mlpNorm, x), observe, {}, s.mlp.activation);
-        return onto(tape, x, hidden, n.down, s.layerScale, n.mlpScale, observe);
+        const Variable<T> hidden = linearNamed(tape, parameters, n.up, norm(tape, s.norm, n.mlpNorm, x), hooks, {}, s.mlp.activation);
+        return onto(tape, x, hidden, n.down, s.layerScale, n.mlpScale, hooks);
     }
 
-    Variable<T> head(Tape<T>& tape, Variable<T> x, std::int64_t images, const ObserveLinear<T>& observe)
+    Variable<T> head(Tape<T>& tape, Variable<T> x, std::int64_t images, const ForwardHooks<T>& hooks)
     {
         const auto token = [&](std::int64_t index) { return norm(tape, spec().finalNorm, names().finalNorm, tokenOfEach(x, images, index)); };
         if (spec().distillationHead) // the mean of the class token's head and the distillation token's
-            return scale(add(linearNamed(tape, parameters, names().head, token(0), observe), linearNamed(tape, parameters, names().secondHead, token(1), observe)), T{0.5});
+            return scale(add(linearNamed(tape, parameters, names().head, token(0), hooks), linearNamed(tape, parameters, names().secondHead, token(1), hooks)), T{0.5});
         Variable<T> pooled = spec().pool == nn::Pool::Mean ? Variable<T>{} : token(0);
         if (spec().pool != nn::Pool::ClassToken) {
             const Variable<T> mean = meanOfEach(norm(tape, spec().finalNorm, names().finalNorm, x), images, spec().patch.prefixTokens);
             pooled = pooled ? joinColumns(pooled, mean) : mean;
         }
         pooled = norm(tape, spec().poolNorm, names().poolNorm, pooled);
-        return spec().classes > 0 ? linearNamed(tape, parameters, names().head, pooled, observe) : pooled;
+        return spec().classes > 0 ? linearNamed(tape, parameters, names().head, pooled, hooks) : pooled;
     }
 };
 
@@ -360,16 +360,19 @@ template <class T> void VitOnTape<T>::cutPatches(std::span<const float> image, T
 }
 
 template <class T>
-Variable<T> VitOnTape<T>::logits(Tape<T>& tape, Variable<T> patchRows, std::int64_t images, const ObserveLinear<T>& observe)
+Variable<T> VitOnTape<T>::logits(Tape<T>& tape, Variable<T> patchRows, std::int64_t images, const ForwardHooks<T>& hooks)
 {
     const VitShape& s = m_content->shape;
     if (images <= 0 || patchRows.rows() != images * s.patches() || patchRows.cols() != s.patchValues())
         refuseShapes("vit", "patch rows " + shapeOf(patchRows) + " for " + std::to_string(images) + " images",
                      "[images x " + std::to_string(s.patches()) + ", " + std::to_string(s.patchValues()) + "]");
-    Variable<T> x = m_content->embed(tape, patchRows, images, observe);
-    for (std::size_t b = 0; b < m_content->spec().blocks.size(); ++b)
-        x = m_content->block(tape, b, x, images, observe);
-    return m_content->head(tape, x, images, observe);
+    Variable<T> x = m_content->embed(tape, patchRows, images, hooks);
+    for (std::size_t b = 0; b < m_content->spec().blocks.size(); ++b) {
+        x = m_content->block(tape, b, x, images, hooks);
+        if (hooks.observeBlock)
+            hooks.observeBlock(b, x);
+    }
+    return m_content->head(tape, x, images, hooks);
 }
 
 template class VitOnTape<float>;

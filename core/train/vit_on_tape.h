@@ -49,9 +49,9 @@ public:
     /// Cuts an image [channels, height, width] (normalised) into rows [patches, channels patch patch], as the patch embedding's
     /// convolution sees them. Throws Error{InvalidParameter} for another size.
     void cutPatches(std::span<const float> image, T* rows) const;
-    /// Logits [images, classes] of patch rows [images patches, channels patch patch]. With an observer, every linear output is
-    /// a node of its own (see ObserveLinear).
-    Variable<T> logits(Tape<T>& tape, Variable<T> patchRows, std::int64_t images, const ObserveLinear<T>& observe = {});
+    /// Logits [images, classes] of patch rows [images patches, channels patch patch]. `hooks` may watch
+    /// or replace linear layers and watch blocks.
+    Variable<T> logits(Tape<T>& tape, Variable<T> patchRows, std::int64_t images, const ForwardHooks<T>& hooks = {});
 
 private:
     struct Content;
