@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <filesystem>
 
 namespace tamis::cli {
 namespace {
@@ -63,7 +64,9 @@ void run(Console& console, const ExportArguments& arguments)
     const auto plan = plan::readPlan(arguments.plan);
     const auto opening = context.part(1, "opening");
     const auto checkpoint = io::Checkpoint::open(arguments.model, opening);
-    const auto calibration = calibrationOf(arguments.calibration, arguments.plan, plan);
+    auto calibration = calibrationOf(arguments.calibration, arguments.plan, plan);
+    if (!plan.factorsPath.empty() && arguments.calibration.empty() && !std::filesystem::exists(calibration))
+        calibration.clear(); // the factors are there; the calibration set only measures them
     const auto statistics = calibration.empty() ? nullptr : io::CalibrationSet::open(calibration, opening);
     console.beginWriting();
     const auto result = plan::exportPlan(plan, checkpoint, statistics, arguments.out, options, context.part(9, "exporting"));

@@ -125,12 +125,23 @@ std::string_view withoutWeight(std::string_view name)
     return name;
 }
 
+/// "attn.qkv" of "attn.qkv.part2": a part of an operator that stands for the whole.
+std::string_view withoutPart(std::string_view name)
+{
+    constexpr std::string_view kPart = ".part";
+    std::size_t digits = name.size();
+    while (digits > 0 && name[digits - 1] >= '0' && name[digits - 1] <= '9')
+        --digits;
+    const std::string_view stem = name.substr(0, digits);
+    return digits < name.size() && stem.size() > kPart.size() && stem.ends_with(kPart) ? stem.substr(0, stem.size() - kPart.size()) : name;
+}
+
 /// The operator that a tensor belongs to: its weight, or a factor that an export wrote in place of it.
 std::string_view operatorName(std::string_view name)
 {
-    for (const std::string_view suffix : {".weight", ".lowrank_a", ".lowrank_b"})
+    for (const std::string_view suffix : {".weight", ".lowrank_a", ".lowrank_b", ".tiled_weight", ".tiled_a", ".tiled_b"})
         if (name.size() > suffix.size() && name.ends_with(suffix))
-            return name.substr(0, name.size() - suffix.size());
+            return withoutPart(name.substr(0, name.size() - suffix.size()));
     return name;
 }
 

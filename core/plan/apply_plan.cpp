@@ -31,8 +31,7 @@ nn::LinearPtr operatorOf(const PlannedOperator& planned, const spectrum::Factors
 /// Hashes the file and the model.
 std::shared_ptr<const nn::Model> applyStored(const nn::Model& model, const io::Checkpoint& checkpoint, const Plan& plan, const RunContext& context)
 {
-    if (const std::string found = checkpoint.sha256(context); found != plan.modelSha256)
-        throw Error(ErrorCode::InvalidParameter, "found a model with SHA-256 " + found + ", expected " + plan.modelSha256 + ", with which the plan was made", "plan");
+    requireModel(plan, checkpoint, context);
     std::vector<nn::Model::Replacement> operators;
     for (StoredOperator& stored : readStoredOperators(plan, context))
         operators.push_back({std::move(stored.name), std::move(stored.op)});

@@ -2,20 +2,24 @@
 #include "core/plan/export.h"
 
 #include "core/base/error.h"
+#include "core/plan/apply_plan.h"
 #include "core/plan/operator_content.h"
 #include "core/plan/plan_inputs.h"
 #include "core/plan/recipe.h"
 #include "core/plan/staging_directory.h"
+#include "core/plan/stored_export.h"
 #include "core/plan/tensor_output.h"
 #include "core/plan/verify_export.h"
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace tamis::plan {
 namespace {
 
-const spectrum::Method& checkedMethod(const Plan& plan, const ExportOptions& options)
+/// Null for a plan with a factor file.
+const spectrum::Method* checkedMethod(const Plan& plan, const ExportOptions& options)
 {
     if (!options.factors && !options.dense && !options.lora)
         throw Error(ErrorCode::InvalidParameter, "nothing was asked for; expected factors, dense or lora", "export");
@@ -25,7 +29,7 @@ const spectrum::Method& checkedMethod(const Plan& plan, const ExportOptions& opt
                     "found " + std::string(tensor::dtypeName(type)) + ", expected F32, F16 or BF16", "factorDType");
     if (options.maxShardBytes == 0)
         throw Error(ErrorCode::InvalidParameter, "expected at least 1 byte", "maxShardBytes");
-    return methodOf(plan);
+    return plan.factorsPath.empty() ? &methodOf(plan) : nullptr;
 }
 
 OutputTensor unchanged(const io::TensorEntry& entry)
@@ -63,7 +67,7 @@ private:
     ExportResult runStaged(const RunContext& context)
     {
         context.setParts(10);
-        requireInputs(m_plan, m_method, m_inputs, context.part(1, "checking the inputs"));
+        openInputs(context.part(1, "checking the inputs"));
         {
             Spool spool(m_staging.path());
             compute(spool, context.part(4, "computing the factors"));
@@ -78,23 +82,48 @@ private:
         files.base = reopen(m_baseFiles);
         files.adapter = reopen(m_adapterFiles);
         ExportResult result;
-        result.verified = verifyExport(m_replacements, m_method, m_inputs, files, context.part(3, "verifying"));
+        const RunContext verifying = context.part(3, "verifying");
+        result.verified = m_method ? verifyExport(m_replacements, *m_method, m_inputs, files, verifying)
+                                   : verifyStored(m_replacements, m_stored, m_inputs, files, m_options.factorDType, verifying);
         result.cost = costAsWritten(files);
         finish(result, context);
         return result;
     }
 
+    void openInputs(const RunContext& context)
+    {
+        if (m_method) {
+            requireInputs(m_plan, *m_method, m_inputs, context);
+            return;
+        }
+        requireModel(m_plan, m_checkpoint, context);
+        if (m_inputs.calibration)
+            requireCalibration(m_plan, *m_inputs.calibration, context);
+        for (StoredOperator& stored : readStoredOperators(m_plan, context))
+            m_stored.emplace(std::move(stored.name), std::move(stored.op));
+    }
+
+    OperatorContent contentOf(Replacement& replacement, Spool& spool, const RunContext& context)
+    {
+        if (!m_method)
+            return storedContent(replacement, *m_stored.at(replacement.matrix->name), m_checkpoint, m_options, spool, context);
+        return computeContent(replacement, *m_method, m_inputs, m_plan.parameters, m_options, spool, context);
+    }
+
     void compute(Spool& spool, const RunContext& context)
     {
         std::map<std::string, OperatorContent> contents; // by tensor
+        std::set<std::string> biases;                    // of the checkpoint, that operators bring along
         for (std::size_t i = 0; i < m_replacements.size(); ++i) {
             context.throwIfStopped();
             context.setFraction(static_cast<double>(i) / static_cast<double>(m_replacements.size()));
-            const auto& replacement = m_replacements[i];
-            contents.emplace(replacement.entry->name, computeContent(replacement, m_method, m_inputs, m_plan.parameters, m_options,
-                                                                     spool, context));
+            contents.emplace(m_replacements[i].entry->name, contentOf(m_replacements[i], spool, context));
+            if (contents.at(m_replacements[i].entry->name).replacesBias)
+                biases.insert(m_replacements[i].matrix->name + ".bias");
         }
         for (const auto& entry : m_checkpoint.tensors()) {
+            if (biases.contains(entry.name))
+                continue;
             const auto found = contents.find(entry.name);
             if (found == contents.end()) {
                 for (auto* tensors : {&m_factors, &m_dense, &m_base})
@@ -108,6 +137,9 @@ private:
                 m_dense.push_back(std::move(*content.dense));
             if (content.base)
                 m_base.push_back(std::move(*content.base));
+            if (content.bias)
+                for (auto* tensors : {&m_dense, &m_base})
+                    tensors->push_back(*content.bias);
         }
     }
 
@@ -154,9 +186,10 @@ private:
         cost.bytes = file->bytes();
         if (!files.factors)
             cost.macs = m_plan.baseline.macs;
-        for (const auto& replacement : m_replacements) // indices are bytes, not parameters
-            if (const auto* entry = file->find(factorName(replacement.matrix->name, "perm")))
-                cost.parameters -= entry->elements();
+        if (files.factors)
+            for (const auto& entry : file->tensors()) // indices are bytes, not parameters
+                if (entry.name.ends_with("_perm") && entry.dtype == tensor::DType::I64)
+                    cost.parameters -= entry.elements();
         return cost;
     }
 
@@ -178,7 +211,8 @@ private:
     const spectrum::Inputs& m_inputs;
     const ExportOptions& m_options;
     const io::Checkpoint& m_checkpoint;
-    const spectrum::Method& m_method;
+    const spectrum::Method* m_method; ///< null: m_stored
+    StoredOperators m_stored;
     std::vector<Replacement> m_replacements;
     StagingDirectory m_staging;
     std::vector<OutputTensor> m_factors, m_dense, m_base, m_adapter;

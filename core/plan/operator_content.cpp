@@ -104,7 +104,7 @@ std::vector<Replacement> replacements(const Plan& plan, const io::Checkpoint& ch
     for (const auto& op : plan.operators) {
         if (op.layout == "dense")
             continue;
-        if (op.layout == accountingName(Accounting::Remapped))
+        if (op.layout == accountingName(Accounting::Remapped) && plan.factorsPath.empty())
             throw Error(ErrorCode::UnsupportedFeature,
                         "has the layout 'remapped', which is an accounting of 8-bit storage that no file format holds; expected "
                         "factors or block-identity",

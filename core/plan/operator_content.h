@@ -18,6 +18,7 @@ struct Replacement {
     const PlannedOperator* planned = nullptr;
     const io::MatrixRef* matrix = nullptr;
     const io::TensorEntry* entry = nullptr;
+    std::int64_t adapterRank = 0; ///< of the adapter where it is not the planned rank
 };
 
 /// The operators that the plan replaces, in its order. Throws Error{InvalidParameter} when the checkpoint has no such matrix
@@ -28,6 +29,8 @@ struct OperatorContent {
     std::vector<OutputTensor> factors; ///< lowrank_a, lowrank_b and lowrank_perm
     std::optional<OutputTensor> dense, base;
     std::vector<OutputTensor> adapter; ///< lora_A, lora_B
+    std::optional<OutputTensor> bias;  ///< <name>.bias of the dense and base files
+    bool replacesBias = false;         ///< the checkpoint's bias is not copied: factors hold their own
 };
 
 /// Computes the factors once and spools everything that `options` asks for. Throws what Method::factors throws, and

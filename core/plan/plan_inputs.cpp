@@ -23,23 +23,32 @@ const spectrum::Method& methodOf(const Plan& plan)
     throw Error(ErrorCode::UnsupportedFeature, "found the method '" + plan.method + "', which this program does not have", "plan");
 }
 
+void requireModel(const Plan& plan, const io::Checkpoint& checkpoint, const RunContext& context)
+{
+    if (const std::string model = checkpoint.sha256(context); plan.modelSha256 != model)
+        refuse("model", plan.modelSha256, model);
+}
+
+void requireCalibration(const Plan& plan, const io::CalibrationSet& calibration, const RunContext& context)
+{
+    const std::string found = calibration.sha256(context);
+    if (plan.calibrationSha256 == found)
+        return;
+    if (const auto& captured = calibration.modelSha256(); !captured.empty() && captured != plan.modelSha256)
+        throw Error(ErrorCode::InvalidParameter, "was captured from another model: found the SHA-256 " + captured + " of its model, expected "
+                                                     + plan.modelSha256, calibration.path().string());
+    refuse("calibration set", plan.calibrationSha256, found);
+}
+
 void requireInputs(const Plan& plan, const spectrum::Method& method, const spectrum::Inputs& inputs, const RunContext& context)
 {
-    const std::string model = inputs.checkpoint->sha256(context);
-    if (plan.modelSha256 != model)
-        refuse("model", plan.modelSha256, model);
+    requireModel(plan, *inputs.checkpoint, context);
     if (!method.needsCalibration)
         return;
     if (!inputs.calibration)
         throw Error(ErrorCode::InvalidParameter, plan.method + " needs the calibration set that the plan was made with, found none",
                     "plan");
-    const std::string calibration = inputs.calibration->sha256(context);
-    if (plan.calibrationSha256 == calibration)
-        return;
-    if (const auto& captured = inputs.calibration->modelSha256(); !captured.empty() && captured != model)
-        throw Error(ErrorCode::InvalidParameter, "was captured from another model: found the SHA-256 " + captured + " of its model, expected "
-                                                     + model, inputs.calibration->path().string());
-    refuse("calibration set", plan.calibrationSha256, calibration);
+    requireCalibration(plan, *inputs.calibration, context);
 }
 
 } // namespace tamis::plan

@@ -10,6 +10,12 @@ namespace tamis::plan {
 /// Throws Error{UnsupportedFeature} when the program does not have the plan's method.
 const spectrum::Method& methodOf(const Plan& plan);
 
+/// Throws Error{InvalidParameter} unless the model has the hash that the plan holds. Hashes the files.
+void requireModel(const Plan& plan, const io::Checkpoint& checkpoint, const RunContext& context);
+
+/// The same of a calibration set; says so when it was captured from another model.
+void requireCalibration(const Plan& plan, const io::CalibrationSet& calibration, const RunContext& context);
+
 /// Model and (where the method needs one) calibration set must have the hashes that the plan holds. Throws
 /// Error{InvalidParameter}. Hashes the files.
 void requireInputs(const Plan& plan, const spectrum::Method& method, const spectrum::Inputs& inputs, const RunContext& context);

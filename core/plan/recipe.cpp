@@ -63,10 +63,11 @@ std::string adapterConfigJson(const std::vector<Replacement>& replacements)
     bool transposed = false;
     ordered_json modules = ordered_json::array(), ranks = ordered_json::object();
     for (const auto& replacement : replacements) {
-        largest = std::max(largest, replacement.planned->rank);
+        const std::int64_t rank = replacement.adapterRank > 0 ? replacement.adapterRank : replacement.planned->rank;
+        largest = std::max(largest, rank);
         transposed = transposed || replacement.matrix->transposed;
         modules.push_back(replacement.matrix->name);
-        ranks[replacement.matrix->name] = replacement.planned->rank;
+        ranks[replacement.matrix->name] = rank;
     }
     ordered_json root;
     root["peft_type"] = "LORA";

@@ -5,6 +5,7 @@
 #include "core/lowrank/stored_compression.h"
 #include "core/lowrank/targets.h"
 #include "core/plan/apply_plan.h"
+#include "core/plan/export.h"
 
 #include <QFile>
 #include <QTemporaryDir>
@@ -88,6 +89,45 @@ private slots:
         QVERIFY(logits(*model) != logits(*inputs.model));
         QCOMPARE(plan.operators.size(), std::size_t(2));
         QCOMPARE(plan.operators[0].layout, std::string("stacked"));
+    }
+
+    /// The exported factors, read as a model of their own, run as the compressed model: to the last bit in float32. The adapter is
+    /// verified by the export itself, which throws otherwise.
+    void exportRunsAsTheCompressedModel()
+    {
+        const auto inputs = vit20();
+        const auto compression = mixed(inputs);
+        QTemporaryDir directory;
+        const std::filesystem::path kept = directory.filePath("kept").toStdString(), out = directory.filePath("out").toStdString();
+        const auto plan = lowrank::storeCompression(inputs, {}, compression, kept);
+        const auto result = plan::exportPlan(plan, inputs.checkpoint, inputs.calibration, out, {true, true, true}, {});
+        QCOMPARE(result.verified.size(), std::size_t(2));
+        for (const auto& each : result.verified) // predicted from the operators, measured from the files
+            QVERIFY(each.relativeDifference < 1e-9);
+        const auto expected = logits(*lowrank::compressed(*inputs.model, compression));
+        const auto factors = nn::Model::load(*io::Checkpoint::open(out / "factors.safetensors"));
+        QCOMPARE(logits(*factors), expected);
+        QCOMPARE(factors->find("blocks.1.attn.qkv")->op->kind(), std::string_view("stacked"));
+        const auto dense = logits(*nn::Model::load(*io::Checkpoint::open(out / "model.safetensors")));
+        for (std::size_t i = 0; i < expected.size(); ++i) // another order of float operations
+            QVERIFY(std::abs(dense[i] - expected[i]) < 1e-4f * (1 + std::abs(expected[i])));
+        plan::exportPlan(plan, inputs.checkpoint, nullptr, directory.filePath("half").toStdString(), {true, false, false, tensor::DType::F16}, {});
+    }
+
+    /// A calibration set of another model is no way to measure what was lost.
+    void exportRefusesAnotherModel()
+    {
+        const auto inputs = vit20();
+        QTemporaryDir directory;
+        const auto plan = lowrank::storeCompression(inputs, {}, mixed(inputs), directory.filePath("kept").toStdString());
+        const auto other = io::Checkpoint::open(kDatasets / "tinylm");
+        try {
+            plan::exportPlan(plan, other, nullptr, directory.filePath("out").toStdString(), {}, {});
+            QFAIL("a plan of another model was exported");
+        } catch (const Error& error) {
+            QVERIFY(error.code() == ErrorCode::InvalidParameter || error.code() == ErrorCode::UnsupportedFeature);
+        }
+        QVERIFY(!std::filesystem::exists(directory.filePath("out").toStdString()));
     }
 
     /// Plan and factors may be moved together; factors of another run are refused.
