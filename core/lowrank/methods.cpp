@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/lowrank/method.h"
 
+#include "core/lowrank/saes.h"
+
 #include <algorithm>
 
 namespace tamis::lowrank {
@@ -9,6 +11,7 @@ const std::vector<Method>& methods()
 {
     static const std::vector<Method> all{
         // Menu order: local, sequential, joint, trained.
+        saesMethod(),
     };
     return all;
 }
