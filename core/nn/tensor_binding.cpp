@@ -169,7 +169,7 @@ LinearPtr TensorBinding::stacked(const std::string& name, std::int64_t out, std:
         if (own < 1 || own > out - outputs || hasOperator(m_source, part + ".part0"))
             throw Error(ErrorCode::MalformedFile, "the part " + part + " has " + std::to_string(own) + " outputs, expected 1 to " + std::to_string(out - outputs) + " and no parts of its own",
                         m_source.subject());
-        parts.push_back(linear(part, io::Role::Other, -1, own, in).op);
+        parts.push_back(TensorBinding(m_source, false).linear(part, io::Role::Other, -1, own, in).op); // always [out, in]
         outputs += own;
     }
     if (outputs != out)

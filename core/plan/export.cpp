@@ -5,6 +5,7 @@
 #include "core/plan/apply_plan.h"
 #include "core/plan/operator_content.h"
 #include "core/plan/plan_inputs.h"
+#include "core/plan/python_module.h"
 #include "core/plan/recipe.h"
 #include "core/plan/staging_directory.h"
 #include "core/plan/stored_export.h"
@@ -167,6 +168,8 @@ private:
             m_factorFiles = writeFile("", "factors", m_factors, spool, limit, context);
         if (hasConfig)
             writeText("config.json", config);
+        if (hasConfig && m_options.factors)
+            writeText("tamis_model.py", std::string(pythonModule()));
         if (!m_options.lora)
             return;
         m_staging.makeSubdirectory("lora/base");

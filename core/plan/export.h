@@ -16,7 +16,8 @@ namespace tamis::plan {
 
 struct ExportOptions {
     bool factors = true; ///< factors.safetensors: <name>.lowrank_a [r, in], .lowrank_b [out, r]; block identity: .lowrank_a
-                         ///< is the coefficients [r, in - r], .lowrank_perm [in] I64 feeds column j of [I, coefficients]
+                         ///< is the coefficients [r, in - r], .lowrank_perm [in] I64 feeds column j of [I, coefficients].
+                         ///< With a config.json also tamis_model.py, which runs them in PyTorch
     bool dense = true;   ///< model.safetensors: W' = B A in the checkpoint's dtype, everything else byte for byte
     bool lora = false;   ///< lora/: base/model.safetensors holds W - B A, the PEFT adapter B A: base + adapter = W
     tensor::DType factorDType = tensor::DType::F32; ///< F32, F16 or BF16: of factors and adapter
