@@ -66,14 +66,14 @@ struct JointQk::Content {
 
     nn::LinearPtr queryOperator(const ScoreSolution& solution, plan::Accounting accounting, const RunContext& context) const
     {
-        const Split split = splitConstant(solution.query, parts.width);
+        const Split split = splitConstant(solution.query, parts.query.weight.cols());
         return makeOperator(solution.query.b, split.a, parts.query.bias.empty() ? std::vector<float>{} : toFloat(split.constant), accounting, nullptr, context);
     }
     /// With centred keys the bias carries what the factors do to the mean key, so that it is exact; where there is no bias it shifts
     /// all scores of a query alike, which the softmax does not see.
     nn::LinearPtr keyOperator(const ScoreSolution& solution, plan::Accounting accounting, const RunContext& context) const
     {
-        Split split = splitConstant(solution.key, parts.width);
+        Split split = splitConstant(solution.key, parts.query.weight.cols());
         if (parts.key.bias.empty())
             return makeOperator(solution.key.b, split.a, {}, accounting, nullptr, context);
         if (centredKeys) {
@@ -191,7 +191,7 @@ JointQk JointQk::prepare(const Inputs& inputs, int layer, const Parameters& give
     AttentionParts parts = attentionParts(*inputs.model, layer);
     const nn::AttentionSpec& spec = inputs.model->blocks()[static_cast<std::size_t>(layer)].spec.attention;
     const bool biased = !parts.query.bias.empty() || !parts.key.bias.empty();
-    InputStatistics statistics = inputStatistics(*inputs.calibration, parts.query.name, parts.width, biased, parameters.real("ridge"));
+    InputStatistics statistics = inputStatistics(*inputs.calibration, parts.query.name, parts.query.weight.cols(), biased, parameters.real("ridge"));
     std::vector<std::string> notices = statistics.warnings;
     ScoreProblem problem;
     problem.query = biased ? withBiasColumn(parts.query) : parts.query.weight;
@@ -209,7 +209,7 @@ JointQk JointQk::prepare(const Inputs& inputs, int layer, const Parameters& give
         notices.push_back(name + "keys turn with their position and have no bias to carry the mean, so their second moments were used, not their covariance.");
     }
     if (centredKeys)
-        problem.keyInputs = centred(statistics, parts.width);
+        problem.keyInputs = centred(statistics, parts.query.weight.cols());
     if (parts.normedScores)
         notices.push_back(name + "a norm on queries and keys breaks the bilinear form of the scores; separate whitened factors were used instead of joint ones.");
     problem.queryInputs = std::move(statistics.c);
