@@ -19,7 +19,7 @@ namespace {
 using nlohmann::ordered_json;
 
 struct PlanOptions {
-    std::string model, calibration, method, out, allocation = "greedy", accounting = "factors";
+    std::string model, calibration, method, out, allocation = "greedy", accounting = "factors", unit = "parameters";
     std::vector<std::string> locks, ranks, settings;
     double keep = 0;
     std::int64_t alignment = 1, latencyTokens = 256;
@@ -48,6 +48,7 @@ plan::BudgetRequest requestFrom(const PlanOptions& options, const io::Checkpoint
     request.allocation = plan::parseAllocation(options.allocation);
     request.accounting = plan::parseAccounting(options.accounting);
     request.alignment = options.alignment;
+    request.unit = plan::parseUnit(options.unit);
     request.overrides = overridesFrom(options, checkpoint);
     return request;
 }
@@ -60,7 +61,7 @@ std::string described(const plan::Plan& plan, const report::BudgetReport& budget
                    std::to_string(matrix.rank), fixed(matrix.keep, 3), significant(matrix.relativeLoss),
                    significant(matrix.heldOutRelativeLoss), grouped(matrix.cost.parameters)});
     std::string text = table.text() + "\n" + plan.method + ", keep " + fixed(budget.keep, 3) + " (achieved " +
-                       fixed(budget.achievedKeep, 3) + "), " + budget.allocation + ", " + budget.accounting + "\n" +
+                       fixed(budget.achievedKeep, 3) + ") of the " + budget.unit + ", " + budget.allocation + ", " + budget.accounting + "\n" +
                        grouped(budget.before.parameters) + " -> " + grouped(budget.after.parameters) + " parameters, " +
                        byteSize(budget.before.bytes) + " -> " + byteSize(budget.after.bytes) + ", " + grouped(budget.before.macs) +
                        " -> " + grouped(budget.after.macs) + " MACs a token, mean relative loss " +
@@ -71,21 +72,33 @@ std::string described(const plan::Plan& plan, const report::BudgetReport& budget
     return text;
 }
 
+/// What this verb cannot do is said before anything is read or decomposed.
+void requirePossible(const PlanOptions& options)
+{
+    if (plan::needsEvidence(plan::parseAllocation(options.allocation)))
+        throw UsageError("--allocate " + options.allocation + ": is measured by running the model on samples, which plan does not take; choose an allocation that needs the spectra alone");
+    if (options.unit == "latency" && options.latencyTokens == 0)
+        throw UsageError("--unit latency: needs --latency-tokens of at least 1, the tokens whose time is the budget");
+}
+
 void run(Console& console, const PlanOptions& options)
 {
+    requirePossible(options);
     const auto& context = console.context();
-    context.setParts(10);
+    context.setParts(11);
     const bool calibrated = !options.calibration.empty();
     const auto& method = methodNamed(!options.method.empty() ? options.method : calibrated ? "spectrum.whitened" : "spectrum.plain");
     const auto parameters = parametersFrom(method.declaration, options.settings, console.common());
     const auto inputs = openInputs(method, options.model, options.calibration, context.part(1, "opening"));
     const auto request = requestFrom(options, *inputs.checkpoint);
     const auto spectra = method.run(inputs, parameters, context.part(6, "decomposing"));
-    auto budget = plan::allocate(spectra, plan::modelCost(*inputs.checkpoint), request, context.part(1, "allocating"));
-    if (options.latencyTokens > 0) {
-        plan::LatencyCache cache;
+    plan::LatencyCache cache;
+    plan::AllocationEvidence evidence;
+    if (request.unit == plan::BudgetUnit::Latency)
+        evidence.latency = plan::measuredLatencies(spectra, request.accounting, cache, {options.latencyTokens}, context.part(1, "measuring latency"));
+    auto budget = plan::allocate(spectra, plan::modelCost(*inputs.checkpoint), request, evidence, context.part(1, "allocating"));
+    if (options.latencyTokens > 0)
         plan::measureLatency(budget, spectra, cache, {options.latencyTokens}, context.part(1, "measuring latency"));
-    }
     const auto plan = plan::makePlan(inputs, spectra, budget, request, context.part(1, "hashing"));
     console.beginWriting();
     plan::writePlan(options.out, plan);
@@ -110,9 +123,13 @@ void declare(OptionSet& set, PlanOptions& options)
 {
     set.positional("MODEL", options.model, "Checkpoint: a file or a directory");
     set.text("--calibration", options.calibration, "FILE", "Calibration set (HDF5)");
-    set.real("--keep", options.keep, 0, 1, "Fraction of the compressible matrices' parameters to keep (needed)");
+    set.real("--keep", options.keep, 0, 1, "Fraction of the compressible matrices' --unit to keep (needed)");
     set.text("--method", options.method, "ID", "Decomposition (spectrum.whitened with a calibration set, else spectrum.plain)");
-    set.choice("--allocate", options.allocation, {"uniform", "energy", "greedy"}, "How the budget is shared out (greedy)");
+    std::vector<std::string> allocations;
+    for (const auto allocation : plan::allAllocations())
+        allocations.emplace_back(plan::allocationName(allocation));
+    set.choice("--allocate", options.allocation, allocations, "How the budget is shared out (greedy); sensitivity and loss-aware need samples: low-rank lab only");
+    set.choice("--unit", options.unit, {"parameters", "bytes", "macs", "latency"}, "What --keep is a fraction of (parameters)");
     set.choice("--accounting", options.accounting, {"factors", "block-identity", "remapped"}, "What a rank costs (factors)");
     set.integer("--align", options.alignment, 1, 1024, "Ranks are multiples of N (1)");
     set.texts("--lock", options.locks, "PATTERN", "Leave these matrices as they are (repeatable)");

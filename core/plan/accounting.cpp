@@ -64,6 +64,25 @@ Accounting parseAccounting(std::string_view name)
                 "found '" + std::string(name) + "', expected factors, block-identity or remapped", "accounting");
 }
 
+std::string_view unitName(BudgetUnit unit) noexcept
+{
+    switch (unit) {
+    case BudgetUnit::Parameters: return "parameters";
+    case BudgetUnit::Bytes: return "bytes";
+    case BudgetUnit::Macs: return "macs";
+    case BudgetUnit::Latency: return "latency";
+    }
+    return "parameters";
+}
+
+BudgetUnit parseUnit(std::string_view name)
+{
+    for (const auto unit : {BudgetUnit::Parameters, BudgetUnit::Bytes, BudgetUnit::Macs, BudgetUnit::Latency})
+        if (unitName(unit) == name)
+            return unit;
+    throw Error(ErrorCode::InvalidParameter, "found '" + std::string(name) + "', expected parameters, bytes, macs or latency", "unit");
+}
+
 std::int64_t unitsForKeep(double keep, std::int64_t units)
 {
     if (!(keep > 0 && keep <= 1))

@@ -17,6 +17,17 @@ std::string_view accountingName(Accounting accounting) noexcept; ///< "factors",
 /// Throws Error{InvalidParameter}.
 Accounting parseAccounting(std::string_view name);
 
+/// What a budget counts.
+enum class BudgetUnit {
+    Parameters, ///< stored numbers; for Remapped its bytes over dense ones of 16 bits
+    Bytes,      ///< as stored, dense and factors in the checkpoint's own dtype: report::Cost::bytes
+    Macs,       ///< multiplications a token: report::Cost::macs
+    Latency     ///< predicted time of the operator: LatencyCurve
+};
+std::string_view unitName(BudgetUnit unit) noexcept; ///< "parameters", "bytes", "macs", "latency"
+/// Throws Error{InvalidParameter}.
+BudgetUnit parseUnit(std::string_view name);
+
 /// Block identity stores its permutation as 64-bit indices (safetensors I64).
 inline constexpr std::uint64_t kPermutationIndexBytes = 8;
 

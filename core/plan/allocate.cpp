@@ -3,7 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/base/parallel.h"
-#include "core/plan/ladder.h"
+#include "core/plan/allocation_problem.h"
 #include "core/tensor/dtype.h"
 
 #include <algorithm>
@@ -30,13 +30,26 @@ struct Entry {
     bool locked = false, overridden = false;
     std::int64_t p = 0;
     std::int64_t rank = 0; // p: dense
+    std::optional<Price> price; // of all but the untouched
 };
 
-std::string percent(double fraction)
+std::string number(double value)
 {
     char text[32];
-    std::snprintf(text, sizeof text, "%.4g %%", fraction * 100);
+    std::snprintf(text, sizeof text, "%.4g", value);
     return text;
+}
+std::string percent(double fraction) { return number(fraction * 100) + " %"; }
+
+const char* inWords(BudgetUnit unit)
+{
+    switch (unit) {
+    case BudgetUnit::Parameters: return "";
+    case BudgetUnit::Bytes: return " of the bytes";
+    case BudgetUnit::Macs: return " of the multiplications";
+    case BudgetUnit::Latency: return " of the predicted time";
+    }
+    return "";
 }
 
 bool usableCurve(const report::MatrixSpectrum& spectrum)
@@ -54,6 +67,17 @@ void requireSettings(const BudgetRequest& request)
         throw Error(ErrorCode::InvalidParameter,
                     "found " + std::to_string(request.alignment) + ", expected 1 to " + std::to_string(kMaximumAlignment),
                     "alignment");
+    const auto& settings = request.settings;
+    const auto within = [](double value, double least, double most, const char* name) {
+        if (!(value >= least && value <= most))
+            throw Error(ErrorCode::InvalidParameter, "found " + number(value) + ", expected " + number(least) + " to " + number(most), name);
+    };
+    within(settings.floor, 0, 1, "floor");
+    within(settings.importanceWeight, 0, 1, "importanceWeight");
+    within(settings.leastLog, 1e-3, 10, "leastLog");
+    within(settings.mostRemoved, 0, 1, "mostRemoved");
+    within(settings.depthGamma, 0, 100, "depthGamma");
+    within(settings.depthAlpha, 0, 10, "depthAlpha");
     for (const auto& [name, by] : request.overrides)
         if (by.rank && *by.rank < 1)
             throw Error(ErrorCode::InvalidParameter, "found rank " + std::to_string(*by.rank) + ", expected at least 1", name);
@@ -61,8 +85,8 @@ void requireSettings(const BudgetRequest& request)
 
 class Allocator {
 public:
-    Allocator(const report::SpectrumReport& spectra, const report::Cost& total, const BudgetRequest& request)
-        : m_request(request), m_total(total)
+    Allocator(const report::SpectrumReport& spectra, const report::Cost& total, const BudgetRequest& request, const AllocationEvidence& evidence)
+        : m_request(request), m_evidence(evidence), m_total(total)
     {
         requireSettings(request);
         m_entries.reserve(spectra.matrices.size());
@@ -79,6 +103,7 @@ public:
         m_report.keep = m_request.keep;
         m_report.allocation = allocationName(m_request.allocation);
         m_report.accounting = accountingName(m_request.accounting);
+        m_report.unit = unitName(m_request.unit);
         m_report.alignment = m_request.alignment;
         m_report.matrices.reserve(m_entries.size());
         for (const Entry& entry : m_entries)
@@ -103,6 +128,7 @@ private:
                 m_report.warnings.push_back(spectrum.name + ": is overridden, but it is not a linear operator and stays dense");
             return entry;
         }
+        entry.price = priceOf(spectrum, entry.elementBytes);
         entry.locked = by.locked;
         entry.overridden = by.rank.has_value();
         entry.standing = Standing::Fixed;
@@ -124,14 +150,21 @@ private:
         return entry;
     }
 
-    std::int64_t denseUnits(const Entry& entry) const
+    Price priceOf(const report::MatrixSpectrum& spectrum, std::uint64_t elementBytes) const
     {
-        return budgetUnitsDense(m_request.accounting, entry.spectrum->rows, entry.spectrum->cols);
+        const LatencyCurve* latency = nullptr;
+        if (m_request.unit == BudgetUnit::Latency)
+            if (const auto found = m_evidence.latency.find(spectrum.name); found != m_evidence.latency.end())
+                latency = &found->second;
+        return {m_request.accounting, m_request.unit, spectrum.rows, spectrum.cols, elementBytes, latency};
     }
-    std::int64_t unitsOf(const Entry& entry) const
+    static std::int64_t units(const Entry& entry) { return entry.rank == entry.p ? entry.price->dense() : entry.price->of(entry.rank); }
+    // In the accounting's own units, whatever the budget counts.
+    double keepOf(const Entry& entry) const
     {
-        return entry.rank == entry.p ? denseUnits(entry)
-                                     : budgetUnits(m_request.accounting, entry.spectrum->rows, entry.spectrum->cols, entry.rank);
+        const auto& s = *entry.spectrum;
+        return static_cast<double>(budgetUnits(m_request.accounting, s.rows, s.cols, entry.rank)) /
+               static_cast<double>(budgetUnitsDense(m_request.accounting, s.rows, s.cols));
     }
 
     void allocateFree(const RunContext& context)
@@ -141,42 +174,50 @@ private:
         for (Entry& entry : m_entries) {
             if (entry.standing == Standing::Untouched)
                 continue;
-            all += denseUnits(entry);
+            all += entry.price->dense();
             if (entry.standing == Standing::Free)
                 free.push_back(&entry);
             else
-                fixed += unitsOf(entry);
+                fixed += units(entry);
         }
         const std::int64_t budget = unitsForKeep(m_request.keep, all);
         std::vector<Ladder> ladders(free.size());
-        parallelFor(context, free.size(), [&](std::size_t i) {
-            const auto& s = *free[i]->spectrum;
-            ladders[i] = makeLadder(m_request.accounting, s.rows, s.cols, m_request.alignment, s.loss);
-        });
-        const Choice choice = choose(ladders, budget - fixed, context);
-        std::int64_t units = fixed;
+        std::vector<Price> prices;
+        std::vector<const report::MatrixSpectrum*> spectra;
+        for (const Entry* entry : free) {
+            prices.push_back(*entry->price);
+            spectra.push_back(entry->spectrum);
+        }
+        parallelFor(context, free.size(), [&](std::size_t i) { ladders[i] = makeLadder(prices[i], free[i]->p, m_request.alignment, spectra[i]->loss); });
+        const Choice choice = choose({ladders, prices, spectra, m_request, m_evidence, budget - fixed, m_report.warnings}, context);
+        std::int64_t spent = fixed;
         for (std::size_t i = 0; i < free.size(); ++i) {
             free[i]->rank = ladders[i].rungs[choice[i]].rank;
-            units += ladders[i].rungs[choice[i]].units;
+            spent += ladders[i].rungs[choice[i]].units;
             if (ladders[i].denseRung() == 0)
-                m_report.warnings.push_back(free[i]->spectrum->name + ": no rank that is a multiple of " +
-                                            std::to_string(m_request.alignment) + " is cheaper than dense, so it stays dense");
+                m_report.warnings.push_back(free[i]->spectrum->name + ": no rank that is a multiple of " + std::to_string(m_request.alignment) +
+                                            " is cheaper than dense, so it stays dense");
         }
-        m_report.achievedKeep = all > 0 ? static_cast<double>(units) / static_cast<double>(all) : 1;
-        if (units > budget)
-            m_report.warnings.push_back("a keep of " + percent(m_request.keep) +
-                                        " cannot be met: overrides, locks and the smallest aligned ranks need " +
-                                        percent(m_report.achievedKeep));
+        m_report.achievedKeep = all > 0 ? static_cast<double>(spent) / static_cast<double>(all) : 1;
+        if (spent > budget)
+            m_report.warnings.push_back("a keep of " + percent(m_request.keep) + inWords(m_request.unit) +
+                                        " cannot be met: overrides, locks and the smallest aligned ranks need " + percent(m_report.achievedKeep) +
+                                        ", the least that is possible");
     }
 
-    Choice choose(std::span<const Ladder> ladders, std::int64_t budget, const RunContext& context) const
+    Choice choose(const Problem& problem, const RunContext& context) const
     {
         switch (m_request.allocation) {
-        case Allocation::Uniform: return chooseUniform(ladders, budget, context);
-        case Allocation::Energy: return chooseEnergy(ladders, budget, context);
-        case Allocation::Greedy: return chooseGreedy(ladders, budget, context);
+        case Allocation::Uniform: return chooseUniform(problem.ladders, problem.budget, context);
+        case Allocation::Energy: return chooseEnergy(problem.ladders, problem.budget, context);
+        case Allocation::Greedy: return chooseGreedy(problem.ladders, problem.budget, context);
+        case Allocation::LogLoss: return chooseByLogLoss(problem, context);
+        case Allocation::EffectiveRank: return chooseByEffectiveRank(problem, context);
+        case Allocation::DepthWeighted: return chooseByDepth(problem, context);
+        case Allocation::Sensitivity: return chooseBySensitivity(problem, context);
+        case Allocation::LossAware: return chooseByLossChange(problem, context);
         }
-        return Choice(ladders.size(), 0);
+        return Choice(problem.ladders.size(), 0);
     }
 
     // The three accountings at one keep of one matrix; a keep of 1 is the matrix itself.
@@ -212,7 +253,7 @@ private:
             budget.cost = costDense(s.rows, s.cols, entry.elementBytes);
         } else {
             budget.cost = costOfRank(m_request.accounting, s.rows, s.cols, entry.rank, entry.elementBytes);
-            budget.keep = static_cast<double>(unitsOf(entry)) / static_cast<double>(denseUnits(entry));
+            budget.keep = keepOf(entry);
             budget.loss = std::max(s.loss[static_cast<std::size_t>(entry.rank)], 0.0);
             budget.relativeLoss = s.loss[0] > 0 ? budget.loss / s.loss[0] : 0;
         }
@@ -261,6 +302,7 @@ private:
     }
 
     const BudgetRequest& m_request;
+    const AllocationEvidence& m_evidence;
     report::Cost m_total;
     std::vector<Entry> m_entries;
     report::BudgetReport m_report;
@@ -268,29 +310,16 @@ private:
 
 } // namespace
 
-std::string_view allocationName(Allocation allocation) noexcept
-{
-    switch (allocation) {
-    case Allocation::Uniform: return "uniform";
-    case Allocation::Energy: return "energy";
-    case Allocation::Greedy: return "greedy";
-    }
-    return "greedy";
-}
-
-Allocation parseAllocation(std::string_view name)
-{
-    for (const auto allocation : {Allocation::Uniform, Allocation::Energy, Allocation::Greedy})
-        if (allocationName(allocation) == name)
-            return allocation;
-    throw Error(ErrorCode::InvalidParameter, "found '" + std::string(name) + "', expected uniform, energy or greedy",
-                "allocation");
-}
-
 report::BudgetReport allocate(const report::SpectrumReport& spectra, const report::Cost& total, const BudgetRequest& request,
                               const RunContext& context)
 {
-    return Allocator(spectra, total, request).run(context);
+    return allocate(spectra, total, request, AllocationEvidence(), context);
+}
+
+report::BudgetReport allocate(const report::SpectrumReport& spectra, const report::Cost& total, const BudgetRequest& request,
+                              const AllocationEvidence& evidence, const RunContext& context)
+{
+    return Allocator(spectra, total, request, evidence).run(context);
 }
 
 } // namespace tamis::plan

@@ -41,11 +41,12 @@ Choice dense(std::span<const Ladder> ladders)
     return choice;
 }
 
-Choice atKeep(std::span<const Ladder> ladders, double keep)
+Choice atKeeps(std::span<const Ladder> ladders, const std::vector<double>& keeps)
 {
     Choice choice(ladders.size());
     for (std::size_t i = 0; i < ladders.size(); ++i) {
         const auto& rungs = ladders[i].rungs;
+        const double keep = std::min(keeps[i], 1.0);
         const std::int64_t share = keep > 0 ? unitsForKeep(keep, ladders[i].denseUnits()) : 0;
         const auto above = std::ranges::upper_bound(rungs, share, {}, &Rung::units);
         choice[i] = above == rungs.begin() ? 0 : static_cast<std::size_t>(above - rungs.begin() - 1);
@@ -170,20 +171,29 @@ private:
 
 } // namespace
 
-Ladder makeLadder(Accounting accounting, std::int64_t m, std::int64_t n, std::int64_t alignment, std::span<const double> loss)
+Ladder makeLadder(const Price& price, std::int64_t denseRank, std::int64_t alignment, std::span<const double> loss)
 {
     Ladder ladder;
     ladder.energy = std::max(loss[0], 0.0);
-    const std::int64_t last =
-        std::min(largestUsefulRank(accounting, m, n), static_cast<std::int64_t>(loss.size()) - 1);
+    const std::int64_t last = std::min(price.largestRank(), static_cast<std::int64_t>(loss.size()) - 1);
     ladder.rungs.reserve(static_cast<std::size_t>(last / alignment + 1));
     for (std::int64_t rank = alignment; rank <= last; rank += alignment) {
         const double here = std::max(loss[static_cast<std::size_t>(rank)], 0.0);
-        if (ladder.rungs.empty() || here < ladder.rungs.back().loss)
-            ladder.rungs.push_back({rank, budgetUnits(accounting, m, n, rank), here});
+        if (!ladder.rungs.empty() && here >= ladder.rungs.back().loss)
+            continue;
+        const Rung rung{rank, price.of(rank), here};
+        if (!ladder.rungs.empty() && ladder.rungs.back().units == rung.units)
+            ladder.rungs.back() = rung;
+        else
+            ladder.rungs.push_back(rung);
     }
-    ladder.rungs.push_back({std::min(m, n), budgetUnitsDense(accounting, m, n), 0.0});
+    ladder.rungs.push_back({denseRank, price.dense(), 0.0});
     return ladder;
+}
+
+Ladder makeLadder(Accounting accounting, std::int64_t m, std::int64_t n, std::int64_t alignment, std::span<const double> loss)
+{
+    return makeLadder(Price(accounting, BudgetUnit::Parameters, m, n, 4), std::min(m, n), alignment, loss);
 }
 
 std::int64_t unitsOf(std::span<const Ladder> ladders, const Choice& choice)
@@ -202,7 +212,7 @@ double lossOf(std::span<const Ladder> ladders, const Choice& choice)
     return loss;
 }
 
-Choice chooseUniform(std::span<const Ladder> ladders, std::int64_t budget, const RunContext& context)
+Choice chooseByKeeps(std::span<const Ladder> ladders, std::int64_t budget, const KeepsAt& keepsAt, const RunContext& context)
 {
     const std::int64_t all = unitsOf(ladders, dense(ladders));
     if (all <= budget)
@@ -210,10 +220,15 @@ Choice chooseUniform(std::span<const Ladder> ladders, std::int64_t budget, const
     if (unitsOf(ladders, lowest(ladders)) >= budget)
         return lowest(ladders);
     const double keep = static_cast<double>(budget) / static_cast<double>(all);
-    if (Choice choice = atKeep(ladders, keep); unitsOf(ladders, choice) <= budget)
+    if (Choice choice = atKeeps(ladders, keepsAt(keep)); unitsOf(ladders, choice) <= budget)
         return choice;
-    const auto tooMuch = [&](double k) { return unitsOf(ladders, atKeep(ladders, k)) > budget; };
-    return atKeep(ladders, bisect(0, keep, context, tooMuch).lastFalse);
+    const auto tooMuch = [&](double k) { return unitsOf(ladders, atKeeps(ladders, keepsAt(k))) > budget; };
+    return atKeeps(ladders, keepsAt(bisect(0, keep, context, tooMuch).lastFalse));
+}
+
+Choice chooseUniform(std::span<const Ladder> ladders, std::int64_t budget, const RunContext& context)
+{
+    return chooseByKeeps(ladders, budget, [&](double keep) { return std::vector<double>(ladders.size(), keep); }, context);
 }
 
 Choice chooseEnergy(std::span<const Ladder> ladders, std::int64_t budget, const RunContext& context)

@@ -202,6 +202,42 @@ PlannedOperator operatorFrom(const Node& node, bool stored)
     return op;
 }
 
+AllocationSettings settingsFrom(const Node& node)
+{
+    AllocationSettings settings;
+    const auto read = [&](const char* name, double& value, double least, double most) {
+        const Node number = node.key(name);
+        if (!number.present())
+            return;
+        value = number.numberOrNan();
+        if (!(value >= least && value <= most))
+            number.refuse("a number from " + json(least).dump() + " to " + json(most).dump());
+    };
+    read("floor", settings.floor, 0, 1);
+    read("importanceWeight", settings.importanceWeight, 0, 1);
+    read("leastLog", settings.leastLog, 1e-3, 10);
+    read("mostRemoved", settings.mostRemoved, 0, 1);
+    read("depthGamma", settings.depthGamma, 0, 100);
+    read("depthAlpha", settings.depthAlpha, 0, 10);
+    if (const Node importance = node.key("importance"); importance.present())
+        settings.importance = importance.named([](const std::string& name) { return parseImportance(name); });
+    if (const Node harm = node.key("harm"); harm.present())
+        settings.harm = harm.named([](const std::string& name) { return parseHarm(name); });
+    return settings;
+}
+
+ordered_json settingsToJson(const AllocationSettings& settings)
+{
+    return {{"floor", settings.floor},
+            {"importanceWeight", settings.importanceWeight},
+            {"importance", importanceName(settings.importance)},
+            {"leastLog", settings.leastLog},
+            {"mostRemoved", settings.mostRemoved},
+            {"depthGamma", settings.depthGamma},
+            {"depthAlpha", settings.depthAlpha},
+            {"harm", harmName(settings.harm)}};
+}
+
 BudgetRequest budgetFrom(const Node& root)
 {
     BudgetRequest budget;
@@ -212,6 +248,10 @@ BudgetRequest budgetFrom(const Node& root)
     budget.allocation = root.key("allocation").named([](const std::string& name) { return parseAllocation(name); });
     budget.accounting = root.key("accounting").named([](const std::string& name) { return parseAccounting(name); });
     budget.alignment = root.key("alignment").integer(1, 4096);
+    if (const Node unit = root.key("unit"); unit.present())
+        budget.unit = unit.named([](const std::string& name) { return parseUnit(name); });
+    if (const Node settings = root.key("allocationSettings"); settings.present())
+        budget.settings = settingsFrom(settings);
     if (const Node overrides = root.key("overrides"); overrides.present())
         for (const auto& [name, node] : overrides.members()) {
             Override by;
@@ -273,6 +313,8 @@ std::string planToJson(const Plan& plan)
     root["allocation"] = allocationName(plan.budget.allocation);
     root["accounting"] = accountingName(plan.budget.accounting);
     root["alignment"] = plan.budget.alignment;
+    root["unit"] = unitName(plan.budget.unit);
+    root["allocationSettings"] = settingsToJson(plan.budget.settings);
     root["seed"] = plan.seed;
     root["overrides"] = ordered_json::object();
     for (const auto& [name, by] : plan.budget.overrides) {

@@ -38,8 +38,8 @@ struct MatrixBudget {
 };
 
 struct BudgetReport {
-    double keep = 1; ///< asked for, of the compressible matrices
-    double achievedKeep = 1;
+    double keep = 1; ///< asked for, of the compressible matrices' cost in `unit`
+    double achievedKeep = 1; ///< in `unit`, too
     std::string allocation, accounting;
     std::int64_t alignment = 1;
     std::vector<MatrixBudget> matrices; ///< one a spectrum, same order
@@ -49,6 +49,7 @@ struct BudgetReport {
     double predictedRelativeLoss = 0;   ///< mean over compressible matrices of loss / loss[0]
     std::uint64_t latencyTokens = 0;
     std::vector<std::string> warnings;
+    std::string unit = "parameters"; ///< of the budget: "parameters", "bytes", "macs", "latency"
 };
 
 /// A configuration worth comparing.

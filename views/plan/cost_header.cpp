@@ -170,6 +170,11 @@ QWidget* CostHeader::buildSettings()
     m_allocation->addItem(tr("uniform"), QStringLiteral("uniform"));
     m_allocation->addItem(tr("energy"), QStringLiteral("energy"));
     m_allocation->addItem(tr("greedy"), QStringLiteral("greedy"));
+    m_allocation->addItem(tr("log loss"), QStringLiteral("log-loss"));
+    m_allocation->addItem(tr("effective rank"), QStringLiteral("effective-rank"));
+    m_allocation->addItem(tr("depth-weighted"), QStringLiteral("depth-weighted"));
+    m_allocation->addItem(tr("sensitivity"), QStringLiteral("sensitivity"));
+    m_allocation->addItem(tr("loss-aware"), QStringLiteral("loss-aware"));
     m_accounting = combo(QStringLiteral("accountingCombo"), tr("A&ccounting"), tr("How factors are stored, and so what a rank costs"));
     m_accounting->addItem(tr("factors"), QStringLiteral("factors"));
     m_accounting->addItem(tr("block identity"), QStringLiteral("block-identity"));

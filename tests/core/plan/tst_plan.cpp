@@ -33,6 +33,8 @@ Plan sample()
     plan.parameters.set("form", std::string("cholesky"));
     plan.parameters.set("exact", true);
     plan.budget = {1.0 / 3, Allocation::Energy, Accounting::BlockIdentity, 8, {}};
+    plan.budget.unit = BudgetUnit::Latency;
+    plan.budget.settings = {0.25, 0.75, Importance::BlockInfluence, 1.5, 0.8, 7, 3, HarmMeasure::Likelihood};
     plan.budget.overrides["blocks.0.qkv"] = {40, true};
     plan.budget.overrides["blocks.1.qkv"] = {std::nullopt, true};
     plan.seed = -3;
@@ -91,7 +93,7 @@ private slots:
         const auto root = parsed(sample());
         QCOMPARE(root["schema"].toString(), QString("tamis.plan/1"));
         for (const char* key : {"schema", "model", "calibration", "method", "parameters", "keep", "allocation", "accounting",
-                                "alignment", "seed", "overrides", "operators", "cost", "baseline", "predictedLoss",
+                                "alignment", "unit", "allocationSettings", "seed", "overrides", "operators", "cost", "baseline", "predictedLoss",
                                 "predictedRelativeLoss"})
             QVERIFY2(root.contains(key), key);
         QCOMPARE(root["model"].toObject()["hash"].toString(), QString(64, 'a'));
@@ -111,6 +113,8 @@ private slots:
         root["colour"] = "blue";
         root.remove("seed");
         root.remove("overrides");
+        root.remove("unit");
+        root.remove("allocationSettings");
         root["calibration"] = QJsonValue::Null;
         auto operators = root["operators"].toArray();
         auto op = operators[0].toObject();
@@ -125,6 +129,7 @@ private slots:
         const Plan plan = planFromJson(QJsonDocument(root).toJson().toStdString(), "text");
         QVERIFY(plan.seed == 0 && plan.budget.overrides.empty() && plan.calibrationSha256.empty());
         QVERIFY(!plan.operators[0].locked && plan.operators[0].overridden);
+        QVERIFY(plan.budget.unit == BudgetUnit::Parameters && plan.budget.settings == AllocationSettings());
     }
 
     // tests/corpus/plan: a file, the error's code, and what its sentence contains.

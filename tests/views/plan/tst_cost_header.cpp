@@ -125,7 +125,7 @@ private slots:
         QSignalSpy allocation(m_header.get(), &CostHeader::allocationEdited), accounting(m_header.get(), &CostHeader::accountingEdited),
             alignment(m_header.get(), &CostHeader::alignmentEdited);
         QTest::keyClick(find<QComboBox>("allocationCombo"), Qt::Key_End);
-        QCOMPARE(allocation.last()[0].toString(), QStringLiteral("greedy"));
+        QCOMPARE(allocation.last()[0].toString(), QStringLiteral("loss-aware"));
         QTest::keyClick(find<QComboBox>("accountingCombo"), Qt::Key_Down);
         QCOMPARE(accounting.last()[0].toString(), QStringLiteral("block-identity"));
         QTest::keyClick(find<QComboBox>("alignmentCombo"), Qt::Key_End);
