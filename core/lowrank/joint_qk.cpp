@@ -115,6 +115,8 @@ struct JointQk::Content {
         made.headObjective = std::move(from.headObjective);
         made.history = std::move(from.history);
         made.iterations = from.iterations;
+        made.queryLatent = std::move(from.query.b);
+        made.keyLatent = std::move(from.key.b);
         made.joint = joint;
         return made;
     }

@@ -31,6 +31,7 @@ public:
         std::vector<double> headObjective;       ///< [heads], each relative to its own
         std::vector<double> history;             ///< objective after each half step, never rising
         int iterations = 0;
+        tensor::Matrix<double> queryLatent, keyLatent; ///< B_q [heads headDim, queryRank], B_k, in coordinates where the inputs are white
         bool joint = true;                       ///< false: separate whitened factors
     };
     /// Ranks 1 .. maxRank (Error{InvalidParameter}). Where a norm stands before the scores, separate whitened factors. `value`: what
