@@ -2,6 +2,7 @@
 #include "core/lowrank/method.h"
 
 #include "core/lowrank/joint_qk_method.h"
+#include "core/lowrank/local.h"
 #include "core/lowrank/saes.h"
 
 #include <algorithm>
@@ -12,6 +13,7 @@ const std::vector<Method>& methods()
 {
     static const std::vector<Method> all{
         // Menu order: local, sequential, joint, trained.
+        localMethod(),
         saesMethod(),
         jointQkMethod(),
     };
