@@ -16,6 +16,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 constexpr const char* kSchema = "tamis.session/1";
 constexpr io::JsonLimits kLimits{8u << 20, 16, 200'000};
+constexpr std::size_t kMostKeeps = 100;
+constexpr std::int64_t kMostSamples = 1'000'000;
 constexpr const char* kCurveNames[] = {"singular-values", "cumulative-energy", "loss", "relative-loss"};
 
 /// Whole numbers from 2^63 to 2^64 - 1 would wrap.
@@ -124,9 +126,8 @@ void requireKeep(const Reader& reader, double keep)
     reader.requireValue(keep > 0 && keep <= 1, "keep", toText(keep), "more than 0, at most 1");
 }
 
-Settings settingsFrom(const Reader& reader)
+Settings settingsFrom(const Reader& reader, Settings settings = {})
 {
-    Settings settings;
     reader.read("method", settings.method);
     if (const auto* parameters = reader.child("parameters")) {
         reader.require(parameters->is_object(), reader.at("parameters"), *parameters, "an object");
@@ -172,6 +173,70 @@ Settings settingsFrom(const Reader& reader)
     return settings;
 }
 
+std::string writtenPath(const std::string& path, const std::filesystem::path& base)
+{
+    if (path.empty())
+        return path;
+    const auto relative = std::filesystem::absolute(path).lexically_normal().lexically_relative(std::filesystem::absolute(base).lexically_normal());
+    return relative.empty() || *relative.begin() == ".." ? std::filesystem::absolute(path).lexically_normal().string() : relative.string();
+}
+
+std::string readPath(const Reader& reader, const char* key, const std::filesystem::path& base)
+{
+    std::string path;
+    reader.read(key, path);
+    reader.requireValue(path.find('\0') == std::string::npos, key, "a path with a NUL character", "a path");
+    if (path.empty() || std::filesystem::path(path).is_absolute())
+        return path;
+    const auto whole = (base / path).lexically_normal();
+    return (whole.has_filename() ? whole : whole.parent_path()).string(); // "." is the folder itself, without a slash at its end
+}
+
+Json toJson(const LowRankChoice& choice, const std::filesystem::path& base)
+{
+    Json compare = {{"methods", choice.compared ? Json(*choice.compared) : Json(nullptr)},
+                    {"keeps", choice.keeps},
+                    {"allocation", plan::allocationName(choice.comparedAllocation)},
+                    {"accounting", plan::accountingName(choice.comparedAccounting)},
+                    {"samples", choice.samples},
+                    {"latency", choice.latency},
+                    {"heldOut", writtenPath(choice.heldOut, base)},
+                    {"training", writtenPath(choice.training, base)}};
+    return {{"run", toJson(choice.run)}, {"compare", std::move(compare)}};
+}
+
+LowRankChoice lowRankFrom(const Reader& reader, const std::filesystem::path& base)
+{
+    LowRankChoice choice;
+    if (const auto* run = reader.child("run"))
+        choice.run = settingsFrom(Reader(*run, reader.at("run"), reader.subject()), choice.run);
+    const auto* value = reader.child("compare");
+    if (!value)
+        return choice;
+    const Reader compare(*value, reader.at("compare"), reader.subject());
+    if (compare.child("methods"))
+        compare.read("methods", choice.compared.emplace());
+    if (const auto* keeps = compare.child("keeps")) {
+        compare.require(keeps->is_array() && keeps->size() <= kMostKeeps && std::all_of(keeps->begin(), keeps->end(), [](const auto& v) { return v.is_number(); }),
+                        compare.at("keeps"), *keeps, "a list of at most 100 numbers");
+        choice.keeps = keeps->get<std::vector<double>>();
+        for (const double keep : choice.keeps)
+            compare.requireValue(keep > 0 && keep <= 1, "keeps", toText(keep), "more than 0, at most 1");
+    }
+    std::string name(plan::allocationName(choice.comparedAllocation));
+    compare.read("allocation", name);
+    choice.comparedAllocation = compare.guarded([&] { return plan::parseAllocation(name.substr(0, 60)); });
+    name = plan::accountingName(choice.comparedAccounting);
+    compare.read("accounting", name);
+    choice.comparedAccounting = compare.guarded([&] { return plan::parseAccounting(name.substr(0, 60)); });
+    compare.read("samples", choice.samples);
+    compare.requireValue(choice.samples >= 0 && choice.samples <= kMostSamples, "samples", std::to_string(choice.samples), "0 to 1000000");
+    compare.read("latency", choice.latency);
+    choice.heldOut = readPath(compare, "heldOut", base);
+    choice.training = readPath(compare, "training", base);
+    return choice;
+}
+
 Json toJson(const KeptPoint& point)
 {
     Json cost = {{"parameters", point.cost.parameters}, {"bytes", point.cost.bytes}, {"macs", point.cost.macs}};
@@ -203,25 +268,6 @@ KeptPoint pointFrom(const Reader& reader)
     }
     return point;
 }
-
-std::string writtenPath(const std::string& path, const std::filesystem::path& base)
-{
-    if (path.empty())
-        return path;
-    const auto relative = std::filesystem::absolute(path).lexically_normal().lexically_relative(std::filesystem::absolute(base).lexically_normal());
-    return relative.empty() || *relative.begin() == ".." ? std::filesystem::absolute(path).lexically_normal().string() : relative.string();
-}
-
-std::string readPath(const Reader& reader, const char* key, const std::filesystem::path& base)
-{
-    std::string path;
-    reader.read(key, path);
-    reader.requireValue(path.find('\0') == std::string::npos, key, "a path with a NUL character", "a path");
-    if (path.empty() || std::filesystem::path(path).is_absolute())
-        return path;
-    const auto whole = (base / path).lexically_normal();
-    return (whole.has_filename() ? whole : whole.parent_path()).string(); // "." is the folder itself, without a slash at its end
-}
 } // namespace
 
 std::string sessionToJson(const SessionState& state, const std::filesystem::path& base)
@@ -235,8 +281,9 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
         {"model", writtenPath(state.modelPath, base)},
         {"calibration", writtenPath(state.calibrationPath, base)},
         {"settings", toJson(state.settings)},
+        {"lowRank", toJson(state.lowRank, base)},
         {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay},
-                       {"photos", writtenPath(state.selection.photos, base)}}},
+                       {"photos", writtenPath(state.selection.photos, base)}, {"lowRankPage", state.selection.lowRankPage}}},
         {"chart",
          {{"curve", kCurveNames[static_cast<int>(series.curve)]}, {"heldOut", series.heldOut}, {"samples", series.sample},
           {"baseline", series.baseline}, {"normalised", series.normalised}, {"logX", state.chart.logX}, {"logY", state.chart.logY}}},
@@ -258,11 +305,14 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
     state.calibrationPath = readPath(reader, "calibration", base);
     if (const auto* settings = reader.child("settings"))
         state.settings = settingsFrom(Reader(*settings, "settings", subject));
+    if (const auto* value = reader.child("lowRank"))
+        state.lowRank = lowRankFrom(Reader(*value, "lowRank", subject), base);
     if (const auto* value = reader.child("selection")) {
         const Reader selection(*value, "selection", subject);
         selection.read("current", state.selection.current);
         selection.read("overlay", state.selection.overlay);
         state.selection.photos = readPath(selection, "photos", base);
+        selection.read("lowRankPage", state.selection.lowRankPage);
     }
     if (const auto* value = reader.child("chart")) {
         const Reader chart(*value, "chart", subject);

@@ -6,6 +6,7 @@
 #include "core/report/budget_report.h"
 #include "core/report/spectrum_series.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,20 @@ struct Settings {
 
 /// One line for captions and tables: "spectrum.whitened, ridge 0.01, keep 60 %, greedy, factors, ranks of 8".
 std::string settingsLine(const Settings& settings);
+
+/// What the low-rank lab is asked for.
+struct LowRankChoice {
+    Settings run{.method = {}, .parameters = {}, .budget = {.allocation = plan::Allocation::Uniform}}; ///< empty method: the lab's first
+    std::optional<std::vector<std::string>> compared; ///< configurations (lowrank_configurations.h); nothing: the lab's own choice
+    std::vector<double> keeps{0.8, 0.6, 0.4};         ///< to compare at
+    plan::Allocation comparedAllocation = plan::Allocation::Uniform;
+    plan::Accounting comparedAccounting = plan::Accounting::Factors;
+    std::int64_t samples = 0; ///< held-out samples at most; 0: all
+    bool latency = true;      ///< measured
+    std::string heldOut;      ///< photos or text to judge on; empty: the photos that are open, or heldout.npy beside the model
+    std::string training;     ///< photos or text to calibrate and train on; empty: none
+    bool operator==(const LowRankChoice&) const = default;
+};
 
 /// A configuration worth keeping, with the way back to it.
 struct KeptPoint {
@@ -42,6 +57,7 @@ struct Selection {
     std::string current;              ///< matrix in focus
     std::vector<std::string> overlay; ///< matrices drawn together
     std::string photos;               ///< folder of photos that is open, "" for none
+    std::string lowRankPage;          ///< of the low-rank lab; "" for the first
     bool operator==(const Selection&) const = default;
 };
 
@@ -54,6 +70,7 @@ struct ChartChoice {
 struct SessionState {
     std::string modelPath, calibrationPath;
     Settings settings;
+    LowRankChoice lowRank;
     Selection selection;
     ChartChoice chart;
     std::vector<KeptPoint> points;

@@ -9,11 +9,17 @@
 
 #include <QObject>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace tamis::views {
+class ComparePage;
+class CompareSettings;
 class LowRankPanel;
+struct CompareChoice;
+struct LabMethod;
 } // namespace tamis::views
 
 namespace tamis::app {
@@ -32,7 +38,8 @@ struct LowRankNeighbours {
     const FileQuestions& ask;
 };
 
-/// Between the session, the lab's methods and its tab.
+/// Between the session, the lab's methods and its tab: an edit becomes a change of the session, comparisons and trained methods
+/// are jobs whose partial results are shown as they come.
 class LowRankController : public QObject
 {
     Q_OBJECT
@@ -40,17 +47,52 @@ public:
     LowRankController(const LowRankNeighbours& neighbours, const LowRankViews& views, QObject* parent = nullptr);
 
     void setWorkspace(std::shared_ptr<const Workspace> workspace); ///< null: nothing is open; after the model controller's
+    void compare(); ///< asks for held-out samples where none are chosen
+    void compareCurves(); ///< the same at keep 0.9 to 0.3
     void stop(); ///< the jobs started here
+    /// Why nothing can be compared now; empty: it can.
+    QString compareDisabledReason() const;
+    const std::shared_ptr<const report::MethodComparison>& comparison() const noexcept { return m_comparison; }
 
 signals:
+    void compared(); ///< whole or stopped: the rows that there are stay
     void done(const QString& sentence);
     void failed(const QString& sentence);
 
 private:
+    struct Compared {
+        LowRankChoice choice;
+        std::string heldOut, training;
+    };
+    void buildPages();
+    void connectCompare();
+    void showState(const SessionState& state);
+    void showMethods();
+    void showCompare(const SessionState& state);
+    void chooseSamples(bool heldOut);
+    std::vector<Configuration> knownConfigurations() const; ///< the offered ones, then what else the session compares
+    std::vector<Configuration> comparedConfigurations() const; ///< of the session or the lab's own choice; those that can run
+    std::vector<std::string> comparedIds() const;
+    QString unavailable(const lowrank::Method& method) const;
+    std::filesystem::path heldOut() const;  ///< empty: none
+    std::filesystem::path training() const; ///< empty: none
+    std::filesystem::path besideModel(const char* name) const;
+    bool isVision() const;
+    void startComparison(const std::vector<double>& keeps);
+    void showComparison(const std::shared_ptr<const report::MethodComparison>& comparison);
+    Compared comparedNow() const;
+    using Ended = std::function<void(const Job&)>;
+    void start(const QString& title, const QString& running, JobQueue::Work work, Ended ended);
+
     LowRankNeighbours m_with;
     LowRankViews m_views;
+    views::ComparePage* m_compare = nullptr;
+    views::CompareSettings* m_compareSettings = nullptr;
     std::shared_ptr<const Workspace> m_workspace;
+    std::shared_ptr<const report::MethodComparison> m_comparison;
+    std::optional<Compared> m_compared; ///< what m_comparison, or the one that runs, is of
     std::vector<int> m_jobIds; ///< not over
+    int m_comparing = 0;       ///< id of the comparison that runs; 0: none
 };
 
 } // namespace tamis::app

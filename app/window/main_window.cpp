@@ -35,6 +35,7 @@
 #include <QScreen>
 #include <QScrollArea>
 #include <QSettings>
+#include <QStackedWidget>
 #include <QStatusBar>
 #include <QTabWidget>
 #include <QToolButton>
@@ -140,13 +141,22 @@ void MainWindow::buildDocks()
     layout->addSpacing(views::Theme::kSpacing);
     layout->addWidget(m_views.parameters);
     layout->addStretch();
-    auto* scroll = new QScrollArea(this);
-    scroll->setWidgetResizable(true);
-    scroll->setFrameShape(QFrame::NoFrame);
-    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    scroll->setMinimumWidth(270);
-    scroll->setWidget(side);
-    m_parametersDock = dock(tr("Parameters"), QStringLiteral("parametersDock"), scroll, Qt::RightDockWidgetArea);
+    m_settings = new QStackedWidget(this);
+    m_settings->setMinimumWidth(270);
+    for (QWidget* page : {side, m_lowRankViews.panel->settings()}) {
+        auto* scroll = new QScrollArea(m_settings);
+        scroll->setWidgetResizable(true);
+        scroll->setFrameShape(QFrame::NoFrame);
+        scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+        scroll->setWidget(page);
+        m_settings->addWidget(scroll);
+    }
+    m_parametersDock = dock(tr("Parameters"), QStringLiteral("parametersDock"), m_settings, Qt::RightDockWidgetArea);
+    connect(m_labs, &QTabWidget::currentChanged, this, [this] { // the low-rank lab has a budget of its own
+        const bool lowRank = m_labs->currentWidget() == m_lowRankViews.panel;
+        m_settings->setCurrentIndex(lowRank ? 1 : 0);
+        m_views.header->setVisible(!lowRank);
+    });
 
     m_views.points = new views::OperatingPoints(this);
     m_jobsView = new views::JobsView(this);

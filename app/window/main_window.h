@@ -19,6 +19,7 @@
 #include <memory>
 
 class QProgressBar;
+class QStackedWidget;
 class QTabWidget;
 class QToolButton;
 
@@ -98,6 +99,7 @@ private:
     QDockWidget* m_pointsDock = nullptr;
     bool m_arranged = false;
     QTabWidget* m_labs = nullptr;
+    QStackedWidget* m_settings = nullptr; ///< of the spectrum lab, of the low-rank lab
     QMenu* m_recentMenu = nullptr;
     QProgressBar* m_progress = nullptr;
     QToolButton* m_stop = nullptr;

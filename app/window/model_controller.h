@@ -64,6 +64,8 @@ public:
     QString disabledReason() const;
     const std::shared_ptr<const report::ModelCostReport>& report() const noexcept { return m_report; }
     const std::shared_ptr<const report::EvaluationReport>& evaluation() const noexcept { return m_evaluation; }
+    /// What is open, to run; null: nothing. Shared with the low-rank lab, so that weights are loaded once.
+    const std::shared_ptr<RunnableModel>& runnable() const noexcept { return m_model; }
     bool isBusy() const; ///< a lane computes
 
 signals:

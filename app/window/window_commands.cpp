@@ -150,6 +150,21 @@ void addLowRankCommands(MainWindow& w)
     auto* panel = w.lowRankViews().panel;
     add.add({"lowrank.show", lab, tr("Show the low-rank lab"), tr("Methods compared, one method run, preconditioners, sensitivities"), {key("Ctrl+4")},
              [&w, panel] { w.showLab(panel); }});
+    auto& controller = w.lowRank();
+    const auto comparable = [&controller] { return controller.compareDisabledReason(); };
+    add.add({"lowrank.compare", lab, tr("Compare methods"), tr("The checked low-rank methods on the same calibration, held-out samples and budget"), {key("Ctrl+Shift+M")},
+             [&w, panel] {
+                 w.showLab(panel);
+                 w.lowRank().compare();
+             },
+             comparable});
+    add.add({"lowrank.curves", lab, tr("Quality curves"), tr("The checked low-rank methods at keep 0.9 to 0.3"), {},
+             [&w, panel] {
+                 w.showLab(panel);
+                 w.lowRank().compareCurves();
+             },
+             comparable});
+    add.add({"lowrank.stop", lab, tr("Stop the low-rank lab"), tr("What is finished stays"), {}, [&controller] { controller.stop(); }});
 }
 
 void addPictureCommands(MainWindow& w)

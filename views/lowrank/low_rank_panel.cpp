@@ -9,13 +9,18 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPushButton>
+#include <QStackedWidget>
 #include <QTabWidget>
+#include <QVariant>
 #include <QVBoxLayout>
 
 namespace tamis::views {
+namespace {
+constexpr const char* kSettings = "settings"; ///< property of a page
+} // namespace
 
 LowRankPanel::LowRankPanel(QWidget* parent)
-    : QWidget(parent), m_pages(new QTabWidget(this)), m_notices(new NoticeBar(this)),
+    : QWidget(parent), m_pages(new QTabWidget(this)), m_settings(new QStackedWidget(this)), m_notices(new NoticeBar(this)),
       m_empty(new PlaceholderPanel(QStringLiteral("model"), tr("No model is open"),
                                    tr("Open a directory with config.json and weights to compress it by low-rank methods and compare them."), this))
 {
@@ -44,7 +49,14 @@ LowRankPanel::LowRankPanel(QWidget* parent)
     m_pages->setDocumentMode(true);
     column->addWidget(m_pages, 1);
     column->addWidget(m_empty, 1);
+    m_settings->setObjectName(QStringLiteral("lowRankSettings"));
+    m_settings->hide(); // until a dock takes it
+    m_noSettings = mutedLabel(m_settings, QStringLiteral("noLowRankSettings"));
+    m_noSettings->setText(tr("This page has no settings."));
+    m_noSettings->setAlignment(Qt::AlignTop | Qt::AlignLeft);
+    m_settings->addWidget(m_noSettings);
     connect(m_pages, &QTabWidget::currentChanged, this, [this] {
+        showSettings();
         if (!m_quiet)
             emit pageShown(page());
     });
@@ -52,12 +64,25 @@ LowRankPanel::LowRankPanel(QWidget* parent)
     setRunning({});
 }
 
-void LowRankPanel::addPage(QWidget* page, const QString& title, const QString& name)
+void LowRankPanel::addPage(QWidget* page, const QString& title, const QString& name, QWidget* settings)
 {
     page->setObjectName(name);
+    if (settings) {
+        m_settings->addWidget(settings);
+        page->setProperty(kSettings, QVariant::fromValue<QWidget*>(settings));
+    }
     m_quiet = true;
     m_pages->addTab(page, title);
     m_quiet = false;
+    showSettings();
+}
+
+QWidget* LowRankPanel::settings() const { return m_settings; }
+
+void LowRankPanel::showSettings()
+{
+    auto* wanted = m_pages->currentWidget() ? m_pages->currentWidget()->property(kSettings).value<QWidget*>() : nullptr;
+    m_settings->setCurrentWidget(wanted ? wanted : m_noSettings);
 }
 
 QWidget* LowRankPanel::page(const QString& name) const

@@ -4,6 +4,7 @@
 
 class QLabel;
 class QPushButton;
+class QStackedWidget;
 class QTabWidget;
 
 namespace tamis::views {
@@ -19,7 +20,10 @@ public:
     explicit LowRankPanel(QWidget* parent = nullptr);
 
     /// Takes `page`, which gets a tab of its own after those that are there. `name` is its objectName and the session's name of it.
-    void addPage(QWidget* page, const QString& title, const QString& name);
+    /// `settings`, if any, is taken too and stands in settings() while the page is shown.
+    void addPage(QWidget* page, const QString& title, const QString& name, QWidget* settings = nullptr);
+    /// The shown page's settings: for the dock beside the panel, which may take it as its own.
+    QWidget* settings() const;
     void showPage(const QString& name); ///< none of that name: nothing happens; no pageShown
     QString page() const;               ///< name of the page that is shown; empty without pages
     QWidget* page(const QString& name) const;
@@ -35,7 +39,11 @@ signals:
     void stopRequested();
 
 private:
+    void showSettings();
+
     QTabWidget* m_pages;
+    QStackedWidget* m_settings;
+    QLabel* m_noSettings;
     NoticeBar* m_notices;
     PlaceholderPanel* m_empty;
     QLabel *m_summary, *m_running;

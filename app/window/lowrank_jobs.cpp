@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The jobs of LowRankController: comparisons, trained methods, storing.
+#include "app/window/lowrank_controller.h"
+#include "views/lowrank/compare_page.h"
+#include "views/lowrank/compare_settings.h"
+#include "views/lowrank/low_rank_panel.h"
+
+#include <QApplication>
+#include <QPointer>
+
+#include <algorithm>
+
+namespace tamis::app {
+namespace {
+const std::vector<double> kCurveKeeps{0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3};
+} // namespace
+
+void LowRankController::start(const QString& title, const QString& running, JobQueue::Work work, Ended ended)
+{
+    const auto id = std::make_shared<int>(0);
+    *id = m_with.jobs.add(title, std::move(work), [this, id, ended = std::move(ended)](const Job& job) {
+        m_jobIds.erase(std::remove(m_jobIds.begin(), m_jobIds.end(), *id), m_jobIds.end());
+        if (m_jobIds.empty())
+            m_views.panel->setRunning({});
+        ended(job);
+        if (job.state == JobState::Finished)
+            emit done(job.message);
+        else if (job.state == JobState::Failed)
+            emit failed(job.message);
+    });
+    m_jobIds.push_back(*id);
+    m_views.panel->setRunning(running);
+}
+
+void LowRankController::stop()
+{
+    for (const int id : std::vector<int>(m_jobIds))
+        m_with.jobs.cancel(id);
+}
+
+QString LowRankController::compareDisabledReason() const
+{
+    if (!m_workspace)
+        return tr("nothing is open");
+    if (!m_with.model.report())
+        return tr("this checkpoint cannot be run");
+    if (m_comparing != 0)
+        return tr("a comparison runs");
+    return {};
+}
+
+LowRankController::Compared LowRankController::comparedNow() const
+{
+    return {m_with.document.state().lowRank, heldOut().string(), training().string()};
+}
+
+void LowRankController::compare() { startComparison(m_with.document.state().lowRank.keeps); }
+void LowRankController::compareCurves() { startComparison(kCurveKeeps); }
+
+void LowRankController::startComparison(const std::vector<double>& keeps)
+{
+    QString reason = compareDisabledReason();
+    if (reason.isEmpty() && comparedConfigurations().empty())
+        reason = tr("no method is checked that can run");
+    if (!reason.isEmpty()) {
+        emit failed(tr("Nothing can be compared: %1.").arg(reason));
+        return;
+    }
+    if (heldOut().empty())
+        chooseSamples(true);
+    if (heldOut().empty())
+        return; // not chosen
+    const auto& lab = m_with.document.state().lowRank;
+    CompareRequest request;
+    request.inputs = {m_with.model.runnable(), training(), {}};
+    request.heldOut = heldOut();
+    request.samples = static_cast<std::size_t>(lab.samples);
+    request.entries = entriesOf(comparedConfigurations(), keeps, lab.comparedAllocation, lab.comparedAccounting);
+    request.latency = lab.latency;
+    m_comparison.reset();
+    m_compared = comparedNow();
+    m_compare->setComparison(nullptr);
+    m_compare->setRunning(true);
+    m_views.panel->showPage(QStringLiteral("compare"));
+    start(
+        tr("Compare %n configurations", nullptr, static_cast<int>(request.entries.size()) + 1), tr("Comparing"),
+        [request, guard = QPointer<LowRankController>(this)](const RunContext& context) {
+            const auto result = app::compare(request, context, [&](const report::MethodComparison& soFar) {
+                auto copy = std::make_shared<const report::MethodComparison>(soFar);
+                QMetaObject::invokeMethod(qApp, [guard, copy] {
+                    if (guard)
+                        guard->showComparison(copy);
+                }, Qt::QueuedConnection);
+            });
+            return tr("%n configurations compared", nullptr, static_cast<int>(result.rows.size()));
+        },
+        [this](const Job&) {
+            m_comparing = 0;
+            m_compare->setRunning(false);
+            showState(m_with.document.state());
+            // What was handed over last may still be on its way to this thread.
+            QMetaObject::invokeMethod(this, [this] { emit compared(); }, Qt::QueuedConnection);
+        });
+    m_comparing = m_jobIds.back();
+    showState(m_with.document.state());
+}
+
+void LowRankController::showComparison(const std::shared_ptr<const report::MethodComparison>& comparison)
+{
+    if (!m_workspace || comparison->model != m_workspace->checkpoint->path().string())
+        return; // another model was opened meanwhile
+    m_comparison = comparison;
+    m_compare->setComparison(comparison);
+}
+
+} // namespace tamis::app
