@@ -11,6 +11,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <thread>
@@ -48,17 +49,32 @@ bench::SpectrumBenchInputs spectrumInputs(const RunContext& context)
     }
 }
 
-/// A bench by its name. Without a name all run, in this order.
+/// What one bench lets one choose.
+struct Settings {
+    std::string name;
+    std::int64_t layers = 4, width = 4096, hidden = 11008;
+    std::string directory;
+};
+
+/// A bench by its name. Without a name all run, in this order, but those that take minutes and gigabytes.
 struct NamedBench {
     std::string_view name;
-    std::vector<bench::BenchResult> (*run)(const RunContext& context);
+    std::vector<bench::BenchResult> (*run)(const RunContext& context, const Settings& settings);
+    bool onlyByName = false;
 };
+
+std::vector<bench::BenchResult> shards(const RunContext& context, const Settings& settings)
+{
+    return bench::benchShards(context, {.layers = static_cast<int>(settings.layers), .width = settings.width, .hidden = settings.hidden, .directory = settings.directory});
+}
+
 const std::vector<NamedBench>& benches()
 {
     static const std::vector<NamedBench> all{
-        {"spectrum", [](const RunContext& context) { return bench::benchSpectrum(context, spectrumInputs(context)); }},
-        {"forward", bench::benchForward},
-        {"train", [](const RunContext& context) { return bench::benchTrain(context, app::bundledModel()); }}};
+        {"spectrum", [](const RunContext& context, const Settings&) { return bench::benchSpectrum(context, spectrumInputs(context)); }},
+        {"forward", [](const RunContext& context, const Settings&) { return bench::benchForward(context); }},
+        {"train", [](const RunContext& context, const Settings&) { return bench::benchTrain(context, app::bundledModel()); }},
+        {"lowrank-7b", shards, true}};
     return all;
 }
 
@@ -70,23 +86,24 @@ std::string benchNames(std::string_view lastSeparator)
     return names;
 }
 
-std::vector<bench::BenchResult> measure(const RunContext& context, const std::string& name)
+std::vector<bench::BenchResult> measure(const RunContext& context, const Settings& settings)
 {
     std::vector<bench::BenchResult> results;
     for (const auto& bench : benches())
-        if (name.empty() || name == bench.name) {
-            const auto own = bench.run(context.part(1, bench.name));
+        if (settings.name.empty() ? !bench.onlyByName : settings.name == bench.name) {
+            const auto own = bench.run(context.part(1, bench.name), settings);
             results.insert(results.end(), own.begin(), own.end());
         }
     if (results.empty())
-        throw UsageError("bench: found '" + name + "', expected " + benchNames(" or "));
+        throw UsageError("bench: found '" + settings.name + "', expected " + benchNames(" or "));
     return results;
 }
 
-void run(Console& console, const std::string& name)
+void run(Console& console, const Settings& settings)
 {
-    console.context().setParts(name.empty() ? static_cast<double>(benches().size()) : 1.0);
-    const auto results = measure(console.context(), name);
+    const auto all = std::ranges::count(benches(), false, &NamedBench::onlyByName);
+    console.context().setParts(settings.name.empty() ? static_cast<double>(all) : 1.0);
+    const auto results = measure(console.context(), settings);
     ordered_json document{{"schema", "tamis.bench/1"}, {"machine", machineJson()}, {"results", ordered_json::array()}};
     Table table({"measurement", "ours", "peer", "ratio", "unit", "of bound"});
     std::string notes;
@@ -114,13 +131,20 @@ void run(Console& console, const std::string& name)
 
 Verb verbBench()
 {
-    const auto name = std::make_shared<std::string>();
+    const auto settings = std::make_shared<Settings>();
     return {"bench", "Measure this machine: ours against its peers, in one run",
             "  tamis-cli bench\n"
             "  tamis-cli bench train\n"
-            "  tamis-cli bench spectrum --json bench.json",
-            [name](OptionSet& set) { set.positional("NAME", *name, "Which bench (" + benchNames(", ") + "); all without it", false); },
-            [name](Console& console) { run(console, *name); }};
+            "  tamis-cli bench spectrum --json bench.json\n"
+            "  tamis-cli bench lowrank-7b --layers 1 --width 1024 --hidden 2816",
+            [settings](OptionSet& set) {
+                set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but lowrank-7b, which takes minutes", false);
+                set.integer("--layers", settings->layers, 1, 1000, "lowrank-7b: layers of the random model");
+                set.integer("--width", settings->width, 16, 65536, "lowrank-7b: features of its residual stream");
+                set.integer("--hidden", settings->hidden, 16, 65536, "lowrank-7b: features between up and down");
+                set.text("--directory", settings->directory, "DIR", "lowrank-7b: where its files are written and removed again (9 GB at full size)");
+            },
+            [settings](Console& console) { run(console, *settings); }};
 }
 
 } // namespace tamis::cli

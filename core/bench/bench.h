@@ -3,6 +3,7 @@
 // Measurements that `tamis-cli bench` prints: ours against a peer, in one run, and how near the bound it is.
 #include "core/base/run_context.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -43,5 +44,16 @@ std::vector<BenchResult> benchForward(const RunContext& context);
 /// first losses of both must agree to 1e-4 relative: Error{InvalidParameter} otherwise. Without PyTorch the figure stands
 /// alone and `note` says why. Throws Error{Cancelled} within 100 ms of a stop.
 std::vector<BenchResult> benchTrain(const RunContext& context, const std::filesystem::path& model);
+
+struct ShardBenchInputs {
+    int layers = 4;
+    std::int64_t width = 4096, hidden = 11008; ///< of a 7B LLaMA
+    double keep = 0.6;
+    std::filesystem::path directory;           ///< where a few GB are written and removed; empty: the system's place
+};
+
+/// Compresses random weights of a large LLaMA's shape matrix by matrix (lowrank::compressShards): seconds for 1, 2, 4, ... layers, for one
+/// layer in 7 shards and in 1, and the most memory that was resident. Minutes at full size. Throws Error{Cancelled, IoFailure}.
+std::vector<BenchResult> benchShards(const RunContext& context, const ShardBenchInputs& inputs = {});
 
 } // namespace tamis::bench
