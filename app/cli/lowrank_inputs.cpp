@@ -71,6 +71,7 @@ plan::BudgetRequest budgetFrom(const RunOptions& options, double keep)
     try {
         request.allocation = plan::parseAllocation(options.allocation);
         request.accounting = plan::parseAccounting(options.accounting);
+        request.unit = plan::parseUnit(options.unit);
     } catch (const Error& error) {
         throw UsageError(error.what());
     }
@@ -79,7 +80,11 @@ plan::BudgetRequest budgetFrom(const RunOptions& options, double keep)
 
 void declareLowRank(OptionSet& set, RunOptions& options)
 {
-    set.text("--allocate", options.allocation, "NAME", "lowrank.*: how the budget is shared out (uniform); tamis-cli plan --help lists the names");
+    std::vector<std::string> allocations;
+    for (const plan::Allocation allocation : plan::allAllocations())
+        allocations.emplace_back(plan::allocationName(allocation));
+    set.choice("--allocate", options.allocation, allocations, "lowrank.*: how the budget is shared out (uniform); sensitivity and loss-aware run the model on the samples");
+    set.choice("--unit", options.unit, {"parameters", "bytes", "macs", "latency"}, "lowrank.*: what --keep is a fraction of (parameters)");
     set.choice("--accounting", options.accounting, {"factors", "block-identity", "remapped"}, "lowrank.*: what a rank costs (factors)");
     set.integer("--align", options.alignment, 1, 1024, "lowrank.*: ranks are multiples of N (1)");
     declareSamples(set, options.samples, "--samples");

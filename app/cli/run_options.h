@@ -15,7 +15,7 @@ struct RunOptions {
     double keep = 0.6;
     bool baseline = true;
     std::int64_t latencyTokens = 256;
-    std::string allocation = "uniform", accounting = "factors";
+    std::string allocation = "uniform", accounting = "factors", unit = "parameters";
     std::int64_t alignment = 1;
     SampleOptions samples;
     std::string heldOut, heldOutLabels, store;

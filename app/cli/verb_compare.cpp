@@ -64,13 +64,15 @@ lowrank::ComparisonEntry entryFrom(const std::string& text, double keep, const R
             own.allocation = value;
         else if (name == "accounting")
             own.accounting = value;
+        else if (name == "unit")
+            own.unit = value;
         else
             try {
                 entry.parameters.set(name, method.declaration.schema.parse(name, value));
             } catch (const Error& error) {
                 throw UsageError("--method " + text + ": " + error.what());
             }
-        entry.label += ", " + (name == "allocate" || name == "accounting" ? value : name + " " + value);
+        entry.label += ", " + (name == "allocate" || name == "accounting" || name == "unit" ? value : name + " " + value);
     }
     entry.budget = budgetFrom(own, keep);
     return entry;
@@ -156,7 +158,7 @@ void declare(OptionSet& set, CompareOptions& options)
     set.text("--calibration", options.run.calibration, "FILE", "Calibration set (HDF5)");
     set.text("--keep", options.keeps, "K,K,...", "Fractions of the parameters kept (0.8,0.6,0.4)");
     set.texts("--method", options.methods, "ID[:NAME=VALUE...]",
-              "A method with its settings; 'allocate' and 'accounting' are settings too (repeatable; every method with its defaults)");
+              "A method with its settings; 'allocate', 'accounting' and 'unit' are settings too (repeatable; every method with its defaults)");
     set.texts("--layer", options.run.layers, "PATTERN", "Only matrices whose name matches (repeatable)");
     set.flag("--trained,!--no-trained", options.trained, "Methods that train, too: minutes each (off)");
     set.flag("--latency,!--no-latency", options.latency, "Measure latency (on)");
