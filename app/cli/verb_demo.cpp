@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/bundled/bundled.h"
 #include "app/cli/console.h"
+#include "app/cli/demo_lowrank.h"
 #include "app/cli/demo_model.h"
 #include "app/cli/demo_pictures.h"
 #include "app/cli/demo_report.h"
 #include "app/cli/json_output.h"
+#include "app/cli/lowrank_inputs.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
 #include "app/cli/verbs.h"
@@ -39,7 +41,7 @@ void removeEarlierExport(const fs::path& directory)
 void run(Console& console, const fs::path& out)
 {
     const auto& context = console.context();
-    context.setParts(13);
+    context.setParts(16);
     const auto opening = context.part(1, "opening"); // readers finish the part they are given
     spectrum::Inputs inputs;
     inputs.checkpoint = io::Checkpoint::open(app::bundledModel(), opening);
@@ -51,17 +53,21 @@ void run(Console& console, const fs::path& out)
     removeEarlierExport(exported);
     const auto results = computeDemo(inputs, console.common().seed.value_or(0), exported, context.part(8, "computing"));
     const auto model = computeDemoModel(inputs, results.plan, context.part(2, "running models"));
+    const auto lowRank = computeDemoLowRank(out, context.part(3, "the low-rank lab"));
     auto charts = demoCharts(results);
     for (auto& chart : demoModelCharts(model))
+        charts.push_back(std::move(chart));
+    for (auto& chart : demoLowRankCharts(lowRank))
         charts.push_back(std::move(chart));
     plan::writePlan(out / "plan.json", results.plan);
     for (const auto& chart : charts)
         writeFileAtomically(tables / (chart.file + ".csv"), chartCsv(chart));
     const auto drawn = drawPictures(charts, pictures, context.part(2, "drawing"));
-    writeFileAtomically(out / "report.md", demoMarkdown(results, demoModelMarkdown(model), charts, canDrawPictures()));
+    writeFileAtomically(out / "report.md", demoMarkdown(results, demoModelMarkdown(model) + demoLowRankMarkdown(lowRank), charts, canDrawPictures()));
 
     auto document = demoJson(results);
     document["models"] = demoModelJson(model);
+    document["lowrank"] = toJson(lowRank);
     document["inputs"] = inputsJson(inputs, opening);
     auto& files = document["files"] = nlohmann::ordered_json::array();
     for (const auto& file : drawn)
@@ -70,7 +76,7 @@ void run(Console& console, const fs::path& out)
         files.push_back((tables / (chart.file + ".csv")).string());
     for (const auto& file : results.exported.files)
         files.push_back(file.string());
-    for (const char* name : {"plan.json", "report.md", "report.json"})
+    for (const char* name : {"plan.json", "tinylm-calibration.h5", "report.md", "report.json"})
         files.push_back((out / name).string());
     writeFileAtomically(out / "report.json", jsonText(document));
 
