@@ -32,6 +32,10 @@ struct KernelTable {
                         const float* base, float* y, std::int64_t count);
     /// panel[p * 32 + j] = rows[j * stride + p] for p < depth, j < count <= 32; the rest of the panel is zero.
     void (*packTransposed)(const float* rows, std::int64_t stride, std::int64_t depth, std::int64_t count, float* panel);
+    /// panel[p * 32 + j] = columnScale[p] * rowScale[j] * stored[p * 32 + j] for p < depth, j < 32.
+    void (*decodeBytes)(const std::int8_t* stored, const float* rowScale, const float* columnScale, std::int64_t depth, float* panel);
+    /// The same from half floats, given by their bits.
+    void (*decodeHalves)(const std::uint16_t* stored, const float* rowScale, const float* columnScale, std::int64_t depth, float* panel);
 };
 
 const KernelTable& avx2Kernels() noexcept;

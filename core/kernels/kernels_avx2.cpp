@@ -23,6 +23,8 @@ inline Vec scaleByPowerOf2(Vec a, Vec n)
     const __m256i exponent = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(__m256(n)), _mm256_set1_epi32(127)), 23);
     return a * Vec(_mm256_castsi256_ps(exponent));
 }
+inline Vec loadStored(const std::int8_t* p) { return Vec(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))); }
+inline Vec loadStored(const std::uint16_t* p) { return Vec(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))); }
 inline float squareRoot(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 
 #include "core/kernels/kernels_body.inc"

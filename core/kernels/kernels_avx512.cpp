@@ -19,6 +19,8 @@ inline Vec maxVec(Vec a, Vec b) { return Vec(_mm512_max_ps(__m512(a), __m512(b))
 inline Vec minVec(Vec a, Vec b) { return Vec(_mm512_min_ps(__m512(a), __m512(b))); }
 inline Vec roundVec(Vec a) { return Vec(_mm512_roundscale_ps(__m512(a), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
 inline Vec scaleByPowerOf2(Vec a, Vec n) { return Vec(_mm512_scalef_ps(__m512(a), __m512(n))); }
+inline Vec loadStored(const std::int8_t* p) { return Vec(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))); }
+inline Vec loadStored(const std::uint16_t* p) { return Vec(_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))); }
 inline float squareRoot(float x) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(x))); }
 
 #include "core/kernels/kernels_body.inc"
