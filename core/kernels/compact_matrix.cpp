@@ -40,6 +40,20 @@ template <class Element> void CompactMatrix::pack(tensor::MatrixView<const Eleme
     }
 }
 
+template <class Element> tensor::Matrix<Element> CompactMatrix::unpacked(const std::vector<Element>& panels) const
+{
+    if (panels.empty())
+        return {};
+    tensor::Matrix<Element> stored(m_rows, m_cols);
+    for (std::int64_t i = 0; i < m_rows; ++i)
+        for (std::int64_t j = 0; j < m_cols; ++j)
+            stored(i, j) = panels[static_cast<std::size_t>((i / kPanelWidth * m_cols + j) * kPanelWidth + i % kPanelWidth)];
+    return stored;
+}
+
+tensor::Matrix<std::int8_t> CompactMatrix::storedBytes() const { return unpacked(m_bytes); }
+tensor::Matrix<std::uint16_t> CompactMatrix::storedHalves() const { return unpacked(m_halves); }
+
 void CompactMatrix::decode(std::int64_t index, std::int64_t begin, std::int64_t depth, float* panel) const
 {
     const std::int64_t offset = (index * m_cols + begin) * kPanelWidth;

@@ -24,10 +24,13 @@ public:
 
     /// Inputs [begin, begin + depth) of panel `index` (kernel_table.h) as floats.
     void decode(std::int64_t index, std::int64_t begin, std::int64_t depth, float* panel) const;
+    tensor::Matrix<std::int8_t> storedBytes() const;    ///< [out, in] as given; empty when it holds half floats
+    tensor::Matrix<std::uint16_t> storedHalves() const; ///< empty when it holds 8-bit integers
     tensor::Matrix<float> unpack() const; ///< [out, in], the numbers that a product multiplies by
 
 private:
     template <class Element> void pack(tensor::MatrixView<const Element> stored, std::vector<Element>& panels);
+    template <class Element> tensor::Matrix<Element> unpacked(const std::vector<Element>& panels) const;
     void setScales(std::vector<float> rowScale, std::vector<float> columnScale);
     std::int64_t m_rows = 0, m_cols = 0;
     std::vector<std::int8_t> m_bytes;    ///< panels of 32 outputs, zero-padded; empty when m_halves are used

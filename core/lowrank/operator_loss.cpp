@@ -70,7 +70,8 @@ report::LowRankMatrix measureOperator(const io::Checkpoint& checkpoint, const io
     measured.layout = op ? std::string(op->kind()) : "dense";
     measured.rank = op ? op->rank() : std::min(matrix.rows, matrix.cols);
     measured.cost = op ? operatorCost(*op) : measured.denseCost;
-    measured.keep = static_cast<double>(measured.cost.parameters) / static_cast<double>(measured.denseCost.parameters);
+    const auto dense = static_cast<double>(measured.denseCost.parameters);
+    measured.keep = measured.layout == "remapped" ? static_cast<double>(measured.cost.bytes) / (2 * dense) : static_cast<double>(measured.cost.parameters) / dense;
     if (!site)
         return measured;
     const Matrix<double> w = checkpoint.readMatrixDouble(matrix);
@@ -94,10 +95,10 @@ void fillCosts(const Inputs& inputs, Compression& compression)
     auto& report = compression.report;
     report.baselineCost = plan::modelCost(*inputs.checkpoint);
     report.cost = report.baselineCost;
-    std::uint64_t before = 0, after = 0;
+    double before = 0, after = 0;
     for (const auto& matrix : report.matrices) {
-        before += matrix.denseCost.parameters;
-        after += matrix.cost.parameters;
+        before += static_cast<double>(matrix.denseCost.parameters);
+        after += matrix.keep * static_cast<double>(matrix.denseCost.parameters);
         // Bytes as the checkpoint stores its numbers: an operator's own bytes are those of float32.
         const io::MatrixRef* ref = nullptr;
         for (const auto& each : inputs.checkpoint->layout().matrices)
@@ -110,7 +111,7 @@ void fillCosts(const Inputs& inputs, Compression& compression)
         const std::uint64_t stored = matrix.layout == "remapped" ? matrix.cost.bytes : matrix.cost.bytes - 4 * matrix.cost.parameters + size * matrix.cost.parameters;
         report.cost.bytes = report.cost.bytes - size * matrix.denseCost.parameters + (matrix.layout == "dense" ? size * matrix.denseCost.parameters : stored);
     }
-    report.achievedKeep = before > 0 ? static_cast<double>(after) / static_cast<double>(before) : 1.0;
+    report.achievedKeep = before > 0 ? after / before : 1.0;
 }
 
 } // namespace tamis::lowrank

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 namespace tamis::lowrank {
 namespace {
@@ -16,18 +17,15 @@ void writeFactors(const std::filesystem::path& file, const Compression& compress
     for (const CompressedOperator& each : compression.operators)
         for (nn::NamedTensor& tensor : each.op->tensors(each.name))
             tensors.push_back(std::move(tensor));
-    // Indices first: the widest type leads, so that every tensor is aligned.
-    std::ranges::stable_sort(tensors, {}, [](const nn::NamedTensor& tensor) { return tensor.indices.empty(); });
+    // The widest type leads, so that every tensor is aligned.
+    std::ranges::stable_sort(tensors, std::greater(), [](const nn::NamedTensor& tensor) { return tensor::dtypeSize(tensor.storedType()); });
     std::vector<io::TensorDeclaration> declarations;
     for (const nn::NamedTensor& tensor : tensors)
-        declarations.push_back({tensor.name, tensor.indices.empty() ? tensor::DType::F32 : tensor::DType::I64, tensor.shape});
+        declarations.push_back({tensor.name, tensor.storedType(), tensor.shape});
     io::SafetensorsWriter writer(file, declarations, {{"format", "pt"}});
     for (const nn::NamedTensor& tensor : tensors) {
         context.throwIfStopped();
-        if (tensor.indices.empty())
-            writer.appendValues(tensor.name, std::span<const float>(tensor.values));
-        else
-            writer.append(tensor.name, std::as_bytes(std::span(tensor.indices)));
+        writer.append(tensor.name, tensor.storedBytes());
     }
     writer.commit();
 }

@@ -7,7 +7,7 @@
 
 namespace tamis::lowrank {
 
-/// Writes factors.safetensors (float32, the replaced operators as nn::LinearOp::tensors() names them) and plan.json into
+/// Writes factors.safetensors (the replaced operators, float32 but for what is remapped, as nn::LinearOp::tensors() names them) and plan.json into
 /// `directory`, which is made where it is missing; both appear whole or not at all, the plan last. Returns the plan, which
 /// plan::applyPlan() runs and plan::exportPlan() exports. Hashes the inputs' files. Throws Error{IoFailure, Cancelled},
 /// Error{InvalidParameter} when nothing was replaced.

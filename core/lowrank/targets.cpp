@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/linalg/block_identity.h"
+#include "core/lowrank/remapping.h"
 #include "core/plan/model_cost.h"
 #include "core/spectrum/method.h"
 
@@ -102,6 +103,8 @@ tensor::Matrix<float> rounded(const tensor::Matrix<double>& exact)
 nn::LinearPtr makeOperator(const tensor::Matrix<double>& b, const tensor::Matrix<double>& a, std::vector<float> bias, plan::Accounting accounting,
                            report::LowRankMatrix* matrix, const RunContext& context)
 {
+    if (accounting == plan::Accounting::Remapped)
+        return remap(b, a, std::move(bias), context).op;
     if (accounting != plan::Accounting::BlockIdentity)
         return nn::factorsOp(rounded(b).view(), rounded(a).view(), std::move(bias));
     const auto block = linalg::toBlockIdentity(b, a, context);

@@ -23,7 +23,7 @@ std::vector<const io::MatrixRef*> targets(const Inputs& inputs, std::vector<std:
 std::map<std::string, std::int64_t> chooseRanks(const Inputs& inputs, const std::vector<const io::MatrixRef*>& targets,
                                                 const plan::BudgetRequest& budget, std::vector<std::string>& warnings, const RunContext& context);
 
-/// B A [m, n] as the operator that the accounting says: factors, or the block-identity junction, whose condition and largest
+/// B A [m, n] as the operator that the accounting says: factors, remapped (remapping.h), or the block-identity junction, whose condition and largest
 /// coefficient go to `matrix` (may be null). b [m, r], a [r, n].
 nn::LinearPtr makeOperator(const tensor::Matrix<double>& b, const tensor::Matrix<double>& a, std::vector<float> bias, plan::Accounting accounting,
                            report::LowRankMatrix* matrix, const RunContext& context);

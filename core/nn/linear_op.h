@@ -3,10 +3,13 @@
 // The replaceable linear operator y = x W^T + b and its cheaper forms. Immutable; safe to share between threads.
 #include "core/kernels/packed_matrix.h"
 #include "core/nn/scratch.h"
+#include "core/tensor/dtype.h"
 #include "core/tensor/matrix.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,22 +19,29 @@ namespace tamis::nn {
 
 struct OperatorCost {
     std::uint64_t parameters = 0;    ///< stored numbers, the bias included
-    std::uint64_t bytes = 0;         ///< as stored by saveTo: float32 and int64
+    std::uint64_t bytes = 0;         ///< as tensors() are stored: float32, int64; what a remapped operator packs
     std::uint64_t macsPerToken = 0;  ///< multiplications of the product; the bias costs none
 };
 
-/// A tensor to write: float values, or 64-bit indices.
+/// A tensor to write: float values, 64-bit indices, or elements of another type as they are stored.
 struct NamedTensor {
     std::string name;
     std::vector<std::int64_t> shape;
     std::vector<float> values;
     std::vector<std::int64_t> indices; ///< used when values is empty
+    std::vector<std::byte> bytes{};    ///< of `type`, little-endian; used when both are empty
+    tensor::DType type = tensor::DType::F32; ///< of bytes
+    tensor::DType storedType() const noexcept { return !values.empty() ? tensor::DType::F32 : !indices.empty() ? tensor::DType::I64 : type; }
+    std::span<const std::byte> storedBytes() const noexcept
+    {
+        return !values.empty() ? std::as_bytes(std::span(values)) : !indices.empty() ? std::as_bytes(std::span(indices)) : std::span(bytes);
+    }
 };
 
 class LinearOp {
 public:
     virtual ~LinearOp() = default;
-    virtual std::string_view kind() const noexcept = 0; ///< "dense", "factors", "block-identity", "tiled", "tiled-factors", "stacked"
+    virtual std::string_view kind() const noexcept = 0; ///< "dense", "factors", "block-identity", "tiled", "tiled-factors", "stacked", "remapped"
     virtual std::int64_t inFeatures() const noexcept = 0;
     virtual std::int64_t outFeatures() const noexcept = 0;
     /// Rank bound of W: min(in, out) for dense, r for factors, the sum over tiles for tiled.
@@ -42,7 +52,7 @@ public:
     /// The matrix that this operator multiplies by, [out, in].
     virtual tensor::Matrix<float> dense() const = 0;
     const std::vector<float>& bias() const noexcept { return m_bias; } ///< [out] or empty
-    /// <name>.weight or .lowrank_a/_b/_perm or .tiled_* and <name>.bias; stacked: those of <name>.part0, .part1, ...
+    /// <name>.weight or .lowrank_a/_b/_perm or .tiled_* or .remap_* and <name>.bias; stacked: those of <name>.part0, .part1, ...
     virtual std::vector<NamedTensor> tensors(const std::string& name) const = 0;
     /// The operators whose outputs stand side by side; empty unless stacked.
     virtual const std::vector<std::shared_ptr<const LinearOp>>& parts() const noexcept;
@@ -78,5 +88,26 @@ LinearPtr tiledFactorsOp(const std::vector<TileFactors>& tiles, std::vector<std:
 /// Outputs of several operators over one input, one after another (the parts of a fused q, k, v projection). Each part holds
 /// its slice of the bias: all of them or none.
 LinearPtr stackedOp(std::vector<LinearPtr> parts);
+
+/// Two factors of W ~ B A as Dobi-SVD remaps them. With s = min(out, in), the first s rows of B and the first s columns of A (an
+/// 8-bit number of each beside the other fill 16 bits) are 8-bit, what is left of the longer factor is half floats:
+///   B(i, k) = scaleB[i] / 127 bytesB(i, k) for i < s, halvesB(i - s, k) beyond;
+///   A(k, j) = scale[k] scaleA[j] / 127 bytesA(k, j) for j < s, scale[k] halvesA(k, j - s) beyond.
+/// 2 r max(out, in) bytes, and the scales: half floats for rows of B and columns of A, float32 for latents.
+struct RemappedFactors {
+    tensor::Matrix<std::int8_t> bytesB, bytesA;     ///< [s, r], [r, s]; -127 .. 127
+    tensor::Matrix<std::uint16_t> halvesB, halvesA; ///< bits; [out - s, r], [r, in - s]; one of them at most has elements
+    std::vector<float> scaleB, scaleA;              ///< [s], the largest magnitude of each: numbers that a half float holds
+    std::vector<float> scale;                       ///< [r]
+    std::int64_t out() const noexcept { return bytesB.rows() + halvesB.rows(); }
+    std::int64_t in() const noexcept { return bytesA.cols() + halvesA.cols(); }
+    std::int64_t rank() const noexcept { return bytesB.cols(); }
+};
+/// Rounds the factors b [out, r] and a [r, in], r <= min(out, in): columns of B and rows of A are brought to unit length first, so
+/// that every latent is as fine as the others. Factors of a singular value decomposition lose least. Throws
+/// Error{InvalidParameter} for shapes that disagree, Error{NonFinite}.
+RemappedFactors remapFactors(tensor::MatrixView<const double> b, tensor::MatrixView<const double> a);
+/// Runs from the packed numbers: what is read from memory is what is stored.
+LinearPtr remappedOp(const RemappedFactors& factors, std::vector<float> bias);
 
 } // namespace tamis::nn

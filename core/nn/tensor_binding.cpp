@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/io/tensor_entry.h"
+#include "core/tensor/convert.h"
 
 #include <algorithm>
 #include <cmath>
@@ -122,6 +123,56 @@ LinearPtr TensorBinding::factors(const std::string& name, std::int64_t out, std:
     return blockIdentityOp(b.view(), c.view(), permutation(permName, in), std::move(bias));
 }
 
+LinearPtr TensorBinding::remapped(const std::string& name, std::int64_t out, std::int64_t in, std::vector<float> bias) const
+{
+    const std::string first = name + ".remap_b";
+    const auto shape = m_source.shape(first, {std::min(out, in), 1});
+    const std::int64_t s = std::min(out, in), r = shape.size() == 2 ? shape[1] : 0;
+    if (shape.size() != 2 || shape[0] != s || r < 1 || r > s)
+        refuseShape(first, shape, "[" + std::to_string(s) + ", a rank of 1 to " + std::to_string(s) + "]");
+    const auto numbers = [&](const std::string& tensor, std::int64_t rows, std::int64_t cols) { // as they are stored, decoded to float
+        if (!m_source.has(tensor))
+            throw Error(ErrorCode::MalformedFile, "has no tensor " + tensor + " beside " + first, m_source.subject());
+        return matrix(tensor, rows, cols);
+    };
+    const auto bytes = [&](const std::string& tensor, std::int64_t rows, std::int64_t cols) {
+        const Matrix<float> values = numbers(tensor, rows, cols);
+        Matrix<std::int8_t> whole(rows, cols);
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const float v = values.values()[i];
+            if (!(std::abs(v) <= 127) || v != std::trunc(v))
+                throw Error(ErrorCode::MalformedFile, "tensor " + tensor + " holds " + std::to_string(v) + ", expected whole numbers of -127 to 127", m_source.subject());
+            whole.values()[i] = static_cast<std::int8_t>(v);
+        }
+        return whole;
+    };
+    const auto halves = [&](const std::string& tensor, std::int64_t rows, std::int64_t cols) {
+        Matrix<std::uint16_t> bits(rows, cols);
+        if (bits.empty())
+            return bits;
+        const Matrix<float> values = numbers(tensor, rows, cols);
+        const auto target = std::as_writable_bytes(bits.values());
+        tensor::encode(tensor::DType::F16, values.values(), target);
+        std::vector<float> back(values.size());
+        tensor::decode(tensor::DType::F16, target, back);
+        for (std::size_t i = 0; i < back.size(); ++i)
+            if (back[i] != values.values()[i] || !std::isfinite(back[i]))
+                throw Error(ErrorCode::MalformedFile, "tensor " + tensor + " holds " + std::to_string(values.values()[i]) + ", expected finite numbers that a half float holds",
+                            m_source.subject());
+        return bits;
+    };
+    const auto scales = [&](const std::string& tensor, std::int64_t count) {
+        std::vector<float> values = vector(tensor, count);
+        for (const float v : values)
+            if (!std::isfinite(v) || v < 0)
+                throw Error(ErrorCode::MalformedFile, "tensor " + tensor + " holds " + std::to_string(v) + ", expected finite scales of at least 0", m_source.subject());
+        return values;
+    };
+    const RemappedFactors factors{bytes(first, s, r), bytes(name + ".remap_a", r, s), halves(name + ".remap_b_rest", out - s, r), halves(name + ".remap_a_rest", r, in - s),
+                                  scales(name + ".remap_scale_b", s), scales(name + ".remap_scale_a", s), scales(name + ".remap_scale", r)};
+    return remappedOp(factors, std::move(bias));
+}
+
 std::vector<Matrix<float>> TensorBinding::stack(const std::string& tensor, std::int64_t& tiles) const
 {
     const auto shape = m_source.shape(tensor, {});
@@ -188,6 +239,8 @@ LinearSlot TensorBinding::linear(const std::string& name, io::Role role, int lay
         slot.op = denseOp(weight.view(), std::move(bias));
     } else if (m_source.has(name + ".lowrank_b")) {
         slot.op = factors(name, out, in, std::move(bias));
+    } else if (m_source.has(name + ".remap_b")) {
+        slot.op = remapped(name, out, in, std::move(bias));
     } else if (hasOperator(m_source, name + ".part0")) {
         slot.op = stacked(name, out, in);
     } else if (hasOperator(m_source, name)) {

@@ -18,7 +18,7 @@ public:
     /// [rows, cols]; leading dimensions of 1 are allowed ([1, 257, 128]).
     tensor::Matrix<float> table(const std::string& tensor, std::int64_t rows, std::int64_t cols) const;
     Norm norm(const std::string& name, const NormSpec& spec, std::int64_t width) const; ///< .weight/.bias or .gamma/.beta
-    /// `name` in any stored form: dense, factors, block identity, tiled. A weight may have more dimensions than two
+    /// `name` in any stored form: dense, factors, block identity, remapped, tiled. A weight may have more dimensions than two
     /// (patches). `bias`: an operator's .bias is read where there is one.
     LinearSlot linear(const std::string& name, io::Role role, int layer, std::int64_t out, std::int64_t in) const;
 
@@ -27,6 +27,7 @@ private:
     tensor::Matrix<float> matrix(const std::string& tensor, std::int64_t rows, std::int64_t cols) const;
     std::vector<std::int64_t> permutation(const std::string& tensor, std::int64_t count) const;
     LinearPtr factors(const std::string& name, std::int64_t out, std::int64_t in, std::vector<float> bias) const;
+    LinearPtr remapped(const std::string& name, std::int64_t out, std::int64_t in, std::vector<float> bias) const;
     LinearPtr tiled(const std::string& name, std::int64_t out, std::int64_t in, std::vector<float> bias) const;
     LinearPtr stacked(const std::string& name, std::int64_t out, std::int64_t in) const;
     std::vector<tensor::Matrix<float>> stack(const std::string& tensor, std::int64_t& tiles) const;

@@ -12,7 +12,7 @@ namespace tamis::nn {
 
 bool hasOperator(const TensorSource& source, const std::string& name)
 {
-    for (const char* form : {".weight", ".lowrank_b", ".tiled_weight", ".tiled_b"})
+    for (const char* form : {".weight", ".lowrank_b", ".remap_b", ".tiled_weight", ".tiled_b"})
         if (source.has(name + form) || source.has(name + ".part0" + form))
             return true;
     return false;
@@ -25,6 +25,11 @@ std::int64_t operatorOutputs(const TensorSource& source, const std::string& name
             const auto shape = source.shape(name + form, {expected, 1});
             return shape.empty() ? 0 : shape[0];
         }
+    if (source.has(name + ".remap_b")) {
+        const auto rows = source.shape(name + ".remap_b", {expected, 1});
+        const auto rest = source.has(name + ".remap_b_rest") ? source.shape(name + ".remap_b_rest", {0, 1}) : std::vector<std::int64_t>{0};
+        return rows.empty() || rest.empty() ? 0 : rows[0] + rest[0];
+    }
     for (const char* form : {".tiled_weight", ".tiled_b"})
         if (source.has(name + form)) {
             const auto shape = source.shape(name + form, {1, expected, 1});

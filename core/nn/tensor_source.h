@@ -25,7 +25,7 @@ public:
 
 inline constexpr int kMostParts = 16; ///< of a stacked operator
 
-/// The operator `name` is there in any form that an export writes: .weight, .lowrank_b, .tiled_weight, .tiled_b, or stacked
+/// The operator `name` is there in any form that an export writes: .weight, .lowrank_b, .remap_b, .tiled_weight, .tiled_b, or stacked
 /// of parts in those forms.
 bool hasOperator(const TensorSource& source, const std::string& name);
 /// Its number of outputs; `expected` from random sources.
