@@ -63,9 +63,11 @@ std::vector<std::byte> encoded(DType type, std::span<const float> values)
     return bytes;
 }
 
-/// The stored bytes of a tensor: indices as they are, values rounded to `type`.
+/// The stored bytes of a tensor: indices and what is packed as they are, values rounded to `type`.
 std::vector<std::byte> bytesOf(const nn::NamedTensor& tensor, DType type)
 {
+    if (!tensor.bytes.empty())
+        return tensor.bytes;
     if (tensor.indices.empty())
         return encoded(type, tensor.values);
     const auto bytes = std::as_bytes(std::span(tensor.indices));
@@ -231,7 +233,7 @@ OperatorContent storedContent(Replacement& replacement, const nn::LinearOp& op, 
     content.replacesBias = true;
     if (options.factors)
         for (const nn::NamedTensor& tensor : op.tensors(name)) {
-            const DType type = tensor.indices.empty() ? options.factorDType : DType::I64;
+            const DType type = tensor.values.empty() ? tensor.storedType() : options.factorDType;
             content.factors.push_back(spooled(spool, tensor.name, type, tensor.shape, bytesOf(tensor, type)));
         }
     if (!op.bias().empty()) {

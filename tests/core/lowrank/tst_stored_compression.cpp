@@ -114,6 +114,36 @@ private slots:
         plan::exportPlan(plan, inputs.checkpoint, nullptr, directory.filePath("half").toStdString(), {true, false, false, tensor::DType::F16}, {});
     }
 
+    /// 8-bit numbers and half floats are stored as such, alone and beside others in one operator, and run from the file as before.
+    void remappedOperatorsAreStoredPacked()
+    {
+        const auto inputs = vit20();
+        auto compression = mixed(inputs);
+        const auto& old = compression.operators.back();
+        tensor::Matrix<double> b(128, 40), a(40, 128);
+        for (std::size_t i = 0; i < b.size(); ++i) {
+            b.values()[i] = std::sin(double(i * i));
+            a.values()[i] = std::cos(double(i) * double(i + 5)) / 50;
+        }
+        const auto op = lowrank::makeOperator(b, a, std::vector<float>(128, 0.25f), plan::Accounting::Remapped, nullptr, {});
+        const auto matrix = std::ranges::find(inputs.checkpoint->layout().matrices, old.name, &io::MatrixRef::name);
+        const auto site = inputs.calibration->read(old.name);
+        compression.operators.back() = {old.name, op, lowrank::measureOperator(*inputs.checkpoint, *matrix, op.get(), &site)};
+        QCOMPARE(compression.operators.back().matrix.keep, double(2 * 40 * 128 + 4 * 128 + 4 * 40) / double(2 * 128 * 128)); // of 16 bits, scales counted
+        QTemporaryDir directory;
+        const std::filesystem::path kept = directory.filePath("kept").toStdString(), out = directory.filePath("out").toStdString();
+        const auto plan = lowrank::storeCompression(inputs, {}, compression, kept);
+        const auto expected = logits(*lowrank::compressed(*inputs.model, compression));
+        QCOMPARE(logits(*plan::applyPlan(*inputs.model, inputs.checkpoint, nullptr, plan)), expected);
+        std::uint64_t packed = 0;
+        const auto file = io::Checkpoint::open(kept / "factors.safetensors");
+        for (const auto& entry : file->tensors())
+            packed += entry.name.starts_with(old.name) ? entry.bytes : 0;
+        QCOMPARE(packed, op->cost().bytes);
+        plan::exportPlan(plan, inputs.checkpoint, nullptr, out, {true, true, false}, {});
+        QCOMPARE(logits(*nn::Model::load(*io::Checkpoint::open(out / "factors.safetensors"))), expected);
+    }
+
     /// A calibration set of another model is no way to measure what was lost.
     void exportRefusesAnotherModel()
     {

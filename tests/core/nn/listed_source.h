@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// Tensors by name and shape alone, as a checkpoint's header lists them; every value is 0.01. For malformed models.
+// Tensors by name and shape alone, as a checkpoint's header lists them; every value is 0.01, or 1 where
+// whole numbers are stored. For malformed models.
 #include "core/nn/tensor_source.h"
 
 #include <map>
@@ -39,12 +40,12 @@ public:
     }
     bool has(std::string_view tensor) const override { return tensors.contains(tensor); }
     std::vector<std::int64_t> shape(std::string_view tensor, const std::vector<std::int64_t>&) const override { return tensors.find(tensor)->second; }
-    std::vector<float> values(std::string_view, const std::vector<std::int64_t>& shape) const override
+    std::vector<float> values(std::string_view tensor, const std::vector<std::int64_t>& shape) const override
     {
         std::size_t count = 1;
         for (const std::int64_t d : shape)
             count *= static_cast<std::size_t>(d);
-        return std::vector<float>(count, 0.01f);
+        return std::vector<float>(count, tensor.find(".remap_") == std::string_view::npos ? 0.01f : 1.0f);
     }
     std::string subject() const override { return "listed"; }
 };

@@ -61,7 +61,7 @@ private:
     static void variants()
     {
         QTest::addColumn<QString>("variant");
-        for (const char* v : {"timm_vit", "hf_vit", "hf_clip_vision", "hf_swin", "timm_swin_old", "llama_llama3_rope", "qwen3", "gpt2", "opt", "bert_classifier", "roberta_masked"})
+        for (const char* v : {"timm_vit", "timm_vit_remapped", "hf_vit", "hf_clip_vision", "hf_swin", "timm_swin_old", "llama_llama3_rope", "qwen3", "gpt2", "opt", "bert_classifier", "roberta_masked"})
             QTest::newRow(v) << QString(v);
     }
 };
