@@ -6,8 +6,10 @@
 #include "core/lowrank/remapping.h"
 #include "core/plan/model_cost.h"
 #include "core/spectrum/method.h"
+#include "core/tensor/dtype.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace tamis::lowrank {
 namespace {
@@ -41,6 +43,51 @@ bool hasSite(const Inputs& inputs, const io::MatrixRef& matrix, std::vector<std:
     return features.has_value();
 }
 
+/// floor(keep of each matrix) in steps of the alignment, or nothing when a matrix must take more than its share.
+std::optional<std::map<std::string, std::int64_t>> publishedRanks(const std::vector<const io::MatrixRef*>& targets, const plan::BudgetRequest& budget)
+{
+    std::map<std::string, std::int64_t> ranks;
+    if (budget.keep >= 1)
+        return ranks;
+    for (const io::MatrixRef* matrix : targets) {
+        const std::int64_t rank = plan::rankForKeep(budget.accounting, matrix->rows, matrix->cols, budget.keep) / budget.alignment * budget.alignment;
+        if (rank < budget.alignment || rank > plan::largestUsefulRank(budget.accounting, matrix->rows, matrix->cols))
+            return std::nullopt;
+        ranks[matrix->name] = rank;
+    }
+    return ranks;
+}
+
+/// Enough for a uniform allocation: every matrix loses alike with each rank.
+report::SpectrumReport shapesOnly(const Inputs& inputs, const std::vector<const io::MatrixRef*>& targets)
+{
+    report::SpectrumReport spectra;
+    for (const io::MatrixRef* matrix : targets) {
+        report::MatrixSpectrum s;
+        s.name = matrix->name;
+        s.layer = matrix->layer;
+        s.role = io::roleName(matrix->role);
+        if (const auto* entry = inputs.checkpoint->find(matrix->tensor))
+            s.dtype = tensor::dtypeName(entry->dtype);
+        s.rows = matrix->rows;
+        s.cols = matrix->cols;
+        s.compressible = true;
+        for (std::int64_t r = std::min(s.rows, s.cols); r >= 0; --r)
+            s.loss.push_back(static_cast<double>(r));
+        spectra.matrices.push_back(std::move(s));
+    }
+    return spectra;
+}
+
+report::SpectrumReport spectraOf(const Inputs& inputs, const std::vector<const io::MatrixRef*>& targets, const RunContext& context)
+{
+    spectrum::Inputs of{inputs.checkpoint, inputs.calibration, {}};
+    for (const io::MatrixRef* matrix : targets)
+        of.matrices.push_back(matrix->name);
+    const spectrum::Method* method = spectrum::findMethod(inputs.calibration ? "spectrum.whitened" : "spectrum.plain");
+    return method->run(of, method->declaration.schema.defaults(), context);
+}
+
 } // namespace
 
 std::vector<const io::MatrixRef*> targets(const Inputs& inputs, std::vector<std::string>& warnings, const RunContext& context)
@@ -66,26 +113,19 @@ std::vector<const io::MatrixRef*> targets(const Inputs& inputs, std::vector<std:
 }
 
 std::map<std::string, std::int64_t> chooseRanks(const Inputs& inputs, const std::vector<const io::MatrixRef*>& targets,
-                                                const plan::BudgetRequest& budget, std::vector<std::string>& warnings, const RunContext& context)
+                                                const plan::BudgetRequest& budget, std::vector<std::string>& warnings, const RunContext& context,
+                                                const AllocationMeasurement& measurement)
 {
-    std::map<std::string, std::int64_t> ranks;
-    if (budget.allocation == plan::Allocation::Uniform && budget.overrides.empty()) {
-        for (const io::MatrixRef* matrix : targets) {
-            const std::int64_t most = plan::largestUsefulRank(budget.accounting, matrix->rows, matrix->cols);
-            std::int64_t rank = plan::rankForKeep(budget.accounting, matrix->rows, matrix->cols, budget.keep);
-            rank = std::max(rank / budget.alignment * budget.alignment, budget.alignment);
-            if (rank <= most && budget.keep < 1)
-                ranks[matrix->name] = rank;
-        }
-        return ranks;
-    }
-    spectrum::Inputs of{inputs.checkpoint, inputs.calibration, {}};
-    for (const io::MatrixRef* matrix : targets)
-        of.matrices.push_back(matrix->name);
-    const spectrum::Method* method = spectrum::findMethod(inputs.calibration ? "spectrum.whitened" : "spectrum.plain");
-    const auto spectra = method->run(of, method->declaration.schema.defaults(), context.part(9, "spectra for the allocation"));
-    const auto chosen = plan::allocate(spectra, plan::modelCost(*inputs.checkpoint), budget, context.part(1, "allocating"));
+    const bool uniform = budget.allocation == plan::Allocation::Uniform;
+    if (uniform && budget.overrides.empty() && budget.unit == plan::BudgetUnit::Parameters)
+        if (auto ranks = publishedRanks(targets, budget))
+            return std::move(*ranks);
+    context.setParts(uniform ? 3 : 20);
+    const auto spectra = uniform ? shapesOnly(inputs, targets) : spectraOf(inputs, targets, context.part(9, "spectra for the allocation"));
+    const auto evidence = measureEvidence(inputs, targets, budget, spectra, measurement, warnings, context.part(uniform ? 2 : 10, "measuring for the allocation"));
+    const auto chosen = plan::allocate(spectra, plan::modelCost(*inputs.checkpoint), budget, evidence, context.part(1, "allocating"));
     warnings.insert(warnings.end(), chosen.warnings.begin(), chosen.warnings.end());
+    std::map<std::string, std::int64_t> ranks;
     for (const report::MatrixBudget& matrix : chosen.matrices)
         if (!matrix.dense)
             ranks[matrix.name] = matrix.rank;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // What every method of the lab shares: which matrices, which ranks, from factors to an operator.
+#include "core/lowrank/evidence.h"
 #include "core/lowrank/method.h"
 #include "core/tensor/matrix.h"
 
@@ -18,10 +19,12 @@ namespace tamis::lowrank {
 std::vector<const io::MatrixRef*> targets(const Inputs& inputs, std::vector<std::string>& warnings, const RunContext& context = {});
 
 /// A rank for every target within the budget, by name; a matrix that is not in the map stays dense. Uniform needs no spectrum;
-/// other allocations are spent on whitened spectra, and what else they need is measured here. Throws Error{InvalidParameter}
-/// for an allocation that the inputs do not allow.
+/// other allocations are spent on whitened spectra (plain ones without a calibration set), and what else they or the budget's
+/// unit need is measured here. Where the budget cannot be met, a warning says what is the least. Throws
+/// Error{InvalidParameter} for an allocation that the inputs do not allow.
 std::map<std::string, std::int64_t> chooseRanks(const Inputs& inputs, const std::vector<const io::MatrixRef*>& targets,
-                                                const plan::BudgetRequest& budget, std::vector<std::string>& warnings, const RunContext& context);
+                                                const plan::BudgetRequest& budget, std::vector<std::string>& warnings, const RunContext& context,
+                                                const AllocationMeasurement& measurement = {});
 
 /// B A [m, n] as the operator that the accounting says: factors, remapped (remapping.h), or the block-identity junction, whose condition and largest
 /// coefficient go to `matrix` (may be null). b [m, r], a [r, n].
