@@ -46,21 +46,23 @@ void requireFor(const lowrank::Method& method, const lowrank::Inputs& inputs)
         throw UsageError(id + " runs the model on samples: --images DIR, --tokens FILE or --text FILE");
 }
 
-std::unique_ptr<measure::SampleSource> openHeldOut(const std::string& path, const std::string& labels, const SampleOptions& like, const std::string& modelPath,
-                                                   const nn::Model& model, const RunContext& context)
+std::unique_ptr<measure::SampleSource> openHeldOut(const RunOptions& options, const nn::Model& model, const RunContext& context)
 {
+    if (options.heldOut.empty())
+        return nullptr;
     app::SampleRequest request;
-    const std::filesystem::path file = path;
+    const std::filesystem::path file = options.heldOut;
     if (std::filesystem::is_directory(file))
         request.images = file;
     else if (file.extension() == ".npy")
         request.tokens = file;
     else
         request.text = file;
-    request.labels = labels;
-    request.windows = {like.context, like.stride};
-    request.squash = like.resize == "squash";
-    return app::openSamples(request, modelPath, model, context);
+    request.labels = options.heldOutLabels;
+    request.windows = {options.samples.context, options.samples.stride};
+    request.limit = static_cast<std::size_t>(options.heldOutLimit);
+    request.squash = options.samples.resize == "squash";
+    return app::openSamples(request, options.model, model, context);
 }
 
 plan::BudgetRequest budgetFrom(const RunOptions& options, double keep)
@@ -89,6 +91,7 @@ void declareLowRank(OptionSet& set, RunOptions& options)
     set.integer("--align", options.alignment, 1, 1024, "lowrank.*: ranks are multiples of N (1)");
     declareSamples(set, options.samples, "--samples");
     set.text("--held-out", options.heldOut, "PATH", "lowrank.*: measure quality on these: a folder of photos, .npy of token ids, or a text");
+    set.integer("--held-out-limit", options.heldOutLimit, 1, 1'000'000'000, "Held-out samples to measure on, evenly spread over those there are (all)");
     set.text("--held-out-labels", options.heldOutLabels, "FILE", "Classes of the held-out photos, as --labels");
 }
 

@@ -22,9 +22,8 @@ lowrank::Inputs openLowRankInputs(const RunOptions& options, const RunContext& c
 /// Throws UsageError for what the method needs and `inputs` lack.
 void requireFor(const lowrank::Method& method, const lowrank::Inputs& inputs);
 
-/// The samples that `path` holds, as --held-out takes it: a folder of photos, .npy of token ids, otherwise a text.
-std::unique_ptr<measure::SampleSource> openHeldOut(const std::string& path, const std::string& labels, const SampleOptions& like, const std::string& modelPath,
-                                                   const nn::Model& model, const RunContext& context);
+/// The samples that --held-out names: a folder of photos, .npy of token ids, otherwise a text; null without it.
+std::unique_ptr<measure::SampleSource> openHeldOut(const RunOptions& options, const nn::Model& model, const RunContext& context);
 
 /// Throws UsageError for names that there are not.
 plan::BudgetRequest budgetFrom(const RunOptions& options, double keep);

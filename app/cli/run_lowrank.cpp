@@ -97,8 +97,7 @@ void runLowRank(Console& console, const RunOptions& options)
     const auto budget = budgetFrom(options, options.keep);
     const auto inputs = openLowRankInputs(options, context.part(1, "opening"));
     requireFor(method, inputs);
-    const auto heldOut = options.heldOut.empty() ? nullptr
-                                                 : openHeldOut(options.heldOut, options.heldOutLabels, options.samples, options.model, *inputs.model, context.part(1, "opening"));
+    const auto heldOut = openHeldOut(options, *inputs.model, context.part(1, "opening"));
     const auto compression = method.compress(inputs, budget, parameters, context.part(12, "compressing"), {});
     const auto& report = compression.report;
     std::string text = described(method, report);

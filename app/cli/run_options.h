@@ -19,6 +19,7 @@ struct RunOptions {
     std::int64_t alignment = 1;
     SampleOptions samples;
     std::string heldOut, heldOutLabels, store;
+    std::int64_t heldOutLimit = 0; ///< samples, evenly spread; 0: all
 };
 
 } // namespace tamis::cli

@@ -116,6 +116,10 @@ std::string described(const report::MethodComparison& comparison)
     Table table(heading);
     std::string failures;
     for (const auto& row : comparison.rows) {
+        if (!row.failure.empty()) {
+            failures += "failed: " + row.label + " at keep " + fixed(row.keep, 2) + ": " + row.failure + "\n";
+            continue;
+        }
         std::vector<std::string> cells{row.label, row.baseline ? "-" : fixed(row.keep, 2), grouped(row.cost.parameters), byteSize(row.cost.bytes), grouped(row.cost.macs),
                                        significant(row.latencyMs, 3), percent(row.relativeLoss, 2), percent(row.heldOutRelativeLoss, 2)};
         if (text || labelled)
@@ -124,8 +128,6 @@ std::string described(const report::MethodComparison& comparison)
         cells.push_back(significant(row.fidelity.kl.mean, 3));
         cells.push_back(fixed(row.seconds, 1));
         table.add(std::move(cells));
-        if (!row.failure.empty())
-            failures += "failed: " + row.label + " at keep " + fixed(row.keep, 2) + ": " + row.failure + "\n";
     }
     return table.text() + "\n" + failures + "calibrated on " + (comparison.calibration.empty() ? "nothing" : comparison.calibration) + "; measured on " + comparison.samples +
            "; " + fixed(comparison.seconds, 1) + " s\n";
@@ -139,7 +141,7 @@ void run(Console& console, const CompareOptions& options)
     context.setParts(20);
     const auto inputs = openLowRankInputs(options.run, context.part(1, "opening"));
     const auto entries = entriesFrom(options, inputs);
-    const auto heldOut = openHeldOut(options.run.heldOut, options.run.heldOutLabels, options.run.samples, options.run.model, *inputs.model, context.part(1, "opening"));
+    const auto heldOut = openHeldOut(options.run, *inputs.model, context.part(1, "opening"));
     lowrank::ComparisonOptions settings;
     settings.latencyRuns = options.latency ? 5 : 0;
     const auto comparison = lowrank::compareMethods(inputs, *heldOut, entries, settings, context.part(18, "comparing"));
