@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/lowrank/method.h"
 
+#include "core/lowrank/anchored.h"
 #include "core/lowrank/joint_qk_method.h"
 #include "core/lowrank/local.h"
 #include "core/lowrank/saes.h"
@@ -15,6 +16,7 @@ const std::vector<Method>& methods()
         // Menu order: local, sequential, joint, trained.
         localMethod(),
         saesMethod(),
+        anchoredMethod(),
         jointQkMethod(),
     };
     return all;

@@ -228,7 +228,7 @@ private:
         result.matrix.condition = junction.condition;
         result.matrix.maxCoefficient = junction.maxCoefficient;
         const Matrix<double> now = toDouble(op->dense());
-        MatrixRecord record{.name = matrix.name, .layer = matrix.layer, .beta = beta, .curve = curve};
+        MatrixRecord record{.name = matrix.name, .layer = matrix.layer, .beta = beta, .adaptive = m_settings.mode != BetaMode::Fixed, .curve = curve};
         record.calibration = ratio(cumulativeLoss(w, now, problem.moments(), context), cumulativeLoss(w, zeroOf(w), problem.moments(), context));
         if (measures.heldOut.tokens > 0)
             record.heldOut = ratio(cumulativeLoss(w, now, measures.heldOut, context), cumulativeLoss(w, zeroOf(w), measures.heldOut, context));

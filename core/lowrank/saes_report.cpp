@@ -29,9 +29,11 @@ void keepFilled(report::MethodFigure& figure)
 }
 } // namespace
 
+bool MatrixRecord::beyondGap() const { return adaptive && validity() > kMostValid; }
+
 std::vector<std::string> MatrixRecord::warnings() const
 {
-    if (!(validity() > kMostValid))
+    if (!beyondGap())
         return {};
     return {"beta |D|_2 is " + inWords(validity()) + " times the gap between the singular values at the rank: rho(beta), from which an adaptive beta is chosen, is a "
             "first-order estimate that need not hold here."};
@@ -128,7 +130,7 @@ void SaesRecord::fill(report::LowRankReport& report, bool reference) const
             report.scalars.emplace_back("relative error after the last block, not sequential, held out", last.reference.heldOut);
         }
     }
-    if (const auto beyond = std::ranges::count_if(m_matrices, [](const MatrixRecord& m) { return m.validity() > kMostValid; }); beyond > 0)
+    if (const auto beyond = std::ranges::count_if(m_matrices, &MatrixRecord::beyondGap); beyond > 0)
         report.warnings.push_back(std::to_string(beyond) + " of " + std::to_string(m_matrices.size()) +
                                   " matrices lie beyond the validity gap of the adaptive beta: there rho(beta) is no more than a hint.");
 }

@@ -14,10 +14,12 @@ struct MatrixRecord {
     std::string name;
     int layer = -1;
     double beta = 0;
+    bool adaptive = false; ///< beta was chosen from the curve
     AcesCurve curve;
     double calibration = report::kNotMeasured, heldOut = report::kNotMeasured; ///< |M X - W Xf|^2 / |W Xf|^2
     double validity() const { return curve.validity(beta); }
-    /// That the first-order criterion does not hold, where beta |D|_2 exceeds the gap.
+    /// That the first-order criterion need not hold, where it chose and beta |D|_2 exceeds the gap.
+    bool beyondGap() const;
     std::vector<std::string> warnings() const;
 };
 

@@ -4,6 +4,7 @@
 #include "core/base/parallel.h"
 #include "core/inputs/token_file.h"
 #include "core/linalg/gemm.h"
+#include "core/lowrank/anchored.h"
 #include "core/lowrank/operator_loss.h"
 #include "core/lowrank/saes.h"
 #include "core/lowrank/sequential_statistics.h"
@@ -262,7 +263,7 @@ private slots:
     /// each other, also on held-out samples. And the growth reported is that of the models themselves.
     void driftsLessThanIndependentFactors()
     {
-        const auto inputs = opened("tinylm", windows("calibration.npy", 40, 96));
+        const auto inputs = opened("tinylm", windows("calibration.npy", 32, 96));
         const auto result = run(inputs, 0.6, with({}));
         const std::string last = "relative error after the last block";
         qInfo() << "sequential" << scalar(result.report, last) << scalar(result.report, last + ", held out") << "whitened" << scalar(result.report, last + ", not sequential")
@@ -344,6 +345,24 @@ private slots:
         const auto with = loss(true), without = loss(false);
         QCOMPARE(with[0].y, without[0].y); // no drift there: B is the best already, to the last digits of the ridge
         QVERIFY(with[1].y < without[1].y);
+    }
+
+    /// The anchored method is beta = 1, to the last bit, without what only an adaptive beta has.
+    void anchoredIsBetaOne()
+    {
+        auto inputs = opened("tinylm", windows("calibration.npy", 10, 64));
+        const lowrank::Method method = lowrank::anchoredMethod();
+        Parameters given;
+        given.set("ridge", 1e-3);
+        given.set("reference", false);
+        const auto anchored = method.compress(inputs, uniform(0.5), given, {}, {});
+        const auto fixed = run(inputs, 0.5, with({{"beta-mode", std::string("fixed")}, {"beta", 1.0}, {"ridge", 1e-3}, {"reference", false}}));
+        QCOMPARE(anchored.operators.size(), fixed.operators.size());
+        for (std::size_t i = 0; i < fixed.operators.size(); ++i)
+            QVERIFY(anchored.operators[i].op->dense() == fixed.operators[i].op->dense());
+        QCOMPARE(anchored.report.method, std::string("lowrank.anchored"));
+        QVERIFY(anchored.report.parameters == method.declaration.schema.complete(given));
+        QVERIFY(anchored.report.warnings.empty() && !figure(anchored.report, "beta") && figure(anchored.report, "error-by-depth"));
     }
 
     void refusesWhatItCannotDo()
