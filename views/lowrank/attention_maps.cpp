@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "views/lowrank/attention_maps.h"
+
+#include "views/common/figure_export.h"
+#include "views/common/theme.h"
+
+#include <QHBoxLayout>
+#include <QPainter>
+
+#include <algorithm>
+#include <cmath>
+
+namespace tamis::views {
+
+AttentionMaps::AttentionMaps(QWidget* parent) : QWidget(parent)
+{
+    auto* row = new QHBoxLayout(this);
+    row->setContentsMargins(0, 0, 0, 0);
+    row->setSpacing(1);
+    constexpr std::array kNames{"exactMap", "approximateMap", "differenceMap"};
+    for (std::size_t i = 0; i < m_maps.size(); ++i) {
+        m_maps[i] = new AttentionMapView(this);
+        m_maps[i]->setObjectName(QString::fromLatin1(kNames[i]));
+        m_maps[i]->setToolTip({});
+        row->addWidget(m_maps[i], 1);
+    }
+    m_maps[0]->setTitle(tr("exact"), tr("p"));
+    m_maps[1]->setTitle(tr("approximate"), tr("p'"));
+    m_maps[2]->setTitle(tr("difference"), tr("p' − p"));
+    for (auto* from : m_maps)
+        for (auto* to : m_maps)
+            if (from != to) {
+                connect(from, &AttentionMapView::viewChanged, to, &AttentionMapView::setView);
+                connect(from, &AttentionMapView::pairPointed, to, &AttentionMapView::setPointed);
+                connect(from, &AttentionMapView::queryChosen, to, &AttentionMapView::setChosenQuery);
+            }
+    for (auto* map : m_maps) {
+        connect(map, &AttentionMapView::pairPointed, this, [this](std::optional<TokenPair> pair) { emit queryPointed(pair ? pair->query : -1); });
+        connect(map, &AttentionMapView::queryChosen, this, &AttentionMaps::queryChosen);
+    }
+}
+
+void AttentionMaps::setReport(const report::AttentionMapReport& report, const QString& approximateTitle, const QStringList& tokenNames)
+{
+    const auto shared = [](std::vector<float> values) { return std::make_shared<const std::vector<float>>(std::move(values)); };
+    const int tokens = static_cast<int>(report.tokens);
+    double most = 0, mostDifference = 0;
+    std::vector<float> difference(report.exact.size());
+    for (std::size_t i = 0; i < difference.size() && i < report.approximate.size(); ++i) {
+        difference[i] = report.approximate[i] - report.exact[i];
+        most = std::max({most, static_cast<double>(report.exact[i]), static_cast<double>(report.approximate[i])});
+        mostDifference = std::max(mostDifference, std::abs(static_cast<double>(difference[i])));
+    }
+    m_exact = {tokens, shared(report.exact), false, most, report.causal};
+    m_approximate = {tokens, shared(report.approximate), false, most, report.causal};
+    for (auto* map : m_maps)
+        map->setTokenNames(tokenNames);
+    m_maps[0]->setGrid(m_exact);
+    m_maps[1]->setGrid(m_approximate);
+    m_maps[1]->setTitle(approximateTitle, tr("p'"));
+    m_maps[2]->setGrid({tokens, shared(std::move(difference)), true, mostDifference, report.causal});
+}
+
+void AttentionMaps::clear(const QString& why)
+{
+    m_exact = m_approximate = {};
+    for (auto* map : m_maps) {
+        map->setGrid({});
+        map->setEmptyText(why);
+    }
+}
+
+void AttentionMaps::setScale(ColorScale scale)
+{
+    for (auto* map : m_maps)
+        map->setScale(scale);
+}
+
+void AttentionMaps::setQuery(int query)
+{
+    for (auto* map : m_maps)
+        map->setChosenQuery(query);
+}
+
+void AttentionMaps::setPointedQuery(int query)
+{
+    for (auto* map : m_maps) {
+        const auto before = map->pointed();
+        map->setPointed(query >= 0 ? std::optional(TokenPair{query, before ? before->key : query}) : std::nullopt);
+    }
+}
+
+void AttentionMaps::setCaption(const QString& settings)
+{
+    m_caption = settings;
+    for (auto* map : m_maps)
+        map->setCaption(settings);
+}
+
+void AttentionMaps::paintFigure(QPainter& painter) const
+{
+    painter.fillRect(rect(), Theme::instance().color(Ink::Panel));
+    for (const auto* map : m_maps) {
+        painter.save();
+        painter.translate(map->pos());
+        map->paintFigure(painter);
+        painter.restore();
+    }
+}
+
+QString AttentionMaps::figureCsv() const
+{
+    QString text = QStringLiteral("query,query token,key,key token,exact,approximate,difference\n");
+    const auto name = [this](int token) {
+        const QString whole = m_maps[0]->tokenName(token);
+        return csvField(whole.section(QLatin1Char(' '), 1));
+    };
+    for (int query = 0; query < m_exact.tokens; ++query)
+        for (int key = 0; key < m_exact.tokens; ++key)
+            if (const auto exact = m_maps[0]->value({query, key})) {
+                const double approximate = m_maps[1]->value({query, key}).value_or(NAN);
+                text += QStringLiteral("%1,%2,%3,%4,%5,%6,%7\n").arg(query).arg(name(query)).arg(key).arg(name(key), QString::number(*exact, 'g', 9),
+                                                                 QString::number(approximate, 'g', 9), QString::number(approximate - *exact, 'g', 9));
+            }
+    return text;
+}
+
+} // namespace tamis::views
