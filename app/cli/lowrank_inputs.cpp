@@ -70,6 +70,7 @@ plan::BudgetRequest budgetFrom(const RunOptions& options, double keep)
     plan::BudgetRequest request;
     request.keep = keep;
     request.alignment = options.alignment;
+    request.settings = allocationSettingsFrom(options.allocationSettings);
     try {
         request.allocation = plan::parseAllocation(options.allocation);
         request.accounting = plan::parseAccounting(options.accounting);
@@ -86,6 +87,7 @@ void declareLowRank(OptionSet& set, RunOptions& options)
     for (const plan::Allocation allocation : plan::allAllocations())
         allocations.emplace_back(plan::allocationName(allocation));
     set.choice("--allocate", options.allocation, allocations, "lowrank.*: how the budget is shared out (uniform); sensitivity and loss-aware run the model on the samples");
+    set.texts("--allocation-set", options.allocationSettings, "NAME=VALUE", "lowrank.*: a setting of the allocation: docs/methods/allocation.md (repeatable)");
     set.choice("--unit", options.unit, {"parameters", "bytes", "macs", "latency"}, "lowrank.*: what --keep is a fraction of (parameters)");
     set.choice("--accounting", options.accounting, {"factors", "block-identity", "remapped"}, "lowrank.*: what a rank costs (factors)");
     set.integer("--align", options.alignment, 1, 1024, "lowrank.*: ranks are multiples of N (1)");

@@ -3,6 +3,7 @@
 
 #include "app/cli/usage_error.h"
 #include "core/base/error.h"
+#include "core/plan/allocation_settings.h"
 
 #include <nlohmann/json.hpp>
 
@@ -47,6 +48,18 @@ Parameters parametersFrom(const MethodDeclaration& method, const std::vector<std
             parameters.set(name, schema.parse(name, text));
         }
         return schema.complete(parameters);
+    });
+}
+
+plan::AllocationSettings allocationSettingsFrom(const std::vector<std::string>& settings)
+{
+    return asUsage([&] {
+        Parameters given;
+        for (const auto& setting : settings) {
+            const auto [name, text] = splitAssignment(setting, "--allocation-set");
+            given.set(name, plan::allocationSchema().parse(name, text));
+        }
+        return plan::settingsFrom(given);
     });
 }
 

@@ -20,6 +20,9 @@ const spectrum::Method& methodNamed(const std::string& id);
 /// Throws UsageError with the schema's sentence.
 Parameters parametersFrom(const MethodDeclaration& method, const std::vector<std::string>& settings, const CommonOptions& common);
 
+/// The settings of --allocation-set, defaults for the rest. Throws UsageError with the schema's sentence.
+plan::AllocationSettings allocationSettingsFrom(const std::vector<std::string>& settings);
+
 /// Opens what the method needs. A calibration set of another model is used with a warning: shapes are checked by the
 /// method. Throws UsageError when the method needs a calibration set and `calibration` is empty.
 spectrum::Inputs openInputs(const spectrum::Method& method, const std::string& model, const std::string& calibration,

@@ -11,7 +11,7 @@ namespace tamis::cli {
 /// What `run` takes. Budgets and samples are for the low-rank lab's methods.
 struct RunOptions {
     std::string method, model, calibration, out;
-    std::vector<std::string> layers, settings;
+    std::vector<std::string> layers, settings, allocationSettings;
     double keep = 0.6;
     bool baseline = true;
     std::int64_t latencyTokens = 256;

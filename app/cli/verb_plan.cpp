@@ -20,7 +20,7 @@ using nlohmann::ordered_json;
 
 struct PlanOptions {
     std::string model, calibration, method, out, allocation = "greedy", accounting = "factors", unit = "parameters";
-    std::vector<std::string> locks, ranks, settings;
+    std::vector<std::string> locks, ranks, settings, allocationSettings;
     double keep = 0;
     std::int64_t alignment = 1, latencyTokens = 256;
 };
@@ -49,6 +49,7 @@ plan::BudgetRequest requestFrom(const PlanOptions& options, const io::Checkpoint
     request.accounting = plan::parseAccounting(options.accounting);
     request.alignment = options.alignment;
     request.unit = plan::parseUnit(options.unit);
+    request.settings = allocationSettingsFrom(options.allocationSettings);
     request.overrides = overridesFrom(options, checkpoint);
     return request;
 }
@@ -77,6 +78,9 @@ void requirePossible(const PlanOptions& options)
 {
     if (plan::needsEvidence(plan::parseAllocation(options.allocation)))
         throw UsageError("--allocate " + options.allocation + ": is measured by running the model on samples, which plan does not take; choose an allocation that needs the spectra alone");
+    const auto settings = allocationSettingsFrom(options.allocationSettings);
+    if (settings.searchImportanceWeight || (options.allocation == "effective-rank" && settings.importance == plan::Importance::BlockInfluence))
+        throw UsageError("--allocation-set: block influence and the search of its weight run the model on samples, which plan does not take");
     if (options.unit == "latency" && options.latencyTokens == 0)
         throw UsageError("--unit latency: needs --latency-tokens of at least 1, the tokens whose time is the budget");
 }
@@ -132,6 +136,7 @@ void declare(OptionSet& set, PlanOptions& options)
     set.choice("--unit", options.unit, {"parameters", "bytes", "macs", "latency"}, "What --keep is a fraction of (parameters)");
     set.choice("--accounting", options.accounting, {"factors", "block-identity", "remapped"}, "What a rank costs (factors)");
     set.integer("--align", options.alignment, 1, 1024, "Ranks are multiples of N (1)");
+    set.texts("--allocation-set", options.allocationSettings, "NAME=VALUE", "A setting of the allocation: docs/methods/allocation.md (repeatable)");
     set.texts("--lock", options.locks, "PATTERN", "Leave these matrices as they are (repeatable)");
     set.texts("--rank", options.ranks, "NAME=R", "Rank of one matrix, chosen by hand (repeatable)");
     set.texts("--set", options.settings, "NAME=VALUE", "A parameter of the method (repeatable)");

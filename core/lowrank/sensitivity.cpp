@@ -144,17 +144,6 @@ private:
     OutputSums m_dense;
 };
 
-/// The first `rank` columns of b and rows of a: the factors of that rank, which nest.
-nn::LinearPtr truncated(const spectrum::Factors& factors, std::int64_t rank, const std::vector<float>& bias)
-{
-    tensor::Matrix<double> b(factors.b.rows(), rank), a(rank, factors.a.cols());
-    for (std::int64_t i = 0; i < b.rows(); ++i)
-        std::copy_n(factors.b.view().row(i).begin(), rank, b.view().row(i).begin());
-    for (std::int64_t k = 0; k < rank; ++k)
-        std::ranges::copy(factors.a.view().row(k), a.view().row(k).begin());
-    return nn::factorsOp(rounded(b).view(), rounded(a).view(), bias);
-}
-
 class Sensitivity {
 public:
     Sensitivity(const Inputs& inputs, const SensitivityOptions& options, const RunContext& context)
@@ -244,7 +233,7 @@ private:
         const nn::LinearSlot* slot = m_inputs.model->find(matrix.name);
         std::vector<std::shared_ptr<const nn::Model>> models;
         for (const std::int64_t rank : ranks)
-            models.push_back(m_inputs.model->replaced({{matrix.name, truncated(factors, rank, slot->op->bias())}}));
+            models.push_back(m_inputs.model->replaced({{matrix.name, firstComponents(factors, rank, slot->op->bias())}}));
         const auto sums = m_outputs->compare(models);
         const OutputSums& dense = m_outputs->dense();
         for (std::size_t k = 0; k < ranks.size(); ++k) {

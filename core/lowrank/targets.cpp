@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/linalg/block_identity.h"
+#include "core/lowrank/importance_search.h"
 #include "core/lowrank/remapping.h"
 #include "core/plan/model_cost.h"
 #include "core/spectrum/method.h"
@@ -120,10 +121,18 @@ std::map<std::string, std::int64_t> chooseRanks(const Inputs& inputs, const std:
     if (uniform && budget.overrides.empty() && budget.unit == plan::BudgetUnit::Parameters)
         if (auto ranks = publishedRanks(targets, budget))
             return std::move(*ranks);
-    context.setParts(uniform ? 3 : 20);
+    const bool search = budget.allocation == plan::Allocation::EffectiveRank && budget.settings.searchImportanceWeight;
+    context.setParts(uniform ? 3 : search ? 30 : 20);
     const auto spectra = uniform ? shapesOnly(inputs, targets) : spectraOf(inputs, targets, context.part(9, "spectra for the allocation"));
     const auto evidence = measureEvidence(inputs, targets, budget, spectra, measurement, warnings, context.part(uniform ? 2 : 10, "measuring for the allocation"));
-    const auto chosen = plan::allocate(spectra, plan::modelCost(*inputs.checkpoint), budget, evidence, context.part(1, "allocating"));
+    plan::BudgetRequest request = budget;
+    if (search) {
+        const auto tried = tryImportanceWeights(inputs, targets, budget, spectra, evidence, measurement.samples, context.part(10, "importance weights"));
+        const auto best = std::ranges::min_element(tried, {}, &TriedWeight::harm);
+        request.settings.importanceWeight = best->weight;
+        warnings.push_back("effective-rank: of the importance weights 0 to 1, " + toText(best->weight) + " harms the samples' predictions least");
+    }
+    const auto chosen = plan::allocate(spectra, plan::modelCost(*inputs.checkpoint), request, evidence, context.part(1, "allocating"));
     warnings.insert(warnings.end(), chosen.warnings.begin(), chosen.warnings.end());
     std::map<std::string, std::int64_t> ranks;
     for (const report::MatrixBudget& matrix : chosen.matrices)
@@ -138,6 +147,16 @@ tensor::Matrix<float> rounded(const tensor::Matrix<double>& exact)
     for (std::size_t i = 0; i < exact.size(); ++i)
         values.values()[i] = static_cast<float>(exact.values()[i]);
     return values;
+}
+
+nn::LinearPtr firstComponents(const spectrum::Factors& factors, std::int64_t rank, const std::vector<float>& bias)
+{
+    tensor::Matrix<double> b(factors.b.rows(), rank), a(rank, factors.a.cols());
+    for (std::int64_t i = 0; i < b.rows(); ++i)
+        std::copy_n(factors.b.view().row(i).begin(), rank, b.view().row(i).begin());
+    for (std::int64_t k = 0; k < rank; ++k)
+        std::ranges::copy(factors.a.view().row(k), a.view().row(k).begin());
+    return nn::factorsOp(rounded(b).view(), rounded(a).view(), bias);
 }
 
 nn::LinearPtr makeOperator(const tensor::Matrix<double>& b, const tensor::Matrix<double>& a, std::vector<float> bias, plan::Accounting accounting,

@@ -3,6 +3,7 @@
 // What every method of the lab shares: which matrices, which ranks, from factors to an operator.
 #include "core/lowrank/evidence.h"
 #include "core/lowrank/method.h"
+#include "core/spectrum/method.h"
 #include "core/tensor/matrix.h"
 
 #include <cstdint>
@@ -30,6 +31,9 @@ std::map<std::string, std::int64_t> chooseRanks(const Inputs& inputs, const std:
 /// coefficient go to `matrix` (may be null). b [m, r], a [r, n].
 nn::LinearPtr makeOperator(const tensor::Matrix<double>& b, const tensor::Matrix<double>& a, std::vector<float> bias, plan::Accounting accounting,
                            report::LowRankMatrix* matrix, const RunContext& context);
+
+/// The first `rank` columns of b and rows of a as two factors: what a spectrum's factors of that rank are, which nest.
+nn::LinearPtr firstComponents(const spectrum::Factors& factors, std::int64_t rank, const std::vector<float>& bias);
 
 /// Rounds to float.
 tensor::Matrix<float> rounded(const tensor::Matrix<double>& exact);

@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/plan/allocation_problem.h"
+#include "core/plan/allocation_settings.h"
 #include "core/tensor/dtype.h"
 
 #include <algorithm>
@@ -59,7 +60,7 @@ bool usableCurve(const report::MatrixSpectrum& spectrum)
            std::ranges::all_of(spectrum.loss, [](double x) { return std::isfinite(x); });
 }
 
-void requireSettings(const BudgetRequest& request)
+void requireRequest(const BudgetRequest& request)
 {
     if (!(request.keep > 0 && request.keep <= 1))
         throw Error(ErrorCode::InvalidParameter, "expected a keep above 0 and at most 1", "keep");
@@ -67,17 +68,7 @@ void requireSettings(const BudgetRequest& request)
         throw Error(ErrorCode::InvalidParameter,
                     "found " + std::to_string(request.alignment) + ", expected 1 to " + std::to_string(kMaximumAlignment),
                     "alignment");
-    const auto& settings = request.settings;
-    const auto within = [](double value, double least, double most, const char* name) {
-        if (!(value >= least && value <= most))
-            throw Error(ErrorCode::InvalidParameter, "found " + number(value) + ", expected " + number(least) + " to " + number(most), name);
-    };
-    within(settings.floor, 0, 1, "floor");
-    within(settings.importanceWeight, 0, 1, "importanceWeight");
-    within(settings.leastLog, 1e-3, 10, "leastLog");
-    within(settings.mostRemoved, 0, 1, "mostRemoved");
-    within(settings.depthGamma, 0, 100, "depthGamma");
-    within(settings.depthAlpha, 0, 10, "depthAlpha");
+    requireSettings(request.settings);
     for (const auto& [name, by] : request.overrides)
         if (by.rank && *by.rank < 1)
             throw Error(ErrorCode::InvalidParameter, "found rank " + std::to_string(*by.rank) + ", expected at least 1", name);
@@ -88,7 +79,7 @@ public:
     Allocator(const report::SpectrumReport& spectra, const report::Cost& total, const BudgetRequest& request, const AllocationEvidence& evidence)
         : m_request(request), m_evidence(evidence), m_total(total)
     {
-        requireSettings(request);
+        requireRequest(request);
         m_entries.reserve(spectra.matrices.size());
         for (const auto& spectrum : spectra.matrices)
             m_entries.push_back(classified(spectrum));

@@ -58,6 +58,7 @@ struct AllocationSettings {
     double depthGamma = 1;       ///< depth-weighted: the first block's loss counts 1 + gamma times, 0 .. 100
     double depthAlpha = 1;       ///< depth-weighted: 0 .. 10
     HarmMeasure harm = HarmMeasure::Divergence; ///< sensitivity
+    bool searchImportanceWeight = false; ///< effective-rank in the low-rank lab: try 0, 0.1 .. 1 on samples; allocate() leaves it aside
     bool operator==(const AllocationSettings&) const = default;
 };
 

@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/io/json_limits.h"
+#include "core/plan/allocation_settings.h"
 
 #include <nlohmann/json.hpp>
 
@@ -202,40 +203,34 @@ PlannedOperator operatorFrom(const Node& node, bool stored)
     return op;
 }
 
-AllocationSettings settingsFrom(const Node& node)
+AllocationSettings allocationSettingsFrom(const Node& node)
 {
     AllocationSettings settings;
-    const auto read = [&](const char* name, double& value, double least, double most) {
-        const Node number = node.key(name);
+    for (const RealSetting& real : realSettings()) {
+        const Node number = node.key(real.jsonKey);
         if (!number.present())
-            return;
-        value = number.numberOrNan();
-        if (!(value >= least && value <= most))
-            number.refuse("a number from " + json(least).dump() + " to " + json(most).dump());
-    };
-    read("floor", settings.floor, 0, 1);
-    read("importanceWeight", settings.importanceWeight, 0, 1);
-    read("leastLog", settings.leastLog, 1e-3, 10);
-    read("mostRemoved", settings.mostRemoved, 0, 1);
-    read("depthGamma", settings.depthGamma, 0, 100);
-    read("depthAlpha", settings.depthAlpha, 0, 10);
+            continue;
+        const double value = settings.*real.member = number.numberOrNan();
+        if (!(value >= real.least && value <= real.most))
+            number.refuse("a number from " + json(real.least).dump() + " to " + json(real.most).dump());
+    }
     if (const Node importance = node.key("importance"); importance.present())
         settings.importance = importance.named([](const std::string& name) { return parseImportance(name); });
     if (const Node harm = node.key("harm"); harm.present())
         settings.harm = harm.named([](const std::string& name) { return parseHarm(name); });
+    settings.searchImportanceWeight = node.key("searchImportanceWeight").booleanOr(false);
     return settings;
 }
 
 ordered_json settingsToJson(const AllocationSettings& settings)
 {
-    return {{"floor", settings.floor},
-            {"importanceWeight", settings.importanceWeight},
-            {"importance", importanceName(settings.importance)},
-            {"leastLog", settings.leastLog},
-            {"mostRemoved", settings.mostRemoved},
-            {"depthGamma", settings.depthGamma},
-            {"depthAlpha", settings.depthAlpha},
-            {"harm", harmName(settings.harm)}};
+    ordered_json all;
+    for (const RealSetting& real : realSettings())
+        all[real.jsonKey] = settings.*real.member;
+    all["importance"] = importanceName(settings.importance);
+    all["searchImportanceWeight"] = settings.searchImportanceWeight;
+    all["harm"] = harmName(settings.harm);
+    return all;
 }
 
 BudgetRequest budgetFrom(const Node& root)
@@ -251,7 +246,7 @@ BudgetRequest budgetFrom(const Node& root)
     if (const Node unit = root.key("unit"); unit.present())
         budget.unit = unit.named([](const std::string& name) { return parseUnit(name); });
     if (const Node settings = root.key("allocationSettings"); settings.present())
-        budget.settings = settingsFrom(settings);
+        budget.settings = allocationSettingsFrom(settings);
     if (const Node overrides = root.key("overrides"); overrides.present())
         for (const auto& [name, node] : overrides.members()) {
             Override by;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The lab's entry: every allocation in every unit on a real model, evidence measured on the way.
 #include "core/lowrank/block_influence.h"
+#include "core/lowrank/importance_search.h"
 #include "core/lowrank/targets.h"
 #include "core/lowrank/weight_gradients.h"
+#include "core/measure/evaluate.h"
 #include "core/plan/model_cost.h"
 #include "core/spectrum/method.h"
 #include "tests/core/linalg/blas_main.h"
@@ -167,6 +169,40 @@ private slots:
             QCOMPARE(measured.sensitivity.at(matrix->name).size(), std::size_t(6));
         budget.settings.harm = plan::HarmMeasure::Likelihood; // the samples have no labels
         QVERIFY(test::refusal([&] { lowrank::measureEvidence(m_inputs, m_targets, budget, spectra, m_measurement, warnings, {}); }).contains("no labels"));
+    }
+    // Each weight's model evaluated anew, and the entry takes the best.
+    void theImportanceWeightIsSearched()
+    {
+        const auto* method = spectrum::findMethod("spectrum.whitened");
+        const auto spectra = method->run({m_inputs.checkpoint, m_inputs.calibration, m_inputs.matrices}, method->declaration.schema.defaults(), {});
+        plan::BudgetRequest budget{0.3, plan::Allocation::EffectiveRank, plan::Accounting::Factors, 1, {}};
+        budget.settings.floor = 0.2;
+        const auto tried = lowrank::tryImportanceWeights(m_inputs, m_targets, budget, spectra, {}, 2, {});
+        QCOMPARE(tried.size(), std::size_t(11));
+        std::vector<std::string> warnings;
+        for (const std::size_t i : {std::size_t(0), std::size_t(7)}) {
+            budget.settings.importanceWeight = tried[i].weight;
+            std::vector<nn::Model::Replacement> replacements;
+            for (const auto& [name, rank] : ranks(m_inputs, budget, warnings)) {
+                const auto factors = method->factors({m_inputs.checkpoint, m_inputs.calibration, {name}}, name, rank, method->declaration.schema.defaults(), {});
+                replacements.push_back({name, nn::factorsOp(lowrank::rounded(factors.b).view(), lowrank::rounded(factors.a).view(), m_inputs.model->find(name)->op->bias())});
+            }
+            const auto model = m_inputs.model->replaced(replacements);
+            const auto direct = measure::evaluate(*m_inputs.model, model.get(), *m_inputs.samples, {.mapSamples = 0, .predictions = 0, .ownErrors = false, .latencyRuns = 0}, {});
+            // floats that may differ in the last bit: see tst_sensitivity
+            QVERIFY2(std::abs(tried[i].harm - direct.fidelity.kl.mean) <= 1e-5 * direct.fidelity.kl.mean + 1e-9, qPrintable(QString("%1 against %2").arg(tried[i].harm).arg(direct.fidelity.kl.mean)));
+        }
+        const auto best = std::ranges::min_element(tried, {}, &lowrank::TriedWeight::harm);
+        QVERIFY(best->harm < std::ranges::max_element(tried, {}, &lowrank::TriedWeight::harm)->harm);
+        budget.settings.importanceWeight = best->weight;
+        const auto expected = ranks(m_inputs, budget, warnings);
+        budget.settings.importanceWeight = 0.5;
+        budget.settings.searchImportanceWeight = true;
+        QVERIFY(ranks(m_inputs, budget, warnings) == expected);
+        QVERIFY(warnings.back().find("importance weights 0 to 1") != std::string::npos);
+        auto without = m_inputs;
+        without.samples = nullptr;
+        QVERIFY(test::refusal([&] { ranks(without, budget, warnings); }).contains("searching the importance weight runs the model on samples"));
     }
     void partialSensitivitiesAreTold()
     {

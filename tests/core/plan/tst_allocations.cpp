@@ -3,6 +3,7 @@
 // shares by hand, searches against brute force.
 #include "core/base/error.h"
 #include "core/plan/allocation_problem.h"
+#include "core/plan/allocation_settings.h"
 
 #include <QTest>
 
@@ -521,6 +522,23 @@ private slots:
                 wrong.settings.*setting = value;
                 QVERIFY(!sentence(wrong, {}).empty());
             }
+    }
+    void settingsAsParameters()
+    {
+        const AllocationSettings some{0.25, 0.75, Importance::BlockInfluence, 1.5, 0.8, 7, 3, HarmMeasure::Likelihood, true};
+        QVERIFY(settingsFrom(parametersOf(some)) == some);
+        QVERIFY(settingsFrom({}) == AllocationSettings());
+        QVERIFY(parametersOf({}) == allocationSchema().defaults());
+        Parameters given;
+        given.set("depth-gamma", 4.0);
+        AllocationSettings expected;
+        expected.depthGamma = 4;
+        QVERIFY(settingsFrom(given) == expected);
+        given.set("depth-gamma", 101.0);
+        QVERIFY_THROWS_EXCEPTION(Error, settingsFrom(given));
+        Parameters unknown;
+        unknown.set("depth", 1.0);
+        QVERIFY_THROWS_EXCEPTION(Error, settingsFrom(unknown));
     }
     void names()
     {

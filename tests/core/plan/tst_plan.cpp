@@ -34,7 +34,7 @@ Plan sample()
     plan.parameters.set("exact", true);
     plan.budget = {1.0 / 3, Allocation::Energy, Accounting::BlockIdentity, 8, {}};
     plan.budget.unit = BudgetUnit::Latency;
-    plan.budget.settings = {0.25, 0.75, Importance::BlockInfluence, 1.5, 0.8, 7, 3, HarmMeasure::Likelihood};
+    plan.budget.settings = {0.25, 0.75, Importance::BlockInfluence, 1.5, 0.8, 7, 3, HarmMeasure::Likelihood, true};
     plan.budget.overrides["blocks.0.qkv"] = {40, true};
     plan.budget.overrides["blocks.1.qkv"] = {std::nullopt, true};
     plan.seed = -3;
