@@ -21,7 +21,7 @@ from torch import nn
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
           "I64": torch.int64, "I32": torch.int32, "I8": torch.int8, "U8": torch.uint8}
-FORMS = (".weight", ".lowrank_b", ".tiled_weight", ".tiled_b", ".remap_rank")
+FORMS = (".weight", ".lowrank_b", ".remap_b")
 ACTIVATIONS = {
     "gelu": F.gelu, "relu": F.relu, "silu": F.silu,
     "gelu_new": lambda x: F.gelu(x, approximate="tanh"), "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
@@ -97,6 +97,31 @@ class BlockIdentity(nn.Module):
         return F.linear(z[..., :r] + F.linear(z[..., r:], self.c), self.b, self.bias)
 
 
+class Remapped(nn.Module):
+    """Dobi-SVD's packing: 8-bit rows of both factors beside half floats. Kept as stored; decoded to float32 in each call."""
+
+    NAMES = ("b", "a", "b_rest", "a_rest", "scale_b", "scale_a", "scale")
+
+    def __init__(self, tensors, name, bias):
+        super().__init__()
+        for part in self.NAMES:
+            self.register_buffer(part, tensors.get(f"{name}.remap_{part}"))
+        self.bias = None if bias is None else nn.Parameter(bias)
+
+    def factors(self):
+        b = self.scale_b.float()[:, None] / 127 * self.b.float()
+        a = self.a.float() * (self.scale_a.float() / 127)
+        if self.b_rest is not None:
+            b = torch.cat([b, self.b_rest.float()])
+        if self.a_rest is not None:
+            a = torch.cat([a, self.a_rest.float()], 1)
+        return b, self.scale.float()[:, None] * a
+
+    def forward(self, x):
+        b, a = self.factors()
+        return F.linear(F.linear(x, a), b, self.bias)
+
+
 class Stacked(nn.Module):
     """Outputs of several operators side by side."""
 
@@ -128,6 +153,8 @@ def operator(tensors, name, transposed=False):
         if name + ".lowrank_perm" in tensors:
             return BlockIdentity(b, a, tensors[name + ".lowrank_perm"].long(), bias)
         return Factors(b, a, bias)
+    if name + ".remap_b" in tensors:
+        return Remapped(tensors, name, number(name + ".bias"))
     raise KeyError(f"{name}: no operator of that name, or in a form that this file does not run")
 
 
@@ -345,7 +372,7 @@ def replace_linears(model, folder):
     """Replaces the modules of `model` that the export compressed, by name ("model.layers.0.mlp.up_proj"). Returns their names."""
     tensors, _ = read_folder(folder)
     names = sorted({name.split(".part")[0] if ".part" in name else name.rsplit(".", 1)[0]
-                    for name in tensors if name.rsplit(".", 1)[-1] in ("lowrank_b", "tiled_b", "tiled_weight")})
+                    for name in tensors if name.rsplit(".", 1)[-1] in ("lowrank_b", "remap_b")})
     for name in names:
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, operator(tensors, name))
@@ -355,6 +382,6 @@ def replace_linears(model, folder):
 if __name__ == "__main__":
     compressed = load(sys.argv[1])
     for label, module in compressed.named_modules():
-        if isinstance(module, (Dense, Factors, BlockIdentity, Stacked)):
+        if isinstance(module, (Dense, Factors, BlockIdentity, Remapped, Stacked)):
             print(f"{label:40} {type(module).__name__:14} {sum(p.numel() for p in module.parameters()):>12,}")
     print(f"{sum(p.numel() for p in compressed.parameters()):,} parameters")

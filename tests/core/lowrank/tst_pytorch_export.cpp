@@ -12,6 +12,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <array>
 #include <cmath>
 
 using namespace tamis;
@@ -27,7 +28,7 @@ lowrank::Inputs open(const std::filesystem::path& directory)
     return inputs;
 }
 
-/// Half the rank everywhere by plain SVD: factors and block identities in turn, and fused projections stacked of three parts: a
+/// Half the rank everywhere by plain SVD: block identities, factors and remapped ones in turn, and fused projections stacked of three parts: a
 /// dense one, factors and a block identity.
 lowrank::Compression halved(const lowrank::Inputs& inputs)
 {
@@ -36,12 +37,11 @@ lowrank::Compression halved(const lowrank::Inputs& inputs)
     std::vector<std::string> warnings;
     const auto& plain = *spectrum::findMethod("spectrum.plain");
     const spectrum::Inputs of{inputs.checkpoint, nullptr, {}};
-    bool identity = false;
+    int turn = 0;
     for (const io::MatrixRef* matrix : lowrank::targets(inputs, warnings)) {
         const nn::LinearOp& dense = *inputs.model->find(matrix->name)->op;
         const auto factors = plain.factors(of, matrix->name, std::min(matrix->rows, matrix->cols) / 2, plain.declaration.schema.defaults(), {});
-        identity = !identity;
-        const auto accounting = identity ? plan::Accounting::BlockIdentity : plan::Accounting::Factors;
+        const auto accounting = std::array{plan::Accounting::BlockIdentity, plan::Accounting::Factors, plan::Accounting::Remapped}[std::size_t(turn++ % 3)];
         nn::LinearPtr op;
         if (matrix->role == io::Role::QueryKeyValue) {
             std::vector<nn::LinearPtr> parts;
