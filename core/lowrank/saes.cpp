@@ -119,10 +119,11 @@ public:
     {
         const auto start = std::chrono::steady_clock::now();
         auto& report = m_result.report;
-        const auto chosen = targets(m_inputs, report.warnings, context);
         const auto blocks = static_cast<int>(m_inputs.model->blocks().size());
         context.setParts(blocks + 1.0);
         const RunContext before = context.part(1, "ranks and samples");
+        before.setParts(3);
+        const auto chosen = targets(m_inputs, report.warnings, before.part(1, "hashing the model"));
         m_ranks = chooseRanks(m_inputs, chosen, m_budget, report.warnings, before.part(1, "ranks"));
         m_paths = std::make_unique<ModelPaths>(m_inputs.model, *m_inputs.samples, m_settings.paths, before.part(1, "embedding"));
         const auto stages = stagesOf(chosen, blocks);
@@ -178,23 +179,24 @@ private:
         context.setParts(2);
         InputMoments moments = m_paths->measure(stage.front()->name, *m_current, context.part(1, "running both paths"));
         const Matrix<double> dense = moments.calibration.dense(), denseHeldOut = moments.heldOut.dense();
-        const auto local = m_settings.reference ? std::make_unique<CumulativeProblem>(withoutDrift(dense), m_settings.ridge, context) : nullptr;
-        const CumulativeProblem problem(std::move(moments.calibration), m_settings.ridge, context);
+        const RunContext solving = context.part(1, "factors"), inside(context.stopToken()); // progress goes by matrices
+        const auto local = m_settings.reference ? std::make_unique<CumulativeProblem>(problemOf(stage, withoutDrift(dense), inside)) : nullptr;
+        const CumulativeProblem problem = problemOf(stage, std::move(moments.calibration), inside);
         for (const std::string& warning : problem.warnings())
             m_result.report.warnings.push_back(stage.front()->name + ": " + warning);
         std::vector<nn::Model::Replacement> replacements;
-        const RunContext solving = context.part(1, "factors");
         for (const io::MatrixRef* matrix : stage) {
+            solving.setFraction(static_cast<double>(replacements.size()) / static_cast<double>(stage.size()));
             const auto rank = m_ranks.find(matrix->name);
             if (rank == m_ranks.end()) {
-                m_result.report.matrices.push_back(measureKept(*matrix, solving));
+                m_result.report.matrices.push_back(measureKept(*matrix, inside));
                 continue;
             }
             const Matrix<double> w = finiteWeight(*matrix);
-            replacements.push_back(compress(*matrix, w, rank->second, problem, {moments.heldOut, dense, denseHeldOut}, solving));
+            replacements.push_back(compress(*matrix, w, rank->second, problem, {moments.heldOut, dense, denseHeldOut}, inside));
             if (local) {
-                const auto whitened = local->factors(w, rank->second, 0, solving);
-                reference.push_back({matrix->name, makeOperator(whitened.b, whitened.a, biasOf(*matrix), m_budget.accounting, nullptr, solving)});
+                const auto whitened = local->factors(w, rank->second, 0, inside);
+                reference.push_back({matrix->name, makeOperator(whitened.b, whitened.a, biasOf(*matrix), m_budget.accounting, nullptr, inside)});
             }
         }
         m_current = m_current->replaced(replacements);
@@ -207,6 +209,18 @@ private:
         DriftMoments moments(dense.rows());
         moments.h = dense;
         return moments;
+    }
+
+    /// Errors name the first matrix that reads the input.
+    CumulativeProblem problemOf(const Stage& stage, DriftMoments moments, const RunContext& context) const
+    {
+        try {
+            return CumulativeProblem(std::move(moments), m_settings.ridge, context);
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::Cancelled)
+                throw;
+            throw Error(error.code(), error.message(), stage.front()->name);
+        }
     }
 
     struct Measures {

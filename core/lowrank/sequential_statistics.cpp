@@ -233,6 +233,7 @@ ModelPaths::Errors ModelPaths::advance(const nn::Model& compressed, const nn::Mo
         return PathError{sums[0].relative(), sums[1].relative()};
     };
     ++state.block;
+    context.finish();
     return {summed(first), summed(second)};
 }
 

@@ -41,7 +41,7 @@ public:
         context.setParts(100);
         prepare(context.part(4, "hashing the inputs"));
         PartStore store(m_options.out, key());
-        if (!complete(context)) {
+        if (!complete(RunContext(context.stopToken()))) {
             compressAll(store, context.part(90, "matrices"));
             finish(store, context.part(6, "assembling"));
         }
@@ -64,8 +64,9 @@ private:
         report.accounting = plan::accountingName(m_options.budget.accounting);
         m_model = m_inputs.checkpoint->sha256(context.part(1, "model"));
         m_calibration = m_inputs.calibration->sha256(context.part(1, "calibration set"));
-        const auto chosen = targets(m_inputs, report.warnings, context);
-        const auto ranks = chooseRanks(m_inputs, chosen, m_options.budget, report.warnings, context);
+        const RunContext inside(context.stopToken());
+        const auto chosen = targets(m_inputs, report.warnings, inside);
+        const auto ranks = chooseRanks(m_inputs, chosen, m_options.budget, report.warnings, inside);
         for (const io::MatrixRef* matrix : chosen)
             if (const auto rank = ranks.find(matrix->name); rank != ranks.end())
                 m_work.emplace_back(matrix, rank->second);
@@ -83,18 +84,22 @@ private:
         return key;
     }
 
-    /// Everything is there already. The journal had this run's key, so the plan is this run's.
+    /// Everything is there already: a plan of these inputs and settings, and its factors.
     bool complete(const RunContext& context)
     {
         const auto file = m_options.out / "plan.json";
         if (!std::filesystem::exists(file))
             return false;
         plan::Plan plan = plan::readPlan(file);
+        if (plan.modelSha256 != m_model || plan.calibrationSha256 != m_calibration || plan.method != kMethod || !(plan.parameters == m_result.report.parameters) ||
+            plan.budget.accounting != m_options.budget.accounting)
+            throw Error(ErrorCode::InvalidParameter, "is a plan of another run; choose another directory or remove this one", file.string());
         if (!std::filesystem::is_regular_file(plan.factorsPath) || sha256OfFiles({plan.factorsPath}, context) != plan.factorsSha256)
             return false;
         const auto plannedFor = [&](const io::MatrixRef* matrix) { return std::ranges::find(plan.operators, matrix->name, &plan::PlannedOperator::name); };
-        if (!std::ranges::all_of(m_work, [&](const auto& work) { return plannedFor(work.first) != plan.operators.end(); }))
-            return false;
+        for (const auto& [matrix, rank] : m_work)
+            if (const auto planned = plannedFor(matrix); planned == plan.operators.end() || planned->rank != rank)
+                throw Error(ErrorCode::InvalidParameter, "is a plan of another run: found no " + matrix->name + " of rank " + std::to_string(rank), file.string());
         for (const auto& [matrix, rank] : m_work) {
             const auto planned = plannedFor(matrix);
             const double relative = planned->predictedRelativeLoss;
@@ -114,7 +119,7 @@ private:
         for (const auto& [matrix, rank] : m_work) {
             const RunContext part = context.part(whitenedPairMacs(matrix->rows, matrix->cols, rank), matrix->name);
             part.throwIfStopped();
-            if (const auto found = store.find(matrix->name, part)) {
+            if (const auto found = store.find(matrix->name, RunContext(part.stopToken()))) {
                 add(*found, *matrix, true, 0);
             } else {
                 const auto start = Clock::now();
@@ -128,6 +133,7 @@ private:
 
     Part compress(PartStore& store, const io::MatrixRef& matrix, std::int64_t rank, const RunContext& context)
     {
+        const RunContext inside(context.stopToken()); // the pair is nearly all of it
         requireMemory(whitenedPairBytes(matrix.rows, matrix.cols, rank), "the factors of " + matrix.name);
         auto site = m_inputs.calibration->read(matrix.name);
         tensor::Matrix<double> gram = std::move(site.gram);
@@ -142,10 +148,10 @@ private:
         }
         for (const std::string& warning : pair.warnings)
             m_result.report.warnings.push_back(matrix.name + ": " + warning);
-        const nn::LinearPtr op = makeOperator(pair.b, pair.a, biasOf(matrix), m_options.budget.accounting, nullptr, context);
+        const nn::LinearPtr op = makeOperator(pair.b, pair.a, biasOf(matrix), m_options.budget.accounting, nullptr, inside);
         pair.b = pair.a = {};
         const Part part{matrix.name, std::string(op->kind()), rank, pair.loss, pair.energy};
-        store.write(part, op->tensors(matrix.name), context);
+        store.write(part, op->tensors(matrix.name), inside);
         return part;
     }
 
@@ -193,7 +199,7 @@ private:
         plan.calibrationPath = std::filesystem::absolute(m_inputs.calibration->path()).string();
         plan.calibrationSha256 = m_calibration;
         plan.factorsPath = file.string();
-        plan.factorsSha256 = sha256OfFiles({file}, context);
+        plan.factorsSha256 = sha256OfFiles({file}, RunContext(context.stopToken()));
         plan.method = kMethod;
         plan.parameters = m_result.report.parameters;
         plan.budget = m_options.budget;

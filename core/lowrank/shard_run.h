@@ -37,7 +37,7 @@ using ShardFinished = std::function<void(const ShardMatrix&)>;
 /// inputs.checkpoint and inputs.calibration are needed, the model is not: what has no calibration site stays dense, with a warning.
 /// Memory is that of the largest matrix and its statistics (whitenedPairBytes), whatever the number of matrices, layers or shards.
 /// Factors and plan depend on the inputs' contents and the options alone, not on interruptions or threads; a rerun in the same
-/// directory goes on behind the last finished matrix, and returns at once when everything is there. Reading one matrix and its
+/// directory goes on behind the last finished matrix, and returns at once when everything is there. One process at a time a directory. Reading one matrix and its
 /// statistics is not interrupted by a stop; everything else sees one within 100 ms. Throws Error{InvalidParameter} (no calibration,
 /// one of another model, an allocation that is not uniform, a directory of another run), Error{NonFinite} (the matrix; those before
 /// it stay finished), Error{OutOfMemory, IoFailure, MalformedFile, Cancelled}.

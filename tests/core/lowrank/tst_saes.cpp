@@ -308,7 +308,15 @@ private slots:
         auto inputs = opened("vit20", images(12));
         inputs.calibration = io::CalibrationSet::open(kDatasets / "vit20" / "calibration.h5");
         std::vector<std::string> seen;
-        const auto result = run(inputs, 0.6, with({}), {}, [&](const lowrank::CompressedOperator& each) { seen.push_back(each.name); });
+        const RunContext context;
+        double fraction = 0;
+        const auto result = run(inputs, 0.6, with({}), context, [&](const lowrank::CompressedOperator& each) {
+            seen.push_back(each.name);
+            QVERIFY(context.fraction() >= fraction && context.fraction() < 1); // never backwards
+            fraction = context.fraction();
+        });
+        QVERIFY(fraction > 0.8);
+        QCOMPARE(context.fraction(), 1.0);
         QCOMPARE(result.operators.size(), std::size_t(24));
         QCOMPARE(seen.size(), std::size_t(24));
         QVERIFY(result.report.achievedKeep <= 0.6 && result.report.achievedKeep > 0.55);
@@ -373,6 +381,18 @@ private slots:
         QVERIFY_EXCEPTION_THROWN(run(inputs, 0.6, with({{"beta-min", 0.8}, {"beta-max", 0.2}})), Error);
         inputs.matrices = {"head"};
         QVERIFY_EXCEPTION_THROWN(run(inputs, 0.6, with({})), Error);
+        inputs.matrices = {};
+        auto silent = images(4);
+        for (auto& sample : silent->samples)
+            for (float& value : sample.image)
+                value = std::numeric_limits<float>::infinity();
+        inputs.samples = silent;
+        try {
+            run(inputs, 0.6, with({}));
+            QFAIL("infinite inputs were taken");
+        } catch (const Error& error) {
+            QCOMPARE(error.code(), ErrorCode::NonFinite);
+        }
     }
 
     /// Stopped in the middle: within 100 ms, and what was finished has been handed out.

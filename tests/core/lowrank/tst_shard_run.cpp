@@ -262,6 +262,13 @@ private slots:
         const auto rest = lowrank::compressShards(fixture.inputs(), optionsFor(out));
         QCOMPARE(rest.resumed, std::size_t(3));
         QVERIFY(bytesOf(out / "factors.safetensors") == bytesOf(fixture.out / "factors.safetensors"));
+        // without its journal a finished directory still answers for itself, and only for itself
+        fs::remove(out / lowrank::PartStore::kJournal);
+        QCOMPARE(refusal([&] { lowrank::compressShards(fixture.inputs(), ridge); }), ErrorCode::InvalidParameter);
+        fs::remove(out / lowrank::PartStore::kJournal);
+        QCOMPARE(refusal([&] { lowrank::compressShards(fixture.inputs(), optionsFor(out, 0.4)); }), ErrorCode::InvalidParameter);
+        fs::remove(out / lowrank::PartStore::kJournal);
+        QCOMPARE(lowrank::compressShards(fixture.inputs(), optionsFor(out)).resumed, std::size_t(14));
         std::ofstream(out / lowrank::PartStore::kJournal) << "a shopping list\n";
         QCOMPARE(refusal([&] { lowrank::compressShards(fixture.inputs(), optionsFor(out)); }), ErrorCode::MalformedFile);
     }
