@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/window/lowrank_controller.h"
 
+#include "app/window/lowrank_run_controller.h"
 #include "views/lowrank/compare_page.h"
 #include "views/lowrank/compare_settings.h"
 #include "views/lowrank/low_rank_panel.h"
@@ -28,8 +29,9 @@ std::vector<std::string> strings(const QStringList& all)
         list.push_back(one.toStdString());
     return list;
 }
+} // namespace
 
-views::BudgetNames budgetNames()
+views::BudgetNames LowRankController::budgetNames()
 {
     views::BudgetNames names;
     for (const auto allocation : {plan::Allocation::Uniform, plan::Allocation::Energy, plan::Allocation::Greedy})
@@ -38,12 +40,12 @@ views::BudgetNames budgetNames()
         names.accountings << text(plan::accountingName(accounting));
     return names;
 }
-} // namespace
 
 LowRankController::LowRankController(const LowRankNeighbours& neighbours, const LowRankViews& views, QObject* parent)
     : QObject(parent), m_with(neighbours), m_views(views)
 {
     buildPages();
+    m_runs = std::make_unique<LowRankRunController>(m_with, m_views, *this);
     connect(m_views.panel, &views::LowRankPanel::stopRequested, this, &LowRankController::stop);
     connect(m_views.panel, &views::LowRankPanel::pageShown, this,
             [this](const QString& name) { m_with.document.select([&](Selection& selection) { selection.lowRankPage = name.toStdString(); }); });
@@ -52,6 +54,8 @@ LowRankController::LowRankController(const LowRankNeighbours& neighbours, const 
     connectCompare();
     showState(m_with.document.state());
 }
+
+LowRankController::~LowRankController() = default;
 
 void LowRankController::buildPages()
 {
@@ -94,8 +98,16 @@ void LowRankController::setWorkspace(std::shared_ptr<const Workspace> workspace)
         m_compared.reset();
         m_compare->setComparison(nullptr);
     }
+    m_runs->setWorkspace(m_workspace);
     m_views.panel->setModelOpen(m_workspace != nullptr);
-    m_views.panel->setSummary(m_workspace ? QString::fromStdString(m_workspace->outline.modelPath) : QString());
+    QString summary;
+    if (m_workspace) {
+        const auto& outline = m_workspace->outline;
+        summary = QFileInfo(text(outline.modelPath)).fileName();
+        summary += outline.calibrationPath.empty() ? tr(" · no calibration set: only methods that need none can run")
+                                                   : tr(" · calibrated on %1").arg(text(outline.calibrationInputs));
+    }
+    m_views.panel->setSummary(summary);
     showState(m_with.document.state());
 }
 
@@ -105,6 +117,16 @@ void LowRankController::showState(const SessionState& state)
         m_views.panel->showPage(text(state.selection.lowRankPage));
     showMethods();
     showCompare(state);
+    m_runs->showState(state);
+}
+
+void LowRankController::selectMatrices(const QStringList& names)
+{
+    m_with.document.select([&](Selection& selection) {
+        selection.overlay = strings(names);
+        if (!selection.overlay.empty() && std::find(selection.overlay.begin(), selection.overlay.end(), selection.current) == selection.overlay.end())
+            selection.current = selection.overlay.front();
+    });
 }
 
 // Methods and samples --------------------------------------------------------------------------------------------------
@@ -187,6 +209,12 @@ void LowRankController::showMethods()
     for (const auto& each : knownConfigurations())
         offered.push_back({text(each.id), text(each.title), text(each.method->declaration.reference), each.method->trains, false, unavailable(*each.method), {}});
     m_compareSettings->setMethods(offered);
+    std::vector<views::LabMethod> methods;
+    for (const auto& method : lowrank::methods()) {
+        const auto& d = method.declaration;
+        methods.push_back({text(d.id), text(d.title), text(d.reference), method.trains, !method.trains && !method.needsSamples, unavailable(method), d.schema});
+    }
+    m_runs->showMethods(methods);
 }
 
 void LowRankController::showCompare(const SessionState& state)

@@ -8,6 +8,7 @@
 #include "app/window/model_controller.h"
 
 #include <QObject>
+#include <QStringList>
 
 #include <functional>
 #include <memory>
@@ -18,11 +19,13 @@ namespace tamis::views {
 class ComparePage;
 class CompareSettings;
 class LowRankPanel;
+struct BudgetNames;
 struct CompareChoice;
-struct LabMethod;
 } // namespace tamis::views
 
 namespace tamis::app {
+
+class LowRankRunController;
 
 /// The views that the low-rank lab is shown in. Not owned.
 struct LowRankViews {
@@ -45,6 +48,7 @@ class LowRankController : public QObject
     Q_OBJECT
 public:
     LowRankController(const LowRankNeighbours& neighbours, const LowRankViews& views, QObject* parent = nullptr);
+    ~LowRankController() override;
 
     void setWorkspace(std::shared_ptr<const Workspace> workspace); ///< null: nothing is open; after the model controller's
     void compare(); ///< asks for held-out samples where none are chosen
@@ -55,9 +59,24 @@ public:
     const std::shared_ptr<const report::MethodComparison>& comparison() const noexcept { return m_comparison; }
 
 signals:
+    void availabilityChanged(); ///< of what can be compared, run, stored
     void compared(); ///< whole or stopped: the rows that there are stay
     void done(const QString& sentence);
     void failed(const QString& sentence);
+
+public:
+    // For the lab's other pages.
+    static views::BudgetNames budgetNames();
+    std::vector<std::string> comparedIds() const;
+    QString unavailable(const lowrank::Method& method) const; ///< why it cannot run now; empty: it can
+    std::filesystem::path training() const;                   ///< samples to calibrate on; empty: none
+    std::filesystem::path heldOut() const;                    ///< samples to judge on; empty: none
+    void chooseSamples(bool heldOut);                         ///< asks
+    void selectMatrices(const QStringList& names);            ///< everywhere
+    using Ended = std::function<void(const Job&)>;
+    /// A job that Stop ends; `ended` is called before done() or failed().
+    void start(const QString& title, const QString& running, JobQueue::Work work, Ended ended);
+    LowRankRunController& runs() noexcept { return *m_runs; }
 
 private:
     struct Compared {
@@ -69,20 +88,13 @@ private:
     void showState(const SessionState& state);
     void showMethods();
     void showCompare(const SessionState& state);
-    void chooseSamples(bool heldOut);
     std::vector<Configuration> knownConfigurations() const; ///< the offered ones, then what else the session compares
     std::vector<Configuration> comparedConfigurations() const; ///< of the session or the lab's own choice; those that can run
-    std::vector<std::string> comparedIds() const;
-    QString unavailable(const lowrank::Method& method) const;
-    std::filesystem::path heldOut() const;  ///< empty: none
-    std::filesystem::path training() const; ///< empty: none
     std::filesystem::path besideModel(const char* name) const;
     bool isVision() const;
     void startComparison(const std::vector<double>& keeps);
     void showComparison(const std::shared_ptr<const report::MethodComparison>& comparison);
     Compared comparedNow() const;
-    using Ended = std::function<void(const Job&)>;
-    void start(const QString& title, const QString& running, JobQueue::Work work, Ended ended);
 
     LowRankNeighbours m_with;
     LowRankViews m_views;
@@ -93,6 +105,7 @@ private:
     std::optional<Compared> m_compared; ///< what m_comparison, or the one that runs, is of
     std::vector<int> m_jobIds; ///< not over
     int m_comparing = 0;       ///< id of the comparison that runs; 0: none
+    std::unique_ptr<LowRankRunController> m_runs;
 };
 
 } // namespace tamis::app

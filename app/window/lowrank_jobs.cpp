@@ -96,12 +96,14 @@ void LowRankController::startComparison(const std::vector<double>& keeps)
         },
         [this](const Job&) {
             m_comparing = 0;
+            emit availabilityChanged();
             m_compare->setRunning(false);
             showState(m_with.document.state());
             // What was handed over last may still be on its way to this thread.
             QMetaObject::invokeMethod(this, [this] { emit compared(); }, Qt::QueuedConnection);
         });
     m_comparing = m_jobIds.back();
+    emit availabilityChanged();
     showState(m_with.document.state());
 }
 

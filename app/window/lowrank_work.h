@@ -24,6 +24,7 @@ struct LabInputs {
     std::shared_ptr<RunnableModel> model;
     std::filesystem::path training;     ///< samples to calibrate and train on
     std::vector<std::string> matrices;  ///< empty: every compressible one
+    bool operator==(const LabInputs&) const = default;
 };
 
 /// Loads what is missing. Throws what loading the model and opening samples throw.

@@ -229,6 +229,7 @@ void MainWindow::connectControllers()
             });
     connect(m_model.get(), &ModelController::failed, this, &MainWindow::sayFailure);
     connect(m_model.get(), &ModelController::done, this, [this](const QString& sentence) { say(false, sentence); });
+    connect(m_lowRank.get(), &LowRankController::availabilityChanged, m_commands, &CommandRegistry::refresh);
     connect(m_lowRank.get(), &LowRankController::failed, this, &MainWindow::sayFailure);
     connect(m_lowRank.get(), &LowRankController::done, this, [this](const QString& sentence) { say(false, sentence); });
     connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);

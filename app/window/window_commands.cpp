@@ -3,6 +3,7 @@
 
 #include "app/commands/shortcut_sheet.h"
 #include "app/window/about_dialog.h"
+#include "app/window/lowrank_run_controller.h"
 #include "app/window/main_window.h"
 #include "views/common/chart_figure.h"
 #include "views/common/line_chart.h"
@@ -164,6 +165,14 @@ void addLowRankCommands(MainWindow& w)
                  w.lowRank().compareCurves();
              },
              comparable});
+    add.add({"lowrank.run", lab, tr("Run low-rank method"), tr("The method of the Run page with its parameters"), {key("Ctrl+Shift+J")},
+             [&w, panel] {
+                 w.showLab(panel);
+                 w.lowRank().runs().run();
+             },
+             [&controller] { return controller.runs().runDisabledReason(); }});
+    add.add({"lowrank.store", lab, tr("Store the low-rank result…"), tr("Factors and a plan of the method that ran"), {},
+             [&controller] { controller.runs().store(); }, [&controller] { return controller.runs().storeDisabledReason(); }});
     add.add({"lowrank.stop", lab, tr("Stop the low-rank lab"), tr("What is finished stays"), {}, [&controller] { controller.stop(); }});
 }
 

@@ -86,7 +86,8 @@ QWidget* ComparePage::buildTable()
         const bool text = at == ComparisonTableModel::MethodColumn || at == ComparisonTableModel::SettingsColumn;
         if (!text)
             m_table->setItemDelegateForColumn(at, bars);
-        m_table->setColumnWidth(at, (at == ComparisonTableModel::MethodColumn ? 26 : at == ComparisonTableModel::SettingsColumn ? 46 : at == ComparisonTableModel::KeepColumn ? 8 : 13) * digit);
+        const int digits = at == ComparisonTableModel::MethodColumn ? 27 : at == ComparisonTableModel::SettingsColumn ? 46 : at == ComparisonTableModel::KeepColumn ? 8 : 10;
+        m_table->setColumnWidth(at, std::max(digits * digit, m_table->horizontalHeader()->sectionSizeHint(at)));
     }
     m_table->sortByColumn(-1, Qt::AscendingOrder); // as they come, until a header is clicked
     connect(m_table, &CopyableTableView::selectedRowsChanged, this, [this](const QList<int>& chosen) {

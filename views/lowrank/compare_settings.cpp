@@ -55,6 +55,7 @@ void CompareSettings::buildMethods(QVBoxLayout* column)
     m_methods->setObjectName(QStringLiteral("compareMethods"));
     m_methods->setAccessibleName(tr("Methods to compare"));
     m_methods->setUniformItemSizes(true);
+    m_methods->setSpacing(2);
     m_methods->setTextElideMode(Qt::ElideRight);
     m_methods->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     m_methods->setMinimumHeight(150);

@@ -4,6 +4,7 @@
 #include "views/common/number_format.h"
 
 #include <QCoreApplication>
+#include <QFileInfo>
 
 #include <algorithm>
 #include <cmath>
@@ -91,9 +92,19 @@ report::Measured measured(const report::ComparisonRow& row, ComparisonMeasure me
     return {};
 }
 
+QString formatLoss(double relative)
+{
+    const double size = std::abs(relative);
+    return formatPercent(relative, size >= 0.0995 || size == 0 ? 1 : size >= 0.000995 ? 2 : size >= 0.0000995 ? 3 : 4);
+}
+
 QString formatMeasure(ComparisonMeasure measure, double value)
 {
-    return isShare(measure) ? formatPercent(value, std::abs(value) < 0.0995 ? 2 : 1) : formatNumber(value, 4);
+    switch (measure) {
+    case ComparisonMeasure::HeldOutLoss:
+    case ComparisonMeasure::CalibrationLoss: return formatLoss(value);
+    default: return isShare(measure) ? formatPercent(value) : formatNumber(value, 4);
+    }
 }
 
 QString formatMeasured(ComparisonMeasure measure, const report::Measured& value)
@@ -159,7 +170,7 @@ QString rowTitle(const report::ComparisonRow& row)
 
 QString comparisonCaption(const report::MethodComparison& comparison)
 {
-    QString text = QString::fromStdString(comparison.model);
+    QString text = QFileInfo(QString::fromStdString(comparison.model)).fileName();
     if (!comparison.calibration.empty())
         text += tr("; calibration: %1").arg(QString::fromStdString(comparison.calibration));
     if (!comparison.samples.empty())

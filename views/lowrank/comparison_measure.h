@@ -10,16 +10,17 @@
 
 namespace tamis::views {
 
-enum class ComparisonMeasure { Perplexity, BitsPerByte, Top1, Top5, Agreement, Kl, LogitCosine, HeldOutLoss, CalibrationLoss };
+enum class ComparisonMeasure { Perplexity, BitsPerByte, Top1, Top5, Kl, Agreement, LogitCosine, HeldOutLoss, CalibrationLoss };
 inline constexpr ComparisonMeasure kComparisonMeasures[] = {
-    ComparisonMeasure::Perplexity, ComparisonMeasure::BitsPerByte, ComparisonMeasure::Top1,        ComparisonMeasure::Top5,           ComparisonMeasure::Agreement,
-    ComparisonMeasure::Kl,         ComparisonMeasure::LogitCosine, ComparisonMeasure::HeldOutLoss, ComparisonMeasure::CalibrationLoss};
+    ComparisonMeasure::Perplexity, ComparisonMeasure::BitsPerByte, ComparisonMeasure::Top1,        ComparisonMeasure::Top5,           ComparisonMeasure::Kl,
+    ComparisonMeasure::Agreement,  ComparisonMeasure::LogitCosine, ComparisonMeasure::HeldOutLoss, ComparisonMeasure::CalibrationLoss};
 
 QString measureTitle(ComparisonMeasure measure); ///< with its unit where it has one: "KL to dense (nats)"
 QString measureHelp(ComparisonMeasure measure);
 bool lowerIsBetter(ComparisonMeasure measure);
 /// NaN where the row has no such measurement. Losses have no spread.
 report::Measured measured(const report::ComparisonRow& row, ComparisonMeasure measure);
+QString formatLoss(double relative); ///< percent with two significant digits at least: "0.012 %"
 QString formatMeasure(ComparisonMeasure measure, double value);
 QString formatMeasured(ComparisonMeasure measure, const report::Measured& value); ///< "23.1 ± 0.4"; a dash for NaN
 /// Those that at least one compressed row has, in the order above.

@@ -15,7 +15,7 @@ class ComparisonTableModel : public QAbstractTableModel {
     Q_OBJECT
 public:
     enum Column {
-        MethodColumn, KeepColumn, PerplexityColumn, BitsColumn, Top1Column, Top5Column, AgreementColumn, KlColumn, CosineColumn, HeldOutColumn, CalibrationColumn,
+        MethodColumn, KeepColumn, PerplexityColumn, BitsColumn, Top1Column, Top5Column, KlColumn, AgreementColumn, CosineColumn, HeldOutColumn, CalibrationColumn,
         ParametersColumn, BytesColumn, MacsColumn, LatencyColumn, SecondsColumn, SettingsColumn, kColumnCount
     };
     using QAbstractTableModel::QAbstractTableModel;

@@ -59,6 +59,7 @@ LowRankPanel::LowRankPanel(QWidget* parent)
         showSettings();
         if (!m_quiet)
             emit pageShown(page());
+        emit cameIntoSight();
     });
     setModelOpen(false);
     setRunning({});
@@ -102,6 +103,12 @@ void LowRankPanel::showPage(const QString& name)
         m_pages->setCurrentWidget(wanted);
         m_quiet = false;
     }
+}
+
+void LowRankPanel::showEvent(QShowEvent* event)
+{
+    QWidget::showEvent(event);
+    emit cameIntoSight();
 }
 
 void LowRankPanel::setModelOpen(bool open)

@@ -37,6 +37,10 @@ public:
 signals:
     void pageShown(const QString& name); ///< by the user
     void stopRequested();
+    void cameIntoSight(); ///< the panel, or another of its pages, was shown
+
+protected:
+    void showEvent(QShowEvent* event) override;
 
 private:
     void showSettings();
