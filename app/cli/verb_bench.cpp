@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/bench/bench.h"
+#include "core/bench/lowrank_bench.h"
 
 #include <nlohmann/json.hpp>
 
@@ -54,7 +55,19 @@ struct Settings {
     std::string name;
     std::int64_t layers = 4, width = 4096, hidden = 11008;
     std::string directory;
+    std::int64_t size = 4096;
 };
+
+/// The bundled language model, or nothing (and a warning) where it is not at hand.
+std::filesystem::path bundledLanguageModel(const RunContext& context)
+{
+    try {
+        return app::bundledDatasets() / "tinylm";
+    } catch (const Error& error) {
+        context.warn(std::string("the bundled model is left out: ") + error.what());
+        return {};
+    }
+}
 
 /// A bench by its name. Without a name all run, in this order, but those that take minutes and gigabytes.
 struct NamedBench {
@@ -74,6 +87,7 @@ const std::vector<NamedBench>& benches()
         {"spectrum", [](const RunContext& context, const Settings&) { return bench::benchSpectrum(context, spectrumInputs(context)); }},
         {"forward", [](const RunContext& context, const Settings&) { return bench::benchForward(context); }},
         {"train", [](const RunContext& context, const Settings&) { return bench::benchTrain(context, app::bundledModel()); }},
+        {"lowrank", [](const RunContext& context, const Settings& settings) { return bench::benchLowRank(context, {settings.size, bundledLanguageModel(context)}); }},
         {"lowrank-7b", shards, true}};
     return all;
 }
@@ -136,9 +150,11 @@ Verb verbBench()
             "  tamis-cli bench\n"
             "  tamis-cli bench train\n"
             "  tamis-cli bench spectrum --json bench.json\n"
+            "  tamis-cli bench lowrank --size 1024\n"
             "  tamis-cli bench lowrank-7b --layers 1 --width 1024 --hidden 2816",
             [settings](OptionSet& set) {
                 set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but lowrank-7b, which takes minutes", false);
+                set.integer("--size", settings->size, 64, 8192, "lowrank: side of the matrix that is decomposed and of the largest operator");
                 set.integer("--layers", settings->layers, 1, 1000, "lowrank-7b: layers of the random model");
                 set.integer("--width", settings->width, 16, 65536, "lowrank-7b: features of its residual stream");
                 set.integer("--hidden", settings->hidden, 16, 65536, "lowrank-7b: features between up and down");

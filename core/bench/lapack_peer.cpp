@@ -28,4 +28,16 @@ std::vector<double> referenceSingularValues(tensor::MatrixView<const float> a)
     return values;
 }
 
+SingularVectors lapackSingularVectors(tensor::Matrix<float>& a)
+{
+    // Row-major A is column-major A^T = R S L^T: sgesdd's U are A's right vectors, its V^T A's left ones.
+    const std::int64_t m = a.rows(), n = a.cols(), p = std::min(m, n);
+    SingularVectors result{tensor::Matrix<float>(m, p), std::vector<float>(static_cast<std::size_t>(p)), tensor::Matrix<float>(p, n)};
+    const lapack_int status = LAPACKE_sgesdd(LAPACK_COL_MAJOR, 'S', static_cast<lapack_int>(n), static_cast<lapack_int>(m), a.data(), static_cast<lapack_int>(n),
+                                             result.values.data(), result.right.data(), static_cast<lapack_int>(n), result.left.data(), static_cast<lapack_int>(p));
+    if (status != 0)
+        throw Error(ErrorCode::NonFinite, "LAPACK's sgesdd did not converge");
+    return result;
+}
+
 } // namespace tamis::bench

@@ -16,4 +16,12 @@ std::vector<double> lapackSingularValues(tensor::Matrix<float>& a);
 /// LAPACK's dgesdd, values only: the reference for accuracy.
 std::vector<double> referenceSingularValues(tensor::MatrixView<const float> a);
 
+/// LAPACK's sgesdd with the leading min(m, n) singular vectors of both sides. `a` is overwritten.
+struct SingularVectors {
+    tensor::Matrix<float> left;  ///< [m, p]: columns
+    std::vector<float> values;   ///< [p], descending
+    tensor::Matrix<float> right; ///< [p, n]: rows
+};
+SingularVectors lapackSingularVectors(tensor::Matrix<float>& a);
+
 } // namespace tamis::bench

@@ -239,6 +239,7 @@ Factors leastAmplification(const Factors& factors, const Matrix<double>& gram, c
     Factors result{linalg::product(Op::None, Op::Transpose, b.view(), outputs.vectors.view(), context), linalg::product(outputs.vectors.view(), a.view(), context)};
     scaleColumns(result.b, powers(outputs.values, -0.25)); // values are sigma^2
     scaleRows(result.a, powers(outputs.values, 0.25));
+    balanceSizes(result);
     return result;
 }
 

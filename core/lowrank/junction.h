@@ -41,7 +41,7 @@ Factors joinedFactors(const Decomposition& decomposition, std::int64_t rank, Jun
 Factors leastRounding(const Factors& factors, const tensor::Matrix<double>& gram, const RunContext& context = {});
 
 /// The junction that minimises amplification(): |N B J|_F |J^-1 A C^{1/2}|_F >= |N B A C^{1/2}|_*, attained where both
-/// Gramians are equal and diagonal (balanced truncation's transformation, Moore 1981). `metric` is N^T N [m, m]; empty: I.
+/// Gramians are diagonal and proportional (balanced truncation's transformation, Moore 1981), scaled as leastRounding(). `metric` is N^T N [m, m]; empty: I.
 Factors leastAmplification(const Factors& factors, const tensor::Matrix<double>& gram, const tensor::Matrix<double>& metric, const RunContext& context = {});
 
 /// Expected |E X|^2 of E = B'A' - B A when each entry of both factors is rounded to float16 on its own: 2^-22 / 6 (mantissas

@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/base/parallel.h"
+#include "core/linalg/block_identity.h"
 #include "core/linalg/qr.h"
 #include "core/linalg/symmetric_eigen.h"
 #include "core/lowrank/decomposition.h"
@@ -126,6 +127,15 @@ Factors joined(const Inputs& inputs, const io::MatrixRef& matrix, const io::Cali
     return best;
 }
 
+/// Block identity with what it stores rounded to float16 (makeOperator() keeps float32).
+nn::LinearPtr halfBlockIdentity(const Factors& factors, std::vector<float> bias, report::LowRankMatrix& notes, const RunContext& context)
+{
+    const auto block = linalg::toBlockIdentity(factors.b, factors.a, context);
+    notes.condition = block.condition;
+    notes.maxCoefficient = block.maxCoefficient;
+    return nn::blockIdentityOp(rounded(toHalf(block.b)).view(), rounded(toHalf(block.coefficients)).view(), block.permutation, std::move(bias));
+}
+
 /// The operator; a rank that W itself lacks is lowered, which a block identity needs.
 nn::LinearPtr operatorOf(Factors factors, std::vector<float> bias, Accounting accounting, bool half, report::LowRankMatrix& notes, const RunContext& context)
 {
@@ -135,10 +145,10 @@ nn::LinearPtr operatorOf(Factors factors, std::vector<float> bias, Accounting ac
             notes.warnings.push_back("The weight has " + std::to_string(rank) + " independent directions of " + std::to_string(factors.a.rows()) + " asked for: the rank was lowered.");
             factors = truncated(factors, std::max<std::int64_t>(rank, 1));
         }
-    } else {
-        notes.condition = conditionOf(factors.b, context);
-        notes.maxCoefficient = largestCoefficient(factors);
+        return half ? halfBlockIdentity(factors, std::move(bias), notes, context) : makeOperator(factors.b, factors.a, std::move(bias), accounting, &notes, context);
     }
+    notes.condition = conditionOf(factors.b, context);
+    notes.maxCoefficient = largestCoefficient(factors);
     if (half) {
         factors.b = toHalf(factors.b);
         factors.a = toHalf(factors.a);

@@ -2,6 +2,7 @@
 #include "core/nn/linear_op.h"
 
 #include "core/base/error.h"
+#include "core/base/parallel.h"
 
 #include <algorithm>
 
@@ -120,7 +121,7 @@ private:
 class BlockIdentityOp final : public LinearOp {
 public:
     BlockIdentityOp(ConstRows b, ConstRows c, std::vector<std::int64_t> permutation, std::vector<float> bias)
-        : LinearOp(std::move(bias)), m_b(b), m_c(c), m_permutation(std::move(permutation))
+        : LinearOp(std::move(bias)), m_b(b), m_c(c), m_permutation(std::move(permutation)), m_order(m_permutation.begin(), m_permutation.end())
     {
     }
     std::string_view kind() const noexcept override { return "block-identity"; }
@@ -137,9 +138,7 @@ public:
         Scratch::Frame frame(scratch);
         const std::int64_t r = rank();
         const Rows gathered = frame.take(x.rows, x.cols), latent = frame.take(x.rows, r);
-        for (std::int64_t i = 0; i < x.rows; ++i)
-            for (std::int64_t j = 0; j < x.cols; ++j)
-                gathered(i, j) = x(i, m_permutation[static_cast<std::size_t>(j)]);
+        gather(x, gathered, scratch);
         const ConstRows kept{gathered.data, x.rows, r, gathered.stride};
         if (m_c.cols() > 0)
             multiply({gathered.data + r, x.rows, x.cols - r, gathered.stride}, m_c, {.base = kept}, latent, scratch.parallel());
@@ -165,8 +164,31 @@ public:
     }
 
 private:
+    /// Columns of x in the order of the permutation. A row of x stays in L1 while it is picked from.
+    void gather(ConstRows x, Rows to, Scratch& scratch) const
+    {
+        constexpr std::int64_t kRows = 16, kWorthATask = 1 << 15; // rows a task; numbers below which one thread is sooner done
+        const auto rows = [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t i = begin; i < end; ++i) {
+                const float* from = x.data + i * x.stride;
+                float* row = to.data + i * to.stride;
+                for (std::size_t j = 0; j < m_order.size(); ++j)
+                    row[j] = from[m_order[j]];
+            }
+        };
+        if (!scratch.parallel() || x.rows * x.cols < kWorthATask) {
+            rows(0, x.rows);
+            return;
+        }
+        parallelFor(scratch.context(), static_cast<std::size_t>((x.rows + kRows - 1) / kRows), [&](std::size_t block) {
+            const std::int64_t begin = static_cast<std::int64_t>(block) * kRows;
+            rows(begin, std::min(begin + kRows, x.rows));
+        });
+    }
+
     PackedMatrix m_b, m_c;
     std::vector<std::int64_t> m_permutation;
+    std::vector<std::int32_t> m_order; ///< the same, narrow: half the bytes a row of x is picked with
 };
 } // namespace
 

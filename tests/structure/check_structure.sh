@@ -26,7 +26,7 @@ declare -A may=(
     [measure]="measure train nn kernels inputs linalg io tensor report base" [encoder]="encoder kernels linalg io tensor report base"
     [plan]="plan spectrum cost nn kernels linalg io tensor report base"
     [lowrank]="lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base"
-    [bench]="bench lowrank plan spectrum measure train cost nn kernels linalg io tensor report base")
+    [bench]="bench lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base")
 for folder in core/*/; do
     [ -d "$folder" ] || continue
     name=$(basename "$folder")

@@ -88,6 +88,7 @@ private slots:
     void savesAndLoads_data() { kinds(); }
     void savesAndLoads();
     void badShapesAreRefused();
+    void blockIdentityOfManyRowsInParallel();
     void scratchIsReused();
 
 private:
@@ -163,6 +164,32 @@ void TestLinearOp::badShapesAreRefused()
     QVERIFY_THROWS_EXCEPTION(Error, tiledOp({m(4, 2), m(4, 3)}, {}, {}));
     QVERIFY_THROWS_EXCEPTION(Error, tiledOp({}, {}, {}));
     QVERIFY_THROWS_EXCEPTION(Error, tiledFactorsOp({{m(4, 2), m(3, 2)}}, {}, {}));
+}
+
+void TestLinearOp::blockIdentityOfManyRowsInParallel()
+{
+    // Enough numbers that the inputs are picked by several tasks, with a rest: rows as one at a time give them.
+    const std::int64_t in = 300, out = 70, rows = 237;
+    const LinearPtr op = blockIdentityOp(randomMatrix(out, 40, 1).view(), randomMatrix(40, in - 40, 2).view(), shuffled(in), biasOf(out));
+    const tensor::Matrix<float> wide = randomMatrix(rows, in + 9, 3);
+    const kernels::ConstRows x{wide.data() + 4, rows, in, in + 9};
+    tensor::Matrix<float> together(rows, out), alone(rows, out);
+    Scratch parallel, single(false);
+    op->apply(x, {}, together.view(), parallel);
+    const tensor::Matrix<float> w = op->dense();
+    for (std::int64_t i = 0; i < rows; ++i) {
+        op->apply({x.data + i * x.stride, 1, in, x.stride}, {}, {alone.data() + i * out, 1, out, out}, single);
+        for (std::int64_t j = 0; j < out; ++j) {
+            double sum = op->bias()[static_cast<std::size_t>(j)], size = 1;
+            for (std::int64_t k = 0; k < in; ++k) {
+                sum += double(x(i, k)) * w(j, k);
+                size += std::abs(double(x(i, k)) * w(j, k));
+            }
+            // two products in float: a few rounding errors of the terms' sum; a wrong input is off by some hundredth of it
+            QVERIFY2(std::abs(together(i, j) - sum) <= 2e-6 * size, qPrintable(QString("%1 instead of %2").arg(together(i, j)).arg(sum)));
+            QVERIFY(std::abs(together(i, j) - alone(i, j)) <= 2e-6 * size);
+        }
+    }
 }
 
 void TestLinearOp::scratchIsReused()
