@@ -41,7 +41,8 @@ struct NamedTensor {
 class LinearOp {
 public:
     virtual ~LinearOp() = default;
-    virtual std::string_view kind() const noexcept = 0; ///< "dense", "factors", "block-identity", "tiled", "tiled-factors", "stacked", "remapped"
+    /// "dense", "factors", "block-identity", "tiled", "tiled-factors", "stacked", "remapped", "selected"
+    virtual std::string_view kind() const noexcept = 0;
     virtual std::int64_t inFeatures() const noexcept = 0;
     virtual std::int64_t outFeatures() const noexcept = 0;
     /// Rank bound of W: min(in, out) for dense, r for factors, the sum over tiles for tiled.
@@ -52,7 +53,7 @@ public:
     /// The matrix that this operator multiplies by, [out, in].
     virtual tensor::Matrix<float> dense() const = 0;
     const std::vector<float>& bias() const noexcept { return m_bias; } ///< [out] or empty
-    /// <name>.weight or .lowrank_a/_b/_perm or .tiled_* or .remap_* and <name>.bias; stacked: those of <name>.part0, .part1, ...
+    /// <name>.weight or .lowrank_a/_b/_perm or .tiled_*, .remap_* or .selected_* and <name>.bias; stacked: those of <name>.part0, .part1, ...
     virtual std::vector<NamedTensor> tensors(const std::string& name) const = 0;
     /// The operators whose outputs stand side by side; empty unless stacked.
     virtual const std::vector<std::shared_ptr<const LinearOp>>& parts() const noexcept;
@@ -88,6 +89,10 @@ LinearPtr tiledFactorsOp(const std::vector<TileFactors>& tiles, std::vector<std:
 /// Outputs of several operators over one input, one after another (the parts of a fused q, k, v projection). Each part holds
 /// its slice of the bias: all of them or none.
 LinearPtr stackedOp(std::vector<LinearPtr> parts);
+/// A dense block, zero elsewhere: weight [r, c] from inputs columns[0 .. c) (empty: all of them) to outputs; output j is row
+/// rows[j] - 1 of the weight, or nothing but the bias where rows[j] is 0 (empty: the outputs are the rows).
+LinearPtr selectedOp(tensor::MatrixView<const float> weight, std::vector<std::int64_t> rows, std::vector<std::int64_t> columns, std::int64_t in,
+                     std::vector<float> bias);
 
 /// Two factors of W ~ B A as Dobi-SVD remaps them. With s = min(out, in), the first s rows of B and the first s columns of A (an
 /// 8-bit number of each beside the other fill 16 bits) are 8-bit, what is left of the longer factor is half floats:

@@ -210,6 +210,24 @@ LinearPtr TensorBinding::tiled(const std::string& name, std::int64_t out, std::i
     return op;
 }
 
+LinearPtr TensorBinding::selected(const std::string& name, std::int64_t out, std::int64_t in, std::vector<float> bias) const
+{
+    const std::string weightName = name + ".selected_weight", rowsName = name + ".selected_rows", columnsName = name + ".selected_columns";
+    const auto shape = m_source.shape(weightName, {out, in});
+    const bool hasRows = m_source.has(rowsName), hasColumns = m_source.has(columnsName);
+    if (shape.size() != 2 || shape[0] < 1 || shape[1] < 1 || shape[0] > out || shape[1] > in || (!hasRows && shape[0] != out) || (!hasColumns && shape[1] != in))
+        refuseShape(weightName, shape, "a block of [" + std::to_string(out) + ", " + std::to_string(in) + "]");
+    const auto indices = [&](const std::string& tensor, std::int64_t count) {
+        const std::vector<float> values = vector(tensor, count);
+        for (const float v : values)
+            if (!(v >= 0 && v <= static_cast<float>(std::max(out, in))) || v != std::trunc(v))
+                throw Error(ErrorCode::MalformedFile, "tensor " + tensor + " holds " + std::to_string(v) + ", expected indices up to " + std::to_string(std::max(out, in)), m_source.subject());
+        return std::vector<std::int64_t>(values.begin(), values.end());
+    };
+    return selectedOp(matrix(weightName, shape[0], shape[1]).view(), hasRows ? indices(rowsName, out) : std::vector<std::int64_t>{},
+                      hasColumns ? indices(columnsName, shape[1]) : std::vector<std::int64_t>{}, in, std::move(bias));
+}
+
 LinearPtr TensorBinding::stacked(const std::string& name, std::int64_t out, std::int64_t in) const
 {
     std::vector<LinearPtr> parts;
@@ -241,6 +259,8 @@ LinearSlot TensorBinding::linear(const std::string& name, io::Role role, int lay
         slot.op = factors(name, out, in, std::move(bias));
     } else if (m_source.has(name + ".remap_b")) {
         slot.op = remapped(name, out, in, std::move(bias));
+    } else if (m_source.has(name + ".selected_weight")) {
+        slot.op = selected(name, out, in, std::move(bias));
     } else if (hasOperator(m_source, name + ".part0")) {
         slot.op = stacked(name, out, in);
     } else if (hasOperator(m_source, name)) {

@@ -28,6 +28,7 @@ private:
     std::vector<std::int64_t> permutation(const std::string& tensor, std::int64_t count) const;
     LinearPtr factors(const std::string& name, std::int64_t out, std::int64_t in, std::vector<float> bias) const;
     LinearPtr remapped(const std::string& name, std::int64_t out, std::int64_t in, std::vector<float> bias) const;
+    LinearPtr selected(const std::string& name, std::int64_t out, std::int64_t in, std::vector<float> bias) const;
     LinearPtr tiled(const std::string& name, std::int64_t out, std::int64_t in, std::vector<float> bias) const;
     LinearPtr stacked(const std::string& name, std::int64_t out, std::int64_t in) const;
     std::vector<tensor::Matrix<float>> stack(const std::string& tensor, std::int64_t& tiles) const;

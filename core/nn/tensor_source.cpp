@@ -12,7 +12,7 @@ namespace tamis::nn {
 
 bool hasOperator(const TensorSource& source, const std::string& name)
 {
-    for (const char* form : {".weight", ".lowrank_b", ".remap_b", ".tiled_weight", ".tiled_b"})
+    for (const char* form : {".weight", ".lowrank_b", ".remap_b", ".tiled_weight", ".tiled_b", ".selected_weight"})
         if (source.has(name + form) || source.has(name + ".part0" + form))
             return true;
     return false;
@@ -30,6 +30,11 @@ std::int64_t operatorOutputs(const TensorSource& source, const std::string& name
         const auto rest = source.has(name + ".remap_b_rest") ? source.shape(name + ".remap_b_rest", {0, 1}) : std::vector<std::int64_t>{0};
         return rows.empty() || rest.empty() ? 0 : rows[0] + rest[0];
     }
+    for (const char* form : {".selected_rows", ".selected_weight"}) // the rows, where there are some, are one an output
+        if (source.has(name + form)) {
+            const auto shape = source.shape(name + form, {expected});
+            return shape.empty() ? 0 : shape[0];
+        }
     for (const char* form : {".tiled_weight", ".tiled_b"})
         if (source.has(name + form)) {
             const auto shape = source.shape(name + form, {1, expected, 1});

@@ -21,7 +21,7 @@ from torch import nn
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
           "I64": torch.int64, "I32": torch.int32, "I8": torch.int8, "U8": torch.uint8}
-FORMS = (".weight", ".lowrank_b", ".remap_b")
+FORMS = (".weight", ".lowrank_b", ".remap_b", ".selected_weight")
 ACTIVATIONS = {
     "gelu": F.gelu, "relu": F.relu, "silu": F.silu,
     "gelu_new": lambda x: F.gelu(x, approximate="tanh"), "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
@@ -122,6 +122,22 @@ class Remapped(nn.Module):
         return F.linear(F.linear(x, a), b, self.bias)
 
 
+class Selected(nn.Module):
+    """A dense block, zero elsewhere: y[j] = (x[columns] W^T)[rows[j] - 1] + b[j], y[j] = b[j] where rows[j] is 0."""
+
+    def __init__(self, weight, rows, columns, bias):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(weight), None if bias is None else nn.Parameter(bias)
+        self.register_buffer("rows", rows)
+        self.register_buffer("columns", columns)
+
+    def forward(self, x):
+        y = F.linear(x if self.columns is None else x[..., self.columns], self.weight)
+        if self.rows is not None:
+            y = F.pad(y, (1, 0))[..., self.rows]
+        return y if self.bias is None else y + self.bias
+
+
 class Stacked(nn.Module):
     """Outputs of several operators side by side."""
 
@@ -155,6 +171,9 @@ def operator(tensors, name, transposed=False):
         return Factors(b, a, bias)
     if name + ".remap_b" in tensors:
         return Remapped(tensors, name, number(name + ".bias"))
+    if name + ".selected_weight" in tensors:
+        index = lambda key: tensors[key].long() if key in tensors else None
+        return Selected(number(name + ".selected_weight"), index(name + ".selected_rows"), index(name + ".selected_columns"), number(name + ".bias"))
     raise KeyError(f"{name}: no operator of that name, or in a form that this file does not run")
 
 
@@ -372,7 +391,7 @@ def replace_linears(model, folder):
     """Replaces the modules of `model` that the export compressed, by name ("model.layers.0.mlp.up_proj"). Returns their names."""
     tensors, _ = read_folder(folder)
     names = sorted({name.split(".part")[0] if ".part" in name else name.rsplit(".", 1)[0]
-                    for name in tensors if name.rsplit(".", 1)[-1] in ("lowrank_b", "remap_b")})
+                    for name in tensors if name.rsplit(".", 1)[-1] in ("lowrank_b", "remap_b", "selected_weight")})
     for name in names:
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, operator(tensors, name))
@@ -382,6 +401,6 @@ def replace_linears(model, folder):
 if __name__ == "__main__":
     compressed = load(sys.argv[1])
     for label, module in compressed.named_modules():
-        if isinstance(module, (Dense, Factors, BlockIdentity, Remapped, Stacked)):
+        if isinstance(module, (Dense, Factors, BlockIdentity, Remapped, Selected, Stacked)):
             print(f"{label:40} {type(module).__name__:14} {sum(p.numel() for p in module.parameters()):>12,}")
     print(f"{sum(p.numel() for p in compressed.parameters()):,} parameters")
