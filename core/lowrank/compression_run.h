@@ -48,6 +48,9 @@ public:
     void putLocal(const io::MatrixRef& matrix, double ridge, const RunContext& context);
     void warn(std::string sentence) { m_result.report.warnings.push_back(std::move(sentence)); }
 
+    /// The model with what was put so far.
+    std::shared_ptr<const nn::Model> model() const { return compressed(*m_inputs.model, m_result); }
+
     Compression finish();
 
 private:

@@ -4,6 +4,8 @@
 #include "core/linalg/gemm.h"
 #include "core/linalg/singular_values.h"
 #include "core/lowrank/attention_errors.h"
+#include "core/lowrank/branch_error.h"
+#include "core/lowrank/joint_layers.h"
 
 #include <algorithm>
 #include <cmath>
@@ -37,16 +39,6 @@ report::Series byLayer(std::string name, bool dashed = false)
     series.name = std::move(name);
     series.dashed = dashed;
     return series;
-}
-
-/// `count` of the samples, evenly spread.
-std::vector<std::size_t> chosenSamples(std::size_t available, std::size_t count)
-{
-    std::vector<std::size_t> chosen;
-    count = std::min(count, available);
-    for (std::size_t i = 0; i < count; ++i)
-        chosen.push_back(i * available / count);
-    return chosen;
 }
 
 void addTo(double& sum, double value) { sum = std::isnan(sum) ? value : sum + value; }
@@ -187,7 +179,7 @@ void ScoreCompression::fillHeads(const RunContext& context)
     }
     const auto joint = inputs.model->replaced(together), separate = inputs.model->replaced(apart);
     std::vector<report::LowRankHead> heads;
-    const auto chosen = chosenSamples(inputs.samples->count(), wanted);
+    const auto chosen = evenlySpread(inputs.samples->count(), wanted);
     for (const std::size_t index : chosen) {
         measure::LoadedSample sample;
         inputs.samples->load(index, sample);
@@ -229,30 +221,7 @@ Compression compress(const Inputs& inputs, const plan::BudgetRequest& budget, co
     context.setParts(10);
     CompressionRun run(kId, inputs, budget, jointQkMethod().declaration.schema.complete(given), finished, context.part(2, "ranks"));
     ScoreCompression scores(run);
-    const double ridge = run.report().parameters.real("ridge");
-    const RunContext solving = context.part(7, "layers");
-    solving.setParts(static_cast<double>(run.layers().size()));
-    for (const LayerTargets& layer : run.layers()) {
-        const RunContext part = solving.part(1, "layer " + std::to_string(layer.layer));
-        std::optional<ScoreCompression::Chosen> chosen;
-        if (layer.scores())
-            chosen = scores.compress(layer, part);
-        std::vector<const io::MatrixRef*> rest{layer.value, layer.output};
-        rest.insert(rest.end(), layer.others.begin(), layer.others.end());
-        if (layer.fused && chosen) {
-            const AttentionParts parts = attentionParts(*inputs.model, layer.layer);
-            run.put(*layer.fused, asOperators(parts, chosen->query, chosen->key, localRows(run, *layer.fused, parts.value, ridge, part))[0].second, part);
-        } else if (chosen) {
-            run.put(*layer.query, chosen->query, part);
-            run.put(*layer.key, chosen->key, part);
-        } else {
-            rest.insert(rest.begin(), {layer.fused, layer.query, layer.key});
-        }
-        for (const io::MatrixRef* matrix : rest)
-            if (matrix)
-                run.putLocal(*matrix, ridge, part);
-        part.finish();
-    }
+    compressLayers(run, &scores, nullptr, context.part(7, "layers"));
     scores.fill(context.part(1, "attention maps"));
     return run.finish();
 }

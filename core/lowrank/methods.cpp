@@ -3,6 +3,8 @@
 
 #include "core/lowrank/anchored.h"
 #include "core/lowrank/joint_qk_method.h"
+#include "core/lowrank/joint_vo_method.h"
+#include "core/lowrank/latent.h"
 #include "core/lowrank/local.h"
 #include "core/lowrank/saes.h"
 
@@ -18,6 +20,8 @@ const std::vector<Method>& methods()
         saesMethod(),
         anchoredMethod(),
         jointQkMethod(),
+        jointVoMethod(),
+        latentMethod(),
     };
     return all;
 }

@@ -30,10 +30,13 @@ void check(const ScoreProblem& problem)
     if (problem.heads < 1 || problem.keyValueHeads < 1 || problem.heads % problem.keyValueHeads != 0 || problem.headDim < 1)
         throw Error(ErrorCode::InvalidParameter, std::to_string(problem.heads) + " query heads cannot share " + std::to_string(problem.keyValueHeads) + " key heads");
     requireShape(problem.query, problem.heads * problem.headDim, d, "query weights");
-    requireShape(problem.key, problem.keyValueHeads * problem.headDim, d, "key weights");
+    const std::int64_t keyWidth = problem.keyInputs.empty() ? d : problem.key.cols();
+    requireShape(problem.key, problem.keyValueHeads * problem.headDim, keyWidth, "key weights");
     requireShape(problem.queryInputs, d, d, "statistics of the queries' inputs");
     if (!problem.keyInputs.empty())
-        requireShape(problem.keyInputs, d, d, "statistics of the keys' inputs");
+        requireShape(problem.keyInputs, keyWidth, keyWidth, "statistics of the keys' inputs");
+    if (!problem.headWeights.empty() && static_cast<std::int64_t>(problem.headWeights.size()) != problem.heads)
+        throw Error(ErrorCode::InvalidParameter, std::to_string(problem.headWeights.size()) + " weights were given for " + std::to_string(problem.heads) + " heads");
 }
 
 Matrix<double> firstRows(const Matrix<double>& m, std::int64_t count)
@@ -97,12 +100,13 @@ ScorePlanes::ScorePlanes(const ScoreProblem& problem, const RunContext& context)
     m_query = reduce(problem.query, problem.queryInputs, "query", context);
     m_key = reduce(problem.key, problem.keyInputs.empty() ? problem.queryInputs : problem.keyInputs, "key", context);
     const Moments queries = moments(m_query.reduced, m_heads, context), keys = moments(m_key.reduced, m_keyValueHeads, context);
-    m_weights.assign(static_cast<std::size_t>(m_heads), 1.0);
+    m_weights = problem.headWeights;
+    m_weights.resize(static_cast<std::size_t>(m_heads), 1.0);
     m_headEnergy = headProducts(queries, keys);
     const double mean = std::accumulate(m_headEnergy.begin(), m_headEnergy.end(), 0.0) / static_cast<double>(m_heads);
     for (std::size_t i = 0; i < m_weights.size(); ++i) {
         if (problem.relativeHeads && m_headEnergy[i] > 0)
-            m_weights[i] = mean / m_headEnergy[i];
+            m_weights[i] *= mean / m_headEnergy[i];
         m_total += m_weights[i] * m_headEnergy[i];
     }
     if (!(m_total > 0))

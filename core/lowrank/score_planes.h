@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Shared latent planes for the queries and the keys of a layer under an attention-score objective; weights and statistics in,
-// factors out, no model. docs/methods/lowrank.joint-qk.md.
+// factors out, no model. docs/methods/lowrank.joint-qk.md. Any product of two matrices a head has this form: that of outputs and values
+// too (docs/methods/lowrank.joint-vo.md).
 #include "core/base/run_context.h"
 #include "core/lowrank/displacements.h"
 #include "core/tensor/matrix.h"
@@ -14,11 +15,12 @@ namespace tamis::lowrank {
 /// Query head i scores keys of head i / (heads / keyValueHeads): s = x_q^T W_q,i^T R_d^T W_k,g x_k.
 struct ScoreProblem {
     tensor::Matrix<double> query;       ///< W_q [heads headDim, D]
-    tensor::Matrix<double> key;         ///< W_k [keyValueHeads headDim, D]
+    tensor::Matrix<double> key;         ///< W_k [keyValueHeads headDim, D']
     tensor::Matrix<double> queryInputs; ///< C of what queries read, [D, D], ridge included
-    tensor::Matrix<double> keyInputs;   ///< of what keys read; empty: the same
+    tensor::Matrix<double> keyInputs;   ///< of what keys read, [D', D']; empty: the same
     std::int64_t heads = 0, keyValueHeads = 0, headDim = 0;
     MeanRotation rotation;
+    std::vector<double> headWeights; ///< [heads], positive; empty: all 1
     bool relativeHeads = false; ///< every head counts by its relative error; otherwise by its scores' energy
 };
 
