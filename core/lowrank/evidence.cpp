@@ -127,7 +127,7 @@ plan::AllocationEvidence measureEvidence(const Inputs& inputs, const std::vector
     const auto matrices = withCurves(targets, spectra);
     if (budget.unit == plan::BudgetUnit::Latency)
         evidence.latency = latenciesOf(spectra, budget, measurement, context.part(1, "measuring latency"));
-    if (budget.allocation == plan::Allocation::Sensitivity) {
+    if (budget.allocation == plan::Allocation::Sensitivity || budget.allocation == plan::Allocation::MeasuredGreedy) {
         const SensitivityOptions options{keepsFor(measurement.keeps, budget.keep), budget.accounting, measurement.samples, false, &spectra, measurement.cache};
         const auto table = measureSensitivity(inputs, matrices, options, context.part(8, "sensitivity"), measurement.measured);
         warnings.insert(warnings.end(), table.warnings.begin(), table.warnings.end());

@@ -206,6 +206,7 @@ private:
         case Allocation::EffectiveRank: return chooseByEffectiveRank(problem, context);
         case Allocation::DepthWeighted: return chooseByDepth(problem, context);
         case Allocation::Sensitivity: return chooseBySensitivity(problem, context);
+        case Allocation::MeasuredGreedy: return chooseByMeasuredGreed(problem, context);
         case Allocation::LossAware: return chooseByLossChange(problem, context);
         }
         return Choice(problem.ladders.size(), 0);

@@ -23,6 +23,7 @@ enum class Allocation {
     EffectiveRank, ///< a floor for all, the rest by loss and importance (Swift-SVD)
     DepthWeighted, ///< greedy, with losses of early blocks counted for more (LEMS)
     Sensitivity,   ///< the same bound on the measured harm of each matrix alone (ASVD's search); needs evidence
+    MeasuredGreedy, ///< greedy on loss curves scaled to the measured harm of each matrix alone (after LEMS); needs evidence
     LossAware      ///< components removed so that first-order changes of the task loss cancel (ZS-SVD); needs evidence
 };
 std::string_view allocationName(Allocation allocation) noexcept; ///< "uniform", "log-loss", "effective-rank", ...

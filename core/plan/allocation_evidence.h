@@ -19,7 +19,7 @@ struct MeasuredLoss {
 };
 
 struct AllocationEvidence {
-    std::map<std::string, std::vector<MeasuredLoss>> sensitivity; ///< for `sensitivity`; in any order, finite
+    std::map<std::string, std::vector<MeasuredLoss>> sensitivity; ///< for `sensitivity` and `measured-greedy`; in any order, finite
     /// For `loss-aware`: first-order change of the task loss, <dLoss/dW, W_r - W>, at each rank r = 0 .. min(m, n) of the
     /// spectrum's factors; 0 at the last.
     std::map<std::string, std::vector<double>> lossChange;

@@ -10,7 +10,8 @@ namespace tamis::plan {
 namespace {
 
 constexpr std::array kAllocations = {Allocation::Uniform,       Allocation::Energy,        Allocation::Greedy,      Allocation::LogLoss,
-                                     Allocation::EffectiveRank, Allocation::DepthWeighted, Allocation::Sensitivity, Allocation::LossAware};
+                                     Allocation::EffectiveRank, Allocation::DepthWeighted, Allocation::Sensitivity,
+                                     Allocation::MeasuredGreedy, Allocation::LossAware};
 
 /// The value of that name; throws with all names otherwise.
 template <class Value, class Name> Value named(std::span<const Value> values, Name nameOf, std::string_view name, const char* subject)
@@ -36,6 +37,7 @@ std::string_view allocationName(Allocation allocation) noexcept
     case Allocation::EffectiveRank: return "effective-rank";
     case Allocation::DepthWeighted: return "depth-weighted";
     case Allocation::Sensitivity: return "sensitivity";
+    case Allocation::MeasuredGreedy: return "measured-greedy";
     case Allocation::LossAware: return "loss-aware";
     }
     return "greedy";
@@ -45,7 +47,10 @@ Allocation parseAllocation(std::string_view name) { return named(allAllocations(
 
 std::span<const Allocation> allAllocations() noexcept { return kAllocations; }
 
-bool needsEvidence(Allocation allocation) noexcept { return allocation == Allocation::Sensitivity || allocation == Allocation::LossAware; }
+bool needsEvidence(Allocation allocation) noexcept
+{
+    return allocation == Allocation::Sensitivity || allocation == Allocation::MeasuredGreedy || allocation == Allocation::LossAware;
+}
 
 std::string_view importanceName(Importance importance) noexcept
 {

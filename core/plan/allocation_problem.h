@@ -33,6 +33,9 @@ Choice chooseByEffectiveRank(const Problem& problem, const RunContext& context);
 Choice chooseByDepth(const Problem& problem, const RunContext& context);
 /// Each matrix takes its smallest measured rank whose loss is within one bound; the smallest bound that fits.
 Choice chooseBySensitivity(const Problem& problem, const RunContext& context);
+/// Greedy on harm_i(r) = L_i(r) c_i(r), c_i the measured harm over L_i at the measured ranks, its logarithm straight between
+/// them and constant beyond.
+Choice chooseByMeasuredGreed(const Problem& problem, const RunContext& context);
 /// Takes away the last `alignment` components of one matrix at a time until the budget is met: of the matrices whose change of
 /// the task loss has the sign that the sum so far lacks, the one whose change is the least.
 Choice chooseByLossChange(const Problem& problem, const RunContext& context);

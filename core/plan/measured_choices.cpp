@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The allocations of allocation_problem.h that need evidence of the running model: sensitivity, loss-aware.
+// The allocations of allocation_problem.h that need evidence of the running model: sensitivity, measured-greedy,
+// loss-aware.
 #include "core/plan/allocation_problem.h"
 
 #include "core/base/error.h"
@@ -8,14 +9,56 @@
 #include <cmath>
 #include <limits>
 #include <queue>
+#include <utility>
 
 namespace tamis::plan {
 namespace {
+
+constexpr double kLeastHarm = 1e-6; // of the largest: what was not seen to harm is not free
 
 [[noreturn]] void refuseMissing(const char* allocation, const char* what, const std::string& matrix)
 {
     throw Error(ErrorCode::InvalidParameter,
                 std::string(allocation) + " needs " + what + " of every matrix, which takes a model that runs and samples: none is known of " + matrix, "allocation");
+}
+
+const std::vector<MeasuredLoss>& measuredOf(const Problem& problem, std::size_t index, const char* allocation)
+{
+    const std::string& name = problem.spectra[index]->name;
+    const auto found = problem.evidence.sensitivity.find(name);
+    if (found == problem.evidence.sensitivity.end())
+        refuseMissing(allocation, "the measured harm", name);
+    for (const MeasuredLoss& point : found->second)
+        if (point.rank < 1 || !std::isfinite(point.loss))
+            throw Error(ErrorCode::InvalidParameter, "found a measured harm that is not finite or of no rank", name);
+    return found->second;
+}
+
+/// ln(harm / loss) at measured ranks, ascending; harm below `least` counts as that.
+std::vector<std::pair<std::int64_t, double>> harmScales(const Problem& problem, std::size_t index, std::vector<MeasuredLoss> measured, double least)
+{
+    const auto& loss = problem.spectra[index]->loss;
+    std::ranges::sort(measured, [](const MeasuredLoss& a, const MeasuredLoss& b) { return a.rank != b.rank ? a.rank < b.rank : a.loss > b.loss; });
+    std::vector<std::pair<std::int64_t, double>> scales;
+    for (const MeasuredLoss& point : measured) {
+        const bool known = point.rank < static_cast<std::int64_t>(loss.size()) && loss[static_cast<std::size_t>(point.rank)] > 0;
+        if (known && (scales.empty() || point.rank > scales.back().first))
+            scales.emplace_back(point.rank, std::log(std::max(point.loss, least)) - std::log(loss[static_cast<std::size_t>(point.rank)]));
+    }
+    return scales;
+}
+
+/// Straight between the points, constant beyond them.
+double scaleAt(const std::vector<std::pair<std::int64_t, double>>& scales, std::int64_t rank)
+{
+    const auto above = std::ranges::upper_bound(scales, rank, {}, &std::pair<std::int64_t, double>::first);
+    if (above == scales.begin())
+        return scales.front().second;
+    const auto& [from, low] = *(above - 1);
+    if (above == scales.end())
+        return low;
+    const double along = static_cast<double>(rank - from) / static_cast<double>(above->first - from);
+    return low + along * (above->second - low);
 }
 
 /// The measured ranks as rungs, and dense. Harm that was not seen is as good as none, but dense stays the dearest.
@@ -75,14 +118,7 @@ Choice chooseBySensitivity(const Problem& problem, const RunContext& context)
     std::vector<Ladder> measured;
     std::vector<double> lowestKeeps;
     for (std::size_t i = 0; i < problem.ladders.size(); ++i) {
-        const std::string& name = problem.spectra[i]->name;
-        const auto found = problem.evidence.sensitivity.find(name);
-        if (found == problem.evidence.sensitivity.end())
-            refuseMissing("sensitivity", "the measured harm", name);
-        for (const MeasuredLoss& point : found->second)
-            if (point.rank < 1 || !std::isfinite(point.loss))
-                throw Error(ErrorCode::InvalidParameter, "found a measured harm that is not finite or of no rank", name);
-        measured.push_back(measuredLadder(problem, i, found->second));
+        measured.push_back(measuredLadder(problem, i, measuredOf(problem, i, "sensitivity")));
         lowestKeeps.push_back(static_cast<double>(measured[i].rungs.front().units) / static_cast<double>(measured[i].denseUnits()));
     }
     const Choice coarse = chooseEnergy(measured, problem.budget, context);
@@ -99,6 +135,33 @@ Choice chooseBySensitivity(const Problem& problem, const RunContext& context)
     Choice choice(coarse.size());
     for (std::size_t i = 0; i < choice.size(); ++i)
         choice[i] = rungAtRank(problem, i, measured[i].rungs[coarse[i]].rank);
+    return choice;
+}
+
+Choice chooseByMeasuredGreed(const Problem& problem, const RunContext& context)
+{
+    double most = 0;
+    for (std::size_t i = 0; i < problem.ladders.size(); ++i)
+        for (const MeasuredLoss& point : measuredOf(problem, i, "measured-greedy"))
+            most = std::max(most, point.loss);
+    const double least = std::max(most * kLeastHarm, std::numeric_limits<double>::min());
+    std::vector<Ladder> harms;
+    for (std::size_t i = 0; i < problem.ladders.size(); ++i) {
+        const Ladder& full = problem.ladders[i];
+        const auto scales = harmScales(problem, i, measuredOf(problem, i, "measured-greedy"), least);
+        Ladder& ladder = harms.emplace_back();
+        ladder.energy = full.energy;
+        for (std::size_t k = 0; k < full.denseRung(); ++k) {
+            Rung rung = full.rungs[k];
+            rung.loss = scales.empty() ? rung.loss : rung.loss * std::exp(scaleAt(scales, rung.rank));
+            if (ladder.rungs.empty() || rung.loss < ladder.rungs.back().loss)
+                ladder.rungs.push_back(rung);
+        }
+        ladder.rungs.push_back(full.rungs.back());
+    }
+    Choice choice = chooseGreedy(harms, problem.budget, context);
+    for (std::size_t i = 0; i < choice.size(); ++i)
+        choice[i] = rungAtRank(problem, i, harms[i].rungs[choice[i]].rank);
     return choice;
 }
 

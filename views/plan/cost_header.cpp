@@ -174,6 +174,7 @@ QWidget* CostHeader::buildSettings()
     m_allocation->addItem(tr("effective rank"), QStringLiteral("effective-rank"));
     m_allocation->addItem(tr("depth-weighted"), QStringLiteral("depth-weighted"));
     m_allocation->addItem(tr("sensitivity"), QStringLiteral("sensitivity"));
+    m_allocation->addItem(tr("measured greedy"), QStringLiteral("measured-greedy"));
     m_allocation->addItem(tr("loss-aware"), QStringLiteral("loss-aware"));
     m_accounting = combo(QStringLiteral("accountingCombo"), tr("A&ccounting"), tr("How factors are stored, and so what a rank costs"));
     m_accounting->addItem(tr("factors"), QStringLiteral("factors"));

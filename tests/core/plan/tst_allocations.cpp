@@ -383,6 +383,47 @@ private slots:
         }
         QVERIFY(searched > 60);
     }
+    // Measured harms that are one multiple of the losses leave greedy as it is; other multiples are greedy on those curves.
+    void measuredGreedIsGreedyOnScaledCurves()
+    {
+        std::mt19937_64 random(35);
+        for (int trial = 0; trial < 40; ++trial) {
+            const auto accounting = kAccountings[trial % 3];
+            const auto spectra = randomModel(random, 6);
+            auto scaled = spectra;
+            AllocationEvidence evidence;
+            for (auto& s : scaled.matrices) {
+                const double factor = trial % 2 ? std::exp2(std::normal_distribution<>(0, 1)(random)) : 0.125;
+                for (auto& x : s.loss)
+                    x *= factor;
+                for (int k = 4; k <= 9; ++k) {
+                    const std::int64_t rank = std::max<std::int64_t>(rankForKeep(accounting, s.rows, s.cols, k / 10.0), 1);
+                    evidence.sensitivity[s.name].push_back({rank, s.loss[std::size_t(rank)]});
+                }
+            }
+            const double keep = std::uniform_real_distribution<>(0.2, 0.95)(random);
+            const auto measured = ranks(allocate(spectra, totalOf(spectra), {keep, Allocation::MeasuredGreedy, accounting, 1, {}}, evidence));
+            QVERIFY(measured == ranks(allocate(scaled, totalOf(scaled), {keep, Allocation::Greedy, accounting, 1, {}})));
+        }
+    }
+    // One matrix between two measured ranks, by hand: ln c runs from ln 1 at rank 8 to ln 16 at rank 24, so c(16) = 4.
+    void harmIsInterpolatedBetweenMeasuredRanks()
+    {
+        SpectrumReport spectra;
+        std::vector<double> loss(65);
+        for (std::size_t r = 0; r < loss.size(); ++r)
+            loss[r] = std::exp2(-double(r) / 2);
+        spectra.matrices = {spectrum("a", "q", 0, 64, 64, loss), spectrum("b", "q", 1, 64, 64, loss)};
+        spectra.matrices[1].loss = loss;
+        for (std::size_t r = 0; r < loss.size(); ++r)
+            spectra.matrices[1].loss[r] *= r <= 8 ? 1 : r >= 24 ? 16 : std::exp2(double(r - 8) / 4);
+        AllocationEvidence evidence; // a's harm is b's curve, known at two ranks only; b's is its own
+        evidence.sensitivity = {{"a", {{24, 16 * loss[24]}, {8, loss[8]}}}, {"b", {{8, spectra.matrices[1].loss[8]}, {24, spectra.matrices[1].loss[24]}}}};
+        for (const double keep : {0.3, 0.5, 0.6, 0.7}) {
+            const auto measured = ranks(allocate(spectra, totalOf(spectra), {keep, Allocation::MeasuredGreedy, Accounting::Factors, 1, {}}, evidence));
+            QVERIFY2(std::abs(measured[0] - measured[1]) <= 1, "two matrices of the same harm"); // the budget may end between them
+        }
+    }
     void sensitivityGoesOnEvenlyBelowWhatWasMeasured()
     {
         SpectrumReport spectra;
@@ -500,6 +541,7 @@ private slots:
         };
         const auto asks = [&](Allocation allocation, const AllocationEvidence& evidence) { return sentence({0.5, allocation, Accounting::Factors, 1, {}}, evidence); };
         QCOMPARE(asks(Allocation::Sensitivity, {}), std::string("sensitivity needs the measured harm of every matrix, which takes a model that runs and samples: none is known of m0"));
+        QVERIFY(asks(Allocation::MeasuredGreedy, {}).starts_with("measured-greedy needs the measured harm of every matrix"));
         QCOMPARE(asks(Allocation::LossAware, {}), std::string("loss-aware needs the gradient of the loss of every matrix, which takes a model that runs and samples: none is known of m0"));
         QVERIFY(asks(Allocation::Sensitivity, full).empty() && asks(Allocation::LossAware, full).empty());
         for (const auto allocation : allAllocations())
