@@ -7,6 +7,8 @@
 #include "core/lowrank/latent.h"
 #include "core/lowrank/local.h"
 #include "core/lowrank/saes.h"
+#include "core/lowrank/distilled.h"
+#include "core/lowrank/trained.h"
 
 #include <algorithm>
 
@@ -22,6 +24,7 @@ const std::vector<Method>& methods()
         jointQkMethod(),
         jointVoMethod(),
         latentMethod(),
+        trainedMethod(), distilledMethod(),
     };
     return all;
 }
