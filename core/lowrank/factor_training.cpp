@@ -221,7 +221,7 @@ std::vector<ParameterSpec> factorTrainingParameters()
          .help = "Steps of AdamW, the learning rate along half a cosine"},
         {.name = "batch", .title = "Batch", .type = Type::Integer, .defaultValue = std::int64_t{8}, .minimum = 1, .maximum = 4096, .step = 1, .unit = "samples",
          .help = "Samples (windows of text, photos) a step; memory grows with it"},
-        {.name = "learning-rate", .title = "Learning rate", .type = Type::Real, .defaultValue = 1e-3, .minimum = 0, .maximum = 1, .logarithmic = true,
+        {.name = "learning-rate", .title = "Learning rate", .type = Type::Real, .defaultValue = 3e-3, .minimum = 0, .maximum = 1, .logarithmic = true,
          .help = "At its peak; factors are balanced first, so that one rate suits both sides"},
         {.name = "warm-up", .title = "Warm-up", .type = Type::Real, .defaultValue = 0.05, .minimum = 0, .maximum = 1, .unit = "of the steps",
          .help = "Share of the steps in which the rate rises from 0"},

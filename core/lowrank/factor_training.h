@@ -16,7 +16,7 @@ struct FactorTrainingSettings {
     FactorTrainingSettings() = default;
     explicit FactorTrainingSettings(const Parameters& complete); ///< of factorTrainingParameters()
     std::int64_t steps = 200, batch = 8, checkEvery = 25, checkSamples = 32;
-    double learningRate = 1e-3, warmUp = 0.05, weightDecay = 0, clipNorm = 1;
+    double learningRate = 3e-3, warmUp = 0.05, weightDecay = 0, clipNorm = 1;
     bool biases = false;
     std::uint64_t seed = 0;
     ObjectiveSettings objective;

@@ -2,12 +2,12 @@
 #include "core/lowrank/method.h"
 
 #include "core/lowrank/anchored.h"
+#include "core/lowrank/distilled.h"
 #include "core/lowrank/joint_qk_method.h"
 #include "core/lowrank/joint_vo_method.h"
 #include "core/lowrank/latent.h"
 #include "core/lowrank/local.h"
 #include "core/lowrank/saes.h"
-#include "core/lowrank/distilled.h"
 #include "core/lowrank/trained.h"
 
 #include <algorithm>
@@ -25,6 +25,8 @@ const std::vector<Method>& methods()
         jointVoMethod(),
         latentMethod(),
         trainedMethod(), distilledMethod(),
+        trainedMethod(),
+        distilledMethod(),
     };
     return all;
 }
