@@ -6,6 +6,7 @@
 #include "core/lowrank/joint_qk_method.h"
 #include "core/lowrank/joint_vo_method.h"
 #include "core/lowrank/latent.h"
+#include "core/lowrank/joint_ud.h"
 #include "core/lowrank/local.h"
 #include "core/lowrank/saes.h"
 #include "core/lowrank/trained.h"
@@ -25,6 +26,7 @@ const std::vector<Method>& methods()
         jointVoMethod(),
         latentMethod(),
         trainedMethod(), distilledMethod(),
+        jointUdMethod(),
         trainedMethod(),
         distilledMethod(),
     };
