@@ -4,9 +4,9 @@
 #include "core/lowrank/anchored.h"
 #include "core/lowrank/distilled.h"
 #include "core/lowrank/joint_qk_method.h"
+#include "core/lowrank/joint_ud.h"
 #include "core/lowrank/joint_vo_method.h"
 #include "core/lowrank/latent.h"
-#include "core/lowrank/joint_ud.h"
 #include "core/lowrank/local.h"
 #include "core/lowrank/saes.h"
 #include "core/lowrank/trained.h"
@@ -24,9 +24,8 @@ const std::vector<Method>& methods()
         anchoredMethod(),
         jointQkMethod(),
         jointVoMethod(),
-        latentMethod(),
-        trainedMethod(), distilledMethod(),
         jointUdMethod(),
+        latentMethod(),
         trainedMethod(),
         distilledMethod(),
     };
