@@ -235,7 +235,7 @@ std::vector<ParameterSpec> jointVoParameters()
             {.name = "tolerance",
              .title = "Tolerance",
              .type = ParameterType::Real,
-             .defaultValue = 1e-4,
+             .defaultValue = 1e-3,
              .minimum = 0,
              .maximum = 1,
              .logarithmic = true,

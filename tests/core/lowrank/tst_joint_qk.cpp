@@ -182,7 +182,7 @@ private slots:
                             QVERIFY(together.history[i] <= together.history[i - 1] + 1e-13);
                         if (r == 24)
                             qInfo("%s layer %d window %d: joint %.3e separate %.3e, %d iterations", inputs == &m_vit ? "vit20" : "tinylm", layer,
-                                  p.contains("window") ? 1 : 64, together.objective, apart.objective, together.iterations);
+                                  p.contains("window") ? 1 : 32, together.objective, apart.objective, together.iterations);
                     }
                 }
     }
