@@ -64,6 +64,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_exports = std::make_unique<ExportController>(m_document, *m_spectrum, m_jobs, m_ask);
     m_model = std::make_unique<ModelController>(ModelNeighbours{m_document, *m_spectrum, *m_workspaces, *m_exports, m_jobs, m_ask}, m_modelViews);
     m_lowRank = std::make_unique<LowRankController>(LowRankNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, m_lowRankViews);
+    m_attentionMaps = std::make_unique<AttentionMapController>(AttentionMapNeighbours{*m_model, *m_spectrum, *m_exports, m_ask}, *m_lowRankViews.panel, *m_modelViews.photoModel);
     if (!autosaveDirectory.isEmpty())
         m_autosave = std::make_unique<Autosave>(m_document, autosaveDirectory);
     registerCommands(*this);
@@ -78,6 +79,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
 MainWindow::~MainWindow()
 {
     disconnect(&m_document.undoStack(), nullptr, this, nullptr); // tells of its end after the controllers are gone
+    m_attentionMaps.reset();
     m_lowRank.reset();
     m_model.reset(); // joins its lanes before the views go
     m_exports.reset();
@@ -225,6 +227,7 @@ void MainWindow::connectControllers()
                 m_spectrum->setWorkspace(m_workspaces->workspace());
                 m_model->setWorkspace(m_workspaces->workspace());
                 m_lowRank->setWorkspace(m_workspaces->workspace());
+                m_attentionMaps->setWorkspace(m_workspaces->workspace());
                 m_commands->refresh();
             });
     connect(m_model.get(), &ModelController::failed, this, &MainWindow::sayFailure);

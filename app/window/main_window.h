@@ -7,6 +7,7 @@
 #include "app/session/autosave.h"
 #include "app/session/recent_files.h"
 #include "app/session/session_document.h"
+#include "app/window/attention_map_controller.h"
 #include "app/window/export_controller.h"
 #include "app/window/file_questions.h"
 #include "app/window/lowrank_controller.h"
@@ -48,6 +49,7 @@ public:
     WorkspaceController& workspaces() noexcept { return *m_workspaces; }
     ModelController& model() noexcept { return *m_model; }
     LowRankController& lowRank() noexcept { return *m_lowRank; }
+    AttentionMapController& attentionMaps() noexcept { return *m_attentionMaps; }
     ExportController& exports() noexcept { return *m_exports; }
     JobQueue& jobs() noexcept { return m_jobs; }
     RecentFiles& recentFiles() noexcept { return m_recent; }
@@ -109,6 +111,7 @@ private:
     std::unique_ptr<ExportController> m_exports;
     std::unique_ptr<ModelController> m_model;
     std::unique_ptr<LowRankController> m_lowRank;
+    std::unique_ptr<AttentionMapController> m_attentionMaps;
     std::unique_ptr<Autosave> m_autosave;
 };
 

@@ -17,6 +17,7 @@
 #include <QComboBox>
 #include <QLabel>
 #include <QListWidget>
+#include <QPushButton>
 #include <QSignalBlocker>
 #include <QStackedWidget>
 #include <QTabWidget>
@@ -77,6 +78,12 @@ void AttentionPanel::setPlanOffered(bool offered)
         m_source->removeItem(2);
 }
 
+void AttentionPanel::setOpenAction(const QString& action)
+{
+    m_open->setText(action);
+    m_open->setVisible(!action.isEmpty());
+}
+
 void AttentionPanel::setTexts(const std::vector<Text>& texts)
 {
     m_quiet = true;
@@ -87,6 +94,7 @@ void AttentionPanel::setTexts(const std::vector<Text>& texts)
     }
     m_samples->setCurrentWidget(m_texts);
     m_samples->setMaximumHeight(QWIDGETSIZE_MAX);
+    m_sampleTitle->setText(tr("%n text(s)", nullptr, static_cast<int>(texts.size())));
     m_quiet = false;
 }
 
@@ -94,6 +102,7 @@ void AttentionPanel::setPhotos()
 {
     m_samples->setCurrentWidget(m_strip);
     m_samples->setMaximumHeight(m_strip->height());
+    m_sampleTitle->setText(tr("Photos"));
 }
 
 void AttentionPanel::setShownSample(int index)

@@ -14,7 +14,7 @@
 class QComboBox;
 class QLabel;
 class QListWidget;
-class QSplitter;
+class QPushButton;
 class QStackedWidget;
 class QTabWidget;
 
@@ -39,12 +39,17 @@ class AttentionPanel : public QWidget {
 public:
     explicit AttentionPanel(PhotoModel& photos, QWidget* parent = nullptr); ///< `photos` outlives the panel
 
-    /// Sliders and choices; values are the schema's defaults.
+    /// Sliders, choices and samples: for a place beside the panel, which may take it as its own.
+    QWidget* settings() const { return m_settings; }
+
+    /// Values are the schema's defaults.
     void setSchema(const ParameterSchema& schema);
     void setValues(const Parameters& values);
     Parameters values() const;
     void setPlanOffered(bool offered); ///< whether a plan's operators can be shown
 
+    /// What the button over the samples says that openRequested() does.
+    void setOpenAction(const QString& action);
     struct Text {
         QString name, beginning; ///< "sequence 3", its first words
     };
@@ -56,7 +61,7 @@ public:
     /// Null: the empty state. A report that is not complete keeps what the last complete one said of all heads, marked as older.
     void setReport(std::shared_ptr<const report::AttentionMapReport> report);
     const std::shared_ptr<const report::AttentionMapReport>& report() const noexcept { return m_report; }
-    void setEmptyState(const QString& title, const QString& text, const QString& action); ///< action: what openRequested() does; empty: none
+    void setEmptyState(const QString& title, const QString& text, const QString& action); ///< action: what openRequested() does; empty: no button
     void setStale(bool stale); ///< the settings are newer than the picture
     void setProblem(const QString& sentence); ///< empty: none
 
@@ -70,6 +75,7 @@ public:
     CopyableTableView* ranking() const { return m_ranking; }
 
 signals:
+    void shown(); ///< the page came into sight
     void valueEdited(const QString& name, const tamis::ParameterValue& value, bool finished);
     void headChosen(int layer, int head);
     void mapChosen(int map); ///< window of a windowed attention
@@ -78,11 +84,14 @@ signals:
     void openRequested();
     void exportRequested(tamis::views::Figure* figure, tamis::views::FigureFormat format, const QString& name);
 
+protected:
+    void showEvent(QShowEvent* event) override;
+
 private:
     void build();
     QWidget* buildBar();
     QWidget* buildParts();
-    QWidget* buildSide();
+    void buildSettings();
     void buildRanking();
     QWidget* buildPlanes();
     QWidget* buildBlocks();
@@ -108,6 +117,9 @@ private:
     int m_query = -1, m_chosenQuery = -1;
     bool m_quiet = false;
 
+    QWidget* m_settings = nullptr;
+    QPushButton* m_open = nullptr;
+    QLabel* m_sampleTitle = nullptr;
     QStackedWidget* m_pages = nullptr;
     PlaceholderPanel* m_empty = nullptr;
     NoticeBar* m_problem = nullptr;

@@ -3,6 +3,7 @@
 #include "views/common/chart_figure.h"
 #include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
+#include "views/common/icons.h"
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
@@ -22,7 +23,7 @@
 #include <QHeaderView>
 #include <QLabel>
 #include <QListWidget>
-#include <QScrollArea>
+#include <QPushButton>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QTabWidget>
@@ -30,7 +31,7 @@
 
 namespace tamis::views {
 namespace {
-constexpr int kSideWidth = 264; ///< of the sliders' column, device-independent pixels
+constexpr int kListHeight = 150; ///< of the list of texts, device-independent pixels
 
 QSplitter* splitter(Qt::Orientation orientation, QWidget* parent, const QString& name)
 {
@@ -44,6 +45,7 @@ QSplitter* splitter(Qt::Orientation orientation, QWidget* parent, const QString&
 
 AttentionPanel::AttentionPanel(PhotoModel& photos, QWidget* parent) : QWidget(parent), m_photos(photos)
 {
+    buildSettings();
     build();
     connectParts();
     setReport(nullptr);
@@ -73,20 +75,14 @@ void AttentionPanel::build()
     m_summary->setTextInteractionFlags(Qt::TextSelectableByMouse);
     m_summary->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     rows->addWidget(m_summary);
-    auto* sides = splitter(Qt::Horizontal, page, QStringLiteral("attentionSides"));
-    auto* centre = splitter(Qt::Vertical, sides, QStringLiteral("attentionCentre"));
+    auto* centre = splitter(Qt::Vertical, page, QStringLiteral("attentionCentre"));
     m_maps = new AttentionMaps(centre);
     m_maps->setObjectName(QStringLiteral("attentionMaps"));
     centre->addWidget(m_maps);
     centre->addWidget(buildParts());
     centre->setStretchFactor(0, 11);
     centre->setStretchFactor(1, 9);
-    sides->addWidget(centre);
-    sides->addWidget(buildSide());
-    sides->setStretchFactor(0, 1);
-    sides->setStretchFactor(1, 0);
-    sides->setSizes({1000, kSideWidth});
-    rows->addWidget(sides, 1);
+    rows->addWidget(centre, 1);
     m_pages->addWidget(page);
 }
 
@@ -217,18 +213,23 @@ QWidget* AttentionPanel::buildBlocks()
     return page;
 }
 
-QWidget* AttentionPanel::buildSide()
+void AttentionPanel::buildSettings()
 {
-    auto* side = splitter(Qt::Vertical, this, QStringLiteral("attentionSide"));
-    auto* scroll = new QScrollArea(side);
-    scroll->setWidgetResizable(true);
-    scroll->setFrameShape(QFrame::NoFrame);
-    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    m_editor = new ParameterEditor(scroll);
+    m_settings = new QWidget(this);
+    auto* column = new QVBoxLayout(m_settings);
+    column->setContentsMargins(Theme::kMargin, Theme::kMargin, Theme::kMargin, Theme::kMargin);
+    column->setSpacing(Theme::kSpacing);
+    m_editor = new ParameterEditor(m_settings);
     m_editor->setObjectName(QStringLiteral("attentionParameters"));
-    scroll->setWidget(m_editor);
-    side->addWidget(scroll);
-    m_samples = new QStackedWidget(side);
+    column->addWidget(m_editor);
+    auto* row = new QHBoxLayout;
+    m_sampleTitle = mutedLabel(m_settings, QStringLiteral("attentionSampleTitle"));
+    m_open = new QPushButton(themedIcon(QStringLiteral("open")), {}, m_settings);
+    m_open->setObjectName(QStringLiteral("openAttentionSamples"));
+    row->addWidget(m_sampleTitle, 1);
+    row->addWidget(m_open);
+    column->addLayout(row);
+    m_samples = new QStackedWidget(m_settings);
     m_strip = new PhotoStrip(m_photos, m_samples);
     m_strip->list()->setSelectionMode(QAbstractItemView::SingleSelection);
     m_strip->list()->setObjectName(QStringLiteral("attentionPhotos"));
@@ -237,13 +238,11 @@ QWidget* AttentionPanel::buildSide()
     m_texts->setAccessibleName(tr("Texts"));
     m_texts->setFrameShape(QFrame::NoFrame);
     m_texts->setUniformItemSizes(true);
+    m_texts->setMinimumHeight(kListHeight);
     m_samples->addWidget(m_strip);
     m_samples->addWidget(m_texts);
-    side->addWidget(m_samples);
-    side->setStretchFactor(0, 1);
-    side->setStretchFactor(1, 0);
-    side->setMinimumWidth(kSideWidth);
-    return side;
+    column->addWidget(m_samples, 1);
+    column->addStretch();
 }
 
 void AttentionPanel::connectChart(LineChart* chart, const QString& name)
@@ -260,6 +259,7 @@ void AttentionPanel::connectChart(LineChart* chart, const QString& name)
 void AttentionPanel::connectParts()
 {
     connect(m_empty, &PlaceholderPanel::actionTriggered, this, &AttentionPanel::openRequested);
+    connect(m_open, &QPushButton::clicked, this, &AttentionPanel::openRequested);
     connect(m_layer, &QComboBox::activated, this, [this] { chooseHead(m_layer->currentIndex(), head()); });
     connect(m_head, &QComboBox::activated, this, [this] { chooseHead(layer(), m_head->currentIndex()); });
     connect(m_window, &QComboBox::activated, this, &AttentionPanel::mapChosen);
@@ -301,6 +301,12 @@ void AttentionPanel::connectParts()
         if (!m_quiet && row >= 0)
             emit sampleChosen(row);
     });
+}
+
+void AttentionPanel::showEvent(QShowEvent* event)
+{
+    QWidget::showEvent(event);
+    emit shown();
 }
 
 } // namespace tamis::views
