@@ -200,7 +200,10 @@ AttentionMapWork::Picture AttentionMapWork::coarse(const AttentionRequest& reque
     if (!m_opened || !m_opened->is(request) || request.map.source == report::MapSource::Plan)
         return nullptr;
     const auto first = m_opened->preview->first(request.map);
-    return first ? pictureOf(request, *first) : nullptr;
+    if (!first)
+        return nullptr;
+    m_shown = request;
+    return pictureOf(request, *first);
 }
 
 AttentionMapWork::Picture AttentionMapWork::refine(const AttentionRequest& request, const RunContext& context, const std::function<void(Picture)>& publish)
@@ -214,7 +217,9 @@ AttentionMapWork::Picture AttentionMapWork::refine(const AttentionRequest& reque
         if (publish)
             publish(pictureOf(request, report));
     };
-    return pictureOf(request, m_opened->preview->whole(map, context.part(4, "maps"), partial));
+    // What the coarse picture showed is not computed again, unless samples are averaged over and tell of themselves.
+    const bool quiet = m_shown == request && (!map.parameters.contains("average") || map.parameters.integer("average") == 1);
+    return pictureOf(request, m_opened->preview->whole(map, context.part(4, "maps"), quiet ? lowrank::AttentionPreview::Publish() : partial));
 }
 
 } // namespace tamis::app

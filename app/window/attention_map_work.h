@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,7 @@ private:
     void open(const AttentionRequest& request, const RunContext& context);
     Picture pictureOf(const AttentionRequest& request, report::AttentionMapReport report);
     std::unique_ptr<Opened> m_opened;
+    std::optional<AttentionRequest> m_shown; ///< of the last coarse picture
 };
 
 } // namespace tamis::app

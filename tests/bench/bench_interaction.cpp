@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How fast the window answers on the bundled model: first and final picture after a change of keep and of ridge, the longest
-// pause of the window's thread while a slider is dragged, the stop of a running sweep, the end of the window.
+// How fast the window answers on the bundled models: first and final picture after a change of keep and of ridge, and of a rank
+// on the attention-map page; the longest pause of the window's thread while a slider is dragged, the stop of a running sweep, the
+// end of the window.
 // Bounds asked for: first picture 50 ms, final picture 300 ms, pause 50 ms, stop 100 ms, end 1 s.
 //   xvfb-run -a build/release/tests/bench/bench_interaction
 #include "app/window/main_window.h"
@@ -9,6 +10,8 @@
 #include "core/base/parallel.h"
 #include "core/linalg/singular_values.h"
 #include "views/common/theme.h"
+#include "views/lowrank/attention_panel.h"
+#include "views/lowrank/low_rank_panel.h"
 #include "views/vtk/vtk_widget.h"
 
 #include <QApplication>
@@ -75,6 +78,36 @@ void measureDrag(MainWindow& window)
                 window.spectrum().lane().counts().coarse - before, longest);
 }
 
+/// First and final picture of the attention-map page after a change of the query rank, milliseconds; medians of nine.
+void measureAttention(MainWindow& window, const char* what, const QString& model, const QString& photos)
+{
+    window.open(model);
+    const auto opened = [&] { return window.workspaces().workspace() && window.spectrum().isUpToDate() && !window.spectrum().lane().isBusy() && window.model().report(); };
+    (void)QTest::qWaitFor(opened, 60000);
+    if (!photos.isEmpty())
+        window.model().openPhotos(photos);
+    window.showLab(window.lowRankViews().panel);
+    window.lowRankViews().panel->showPage(QStringLiteral("attention"));
+    auto& maps = window.attentionMaps();
+    (void)QTest::qWaitFor([&] { return !maps.isBusy() && !window.model().isBusy() && maps.panel().report() && maps.panel().report()->complete; }, 60000);
+    std::vector<double> first, last;
+    for (int round = 0; round < 9; ++round) {
+        QElapsedTimer clock;
+        double shown = -1, whole = -1;
+        const auto connection = QObject::connect(&maps, &AttentionMapController::pictureShown, &window, [&](bool complete) {
+            shown = shown < 0 ? milliseconds(clock) : shown;
+            whole = complete ? milliseconds(clock) : whole;
+        });
+        clock.start();
+        emit maps.panel().valueEdited(QStringLiteral("query-rank"), std::int64_t{8 + 5 * round}, true);
+        (void)QTest::qWaitFor([&] { return whole >= 0 && !maps.isBusy(); }, 10000);
+        first.push_back(shown);
+        last.push_back(whole);
+        QObject::disconnect(connection);
+    }
+    std::printf("%-28s first picture %6.1f ms, final picture %6.1f ms (median of 9)\n", what, median(first), median(last));
+}
+
 /// Time from a stop to the return of a sweep of 40 matrices 1500 x 1500.
 void measureStop()
 {
@@ -121,6 +154,12 @@ int main(int argc, char** argv)
         measureChange(window, "keep", [](SessionState& s, int round) { s.settings.budget.keep = 0.3 + 0.05 * round; });
         measureChange(window, "ridge", [](SessionState& s, int round) { s.settings.parameters.set("ridge", 1e-4 * (round + 1)); });
         measureDrag(window);
+        window.document().change(QStringLiteral("bench"), {}, [](SessionState& s) { s.settings.budget.keep = 1; });
+        const QString datasets = QStringLiteral(TAMIS_SOURCE_DIR "/datasets/");
+        measureAttention(window, "attention maps, vit20, r_q", datasets + QStringLiteral("vit20"), datasets + QStringLiteral("photos"));
+        measureAttention(window, "attention maps, tinylm, r_q", datasets + QStringLiteral("tinylm"), {});
+        window.open(datasets + QStringLiteral("vit20"));
+        (void)QTest::qWaitFor([&] { return window.workspaces().workspace() && window.spectrum().isUpToDate(); }, 20000);
         window.document().change(QStringLiteral("bench"), {}, [](SessionState& s) { s.settings.parameters.set("ridge", 0.77); });
         clock.start();
         window.close();

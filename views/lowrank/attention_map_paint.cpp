@@ -59,7 +59,11 @@ void AttentionMapView::drawMap(QPainter& painter, const Frame& f, bool interacti
         painter.setBrush(Qt::NoBrush);
         painter.drawRect(QRectF(f.plot.left() - 4, y - 1, f.plot.width() + 8, std::max(cell, 1.0) + 2));
     };
-    if (interactive && m_chosen >= 0) {
+    if (interactive && m_chosen >= 0 && cell < 3) {
+        painter.setPen(QPen(theme.color(Ink::Accent), 1));
+        const double y = toPixel({m_chosen, 0}).y();
+        painter.drawLine(QPointF(f.plot.left(), y), QPointF(f.plot.right(), y));
+    } else if (interactive && m_chosen >= 0) {
         band(m_chosen, theme.color(Ink::Panel), 3);
         band(m_chosen, theme.color(Ink::Accent), 1.5);
     }
@@ -141,10 +145,10 @@ void AttentionMapView::drawBar(QPainter& painter, const Frame& f) const
         const bool least = m_scale == ColorScale::Logarithmic && (m_grid.signedValues ? 2 * i == even : i == 0);
         painter.drawLine(QPointF(f.bar.right(), y), QPointF(f.bar.right() + 3, y));
         painter.drawText(QRectF(f.bar.right() + 5, y - line / 2, width() - f.bar.right() - 5, line), Qt::AlignLeft | Qt::AlignVCenter,
-                         least ? QStringLiteral("0") : formatNumber(shown, 2));
+                         least ? QStringLiteral("0") : formatNumber(shown, std::abs(shown) < 1e-3 ? 3 : 2));
     }
-    painter.setPen(theme.color(Ink::MutedText));
-    painter.drawText(QRectF(f.bar.left() - 60, f.bar.bottom() + line + 3, width() - f.bar.left() + 60, line), Qt::AlignRight | Qt::AlignVCenter, m_valueTitle);
+    painter.setPen(theme.color(Ink::Text));
+    painter.drawText(QRectF(f.bar.left() - 4, 2, width() - f.bar.left() + 4, line), Qt::AlignLeft | Qt::AlignVCenter, m_valueTitle);
 }
 
 void AttentionMapView::drawHover(QPainter& painter, const Frame& f) const

@@ -186,7 +186,9 @@ void AttentionPanel::fillChoices()
     fill(m_layer, m_report->layers, m_report->layer);
     fill(m_head, static_cast<int>(m_report->heads), static_cast<int>(m_report->head));
     fill(m_window, static_cast<int>(m_report->maps), static_cast<int>(m_report->map));
-    m_window->setEnabled(m_report->maps > 1);
+    m_window->setVisible(m_report->maps > 1);
+    if (auto* title = findChild<QLabel*>(m_window->objectName() + QStringLiteral("Title")))
+        title->setVisible(m_report->maps > 1);
     const QSignalBlocker quiet(m_source);
     m_source->setCurrentIndex(static_cast<int>(m_report->source));
 }

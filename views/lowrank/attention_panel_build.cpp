@@ -80,8 +80,9 @@ void AttentionPanel::build()
     m_maps->setObjectName(QStringLiteral("attentionMaps"));
     centre->addWidget(m_maps);
     centre->addWidget(buildParts());
-    centre->setStretchFactor(0, 11);
-    centre->setStretchFactor(1, 9);
+    centre->setStretchFactor(0, 1);
+    centre->setStretchFactor(1, 1);
+    centre->setSizes({480, 520}); // three maps side by side are wide and low
     rows->addWidget(centre, 1);
     m_pages->addWidget(page);
 }
@@ -102,6 +103,7 @@ QWidget* AttentionPanel::buildBar()
         box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
         box->addItems(items);
         title->setBuddy(box);
+        title->setObjectName(name + QStringLiteral("Title"));
         row->addWidget(title);
         row->addWidget(box);
         return box;
@@ -152,6 +154,7 @@ QWidget* AttentionPanel::buildParts()
     parts->addWidget(m_tabs);
     parts->setStretchFactor(0, 1);
     parts->setStretchFactor(1, 1);
+    parts->setSizes({500, 500});
     return parts;
 }
 

@@ -156,7 +156,7 @@ void HeadErrorScene::Parts::labelAxes(const QString& title)
         heights.push_back({.at = static_cast<double>(i) / (kHeightLabels - 1), .label = i == 0 ? QStringLiteral("0") : formatNumber(most * i / (kHeightLabels - 1), 2)});
     axes->setAxis(2, title, heights);
     bar->SetNumberOfLabels(kHeightLabels);
-    bar->SetLabelFormat(most < 1e-2 ? "%.1e" : most < 10 ? "%.3f" : "%.0f");
+    bar->SetLabelFormat(most < 1e-3 ? "%.1e" : most < 1e-2 ? "%.4f" : most < 10 ? "%.3f" : "%.0f");
     bar->SetTitle(title.toUtf8().constData());
 }
 
