@@ -158,6 +158,27 @@ private slots:
         }
     }
 
+    /// ud=joint: the MLP's operators are those of lowrank.joint-ud at the same budget.
+    void jointMlps()
+    {
+        lowrank::Inputs inputs = m_lm;
+        const std::string layer = "model.layers.2.";
+        inputs.matrices = {layer + "self_attn.q_proj", layer + "self_attn.k_proj", layer + "mlp.gate_proj", layer + "mlp.up_proj", layer + "mlp.down_proj"};
+        Parameters p = with("split");
+        p.set("ud", std::string("joint"));
+        const Compression whole = run("lowrank.latent", inputs, uniform(0.5), p);
+        inputs.matrices.erase(inputs.matrices.begin(), inputs.matrices.begin() + 2);
+        const Compression alone = run("lowrank.joint-ud", inputs, uniform(0.5), {});
+        QCOMPARE(whole.operators.size(), std::size_t(5));
+        QCOMPARE(alone.operators.size(), std::size_t(3));
+        for (const auto& op : alone.operators) {
+            const auto found = std::ranges::find(whole.operators, op.name, &lowrank::CompressedOperator::name);
+            QVERIFY(found != whole.operators.end());
+            QCOMPARE(found->op->dense(), op.op->dense());
+        }
+        QVERIFY(whole.report.achievedKeep <= 0.5);
+    }
+
     /// Without samples nothing is run, and the rest is there.
     void withoutSamples()
     {
