@@ -4,7 +4,7 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/linalg/block_identity.h"
-#include "core/linalg/qr.h"
+#include "core/linalg/gemm.h"
 #include "core/linalg/symmetric_eigen.h"
 #include "core/lowrank/decomposition.h"
 #include "core/lowrank/junction.h"
@@ -23,6 +23,7 @@ namespace tamis::lowrank {
 namespace {
 using tensor::Matrix;
 using plan::Accounting;
+constexpr double kRowTolerance = 1e-12; // of the longest row of A
 
 struct Settings {
     explicit Settings(const Parameters& complete)
@@ -85,8 +86,10 @@ std::vector<ParameterSpec> localParameters()
 
 Accounting accountingOf(const Settings& settings, Accounting asked)
 {
+    if (settings.junction != Junction::Automatic && asked == Accounting::Remapped)
+        throw Error(ErrorCode::InvalidParameter, "goes with accounting=factors only: accounting=remapped stores the rows of an SVD of its own", "junction");
     if (settings.junction == Junction::BlockIdentity)
-        return asked == Accounting::Factors ? Accounting::BlockIdentity : asked;
+        return Accounting::BlockIdentity;
     if (settings.junction != Junction::Automatic && asked == Accounting::BlockIdentity)
         throw Error(ErrorCode::InvalidParameter, "goes with accounting=factors only: accounting=block-identity counts r^2 parameters fewer than this junction stores", "junction");
     return asked;
@@ -127,6 +130,17 @@ Factors joined(const Inputs& inputs, const io::MatrixRef& matrix, const io::Cali
     return best;
 }
 
+/// Rows before those that are nothing but rounding, A = U^T W with orthonormal U in order of what they carry: beyond the rank of W.
+std::int64_t independentRows(const Matrix<double>& a)
+{
+    std::vector<double> squares;
+    for (std::int64_t k = 0; k < a.rows(); ++k)
+        squares.push_back(linalg::squaredNorm({a.data() + k * a.cols(), 1, a.cols(), a.cols()}));
+    const double least = kRowTolerance * kRowTolerance * (squares.empty() ? 0.0 : *std::ranges::max_element(squares));
+    const auto last = std::find_if(squares.rbegin(), squares.rend(), [&](double square) { return square > least; });
+    return static_cast<std::int64_t>(squares.rend() - last);
+}
+
 /// Block identity with what it stores rounded to float16 (makeOperator() keeps float32).
 nn::LinearPtr halfBlockIdentity(const Factors& factors, std::vector<float> bias, report::LowRankMatrix& notes, const RunContext& context)
 {
@@ -140,13 +154,15 @@ nn::LinearPtr halfBlockIdentity(const Factors& factors, std::vector<float> bias,
 nn::LinearPtr operatorOf(Factors factors, std::vector<float> bias, Accounting accounting, bool half, report::LowRankMatrix& notes, const RunContext& context)
 {
     if (accounting == Accounting::BlockIdentity) {
-        const std::int64_t rank = linalg::pivotedQr(factors.a.view(), context).rank;
+        const std::int64_t rank = independentRows(factors.a);
         if (rank < factors.a.rows()) {
             notes.warnings.push_back("The weight has " + std::to_string(rank) + " independent directions of " + std::to_string(factors.a.rows()) + " asked for: the rank was lowered.");
             factors = truncated(factors, std::max<std::int64_t>(rank, 1));
         }
         return half ? halfBlockIdentity(factors, std::move(bias), notes, context) : makeOperator(factors.b, factors.a, std::move(bias), accounting, &notes, context);
     }
+    if (accounting == Accounting::Remapped)
+        return makeOperator(factors.b, factors.a, std::move(bias), accounting, &notes, context);
     notes.condition = conditionOf(factors.b, context);
     notes.maxCoefficient = largestCoefficient(factors);
     if (half) {
@@ -164,7 +180,7 @@ Result compressOne(const Inputs& inputs, const io::MatrixRef& matrix, std::int64
     const io::CalibrationSite site = inputs.calibration->read(matrix.name);
     rank = std::min(rank, decomposition->size());
     report::LowRankMatrix notes;
-    Factors factors = decomposition->energy() > 0 ? joined(inputs, matrix, site, *decomposition, rank, settings, result, context) : factorsOf(*decomposition, rank);
+    Factors factors = decomposition->energy() > 0 && accounting == Accounting::Factors ? joined(inputs, matrix, site, *decomposition, rank, settings, result, context) : factorsOf(*decomposition, rank);
     std::vector<float> bias;
     if (const nn::LinearSlot* slot = inputs.model ? inputs.model->find(matrix.name) : nullptr; slot && *slot)
         bias = slot->op->bias();

@@ -38,18 +38,24 @@ NamedTensor matrixTensor(std::string name, const Matrix<float>& m)
     return {std::move(name), {m.rows(), m.cols()}, {m.values().begin(), m.values().end()}, {}};
 }
 
-/// a b in double, rounded once.
+/// b a in double, rounded once. Rows in blocks, so that a is read once for eight of them; callers run many products side by side.
 Matrix<float> productOf(const Matrix<float>& b, const Matrix<float>& a)
 {
+    constexpr std::int64_t kRows = 8;
     Matrix<float> w(b.rows(), a.cols());
-    std::vector<double> row(static_cast<std::size_t>(a.cols()));
-    for (std::int64_t i = 0; i < b.rows(); ++i) {
-        std::fill(row.begin(), row.end(), 0.0);
+    const auto width = static_cast<std::size_t>(a.cols());
+    for (std::int64_t first = 0; first < b.rows(); first += kRows) {
+        const std::int64_t last = std::min(first + kRows, b.rows());
+        std::vector<double> sums(static_cast<std::size_t>(last - first) * width, 0.0);
         for (std::int64_t k = 0; k < b.cols(); ++k)
-            for (std::int64_t j = 0; j < a.cols(); ++j)
-                row[static_cast<std::size_t>(j)] += double(b(i, k)) * a(k, j);
-        for (std::int64_t j = 0; j < a.cols(); ++j)
-            w(i, j) = static_cast<float>(row[static_cast<std::size_t>(j)]);
+            for (std::int64_t i = first; i < last; ++i) {
+                double* row = sums.data() + static_cast<std::size_t>(i - first) * width;
+                const float* right = a.data() + k * a.cols();
+                const double factor = b(i, k);
+                for (std::size_t j = 0; j < width; ++j)
+                    row[j] += factor * double(right[j]);
+            }
+        std::transform(sums.begin(), sums.end(), w.data() + first * a.cols(), [](double sum) { return static_cast<float>(sum); });
     }
     return w;
 }

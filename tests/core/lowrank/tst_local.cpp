@@ -11,6 +11,7 @@
 #include "core/nn/scratch.h"
 #include "tests/core/linalg/matrices.h"
 #include "tests/core/lowrank/lab_models.h"
+#include "tests/core/spectrum/small_workspace.h"
 
 #include <QTemporaryDir>
 #include <QTest>
@@ -153,6 +154,33 @@ private slots:
             QVERIFY(block.operators[i].matrix.maxCoefficient < 20); // pivoting keeps them small
         }
         QVERIFY_THROWS_EXCEPTION(Error, compress(inputs, budgetOf(0.6, plan::Accounting::BlockIdentity), with({{"junction", "symmetric"}})));
+    }
+    void remappedKeepsMoreRankInItsBytes()
+    {
+        const Inputs inputs = someOfVit20();
+        const Compression factors = compress(inputs, budgetOf(0.5)), remapped = compress(inputs, budgetOf(0.5, plan::Accounting::Remapped));
+        for (std::size_t i = 0; i < kSome.size(); ++i) {
+            QCOMPARE(remapped.operators[i].matrix.layout, std::string("remapped"));
+            QVERIFY(remapped.operators[i].matrix.rank > factors.operators[i].matrix.rank);
+            QVERIFY(remapped.operators[i].matrix.loss < factors.operators[i].matrix.loss);
+        }
+        for (const char* junction : {"block-identity", "left", "optimised"})
+            QVERIFY_THROWS_EXCEPTION(Error, compress(inputs, budgetOf(0.5, plan::Accounting::Remapped), with({{"junction", junction}})));
+    }
+    void aWeightOfLowerRankLowersTheRank()
+    {
+        // Rank 5 of 12, no model: a block identity of more than five rows cannot be.
+        auto w = test::multiply(test::gaussian(16, 5, 1), test::gaussian(5, 12, 2));
+        const test::SmallWorkspace workspace({{"blocks.0.attn.proj", w}}, {test::makeSite("blocks.0.attn.proj", test::gaussian(60, 12, 3), 10, test::gaussian(5, 12, 4))});
+        Inputs inputs;
+        inputs.checkpoint = workspace.inputs().checkpoint;
+        inputs.calibration = workspace.inputs().calibration;
+        inputs.matrices = {"blocks.0.attn.proj"};
+        const Compression result = compress(inputs, budgetOf(0.9, plan::Accounting::BlockIdentity));
+        QCOMPARE(result.operators.size(), std::size_t{1});
+        QCOMPARE(result.operators[0].matrix.rank, std::int64_t{5});
+        QVERIFY(!result.operators[0].matrix.warnings.empty());
+        QVERIFY(result.operators[0].matrix.loss <= 1e-10 * result.operators[0].matrix.energy); // float32 of an exact pair
     }
     void optimisedJunctionsReportBeforeAndAfter()
     {
