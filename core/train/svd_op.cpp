@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/train/products.h"
+#include "core/train/singular_gap.h"
 
 #include <lapacke.h>
 
@@ -12,10 +13,26 @@
 #include <vector>
 
 namespace tamis::train {
+
+double inverseDifference(double a, double b, double gap)
+{
+    constexpr int kSeriesTerms = 11;
+    const double larger = std::max(a, b), smaller = std::min(a, b);
+    if (larger <= 0 || a == b)
+        return 0;
+    const double difference = (b - a) * (b + a);
+    if (std::abs(difference) > gap * larger * larger)
+        return 1 / difference;
+    const double square = (smaller / larger) * (smaller / larger);
+    double series = 0;
+    for (int k = 0; k < kSeriesTerms; ++k)
+        series = 1 + square * series;
+    return (b > a ? series : -series) / (larger * larger);
+}
+
 namespace {
 using DoubleMatrix = tensor::Matrix<double>;
 constexpr std::int64_t kLargestSide = 512, kLongestSide = 65536;
-constexpr int kTerms = 11; // of the series between nearly equal singular values
 
 template <class T> DoubleMatrix toDouble(View<T> view)
 {
@@ -59,22 +76,6 @@ Factors decompose(DoubleMatrix a)
             f.v(i, j) = sign * vt(j, i);
     }
     return f;
-}
-
-/// 1 / (b^2 - a^2), kept finite.
-double inverseDifference(double a, double b, double gap)
-{
-    const double larger = std::max(a, b), smaller = std::min(a, b);
-    if (larger <= 0 || a == b)
-        return 0;
-    const double difference = (b - a) * (b + a);
-    if (std::abs(difference) > gap * larger * larger)
-        return 1 / difference;
-    const double square = (smaller / larger) * (smaller / larger);
-    double series = 0;
-    for (int k = 0; k < kTerms; ++k)
-        series = 1 + square * series;
-    return (b > a ? series : -series) / (larger * larger);
 }
 
 /// middle += (E o (W^T G - G^T W)) with S multiplied from the right (side u) or left (side v).
