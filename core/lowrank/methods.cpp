@@ -3,6 +3,7 @@
 
 #include "core/lowrank/anchored.h"
 #include "core/lowrank/distilled.h"
+#include "core/lowrank/dobi.h"
 #include "core/lowrank/joint_qk_method.h"
 #include "core/lowrank/joint_ud.h"
 #include "core/lowrank/joint_vo_method.h"
@@ -28,6 +29,7 @@ const std::vector<Method>& methods()
         latentMethod(),
         trainedMethod(),
         distilledMethod(),
+        dobiMethod(),
     };
     return all;
 }

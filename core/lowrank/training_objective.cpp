@@ -141,30 +141,44 @@ struct TrainingObjective::Content {
         return labels;
     }
 
-    Variable<float> taskLoss(Tape<float>& tape, const Group& group, const train::ForwardHooks<float>& hooks, double& weight)
+    /// Lets `blocks` grow by each block's relative error against the dense model's.
+    void watchBlocks(Tape<float>& tape, const Teaching& teaching, train::ForwardHooks<float>& hooks, Variable<float>& blocks) const
+    {
+        if (settings.hiddenWeight <= 0)
+            return;
+        hooks.observeBlock = [&tape, &teaching, &blocks](std::size_t block, Variable<float> x) {
+            const Variable<float> error = relativeError(tape, x, teaching.blocks()[block]);
+            blocks = blocks ? train::add(blocks, error) : error;
+        };
+    }
+    Variable<float> withBlocks(Variable<float> loss, Variable<float> blocks) const
+    {
+        return blocks ? train::add(loss, train::scale(blocks, static_cast<float>(settings.hiddenWeight / static_cast<double>(dense->blocks().size())))) : loss;
+    }
+
+    Variable<float> taskLoss(Tape<float>& tape, const Group& group, train::ForwardHooks<float> hooks, double& weight)
     {
         const auto wanted = labels(tape, group);
         weight = static_cast<double>(wanted.size()) - static_cast<double>(std::ranges::count(wanted, train::kIgnored));
-        return train::crossEntropy<float>(logits(tape, group, hooks), wanted);
+        if (settings.hiddenWeight <= 0)
+            return train::crossEntropy<float>(logits(tape, group, hooks), wanted);
+        const Teaching teaching(tape, teacher, *dense, group, true);
+        Variable<float> blocks;
+        watchBlocks(tape, teaching, hooks, blocks);
+        const Variable<float> loss = train::crossEntropy<float>(logits(tape, group, hooks), wanted);
+        return withBlocks(loss, blocks);
     }
 
     Variable<float> distilledLoss(Tape<float>& tape, const Group& group, train::ForwardHooks<float> hooks, double& weight)
     {
-        const bool hidden = settings.hiddenWeight > 0;
-        const Teaching teaching(tape, teacher, *dense, group, hidden);
+        const Teaching teaching(tape, teacher, *dense, group, settings.hiddenWeight > 0);
         Variable<float> blocks;
-        if (hidden)
-            hooks.observeBlock = [&](std::size_t block, Variable<float> x) {
-                const Variable<float> error = relativeError(tape, x, teaching.blocks()[block]);
-                blocks = blocks ? train::add(blocks, error) : error;
-            };
+        watchBlocks(tape, teaching, hooks, blocks);
         const Variable<float> out = logits(tape, group, hooks);
         weight = static_cast<double>(out.rows());
-        Variable<float> loss = classes() ? train::distillation(out, tape.constant(teaching.outputs()), settings.temperature)
-                                         : relativeError(tape, out, teaching.outputs());
-        if (hidden)
-            loss = train::add(loss, train::scale(blocks, static_cast<float>(settings.hiddenWeight / static_cast<double>(dense->blocks().size()))));
-        return loss;
+        const Variable<float> loss = classes() ? train::distillation(out, tape.constant(teaching.outputs()), settings.temperature)
+                                               : relativeError(tape, out, teaching.outputs());
+        return withBlocks(loss, blocks);
     }
 };
 

@@ -14,7 +14,7 @@ namespace tamis::lowrank {
 struct ObjectiveSettings {
     bool distil = false;      ///< the dense model's outputs instead of the task
     double temperature = 1;   ///< distil: T^2 KL(softmax(dense / T) | softmax(logits / T)), a row's mean
-    double hiddenWeight = 0;  ///< distil: times the mean over blocks of |x - x_dense|^2 / |x_dense|^2 of what leaves them
+    double hiddenWeight = 0;  ///< added, for either: times the mean over blocks of |x - x_dense|^2 / |x_dense|^2 of what leaves them
 };
 
 /// A checkpoint on the tape with its own parameters frozen, beside the dense model that teaches it. One thread at a time.
