@@ -78,7 +78,7 @@ class TestJointUd : public QObject {
         // float products of some hundred terms and factors rounded to float: 1e-3 of the errors, which are of the size of a percent
         QVERIFY2(std::abs(joint - scalar(compression.report, "output error of layer 0, joint")) < 1e-3 * joint, qPrintable(QString::number(joint)));
         QVERIFY2(std::abs(apart - scalar(compression.report, "output error of layer 0, separate")) < 1e-3 * apart, qPrintable(QString::number(apart)));
-        QVERIFY(joint <= apart);
+        QVERIFY2(joint <= apart * (1 + 1e-3), qPrintable(QString("%1, separate %2").arg(joint).arg(apart))); // equal but for rounding where the separate ones are kept
     }
 
 private slots:
@@ -144,7 +144,7 @@ private slots:
         auto inputs = m_tinylm;
         inputs.matrices = {"model.layers.1.mlp.up_proj", "model.layers.1.mlp.gate_proj", "model.layers.1.mlp.down_proj"};
         Parameters parameters;
-        parameters.set("rows", std::int64_t(300));
+        parameters.set("rows", std::int64_t(2000));
         parameters.set("gate-steps", std::int64_t(0));
         parameters.set("iterations", std::int64_t(1));
         auto budget = keep(0.5);
@@ -153,7 +153,8 @@ private slots:
         QCOMPARE(compression.operators.size(), std::size_t(3));
         QCOMPARE(std::string(compression.operators[0].op->kind()), std::string("block-identity"));
         const double joint = scalar(compression.report, "output error of layer 1, joint");
-        QVERIFY(joint < scalar(compression.report, "output error of layer 1, separate"));
+        const double separate = scalar(compression.report, "output error of layer 1, separate");
+        QVERIFY2(joint > 0 && joint <= separate, qPrintable(QString("%1, separate %2").arg(joint).arg(separate)));
     }
 
     /// Rows are those of the forward pass, parted by samples, and the same for one thread.
