@@ -89,13 +89,21 @@ void AttentionPanel::setTexts(const std::vector<Text>& texts)
     m_quiet = true;
     m_texts->clear();
     for (const auto& text : texts) {
-        auto* item = new QListWidgetItem(text.beginning.isEmpty() ? text.name : text.beginning, m_texts);
+        const QString words = text.beginning.simplified();
+        auto* item = new QListWidgetItem(words.isEmpty() ? text.name : words, m_texts);
         item->setToolTip(text.name);
     }
     m_samples->setCurrentWidget(m_texts);
     m_samples->setMaximumHeight(QWIDGETSIZE_MAX);
-    m_sampleTitle->setText(tr("%n text(s)", nullptr, static_cast<int>(texts.size())));
+    m_sampleTitle->setText(tr("Texts: %1").arg(texts.size()));
+    offerScale(ColorScale::Logarithmic); // the first words of a causal text see little else: they get nearly all the weight
     m_quiet = false;
+}
+
+void AttentionPanel::offerScale(ColorScale scale)
+{
+    if (!m_scaleChosen)
+        m_scale->setCurrentIndex(static_cast<int>(scale));
 }
 
 void AttentionPanel::setPhotos()
@@ -103,6 +111,7 @@ void AttentionPanel::setPhotos()
     m_samples->setCurrentWidget(m_strip);
     m_samples->setMaximumHeight(m_strip->height());
     m_sampleTitle->setText(tr("Photos"));
+    offerScale(ColorScale::Root);
 }
 
 void AttentionPanel::setShownSample(int index)

@@ -110,12 +110,13 @@ private:
     QString sourceTitle() const;
     QString caption() const;
     void exportPart(FigureFormat format);
+    void offerScale(ColorScale scale); ///< unless the user chose one
 
     PhotoModel& m_photos;
     std::shared_ptr<const report::AttentionMapReport> m_report, m_whole; ///< m_whole: the last complete one
     ParameterSchema m_schema;
     int m_query = -1, m_chosenQuery = -1;
-    bool m_quiet = false;
+    bool m_quiet = false, m_scaleChosen = false;
 
     QWidget* m_settings = nullptr;
     QPushButton* m_open = nullptr;

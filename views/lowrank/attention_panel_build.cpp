@@ -241,6 +241,7 @@ void AttentionPanel::buildSettings()
     m_texts->setAccessibleName(tr("Texts"));
     m_texts->setFrameShape(QFrame::NoFrame);
     m_texts->setUniformItemSizes(true);
+    m_texts->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     m_texts->setMinimumHeight(kListHeight);
     m_samples->addWidget(m_strip);
     m_samples->addWidget(m_texts);
@@ -267,6 +268,7 @@ void AttentionPanel::connectParts()
     connect(m_head, &QComboBox::activated, this, [this] { chooseHead(layer(), m_head->currentIndex()); });
     connect(m_window, &QComboBox::activated, this, &AttentionPanel::mapChosen);
     connect(m_source, &QComboBox::activated, this, [this] { emit sourceChosen(source()); });
+    connect(m_scale, &QComboBox::activated, this, [this] { m_scaleChosen = true; });
     connect(m_scale, &QComboBox::currentIndexChanged, this, [this](int index) {
         m_maps->setScale(static_cast<ColorScale>(index));
         m_lens->setScale(static_cast<ColorScale>(index));

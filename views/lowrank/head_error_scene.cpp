@@ -234,8 +234,8 @@ void HeadErrorScene::setSize(const QSize& devicePixels, double ratio)
     p.scene->SetViewport(0, 0, p.edge, 1);
     p.strip->SetViewport(p.edge, 0, 1, 1);
     p.axes->setTextSize(kTextSize, ratio);
-    p.bar->GetLabelTextProperty()->SetFontSize(static_cast<int>(kTextSize * ratio));
-    p.bar->GetTitleTextProperty()->SetFontSize(static_cast<int>(kTextSize * ratio));
+    p.bar->GetLabelTextProperty()->SetFontSize(static_cast<int>(kTextSize)); // the window's DPI scales it
+    p.bar->GetTitleTextProperty()->SetFontSize(static_cast<int>(kTextSize)); // the window's DPI scales it
     p.bar->SetTextPad(static_cast<int>(4 * ratio));
     p.bar->SetVerticalTitleSeparation(static_cast<int>(8 * ratio));
     p.outlineActor->GetProperty()->SetLineWidth(static_cast<float>(2.5 * ratio));
