@@ -5,6 +5,7 @@
 #include "views/lowrank/compare_page.h"
 #include "views/lowrank/compare_settings.h"
 #include "views/lowrank/low_rank_panel.h"
+#include "views/lowrank/sensitivity_page.h"
 
 #include <QFileInfo>
 
@@ -34,7 +35,7 @@ std::vector<std::string> strings(const QStringList& all)
 views::BudgetNames LowRankController::budgetNames()
 {
     views::BudgetNames names;
-    for (const auto allocation : {plan::Allocation::Uniform, plan::Allocation::Energy, plan::Allocation::Greedy})
+    for (const auto allocation : plan::allAllocations())
         names.allocations << text(plan::allocationName(allocation));
     for (const auto accounting : {plan::Accounting::Factors, plan::Accounting::BlockIdentity, plan::Accounting::Remapped})
         names.accountings << text(plan::accountingName(accounting));
@@ -46,6 +47,13 @@ LowRankController::LowRankController(const LowRankNeighbours& neighbours, const 
 {
     buildPages();
     m_runs = std::make_unique<LowRankRunController>(m_with, m_views, *this);
+    m_sensitivity = new views::SensitivityPage;
+    m_views.panel->addPage(m_sensitivity, tr("Sensitivity"), QStringLiteral("sensitivity"));
+    connect(m_sensitivity, &views::SensitivityPage::measureRequested, this, &LowRankController::measureSensitivity);
+    connect(m_sensitivity, &views::SensitivityPage::selectionChanged, this, &LowRankController::selectMatrices);
+    connect(m_sensitivity, &views::SensitivityPage::exportRequested, this, [this](views::Figure* figure, views::FigureFormat format, const QString& name) {
+        m_with.exports.exportFigure(*figure, format, name);
+    });
     connect(m_views.panel, &views::LowRankPanel::stopRequested, this, &LowRankController::stop);
     connect(m_views.panel, &views::LowRankPanel::pageShown, this,
             [this](const QString& name) { m_with.document.select([&](Selection& selection) { selection.lowRankPage = name.toStdString(); }); });
@@ -97,6 +105,7 @@ void LowRankController::setWorkspace(std::shared_ptr<const Workspace> workspace)
         m_comparison.reset();
         m_compared.reset();
         m_compare->setComparison(nullptr);
+        m_sensitivity->setReport(nullptr);
     }
     m_runs->setWorkspace(m_workspace);
     m_views.panel->setModelOpen(m_workspace != nullptr);
@@ -118,6 +127,9 @@ void LowRankController::showState(const SessionState& state)
     showMethods();
     showCompare(state);
     m_runs->showState(state);
+    m_sensitivity->setDisabledReason(sensitivityDisabledReason());
+    if (m_sensitivity->selection() != texts(state.selection.overlay))
+        m_sensitivity->setSelection(texts(state.selection.overlay));
 }
 
 void LowRankController::selectMatrices(const QStringList& names)
@@ -209,10 +221,11 @@ void LowRankController::showMethods()
     for (const auto& each : knownConfigurations())
         offered.push_back({text(each.id), text(each.title), text(each.method->declaration.reference), each.method->trains, false, unavailable(*each.method), {}});
     m_compareSettings->setMethods(offered);
+    const bool evidence = plan::needsEvidence(m_with.document.state().lowRank.run.budget.allocation); // runs samples, too
     std::vector<views::LabMethod> methods;
     for (const auto& method : lowrank::methods()) {
         const auto& d = method.declaration;
-        methods.push_back({text(d.id), text(d.title), text(d.reference), method.trains, !method.trains && !method.needsSamples, unavailable(method), d.schema});
+        methods.push_back({text(d.id), text(d.title), text(d.reference), method.trains, !method.trains && !method.needsSamples && !evidence, unavailable(method), d.schema});
     }
     m_runs->showMethods(methods);
 }

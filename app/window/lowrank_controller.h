@@ -19,6 +19,7 @@ namespace tamis::views {
 class ComparePage;
 class CompareSettings;
 class LowRankPanel;
+class SensitivityPage;
 struct BudgetNames;
 struct CompareChoice;
 } // namespace tamis::views
@@ -53,6 +54,8 @@ public:
     void setWorkspace(std::shared_ptr<const Workspace> workspace); ///< null: nothing is open; after the model controller's
     void compare(); ///< asks for held-out samples where none are chosen
     void compareCurves(); ///< the same at keep 0.9 to 0.3
+    void measureSensitivity(); ///< of each matrix alone; asks for samples where none are chosen
+    QString sensitivityDisabledReason() const; ///< why it cannot be measured now; empty: it can
     void stop(); ///< the jobs started here
     /// Why nothing can be compared now; empty: it can.
     QString compareDisabledReason() const;
@@ -60,6 +63,7 @@ public:
 
 signals:
     void availabilityChanged(); ///< of what can be compared, run, stored
+    void sensitivityMeasured(); ///< whole or stopped: the matrices that there are stay
     void compared(); ///< whole or stopped: the rows that there are stay
     void done(const QString& sentence);
     void failed(const QString& sentence);
@@ -104,6 +108,8 @@ private:
     std::shared_ptr<const report::MethodComparison> m_comparison;
     std::optional<Compared> m_compared; ///< what m_comparison, or the one that runs, is of
     std::vector<int> m_jobIds; ///< not over
+    views::SensitivityPage* m_sensitivity = nullptr;
+    bool m_measuring = false;  ///< sensitivities
     int m_comparing = 0;       ///< id of the comparison that runs; 0: none
     std::unique_ptr<LowRankRunController> m_runs;
 };

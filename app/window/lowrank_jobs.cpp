@@ -4,6 +4,7 @@
 #include "views/lowrank/compare_page.h"
 #include "views/lowrank/compare_settings.h"
 #include "views/lowrank/low_rank_panel.h"
+#include "views/lowrank/sensitivity_page.h"
 
 #include <QApplication>
 #include <QPointer>
@@ -105,6 +106,55 @@ void LowRankController::startComparison(const std::vector<double>& keeps)
     m_comparing = m_jobIds.back();
     emit availabilityChanged();
     showState(m_with.document.state());
+}
+
+QString LowRankController::sensitivityDisabledReason() const
+{
+    if (!m_workspace)
+        return tr("nothing is open");
+    if (!m_with.model.report())
+        return tr("this checkpoint cannot be run");
+    return m_measuring ? tr("sensitivities are being measured") : QString();
+}
+
+void LowRankController::measureSensitivity()
+{
+    if (const QString reason = sensitivityDisabledReason(); !reason.isEmpty()) {
+        emit failed(tr("Sensitivities cannot be measured: %1.").arg(reason));
+        return;
+    }
+    const auto source = [this] { return training().empty() ? heldOut() : training(); };
+    if (source().empty())
+        chooseSamples(false);
+    if (source().empty())
+        return; // not chosen
+    m_measuring = true;
+    m_sensitivity->setReport(nullptr);
+    m_sensitivity->setRunning(true);
+    m_views.panel->showPage(QStringLiteral("sensitivity"));
+    const LabInputs inputs{m_with.model.runnable(), source(), {}};
+    start(
+        tr("Measure sensitivities"), tr("Measuring"),
+        [inputs, guard = QPointer<LowRankController>(this)](const RunContext& context) {
+            const auto show = [&](const report::SensitivityReport& soFar) {
+                auto copy = std::make_shared<const report::SensitivityReport>(soFar);
+                QMetaObject::invokeMethod(qApp, [guard, copy, model = inputs.model] {
+                    if (guard && guard->m_with.model.runnable() == model)
+                        guard->m_sensitivity->setReport(copy);
+                }, Qt::QueuedConnection);
+            };
+            const auto result = app::measureSensitivity(inputs, context, show);
+            show(result);
+            return tr("%n matrices measured", nullptr, static_cast<int>(result.matrices.size()));
+        },
+        [this](const Job&) {
+            m_measuring = false;
+            m_sensitivity->setRunning(false);
+            showState(m_with.document.state());
+            emit availabilityChanged();
+            QMetaObject::invokeMethod(this, [this] { emit sensitivityMeasured(); }, Qt::QueuedConnection);
+        });
+    emit availabilityChanged();
 }
 
 void LowRankController::showComparison(const std::shared_ptr<const report::MethodComparison>& comparison)

@@ -18,7 +18,6 @@
 namespace tamis::app {
 namespace {
 QString text(std::string_view s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
-bool isLive(const lowrank::Method& method) { return !method.trains && !method.needsSamples; }
 } // namespace
 
 LowRankRunController::LowRankRunController(const LowRankNeighbours& neighbours, const LowRankViews& views, LowRankController& lab)
@@ -123,6 +122,11 @@ const lowrank::Method* LowRankRunController::method() const
     return chosen || lowrank::methods().empty() ? chosen : &lowrank::methods().front();
 }
 
+bool LowRankRunController::isLive() const
+{
+    return method() && !method()->trains && !method()->needsSamples && !plan::needsEvidence(m_with.document.state().lowRank.run.budget.allocation);
+}
+
 bool LowRankRunController::isInSight(const char* page) const { return m_views.panel->isVisible() && m_views.panel->page() == QLatin1String(page); }
 bool LowRankRunController::isBusy() const { return m_lane.isBusy() || m_ridgeLane.isBusy() || m_chartLane.isBusy(); }
 
@@ -164,7 +168,7 @@ RunRequest LowRankRunController::runRequest() const
 {
     const auto& run = m_with.document.state().lowRank.run;
     RunRequest request;
-    const bool samples = method() && (method()->needsSamples || method()->trains);
+    const bool samples = method() && !isLive();
     request.inputs = {m_with.model.runnable(), samples ? m_lab.training() : std::filesystem::path(), {}};
     request.method = method() ? method()->declaration.id : std::string();
     request.parameters = run.parameters;
@@ -183,6 +187,8 @@ QString LowRankRunController::runDisabledReason() const
         return tr("the lab has no method");
     if (m_jobRuns)
         return tr("a method runs");
+    if (plan::needsEvidence(m_with.document.state().lowRank.run.budget.allocation) && m_lab.training().empty())
+        return tr("its allocation needs samples to calibrate on");
     return m_lab.unavailable(*method());
 }
 
@@ -226,10 +232,10 @@ void LowRankRunController::showStale()
     if (!m_picture)
         m_page->setEmptyState(of ? text(of->declaration.title) : tr("The lab has no method"),
                               !reason.isEmpty()     ? tr("It cannot run now: %1.").arg(reason)
-                              : !of || isLive(*of)  ? tr("Decomposing the first matrices")
+                              : !of || isLive() ? tr("Decomposing the first matrices")
                               : of->trains          ? tr("It trains on samples, which takes minutes; what is finished is shown as it comes.")
                                                     : tr("It runs samples through the model block after block; what is finished is shown as it comes."),
-                              reason.isEmpty() && of && !isLive(*of) ? tr("Run") : QString());
+                              reason.isEmpty() && of && !isLive() ? tr("Run") : QString());
     std::optional<double> rank;
     if (m_picture)
         for (const auto& matrix : m_picture->report->matrices)
@@ -248,12 +254,12 @@ void LowRankRunController::request()
         return;
     if (isInSight("run")) {
         const RunRequest wanted = runRequest();
-        const auto* of = method();
-        if (of && isLive(*of) && runDisabledReason().isEmpty() && !(m_asked && m_asked->sameResult(wanted))) {
+        if (isLive() && runDisabledReason().isEmpty() && !(m_asked && m_asked->sameResult(wanted))) {
             m_asked = wanted;
-            m_lane.request(wanted);
+            m_lane.request(wanted); // the meter follows once the picture is whole
+        } else if (!m_lane.isBusy()) {
+            requestRidge();
         }
-        requestRidge();
     }
     if (isInSight("preconditioners"))
         requestChart();
@@ -266,7 +272,7 @@ void LowRankRunController::requestRidge()
     if (m_ridgeAsked && *m_ridgeAsked == wanted)
         return;
     m_ridgeAsked = wanted;
-    if (!of || !of->declaration.schema.find("ridge") || !isLive(*of) || !runDisabledReason().isEmpty()) {
+    if (!of || !of->declaration.schema.find("ridge") || !isLive() || !runDisabledReason().isEmpty()) {
         m_ridgeLane.cancel();
         m_page->ridge()->setSweep(nullptr);
         m_page->ridge()->setEmptyText(of && !of->declaration.schema.find("ridge") ? tr("This method has no ridge.") : tr("The meter follows methods that compress a matrix by itself."));
@@ -297,8 +303,11 @@ void LowRankRunController::show(const std::shared_ptr<const RunPicture>& picture
         return; // another model was opened meanwhile
     m_picture = picture;
     m_page->setReport(picture->report);
-    if (picture->complete)
+    if (picture->complete) {
         m_views.panel->notices()->clear();
+        if (isInSight("run"))
+            requestRidge();
+    }
     showStale();
     m_page->planes()->setStale(!picture->complete);
     emit pictureShown(picture->complete);
@@ -319,7 +328,7 @@ void LowRankRunController::run()
     }
     m_views.panel->showPage(QStringLiteral("run"));
     const RunRequest wanted = runRequest();
-    if (!isLive(*method())) {
+    if (!isLive()) {
         runAsJob(wanted);
         return;
     }

@@ -47,6 +47,7 @@ private:
     void connectSettings();
     void connectPages();
     const lowrank::Method* method() const; ///< of the session, or the lab's first; null: the lab has none
+    bool isLive() const; ///< follows a slider: runs no samples, neither for the method nor for its allocation
     RunRequest runRequest() const;
     std::string focus() const; ///< matrix in focus that the calibration set covers
     void show(const std::shared_ptr<const RunPicture>& picture);

@@ -3,6 +3,7 @@
 
 #include "app/window/photo_work.h"
 #include "core/base/error.h"
+#include "core/lowrank/targets.h"
 
 namespace tamis::app {
 namespace {
@@ -75,6 +76,17 @@ report::MethodComparison compare(const CompareRequest& request, const RunContext
     lowrank::ComparisonOptions options;
     options.latencyRuns = request.latency ? options.latencyRuns : 0;
     return lowrank::compareMethods(inputs, *heldOut, request.entries, options, context.part(18, "comparing"), finished);
+}
+
+report::SensitivityReport measureSensitivity(const LabInputs& wanted, const RunContext& context, const lowrank::MatrixMeasured& finished)
+{
+    context.setParts(20);
+    const auto inputs = openInputs(wanted, context.part(1, "inputs"));
+    std::vector<std::string> warnings;
+    const auto targets = lowrank::targets(inputs, warnings, context.part(1, "matrices"));
+    auto report = lowrank::measureSensitivity(inputs, targets, {}, context.part(18, "measuring"), finished);
+    report.warnings.insert(report.warnings.begin(), warnings.begin(), warnings.end());
+    return report;
 }
 
 } // namespace tamis::app

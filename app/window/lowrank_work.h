@@ -8,6 +8,7 @@
 #include "app/window/model_work.h"
 #include "core/lowrank/comparison.h"
 #include "core/lowrank/method.h"
+#include "core/lowrank/sensitivity.h"
 
 #include <filesystem>
 #include <functional>
@@ -43,5 +44,8 @@ std::vector<lowrank::ComparisonEntry> entriesOf(const std::vector<Configuration>
                                                 plan::Accounting accounting);
 /// Throws Error{InvalidParameter} where held-out and training samples are the same, and what compareMethods and openInputs throw.
 report::MethodComparison compare(const CompareRequest& request, const RunContext& context, const lowrank::RowFinished& finished);
+
+/// What each matrix alone does to the model, on inputs.training. Throws what measureSensitivity and openInputs throw.
+report::SensitivityReport measureSensitivity(const LabInputs& inputs, const RunContext& context, const lowrank::MatrixMeasured& finished);
 
 } // namespace tamis::app

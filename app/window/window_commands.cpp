@@ -173,6 +173,12 @@ void addLowRankCommands(MainWindow& w)
              [&controller] { return controller.runs().runDisabledReason(); }});
     add.add({"lowrank.store", lab, tr("Store the low-rank result…"), tr("Factors and a plan of the method that ran"), {},
              [&controller] { controller.runs().store(); }, [&controller] { return controller.runs().storeDisabledReason(); }});
+    add.add({"lowrank.sensitivity", lab, tr("Measure sensitivities"), tr("What each matrix alone, compressed, does to the model"), {},
+             [&w, panel] {
+                 w.showLab(panel);
+                 w.lowRank().measureSensitivity();
+             },
+             [&controller] { return controller.sensitivityDisabledReason(); }});
     add.add({"lowrank.stop", lab, tr("Stop the low-rank lab"), tr("What is finished stays"), {}, [&controller] { controller.stop(); }});
 }
 

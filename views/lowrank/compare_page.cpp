@@ -345,7 +345,7 @@ void ComparePage::showDepth()
     }
     m_depth->setEmptyText(m_selected.isEmpty() ? tr("Select configurations in the table to see how their error grows from block to block.")
                                                : tr("The selected configurations have no errors by depth."));
-    m_depth->setAxes({.xTitle = tr("block"), .yTitle = tr("relative error of the block's output")});
+    m_depth->setAxes({.xTitle = tr("block"), .yTitle = tr("relative error")});
     m_depth->setSeries(series);
 }
 

@@ -17,6 +17,8 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include <algorithm>
+
 namespace tamis::views {
 namespace {
 constexpr int kIdRole = Qt::UserRole;
@@ -55,7 +57,6 @@ void CompareSettings::buildMethods(QVBoxLayout* column)
     m_methods->setObjectName(QStringLiteral("compareMethods"));
     m_methods->setAccessibleName(tr("Methods to compare"));
     m_methods->setUniformItemSizes(true);
-    m_methods->setSpacing(2);
     m_methods->setTextElideMode(Qt::ElideRight);
     m_methods->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     m_methods->setMinimumHeight(150);
@@ -176,6 +177,11 @@ void CompareSettings::buildActions(QVBoxLayout* column)
 
 void CompareSettings::setMethods(const std::vector<LabMethod>& methods)
 {
+    const bool same = std::equal(methods.begin(), methods.end(), m_known.begin(), m_known.end(),
+                                 [](const LabMethod& a, const LabMethod& b) { return a.id == b.id && a.title == b.title && a.unavailable == b.unavailable; });
+    if (same)
+        return;
+    m_known = methods;
     const CompareChoice before = choice();
     const QString current = m_methods->currentItem() ? m_methods->currentItem()->data(kIdRole).toString() : QString();
     m_showing = true;
@@ -183,6 +189,7 @@ void CompareSettings::setMethods(const std::vector<LabMethod>& methods)
     for (const LabMethod& method : methods) {
         auto* item = new QListWidgetItem(method.trains ? tr("%1 (trains)").arg(method.title) : method.title, m_methods);
         item->setData(kIdRole, method.id);
+        item->setSizeHint({0, m_methods->fontMetrics().height() + Theme::kSpacing}); // room for the box
         item->setData(kReferenceRole, method.unavailable.isEmpty() ? method.reference : tr("Not now: %1.").arg(method.unavailable));
         item->setData(kReferenceRole + 1, method.trains);
         item->setToolTip(method.id + QLatin1Char('\n') + method.reference + (method.unavailable.isEmpty() ? QString() : QLatin1Char('\n') + tr("Not now: %1.").arg(method.unavailable)));

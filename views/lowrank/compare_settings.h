@@ -47,6 +47,7 @@ private:
     void showActions();
     void tell();
 
+    std::vector<LabMethod> m_known; ///< that the list shows
     QListWidget* m_methods;
     QLabel *m_reference, *m_problem, *m_heldOut, *m_training;
     QLineEdit* m_keeps;

@@ -16,8 +16,12 @@
 #include <QVBoxLayout>
 
 #include <set>
+#include <vector>
 
 namespace tamis::views {
+namespace {
+constexpr std::size_t kFirstCurves = 4;
+} // namespace
 
 PreconditionerPage::PreconditionerPage(QWidget* parent)
     : QWidget(parent), m_settings(new QWidget(this)), m_matrix(new QComboBox(this)), m_chart(new LineChart(this))
@@ -63,7 +67,6 @@ void PreconditionerPage::buildSettings()
     m_curves = new QListWidget(m_settings);
     m_curves->setObjectName(QStringLiteral("preconditionerCurves"));
     m_curves->setAccessibleName(tr("Preconditioners to draw"));
-    m_curves->setSpacing(2);
     m_curves->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     auto* title = new QLabel(tr("&Preconditioners"), m_settings);
     title->setBuddy(m_curves);
@@ -124,6 +127,15 @@ void PreconditionerPage::setFigure(const std::optional<report::MethodFigure>& fi
 void PreconditionerPage::listCurves()
 {
     std::set<QString> hidden;
+    if (m_curves->count() == 0 && m_figure) { // at first as many as a legend has room for, spread over the list
+        std::vector<QString> solid;
+        for (const auto& series : m_figure->series)
+            if (!series.dashed)
+                solid.push_back(QString::fromStdString(series.name));
+        hidden.insert(solid.begin(), solid.end());
+        for (std::size_t i = 0; i < kFirstCurves && !solid.empty(); ++i)
+            hidden.erase(solid[i * (solid.size() - 1) / (kFirstCurves - 1)]);
+    }
     for (int at = 0; at < m_curves->count(); ++at)
         if (m_curves->item(at)->checkState() == Qt::Unchecked)
             hidden.insert(m_curves->item(at)->text());
@@ -134,6 +146,7 @@ void PreconditionerPage::listCurves()
         if (series.dashed)
             continue;
         auto* item = new QListWidgetItem(QString::fromStdString(series.name), m_curves);
+        item->setSizeHint({0, m_curves->fontMetrics().height() + Theme::kSpacing}); // room for the box
         QPixmap chip(10, 10);
         chip.fill(series.baseline ? Theme::instance().color(Ink::Baseline) : Theme::instance().seriesColor(series.group >= 0 ? series.group : static_cast<int>(at)));
         item->setIcon(chip);
@@ -160,7 +173,9 @@ void PreconditionerPage::draw()
             const bool drawn = one.dashed ? m_heldOut->isChecked() && groups.count(one.group) : names.count(QString::fromStdString(one.name)) > 0;
             if (!drawn)
                 continue;
-            if (!one.dashed)
+            if (one.dashed)
+                one.name = tr("held-out").toStdString(); // of the curve before it, in its colour
+            else
                 groups.insert(one.group);
             series.push_back(std::move(one));
         }

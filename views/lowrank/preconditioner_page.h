@@ -27,6 +27,7 @@ public:
     void setMatrices(const QStringList& names);
     void setMatrix(const QString& name); ///< without a signal
     QString matrix() const;
+    /// Dashed series go with the solid one of their group.
     void setFigure(const std::optional<report::MethodFigure>& figure, const QString& caption);
     void setRank(std::optional<double> rank); ///< that the matrix has in the Run page: a line
     void setStale(bool stale);
