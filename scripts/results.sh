@@ -16,8 +16,8 @@ mkdir -p "$out"
 local=lowrank.local
 methods=(--method "$local:preconditioner=identity" --method "$local:preconditioner=abs-mean" --method "$local:preconditioner=output-pca"
     --method "$local:allocate=log-loss" --method "$local:allocate=effective-rank" --method "$local:allocate=greedy"
-    --method "$local:allocate=depth-weighted" --method "$local:allocate=sensitivity" --method "$local:allocate=loss-aware"
-    --method "$local:accounting=block-identity" --method "$local:accounting=block-identity:allocate=loss-aware"
+    --method "$local:allocate=depth-weighted" --method "$local:allocate=sensitivity" --method "$local:allocate=loss-aware" --method "$local:allocate=measured-greedy"
+    --method "$local:accounting=block-identity" --method "$local:accounting=block-identity:allocate=measured-greedy"
     --method lowrank.saes --method lowrank.joint-qk --method lowrank.joint-vo --method lowrank.joint-ud --method lowrank.latent)
 trained=(--method lowrank.dobi --method lowrank.trained --method lowrank.distilled)
 

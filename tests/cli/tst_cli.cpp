@@ -20,7 +20,7 @@
 using namespace tamis::tests;
 
 namespace {
-const QStringList kVerbs{"inspect", "methods", "capture", "run", "evaluate", "plan", "export", "bench", "demo"};
+const QStringList kVerbs{"inspect", "methods", "capture", "run", "compare", "evaluate", "plan", "export", "bench", "demo"};
 
 QSet<QString> optionsIn(const QString& text)
 {
