@@ -5,6 +5,8 @@
 #include "core/cost/layer_chain.h"
 #include "core/nn/architecture.h"
 
+#include <optional>
+
 namespace tamis::cost {
 namespace {
 
@@ -20,6 +22,7 @@ public:
 private:
     void add(const std::string& name, int block, io::Role role);
     std::uint64_t elements(const std::string& tensor) const; ///< 0 where there is none
+    std::optional<OperatorForm> formOf(const std::string& name) const;
 
     const nn::Architecture& m_architecture;
     const nn::TensorSource& m_source;
@@ -36,27 +39,61 @@ std::uint64_t OperatorListing::elements(const std::string& tensor) const
     return count;
 }
 
+std::optional<OperatorForm> OperatorListing::formOf(const std::string& name) const
+{
+    OperatorForm form;
+    const std::uint64_t biases = elements(name + ".bias");
+    const auto fill = [&](std::string kind, std::uint64_t weights, std::uint64_t indices) {
+        form.form = std::move(kind);
+        form.parameters = weights + biases;
+        form.bytes = countOf({static_cast<std::int64_t>(form.parameters), m_options.weightBytes}) + 8 * indices;
+        form.macsPerToken = weights;
+    };
+    const auto sum = [&](std::initializer_list<const char*> tensors) {
+        std::uint64_t count = 0;
+        for (const char* tensor : tensors)
+            count += elements(name + tensor);
+        return count;
+    };
+    if (m_source.has(name + ".weight"))
+        fill("dense", sum({".weight"}), 0);
+    else if (nn::hasOperator(m_source, name + ".part0"))
+        for (int part = 0; part < nn::kMostParts; ++part) {
+            const auto each = formOf(name + ".part" + std::to_string(part));
+            if (!each)
+                break;
+            form.form = "stacked";
+            form.parameters += each->parameters;
+            form.bytes += each->bytes;
+            form.macsPerToken += each->macsPerToken;
+        }
+    else if (m_source.has(name + ".tiled_weight") || m_source.has(name + ".tiled_b"))
+        fill(m_source.has(name + ".tiled_weight") ? "tiled" : "tiled-factors", sum({".tiled_weight", ".tiled_a", ".tiled_b"}), sum({".tiled_perm"}));
+    else if (m_source.has(name + ".selected_weight"))
+        fill("selected", sum({".selected_weight"}), sum({".selected_rows", ".selected_columns"}));
+    else if (m_source.has(name + ".remap_b")) {
+        const std::uint64_t bytes = sum({".remap_b", ".remap_a"}), halves = sum({".remap_b_rest", ".remap_a_rest"});
+        fill("remapped", bytes + halves, 0); // as packed, whatever the type of the other weights
+        form.bytes = bytes + 2 * (halves + sum({".remap_scale_b", ".remap_scale_a"})) + 4 * sum({".remap_scale"}) +
+                     countOf({static_cast<std::int64_t>(biases), m_options.weightBytes});
+    } else if (m_source.has(name + ".lowrank_b"))
+        fill(m_source.has(name + ".lowrank_perm") ? "block-identity" : "factors", sum({".lowrank_a", ".lowrank_b"}), sum({".lowrank_perm"}));
+    else
+        return std::nullopt;
+    return form;
+}
+
 void OperatorListing::add(const std::string& name, int block, io::Role role)
 {
     const bool tied = role == io::Role::Head && m_architecture.spec.text.tiedHead;
     if (name.empty() || (!tied && !nn::hasOperator(m_source, name)))
         return;
-    m_options.names.push_back({name, block, role, 0, 0, m_source.has(name + ".bias")});
+    const bool stackedBias = m_source.has(name + ".part0.bias");
+    m_options.names.push_back({name, block, role, 0, 0, m_source.has(name + ".bias") || stackedBias});
     if (tied || m_source.has(name + ".weight"))
         return;
-    const bool tiled = m_source.has(name + ".tiled_weight") || m_source.has(name + ".tiled_b");
-    const std::string prefix = name + (tiled ? ".tiled_" : ".lowrank_");
-    const std::uint64_t weights = elements(prefix + "weight") + elements(prefix + "a") + elements(prefix + "b");
-    const std::uint64_t indices = elements(prefix + "perm"), biases = elements(name + ".bias");
-    OperatorForm form;
-    if (tiled)
-        form.form = m_source.has(prefix + "weight") ? "tiled" : "tiled-factors";
-    else
-        form.form = indices > 0 ? "block-identity" : "factors";
-    form.parameters = weights + biases;
-    form.bytes = countOf({static_cast<std::int64_t>(form.parameters), m_options.weightBytes}) + 8 * indices;
-    form.macsPerToken = weights;
-    m_options.operators[name] = std::move(form);
+    if (auto form = formOf(name))
+        m_options.operators[name] = std::move(*form);
 }
 
 void OperatorListing::list()

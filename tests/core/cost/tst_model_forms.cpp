@@ -133,7 +133,11 @@ std::vector<nn::Model::Replacement> oneOfEveryForm()
             {"blocks.1.mlp.fc1", nn::blockIdentityOp(b2.view(), c.view(), reversed, bias512)},
             {"blocks.2.attn.proj", nn::tiledOp({gaussianFloat(64, 64, 5), gaussianFloat(64, 64, 6)}, reversed, bias128)},
             {"blocks.3.mlp.fc2", nn::tiledFactorsOp({{gaussianFloat(64, 8, 7), gaussianFloat(8, 256, 8)}, {gaussianFloat(64, 8, 9), gaussianFloat(8, 256, 10)}},
-                                                    {}, bias128)}};
+                                                    {}, bias128)},
+            {"blocks.4.attn.qkv", nn::stackedOp({nn::denseOp(gaussianFloat(128, 128, 11).view(), bias128),
+                                                 nn::factorsOp(gaussianFloat(128, 9, 12).view(), gaussianFloat(9, 128, 13).view(), bias128),
+                                                 nn::blockIdentityOp(gaussianFloat(128, 30, 14).view(), c.view(), reversed, bias128)})},
+            {"blocks.4.attn.proj", nn::selectedOp(gaussianFloat(128, 3, 15).view(), {}, {5, 60, 7}, 128, bias128)}};
 }
 
 } // namespace
@@ -210,7 +214,9 @@ private slots:
         for (const auto& [name, form, weights] : {std::tuple{"blocks.0.attn.qkv", "factors", 20 * (384 + 128)},
                                                   {"blocks.1.mlp.fc1", "block-identity", 30 * (512 + 98)},
                                                   {"blocks.2.attn.proj", "tiled", 2 * 64 * 64},
-                                                  {"blocks.3.mlp.fc2", "tiled-factors", 2 * 8 * (64 + 256)}}) {
+                                                  {"blocks.3.mlp.fc2", "tiled-factors", 2 * 8 * (64 + 256)},
+                                                  {"blocks.4.attn.qkv", "stacked", 128 * 128 + 9 * 256 + 30 * (128 + 98)},
+                                                  {"blocks.4.attn.proj", "selected", 128 * 3}}) {
             const auto &layer = layerOf(after, name), &original = layerOf(before, name);
             QCOMPARE(layer.form, std::string(form));
             QCOMPARE(original.form, std::string("dense"));
