@@ -33,6 +33,8 @@ void CompactMatrix::setScales(std::vector<float> rowScale, std::vector<float> co
 template <class Element> void CompactMatrix::pack(tensor::MatrixView<const Element> stored, std::vector<Element>& panels)
 {
     panels.resize(static_cast<std::size_t>(panelCount(m_rows) * kPanelWidth * m_cols));
+    if (panels.empty())
+        return;
     for (std::int64_t i = 0; i < m_rows; ++i) {
         Element* panel = panels.data() + i / kPanelWidth * kPanelWidth * m_cols + i % kPanelWidth;
         for (std::int64_t j = 0; j < m_cols; ++j)
