@@ -27,10 +27,8 @@ public:
             std::vector<std::int64_t> shape;
             std::int64_t count = 1;
             for (std::int64_t d = 0; words >> d && count <= (1 << 22);) {
-                if (d < 1 || d > (1 << 22))
-                    count = 1 << 23;
                 shape.push_back(d);
-                count *= d;
+                count = d < 1 || d > (1 << 22) ? 1 << 23 : count * d;
             }
             if (name.empty() || count > (1 << 22) || (total += count) > (1 << 22))
                 continue;
