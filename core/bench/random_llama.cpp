@@ -135,7 +135,7 @@ void writeRandomCovariances(const RandomLlama& llama, const std::string& modelSh
         io::CalibrationSite site;
         site.name = shape.name;
         site.count = 100'000;
-        site.gram = covariance(shape.cols, seedOf(shape.name, llama.seed), context);
+        site.gram = covariance(shape.cols, seedOf(shape.name + " inputs", llama.seed), context); // not the numbers of the weight
         site.mean.assign(static_cast<std::size_t>(shape.cols), 0.0);
         sites.push_back(std::move(site));
     }
