@@ -18,7 +18,7 @@ methods=(--method "$local:preconditioner=identity" --method "$local:precondition
     --method "$local:allocate=log-loss" --method "$local:allocate=effective-rank" --method "$local:allocate=greedy"
     --method "$local:allocate=depth-weighted" --method "$local:allocate=sensitivity" --method "$local:allocate=loss-aware" --method "$local:allocate=measured-greedy"
     --method "$local:accounting=block-identity" --method "$local:accounting=block-identity:allocate=measured-greedy"
-    --method lowrank.saes --method lowrank.joint-qk --method lowrank.joint-vo --method lowrank.joint-ud --method lowrank.latent)
+    --method lowrank.saes --method lowrank.anchored --method lowrank.joint-qk --method lowrank.joint-vo --method lowrank.joint-ud --method lowrank.latent)
 trained=(--method lowrank.dobi:update=whitened --method lowrank.trained --method lowrank.distilled)
 
 echo "== tinylm: perplexity on datasets/tinylm/heldout.npy"
