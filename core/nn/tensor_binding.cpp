@@ -50,6 +50,14 @@ void TensorBinding::refuseShape(const std::string& tensor, const std::vector<std
     throw Error(ErrorCode::MalformedFile, "tensor " + tensor + " has shape " + io::shapeText(found) + ", expected " + expected + " by config.json", m_source.subject());
 }
 
+std::vector<float> TensorBinding::numbers(const std::string& tensor, const std::vector<std::int64_t>& shape) const
+{
+    std::vector<float> values = m_source.values(tensor, shape);
+    if (static_cast<std::int64_t>(values.size()) != elements(shape))
+        throw Error(ErrorCode::MalformedFile, "tensor " + tensor + " holds " + std::to_string(values.size()) + " numbers, expected " + std::to_string(elements(shape)) + " by its shape " + io::shapeText(shape), m_source.subject());
+    return values;
+}
+
 std::vector<float> TensorBinding::vector(const std::string& tensor, std::int64_t count) const
 {
     if (!m_source.has(tensor))
@@ -57,7 +65,7 @@ std::vector<float> TensorBinding::vector(const std::string& tensor, std::int64_t
     const std::vector<std::int64_t> shape = m_source.shape(tensor, {count});
     if (elements(shape) != count)
         refuseShape(tensor, shape, std::to_string(count) + " numbers");
-    return m_source.values(tensor, shape);
+    return numbers(tensor, shape);
 }
 
 Matrix<float> TensorBinding::table(const std::string& tensor, std::int64_t rows, std::int64_t cols) const
@@ -68,7 +76,7 @@ Matrix<float> TensorBinding::table(const std::string& tensor, std::int64_t rows,
     const bool fits = !shape.empty() && shape.back() == cols && elements(shape) == product(rows, cols);
     if (!fits)
         refuseShape(tensor, shape, "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]");
-    return asMatrix(m_source.values(tensor, shape), rows, cols);
+    return asMatrix(numbers(tensor, shape), rows, cols);
 }
 
 Norm TensorBinding::norm(const std::string& name, const NormSpec& spec, std::int64_t width) const
@@ -90,7 +98,7 @@ Matrix<float> TensorBinding::matrix(const std::string& tensor, std::int64_t rows
     const bool fits = shape.size() >= 2 && shape[0] == rows && elements(shape) == product(rows, cols);
     if (!fits)
         refuseShape(tensor, shape, "[" + std::to_string(rows) + ", " + std::to_string(cols) + "]");
-    return asMatrix(m_source.values(tensor, shape), rows, cols);
+    return asMatrix(numbers(tensor, shape), rows, cols);
 }
 
 std::vector<std::int64_t> TensorBinding::permutation(const std::string& tensor, std::int64_t count) const
@@ -179,7 +187,7 @@ std::vector<Matrix<float>> TensorBinding::stack(const std::string& tensor, std::
     if (shape.size() != 3 || shape[0] < 1 || (tiles > 0 && shape[0] != tiles))
         refuseShape(tensor, shape, "[tiles, rows, columns]");
     tiles = shape[0];
-    const std::vector<float> values = m_source.values(tensor, shape);
+    const std::vector<float> values = numbers(tensor, shape);
     std::vector<Matrix<float>> all;
     for (std::int64_t t = 0; t < tiles; ++t) {
         const auto begin = values.begin() + t * shape[1] * shape[2];

@@ -24,6 +24,7 @@ public:
 
 private:
     [[noreturn]] void refuseShape(const std::string& tensor, const std::vector<std::int64_t>& found, const std::string& expected) const;
+    std::vector<float> numbers(const std::string& tensor, const std::vector<std::int64_t>& shape) const; ///< as many as the shape says
     tensor::Matrix<float> matrix(const std::string& tensor, std::int64_t rows, std::int64_t cols) const;
     std::vector<std::int64_t> permutation(const std::string& tensor, std::int64_t count) const;
     LinearPtr factors(const std::string& name, std::int64_t out, std::int64_t in, std::vector<float> bias) const;

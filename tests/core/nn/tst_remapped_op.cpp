@@ -227,15 +227,17 @@ void TestRemappedOp::malformedTensorsAreRefused()
 {
     const SavedTensors whole(make(12, 9, 4)->tensors("x"));
     QCOMPARE(failure(whole, 12, 9), QString());
-    for (const auto& [name, tensor] : whole.all) {
+    for (const auto& [name, saved] : whole.all) {
         if (name == "x.bias")
             continue;
         SavedTensors broken = whole;
         broken.all.erase(name);
         QVERIFY2(failure(broken, 12, 9).contains(name == "x.remap_b" ? "x.weight" : QString::fromStdString(name)), qPrintable(failure(broken, 12, 9)));
         broken = whole;
-        broken.all[name].first.back() += 1;
-        broken.all[name].second.resize(broken.all[name].second.size() * 2);
+        auto& [shape, values] = broken.all[name];
+        shape.back() += 1; // first the shape alone, then with as many numbers
+        QVERIFY2(failure(broken, 12, 9).contains("expected"), name.c_str());
+        values.resize(shape.size() == 2 ? std::size_t(shape[0] * shape[1]) : std::size_t(shape[0]));
         QVERIFY2(failure(broken, 12, 9).contains("expected"), name.c_str());
         broken = whole;
         broken.all[name].second.front() = std::numeric_limits<float>::quiet_NaN();
