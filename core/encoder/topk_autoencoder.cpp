@@ -70,19 +70,12 @@ Affine affineOf(SaeNormalisation normalisation, std::span<const float> x)
 Matrix<float> encoderInputs(const SparseAutoencoder& autoencoder, MatrixView<const float> inputs, std::int64_t begin,
                             std::int64_t count)
 {
-    Matrix<float> prepared(count, inputs.cols);
-    for (std::int64_t t = 0; t < count; ++t) {
-        const std::span<const float> x = inputs.row(begin + t);
-        const std::span<float> target = prepared.view().row(t);
-        const Affine affine = affineOf(autoencoder.config.normalisation, x);
-        for (std::size_t j = 0; j < x.size(); ++j)
-            target[j] = autoencoder.config.normalisation == SaeNormalisation::None
-                            ? x[j]
-                            : static_cast<float>((x[j] - affine.shift) * affine.scale);
-        if (autoencoder.config.subtractDecoderBias)
-            for (std::size_t j = 0; j < x.size(); ++j)
-                target[j] -= autoencoder.decoderBias[j];
-    }
+    Matrix<float> prepared =
+        normalisedInputs(autoencoder, {inputs.data + begin * inputs.stride, count, inputs.cols, inputs.stride});
+    if (autoencoder.config.subtractDecoderBias)
+        for (std::int64_t t = 0; t < count; ++t)
+            for (std::int64_t j = 0; j < inputs.cols; ++j)
+                prepared(t, j) -= autoencoder.decoderBias[static_cast<std::size_t>(j)];
     return prepared;
 }
 
@@ -234,6 +227,22 @@ void requireFittingCodes(const SparseAutoencoder& autoencoder, const SparseCodes
                    std::to_string(autoencoder.latents()));
 }
 } // namespace
+
+Matrix<float> normalisedInputs(const SparseAutoencoder& autoencoder, MatrixView<const float> inputs)
+{
+    requireWidth(autoencoder, inputs);
+    Matrix<float> normalised(inputs.rows, inputs.cols);
+    for (std::int64_t t = 0; t < inputs.rows; ++t) {
+        const std::span<const float> x = inputs.row(t);
+        const std::span<float> target = normalised.view().row(t);
+        const Affine affine = affineOf(autoencoder.config.normalisation, x);
+        for (std::size_t j = 0; j < x.size(); ++j)
+            target[j] = autoencoder.config.normalisation == SaeNormalisation::None
+                            ? x[j]
+                            : static_cast<float>((x[j] - affine.shift) * affine.scale);
+    }
+    return normalised;
+}
 
 SparseCodes encode(const SparseAutoencoder& autoencoder, MatrixView<const float> inputs, const RunContext& context)
 {

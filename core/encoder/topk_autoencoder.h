@@ -38,6 +38,9 @@ private:
     std::size_t count(std::int64_t token) const { return first[static_cast<std::size_t>(token) + 1] - begin(token); }
 };
 
+/// Inputs after the configuration's normalisation, nothing subtracted. Throws Error{InvalidParameter} for another width.
+tensor::Matrix<float> normalisedInputs(const io::SparseAutoencoder& autoencoder, tensor::MatrixView<const float> inputs);
+
 /// Codes of `inputs` [tokens, D]. Pre-activations are float products over D in an order that depends on neither the
 /// number of threads nor the neighbouring tokens' values. Throws Error{InvalidParameter} for another width,
 /// Error{Cancelled}.

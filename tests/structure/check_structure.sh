@@ -23,10 +23,10 @@ declare -A may=(
     [linalg]="linalg io tensor base" [spectrum]="spectrum linalg io tensor report base"
     [kernels]="kernels tensor base" [nn]="nn kernels io tensor base" [inputs]="inputs io tensor base"
     [train]="train nn kernels linalg io tensor report base" [cost]="cost nn kernels linalg io tensor report base"
-    [measure]="measure train nn kernels inputs linalg io tensor report base" [encoder]="encoder kernels linalg io tensor report base"
+    [measure]="measure train nn kernels inputs linalg io tensor report base" [encoder]="encoder measure train nn kernels inputs linalg io tensor report base"
     [plan]="plan spectrum cost nn kernels linalg io tensor report base"
     [lowrank]="lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base"
-    [bench]="bench lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base")
+    [bench]="bench encoder lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base")
 for folder in core/*/; do
     [ -d "$folder" ] || continue
     name=$(basename "$folder")
