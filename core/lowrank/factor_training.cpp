@@ -6,6 +6,7 @@
 #include "core/lowrank/operator_loss.h"
 #include "core/lowrank/targets.h"
 #include "core/spectrum/method.h"
+#include "core/spectrum/shared_parameters.h"
 #include "core/train/trainer.h"
 
 #include <chrono>
@@ -235,8 +236,7 @@ std::vector<ParameterSpec> factorTrainingParameters()
          .help = "Parted from the samples and not trained on; at most a fifth of them"},
         {.name = "init", .title = "Start from", .type = Type::Choice, .defaultValue = std::string("whitened"),
          .help = "Factors to start from: the whitened optimum, the plain SVD, or random ones (low rank trained from nothing)", .choices = {"whitened", "plain", "random"}},
-        {.name = "ridge", .title = "Ridge", .type = Type::Real, .defaultValue = 0.0, .minimum = 0, .maximum = 1, .logarithmic = true, .unit = "x mean diagonal of C",
-         .help = "Of the whitened start"},
+        spectrum::ridgeParameter("Of the whitened start"),
         {.name = "biases", .title = "Train biases", .type = Type::Boolean, .defaultValue = false, .help = "Biases of the replaced operators are trained too, where they have any"},
         {.name = "seed", .title = "Seed", .type = Type::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 1e9, .step = 1,
          .help = "Of the choice and order of samples, and of random factors"},

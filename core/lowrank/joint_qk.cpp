@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/lowrank/targets.h"
+#include "core/spectrum/shared_parameters.h"
 
 #include <algorithm>
 
@@ -124,15 +125,7 @@ struct JointQk::Content {
 
 std::vector<ParameterSpec> jointQkParameters()
 {
-    return {{.name = "ridge",
-             .title = "Ridge",
-             .type = ParameterType::Real,
-             .defaultValue = 0.0,
-             .minimum = 0,
-             .maximum = 1,
-             .logarithmic = true,
-             .unit = "x mean diagonal of C",
-             .help = "Added to the diagonal of C: trades calibration loss for held-out loss when tokens are few (1e-4 to 1e-2)"},
+    return {spectrum::ridgeParameter(),
             {.name = "window",
              .title = "Displacement window",
              .type = ParameterType::Integer,
@@ -168,21 +161,8 @@ std::vector<ParameterSpec> jointQkParameters()
              .defaultValue = std::string("gram"),
              .help = "Second moments of the keys' inputs, or their covariance: the mean key shifts all scores of a query alike, which the softmax does not see",
              .choices = {"gram", "centred"}},
-            {.name = "iterations",
-             .title = "Iterations",
-             .type = ParameterType::Integer,
-             .defaultValue = std::int64_t{10},
-             .minimum = 0,
-             .maximum = 1000,
-             .help = "Of the alternation at most; 0: the planes of the truncated HOSVD, the key's fitted to the query's"},
-            {.name = "tolerance",
-             .title = "Tolerance",
-             .type = ParameterType::Real,
-             .defaultValue = 1e-3,
-             .minimum = 0,
-             .maximum = 1,
-             .logarithmic = true,
-             .help = "The alternation stops when an iteration takes less than this share off the objective"}};
+            spectrum::iterationsParameter("the planes of the truncated HOSVD, the key's fitted to the query's"),
+            spectrum::toleranceParameter()};
 }
 
 JointQk JointQk::prepare(const Inputs& inputs, int layer, const Parameters& given, const RunContext& context)

@@ -8,6 +8,7 @@
 #include "core/lowrank/mlp_alternation.h"
 #include "core/lowrank/mlp_rows.h"
 #include "core/lowrank/targets.h"
+#include "core/spectrum/shared_parameters.h"
 
 #include <algorithm>
 #include <array>
@@ -39,8 +40,7 @@ std::vector<ParameterSpec> jointUdParameters()
              .help = "Beside each round's factors, tries the down projection fitted to the hidden values of the compressed first layer"},
             {.name = "rows", .title = "Rows", .type = Type::Integer, .defaultValue = std::int64_t{4096}, .minimum = 16, .maximum = 1e6, .step = 1, .unit = "tokens",
              .help = "Collected from the samples, a fifth of them to check on; without samples, the calibration file's rows serve"},
-            {.name = "ridge", .title = "Ridge", .type = Type::Real, .defaultValue = 0.0, .minimum = 0, .maximum = 1, .logarithmic = true, .unit = "x mean diagonal of C",
-             .help = "Of the separate whitened factors: the start, and the other matrices"}};
+            spectrum::ridgeParameter("Of the separate whitened factors: the start, and the other matrices")};
 }
 
 std::string fourDigits(double value)

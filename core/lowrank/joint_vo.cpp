@@ -7,6 +7,7 @@
 #include "core/linalg/whitening.h"
 #include "core/lowrank/compression_run.h"
 #include "core/lowrank/targets.h"
+#include "core/spectrum/shared_parameters.h"
 
 #include <algorithm>
 #include <cmath>
@@ -210,36 +211,15 @@ struct JointVo::Content {
 
 std::vector<ParameterSpec> jointVoParameters()
 {
-    return {{.name = "ridge",
-             .title = "Ridge",
-             .type = ParameterType::Real,
-             .defaultValue = 0.0,
-             .minimum = 0,
-             .maximum = 1,
-             .logarithmic = true,
-             .unit = "x mean diagonal of C",
-             .help = "Added to the diagonal of C: trades calibration loss for held-out loss when tokens are few (1e-4 to 1e-2)"},
+    return {spectrum::ridgeParameter(),
             {.name = "vo-statistics",
              .title = "Statistics",
              .type = ParameterType::Choice,
              .defaultValue = std::string("outputs"),
              .help = "Of a head's mixed values: as if every token saw itself alone (inputs: C_v), or as the output projection's own inputs show them (outputs: C_o)",
              .choices = {"inputs", "outputs"}},
-            {.name = "iterations",
-             .title = "Iterations",
-             .type = ParameterType::Integer,
-             .defaultValue = std::int64_t{10},
-             .minimum = 0,
-             .maximum = 1000,
-             .help = "Of the alternation at most; 0: the planes of the truncated HOSVD, one fitted to the other"},
-            {.name = "tolerance",
-             .title = "Tolerance",
-             .type = ParameterType::Real,
-             .defaultValue = 1e-3,
-             .minimum = 0,
-             .maximum = 1,
-             .logarithmic = true,
-             .help = "The alternation stops when an iteration takes less than this share off the objective"}};
+            spectrum::iterationsParameter("the planes of the truncated HOSVD, one fitted to the other"),
+            spectrum::toleranceParameter()};
 }
 
 namespace {

@@ -5,6 +5,7 @@
 #include "core/linalg/gemm.h"
 #include "core/linalg/symmetric_eigen.h"
 #include "core/linalg/whitening.h"
+#include "core/spectrum/shared_parameters.h"
 
 #include <algorithm>
 #include <array>
@@ -174,23 +175,8 @@ std::vector<ParameterSpec> preconditionerParameters()
              .defaultValue = std::string("output-pca"),
              .help = "What W is multiplied by before its SVD: the first four attain the optimum, the others weigh inputs one by one or not at all",
              .choices = std::move(names)},
-            {.name = "alpha",
-             .title = "Exponent",
-             .type = ParameterType::Real,
-             .defaultValue = 0.5,
-             .minimum = 0,
-             .maximum = 2,
-             .step = 0.05,
-             .help = "The scale of an input is raised to it (abs-mean, abs-max, fisher, fisher-abs-mean)"},
-            {.name = "ridge",
-             .title = "Ridge",
-             .type = ParameterType::Real,
-             .defaultValue = 0.0,
-             .minimum = 0,
-             .maximum = 1,
-             .logarithmic = true,
-             .unit = "x mean diagonal of C",
-             .help = "Added to the diagonal of C: trades calibration loss for held-out loss when tokens are few (1e-4 to 1e-2)"}};
+            spectrum::scaleExponentParameter("The scale of an input is raised to it (abs-mean, abs-max, fisher, fisher-abs-mean)"),
+            spectrum::ridgeParameter()};
 }
 
 std::vector<double> inputScales(const io::CalibrationSite& site, const PreconditionerSettings& settings, const RunContext& context)

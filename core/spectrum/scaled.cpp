@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/linalg/singular_values.h"
 #include "core/spectrum/curves.h"
+#include "core/spectrum/shared_parameters.h"
 #include "core/spectrum/sweep.h"
 #include "core/spectrum/whitened_problem.h"
 #include "core/tensor/convert.h"
@@ -30,14 +31,7 @@ std::vector<ParameterSpec> scaledParameters()
              .defaultValue = std::string("abs-mean"),
              .help = "Mean |x| (ASVD) or largest |x| over the sample rows, or root mean square over all tokens (the diagonal of C)",
              .choices = {"abs-mean", "abs-max", "rms"}},
-            {.name = "alpha",
-             .title = "Exponent",
-             .type = ParameterType::Real,
-             .defaultValue = 0.5,
-             .minimum = 0,
-             .maximum = 2,
-             .step = 0.05,
-             .help = "The scale is raised to it: 0.5 in ASVD, 1 for a diagonal preconditioner, 0 is the plain SVD"}};
+            scaleExponentParameter("The scale is raised to it: 0.5 in ASVD, 1 for a diagonal preconditioner, 0 is the plain SVD")};
 }
 
 /// d [n]. Throws Error{InvalidParameter} when the site lacks the sample rows that the scale is made from.

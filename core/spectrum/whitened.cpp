@@ -7,6 +7,7 @@
 #include "core/linalg/symmetric_eigen.h"
 #include "core/spectrum/curves.h"
 #include "core/spectrum/preview.h"
+#include "core/spectrum/shared_parameters.h"
 #include "core/spectrum/sweep.h"
 #include "core/spectrum/whitened_problem.h"
 #include "core/tensor/convert.h"
@@ -23,15 +24,7 @@ constexpr const char* kId = "spectrum.whitened";
 std::vector<ParameterSpec> whitenedParameters()
 {
     std::vector<ParameterSpec> specs{
-        {.name = "ridge",
-         .title = "Ridge",
-         .type = ParameterType::Real,
-         .defaultValue = 0.0,
-         .minimum = 0,
-         .maximum = 1,
-         .logarithmic = true,
-         .unit = "x mean diagonal of C",
-         .help = "Added to the diagonal of C: trades calibration loss for held-out loss when tokens are few (1e-4 to 1e-2)"},
+        ridgeParameter(),
         {.name = "form",
          .title = "Form",
          .type = ParameterType::Choice,
