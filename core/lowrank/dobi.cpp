@@ -41,6 +41,8 @@ std::vector<ParameterSpec> trainingParameters()
          .help = "One trained rank a matrix, or a hard concrete gate for every direction", .choices = {"tanh", "hard-concrete"}},
         {.name = "backward", .title = "Gradient", .type = Type::Choice, .defaultValue = std::string("frozen"),
          .help = "Through each step's decomposition (exact: many times slower), past it, or with the dense model's, decomposed once", .choices = {"exact", "projection", "frozen"}},
+        {.name = "scores", .title = "Queries and keys", .type = Type::Choice, .defaultValue = std::string("own"),
+         .help = "Gated in their own outputs' directions, or in the joint planes of their layer's scores (LatentLLM), whose factors they then get", .choices = {"own", "joint-planes"}},
         {.name = "error-weight", .title = "Cumulative error", .type = Type::Real, .defaultValue = 0.0, .minimum = 0, .maximum = 1e4, .logarithmic = true,
          .help = "Times the blocks' mean relative error against the dense model, added to the cross entropy"},
         {.name = "update", .title = "Weight update", .type = Type::Choice, .defaultValue = std::string("equal"),
@@ -77,6 +79,8 @@ public:
             throw Error(ErrorCode::InvalidParameter, "found a budget in latency, expected one in parameters, bytes or MACs: its penalty needs a slope", kId);
         if (m_parameters.text("update") == "whitened" && !m_inputs.calibration)
             throw Error(ErrorCode::InvalidParameter, "the whitened weight update needs a calibration set, expected one, or another update", kId);
+        if (m_settings.jointScores && m_settings.gate != RankGateKind::Tanh)
+            throw Error(ErrorCode::InvalidParameter, "found hard concrete gates with scores=joint-planes, expected gate=tanh: a plane keeps its first directions", kId);
         auto& report = m_result.report;
         context.setParts(10);
         m_targets = targets(m_inputs, report.warnings, context);
@@ -184,17 +188,20 @@ private:
                 m_result.report.matrices.push_back(measureOperator(*m_inputs.checkpoint, matrix, nullptr, statistics, context));
                 continue;
             }
-            const spectrum::Factors factors = own ? factorsOf(matrix, rank, *training, place, context) : whitened(matrix, rank, context);
             report::LowRankMatrix junction;
-            nn::LinearPtr op;
-            const std::vector<float> bias = m_inputs.model->find(matrix.name)->op->bias();
-            if (m_budget.accounting == plan::Accounting::Remapped) {
-                Remapping remapped = remap(factors.b, factors.a, bias, context);
-                measured.points.push_back({static_cast<double>(i), remapped.error});
-                bound.points.push_back({static_cast<double>(i), remapped.errorBound});
-                op = std::move(remapped.op);
-            } else {
-                op = makeOperator(factors.b, factors.a, bias, m_budget.accounting, &junction, context);
+            nn::LinearPtr op = own ? training->planes().operatorAt(matrix.name, ranks, m_budget.accounting, context) : nullptr;
+            if (!op) {
+                const bool usable = own && !training->planes().find(matrix.name); // a plane's partner stayed dense: no own directions either
+                const spectrum::Factors factors = usable ? factorsOf(matrix, rank, *training, place, context) : whitened(matrix, rank, context);
+                const std::vector<float> bias = m_inputs.model->find(matrix.name)->op->bias();
+                if (m_budget.accounting == plan::Accounting::Remapped) {
+                    Remapping remapped = remap(factors.b, factors.a, bias, context);
+                    measured.points.push_back({static_cast<double>(i), remapped.error});
+                    bound.points.push_back({static_cast<double>(i), remapped.errorBound});
+                    op = std::move(remapped.op);
+                } else {
+                    op = makeOperator(factors.b, factors.a, bias, m_budget.accounting, &junction, context);
+                }
             }
             CompressedOperator done{matrix.name, op, measureOperator(*m_inputs.checkpoint, matrix, op.get(), statistics, context)};
             done.matrix.condition = junction.condition;

@@ -55,7 +55,7 @@ DobiSettings::DobiSettings(const Parameters& p)
       learningRate(p.real("learning-rate")), beta(p.real("beta")), budgetWeight(p.real("budget-weight")), errorWeight(p.real("error-weight")),
       perplexity(p.text("loss") == "perplexity"), gate(p.text("gate") == "tanh" ? RankGateKind::Tanh : RankGateKind::HardConcrete),
       backward(p.text("backward") == "exact" ? TruncationBackward::Exact : p.text("backward") == "projection" ? TruncationBackward::Projection : TruncationBackward::Frozen),
-      seed(static_cast<std::uint64_t>(p.integer("seed")))
+      jointScores(p.text("scores") == "joint-planes"), seed(static_cast<std::uint64_t>(p.integer("seed")))
 {
 }
 
@@ -65,6 +65,8 @@ DobiTraining::DobiTraining(const Inputs& inputs, const std::vector<const io::Mat
 {
     context.setParts(10);
     loadSamples(inputs, warnings, context.part(1, "reading samples"));
+    if (settings.jointScores)
+        m_planes = DobiPlanes(inputs, matrices, budget, kBeyond, warnings, context);
     const std::vector<std::int64_t> start = budget.uniform();
     for (std::size_t i = 0; i < matrices.size(); ++i) {
         context.throwIfStopped();
@@ -102,7 +104,8 @@ void DobiTraining::addMatrix(const Inputs& inputs, const io::MatrixRef& matrix, 
     gated.ref = &matrix;
     const tensor::Matrix<double> weight = inputs.checkpoint->readMatrixDouble(matrix);
     gated.weight = firstRows(weight, weight.rows());
-    gated.width = std::min(m_rows, matrix.rows);
+    gated.plane = m_planes.find(matrix.name);
+    gated.width = gated.plane ? gated.plane->a.rows() : std::min(m_rows, matrix.rows);
     const std::int64_t kept = m_settings.gate == RankGateKind::Tanh ? std::min(gated.width, most + kBeyond) : gated.width;
     const auto bytes = static_cast<std::uint64_t>(kept * matrix.rows) * sizeof(float) * m_groups;
     std::uint64_t sum = bytes;
@@ -149,6 +152,8 @@ void DobiTraining::collect(const RunContext& context)
             if (found == m_byName.end())
                 return Variable<float>{};
             Gated& gated = m_matrices[found->second];
+            if (gated.plane)
+                return Variable<float>{}; // its directions are those of the plane
             const Variable<float> y = train::linear(x, tape.constant(gated.weight.view()));
             const std::int64_t kept = m_settings.gate == RankGateKind::Tanh ? m_budget.largest(found->second) + kBeyond : gated.width;
             parallelFor(context, groups.size(), [&](std::size_t i) {
@@ -170,6 +175,11 @@ void DobiTraining::collect(const RunContext& context)
 Variable<float> DobiTraining::truncated(Tape<float>& tape, const Gated& gated, Variable<float> x, Variable<float> bias, Variable<float> gates,
                                         const std::vector<std::size_t>& groups) const
 {
+    if (gated.plane) {
+        const Variable<float> latent = train::multiplyRow(train::linear(x, tape.constant(gated.plane->a.view())), gates);
+        const Variable<float> y = train::linear(latent, tape.constant(gated.plane->b.view()));
+        return bias ? train::addRow(y, bias) : y;
+    }
     Variable<float> y = train::linear(x, tape.constant(gated.weight.view()));
     if (m_settings.backward == TruncationBackward::Frozen) {
         std::vector<train::View<const float>> bases;

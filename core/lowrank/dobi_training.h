@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Ranks trained through truncated activations: docs/methods/lowrank.dobi.md. Private to the lab.
+#include "core/lowrank/dobi_planes.h"
 #include "core/lowrank/dobi_ranks.h"
 #include "core/lowrank/incremental_pca.h"
 #include "core/lowrank/method.h"
@@ -32,6 +33,7 @@ struct DobiSettings {
     bool perplexity = true; ///< exp of the cross entropy as the task loss
     RankGateKind gate = RankGateKind::Tanh;
     TruncationBackward backward = TruncationBackward::Exact;
+    bool jointScores = false; ///< queries and keys are gated in the joint planes of their scores
     std::uint64_t seed = 0;
 };
 
@@ -58,12 +60,14 @@ public:
     /// The directions that each group of samples keeps of one matrix's outputs: its leading right singular vectors; with hard
     /// concrete gates those that are most likely open.
     std::vector<Subspace> subspaces(std::size_t matrix, std::int64_t rank) const;
+    const DobiPlanes& planes() const noexcept { return m_planes; } ///< what stands in the place of those directions for queries and keys
 
 private:
     struct Gated {
         const io::MatrixRef* ref = nullptr;
         tensor::Matrix<float> weight;             ///< [m, n]
         std::int64_t width = 0;                   ///< gates
+        const GatedPlane* plane = nullptr;        ///< gated there; null: in the outputs' own directions
         train::Parameter<float>* parameter = nullptr; ///< k [1, 1], or logits [1, width]
         std::vector<tensor::Matrix<float>> vectors;   ///< of each group
         std::vector<std::vector<float>> values;
@@ -84,6 +88,7 @@ private:
     DobiSettings m_settings;
     const RankBudget& m_budget;
     TrainingObjective m_objective;
+    DobiPlanes m_planes;
     std::vector<measure::LoadedSample> m_samples;
     std::size_t m_groups = 0;
     std::int64_t m_rows = 0; ///< of a group

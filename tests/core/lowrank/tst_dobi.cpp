@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Trained ranks on the bundled models: budgets, weights, biases, gradients' effect, options, stops.
-#include "core/base/error.h"
-#include "core/inputs/token_file.h"
 #include "core/linalg/symmetric_eigen.h"
-#include "core/lowrank/dobi.h"
 #include "core/lowrank/dobi_training.h"
 #include "core/lowrank/operator_loss.h"
 #include "core/lowrank/stored_compression.h"
 #include "core/lowrank/targets.h"
-#include "core/measure/token_source.h"
 #include "core/plan/apply_plan.h"
 #include "tests/core/linalg/blas_main.h"
 #include "tests/core/linalg/matrices.h"
+#include "tests/core/lowrank/dobi_runs.h"
 #include "tests/core/measure/sample_list.h"
 
 #include <QTemporaryDir>
@@ -22,23 +19,11 @@
 #include <thread>
 
 using namespace tamis;
+using namespace tamis::test;
 using tensor::Matrix;
 
 namespace {
 const std::filesystem::path kDatasets = TAMIS_SOURCE_DIR "/datasets";
-
-lowrank::Inputs tinylm(std::size_t count, std::int64_t length)
-{
-    lowrank::Inputs inputs;
-    inputs.checkpoint = io::Checkpoint::open(kDatasets / "tinylm");
-    inputs.model = nn::Model::load(*inputs.checkpoint);
-    std::vector<std::vector<std::int32_t>> cut;
-    for (const auto& sequence : inputs::readTokenFile(kDatasets / "tinylm" / "calibration.npy", inputs.model->spec().text.vocabulary))
-        for (std::size_t at = 0; at + static_cast<std::size_t>(length) <= sequence.size() && cut.size() < count; at += static_cast<std::size_t>(length))
-            cut.emplace_back(sequence.begin() + static_cast<std::ptrdiff_t>(at), sequence.begin() + static_cast<std::ptrdiff_t>(at) + length);
-    inputs.samples = std::make_shared<measure::TokenSource>(std::move(cut), measure::TokenWindows{}, "windows of a test");
-    return inputs;
-}
 
 lowrank::Inputs vit20(std::size_t count)
 {
@@ -59,57 +44,6 @@ lowrank::Inputs vit20(std::size_t count)
     return inputs;
 }
 
-/// Fast settings: two blocks' matrices, few samples.
-Parameters quick()
-{
-    Parameters p;
-    p.set("samples", std::int64_t{8});
-    p.set("epochs", std::int64_t{3});
-    p.set("backward", std::string("frozen"));
-    return p;
-}
-
-plan::BudgetRequest keep(double share, plan::Accounting accounting = plan::Accounting::Factors)
-{
-    plan::BudgetRequest budget;
-    budget.keep = share;
-    budget.accounting = accounting;
-    return budget;
-}
-
-std::int64_t unitsUsed(const lowrank::Compression& compression, plan::Accounting accounting)
-{
-    std::int64_t units = 0;
-    for (const auto& matrix : compression.report.matrices)
-        units += matrix.layout == "dense" ? plan::budgetUnitsDense(accounting, matrix.rows, matrix.cols) : plan::budgetUnits(accounting, matrix.rows, matrix.cols, matrix.rank);
-    return units;
-}
-
-std::int64_t unitsAllowed(const lowrank::Compression& compression, plan::Accounting accounting, double share)
-{
-    std::int64_t units = 0;
-    for (const auto& matrix : compression.report.matrices)
-        units += plan::budgetUnitsDense(accounting, matrix.rows, matrix.cols);
-    return plan::unitsForKeep(share, units);
-}
-
-double scalar(const lowrank::Compression& compression, const std::string& name)
-{
-    for (const auto& [title, value] : compression.report.scalars)
-        if (title == name)
-            return value;
-    return std::nan("");
-}
-
-QString failure(const std::function<void()>& run, ErrorCode code)
-{
-    try {
-        run();
-    } catch (const Error& error) {
-        return error.code() == code ? QString::fromUtf8(error.what()) : "another error: " + QString::fromUtf8(error.what());
-    }
-    return "no error";
-}
 } // namespace
 
 class TestDobi : public QObject {
@@ -190,7 +124,7 @@ void TestDobi::slopeOfTheShareIsThatOfTheUnits()
 
 void TestDobi::trainingBeatsUniformRanks()
 {
-    const auto inputs = tinylm(16, 64);
+    const auto inputs = tinylmWindows(16, 64);
     Parameters p;
     p.set("samples", std::int64_t{16});
     p.set("epochs", std::int64_t{8});
@@ -214,7 +148,7 @@ void TestDobi::trainingBeatsUniformRanks()
 void TestDobi::weightsAreProjected()
 {
     // W' = V V^T W with V the r leading directions of the sum of the samples' projectors, by hand from the activations
-    auto inputs = tinylm(4, 48);
+    auto inputs = tinylmWindows(4, 48);
     const std::string name = "model.layers.1.self_attn.o_proj";
     inputs.matrices = {name};
     Parameters p = quick();
@@ -313,7 +247,7 @@ void TestDobi::everyOptionMeetsTheBudget()
     QFETCH(QString, name);
     QFETCH(QString, value);
     QFETCH(int, accounting);
-    auto inputs = tinylm(8, 32);
+    auto inputs = tinylmWindows(8, 32);
     inputs.matrices = {"model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.v_proj", "model.layers.3.mlp.up_proj", "model.layers.3.mlp.down_proj"};
     const auto method = lowrank::dobiMethod();
     Parameters p = quick();
@@ -336,7 +270,7 @@ void TestDobi::everyOptionMeetsTheBudget()
 
 void TestDobi::remappedErrorsStayBelowTheirBounds()
 {
-    auto inputs = tinylm(4, 32);
+    auto inputs = tinylmWindows(4, 32);
     inputs.matrices = {"model.layers.0.self_attn.q_proj", "model.layers.3.mlp.down_proj"};
     Parameters p = quick();
     p.set("epochs", std::int64_t{0});
@@ -358,7 +292,7 @@ void TestDobi::remappedErrorsStayBelowTheirBounds()
 
 void TestDobi::ranksByHandAreKept()
 {
-    auto inputs = tinylm(4, 32);
+    auto inputs = tinylmWindows(4, 32);
     inputs.matrices = {"model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.k_proj", "model.layers.0.self_attn.o_proj"};
     auto budget = keep(0.5);
     budget.overrides["model.layers.0.self_attn.q_proj"].rank = 11;
@@ -374,7 +308,7 @@ void TestDobi::ranksByHandAreKept()
 void TestDobi::gradientThatIsNoNumberIsNamed()
 {
     // a budget penalty beyond float's range: the ranks' gradients are infinite, the first step says whose
-    auto inputs = tinylm(4, 32);
+    auto inputs = tinylmWindows(4, 32);
     inputs.matrices = {"model.layers.0.self_attn.q_proj"};
     const std::vector<std::string> none;
     const auto* matrix = &*std::ranges::find(inputs.checkpoint->layout().matrices, inputs.matrices[0], &io::MatrixRef::name);
@@ -391,7 +325,7 @@ void TestDobi::gradientThatIsNoNumberIsNamed()
 
 void TestDobi::badRequestsAreRefused()
 {
-    auto inputs = tinylm(4, 32);
+    auto inputs = tinylmWindows(4, 32);
     const auto method = lowrank::dobiMethod();
     Parameters p = quick();
     p.set("update", std::string("whitened"));
@@ -411,7 +345,7 @@ void TestDobi::badRequestsAreRefused()
 
 void TestDobi::stopsSoonAndKeepsNothingHalf()
 {
-    const auto inputs = tinylm(8, 128);
+    const auto inputs = tinylmWindows(8, 128);
     std::stop_source stop;
     std::atomic<std::int64_t> asked{0};
     const auto now = [] { return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
