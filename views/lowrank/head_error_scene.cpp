@@ -2,30 +2,23 @@
 #include "views/lowrank/head_error_scene.h"
 
 #include "views/common/number_format.h"
-#include "views/common/theme.h"
-#include "views/spectrum/landscape_axes.h"
-#include "views/vtk/vtk_widget.h"
+#include "views/vtk/box_axes.h"
+#include "views/vtk/box_scene.h"
 
 #include <QCoreApplication>
 
 #include <vtkActor.h>
-#include <vtkCamera.h>
 #include <vtkCellArray.h>
 #include <vtkCellData.h>
 #include <vtkCellPicker.h>
 #include <vtkDoubleArray.h>
-#include <vtkGenericOpenGLRenderWindow.h>
-#include <vtkInteractorStyleTrackballCamera.h>
 #include <vtkLookupTable.h>
 #include <vtkNew.h>
-#include <vtkObjectFactory.h>
 #include <vtkPoints.h>
 #include <vtkPolyData.h>
 #include <vtkPolyDataMapper.h>
 #include <vtkProperty.h>
-#include <vtkRenderer.h>
 #include <vtkScalarBarActor.h>
-#include <vtkTextProperty.h>
 
 #include <algorithm>
 #include <array>
@@ -35,33 +28,19 @@ namespace tamis::views {
 namespace {
 // The box that the bars fill, in scene units: x layers, y heads, z error.
 constexpr double kWidth = 1.5, kDepth = 1.2, kHeight = 0.5;
-constexpr double kFill = 0.82;    ///< of a cell's side
-constexpr double kStrip = 78;     ///< of the colour bar, logical pixels
-constexpr double kTextSize = 11;  ///< logical pixels
+constexpr double kFill = 0.82; ///< of a cell's side
 constexpr double kThinnest = 0.004;
-constexpr vtkIdType kFaces = 6;   ///< cells a bar
+constexpr vtkIdType kFaces = 6; ///< cells a bar
 constexpr int kHeightLabels = 5;
 
-/// Rotates, pans and zooms; without the single-letter commands of VTK's styles.
-class HeadTrackball : public vtkInteractorStyleTrackballCamera {
-public:
-    static HeadTrackball* New();
-    vtkTypeMacro(HeadTrackball, vtkInteractorStyleTrackballCamera)
-    void OnChar() override {}
-};
-vtkStandardNewMacro(HeadTrackball);
-
-std::array<double, 3> rgb(Ink ink)
-{
-    const QColor color = Theme::instance().color(ink);
-    return {color.redF(), color.greenF(), color.blueF()};
-}
+/// From above the front.
+constexpr BoxLook kLook{.extent = {kWidth, kDepth, kHeight}, .from = {-1.3, -2.6, 2.9}, .strip = 78};
 
 QString words(const char* text) { return QCoreApplication::translate("HeadErrorScene", text); }
 
-std::vector<LandscapeTick> cellTicks(int count)
+std::vector<AxisTick> cellTicks(int count)
 {
-    std::vector<LandscapeTick> ticks;
+    std::vector<AxisTick> ticks;
     for (int i = 0; i < count; ++i)
         ticks.push_back({.at = (i + 0.5) / count, .label = QString::number(i)});
     return ticks;
@@ -69,7 +48,7 @@ std::vector<LandscapeTick> cellTicks(int count)
 } // namespace
 
 struct HeadErrorScene::Parts {
-    explicit Parts(VtkWidget& host) : widget(host) {}
+    explicit Parts(VtkWidget& widget) : scene(widget, kLook) {}
     std::array<double, 6> boxOf(const HeadBar& one) const ///< x, y, z from and to
     {
         const double w = kWidth / std::max(layers, 1), d = kDepth / std::max(heads, 1);
@@ -81,27 +60,15 @@ struct HeadErrorScene::Parts {
     void fillOutline(std::optional<std::pair<int, int>> chosen);
     void labelAxes(const QString& title);
     void paint();
-    void fit();
-    bool untouched() const;
 
-    VtkWidget& widget;
+    BoxScene scene;
     std::vector<HeadBar> bars; ///< those with a value
     int layers = 0, heads = 0;
     double most = 1;
 
-    vtkRenderer* scene = nullptr; ///< owned by the window
-    vtkRenderer* strip = nullptr;
-    vtkNew<HeadTrackball> interaction;
     vtkNew<vtkPolyData> boxes, outline;
     vtkNew<vtkPolyDataMapper> boxMapper, outlineMapper;
     vtkNew<vtkActor> boxActor, outlineActor;
-    vtkNew<vtkLookupTable> colours;
-    vtkNew<vtkScalarBarActor> bar;
-    vtkNew<vtkCellPicker> picker;
-    std::unique_ptr<LandscapeAxes> axes;
-    QSize size{640, 480}; ///< of the window, device pixels
-    double edge = 1, ratio = 1, fittedScale = 0;
-    std::array<double, 3> fittedPosition{};
 };
 
 void HeadErrorScene::Parts::fillBars()
@@ -149,51 +116,28 @@ void HeadErrorScene::Parts::fillOutline(std::optional<std::pair<int, int>> chose
 
 void HeadErrorScene::Parts::labelAxes(const QString& title)
 {
-    axes->setAxis(0, words("layer"), cellTicks(layers));
-    axes->setAxis(1, words("head"), cellTicks(heads));
-    std::vector<LandscapeTick> heights;
+    scene.axes().setAxis(0, words("layer"), cellTicks(layers));
+    scene.axes().setAxis(1, words("head"), cellTicks(heads));
+    std::vector<AxisTick> heights;
     for (int i = 0; i < kHeightLabels; ++i)
         heights.push_back({.at = static_cast<double>(i) / (kHeightLabels - 1), .label = i == 0 ? QStringLiteral("0") : formatNumber(most * i / (kHeightLabels - 1), 2)});
-    axes->setAxis(2, title, heights);
-    bar->SetNumberOfLabels(kHeightLabels);
-    bar->SetLabelFormat(most < 1e-3 ? "%.1e" : most < 1e-2 ? "%.4f" : most < 10 ? "%.3f" : "%.0f");
-    bar->SetTitle(title.toUtf8().constData());
+    scene.axes().setAxis(2, title, heights);
+    scene.bar()->SetNumberOfLabels(kHeightLabels);
+    scene.bar()->SetLabelFormat(most < 1e-3 ? "%.1e" : most < 1e-2 ? "%.4f" : most < 10 ? "%.3f" : "%.0f");
+    scene.bar()->SetTitle(title.toUtf8().constData());
 }
 
 void HeadErrorScene::Parts::paint()
 {
-    const Theme& theme = Theme::instance();
-    const auto text = rgb(Ink::Text), muted = rgb(Ink::MutedText), panel = rgb(Ink::Panel), edgeColour = rgb(Ink::Loss);
-    scene->SetBackground(panel.data());
-    strip->SetBackground(panel.data());
-    const auto prepare = [](vtkTextProperty* property, const std::array<double, 3>& colour) {
-        property->SetColor(colour[0], colour[1], colour[2]);
-        property->SetFontFamilyToArial();
-        property->BoldOff();
-        property->ItalicOff();
-        property->ShadowOff();
-    };
-    prepare(bar->GetTitleTextProperty(), text);
-    prepare(bar->GetLabelTextProperty(), muted);
-    axes->setColours(theme.color(Ink::Text), theme.color(Ink::MutedText), theme.color(Ink::Border));
-    outlineActor->GetProperty()->SetColor(edgeColour[0], edgeColour[1], edgeColour[2]);
+    scene.paint();
+    outlineActor->GetProperty()->SetColor(rgb(Ink::Loss).data());
 }
 
 HeadErrorScene::HeadErrorScene(VtkWidget& widget) : m_parts(std::make_unique<Parts>(widget))
 {
     Parts& p = *m_parts;
-    p.scene = widget.addRenderer();
-    p.strip = widget.addRenderer();
-    p.strip->InteractiveOff();
-    widget.setInteractorStyle(p.interaction);
-    p.interaction->SetDefaultRenderer(p.scene);
-    p.colours->SetNumberOfTableValues(256);
-    for (int i = 0; i < 256; ++i) {
-        const auto c = Theme::viridis(i / 255.0);
-        p.colours->SetTableValue(i, c[0], c[1], c[2]);
-    }
     p.boxMapper->SetInputData(p.boxes);
-    p.boxMapper->SetLookupTable(p.colours);
+    p.boxMapper->SetLookupTable(p.scene.colours());
     p.boxMapper->SetScalarModeToUseCellData();
     p.boxActor->SetMapper(p.boxMapper);
     p.boxActor->GetProperty()->SetAmbient(0.5);
@@ -203,21 +147,9 @@ HeadErrorScene::HeadErrorScene(VtkWidget& widget) : m_parts(std::make_unique<Par
     p.outlineActor->SetMapper(p.outlineMapper);
     p.outlineActor->GetProperty()->LightingOff();
     p.outlineActor->PickableOff();
-    p.axes = std::make_unique<LandscapeAxes>(*p.scene, std::array{kWidth, kDepth, kHeight});
-    p.bar->SetLookupTable(p.colours);
-    p.bar->UnconstrainedFontSizeOn();
-    p.bar->SetMaximumNumberOfColors(256);
-    p.bar->SetPosition(0.05, 0.08);
-    p.bar->SetWidth(0.9);
-    p.bar->SetHeight(0.84);
-    p.bar->SetBarRatio(0.22);
-    p.bar->SetTextPositionToSucceedScalarBar();
-    p.scene->AddViewProp(p.boxActor);
-    p.scene->AddViewProp(p.outlineActor);
-    p.strip->AddViewProp(p.bar);
-    p.picker->SetTolerance(0.001);
-    p.picker->AddPickList(p.boxActor);
-    p.picker->PickFromListOn();
+    p.scene.add(p.boxActor);
+    p.scene.add(p.outlineActor);
+    p.scene.pickFrom(p.boxActor, 0.001);
     setSize(QSize(640, 480), 1);
     show({}, {}, 1, {});
 }
@@ -226,21 +158,8 @@ HeadErrorScene::~HeadErrorScene() = default;
 
 void HeadErrorScene::setSize(const QSize& devicePixels, double ratio)
 {
-    Parts& p = *m_parts;
-    const bool follow = p.fittedScale == 0 || p.untouched();
-    p.size = devicePixels;
-    p.ratio = ratio;
-    p.edge = std::clamp(1 - kStrip * ratio / std::max(devicePixels.width(), 1), 0.5, 1.0);
-    p.scene->SetViewport(0, 0, p.edge, 1);
-    p.strip->SetViewport(p.edge, 0, 1, 1);
-    p.axes->setTextSize(kTextSize, ratio);
-    p.bar->GetLabelTextProperty()->SetFontSize(static_cast<int>(kTextSize)); // the window's DPI scales it
-    p.bar->GetTitleTextProperty()->SetFontSize(static_cast<int>(kTextSize)); // the window's DPI scales it
-    p.bar->SetTextPad(static_cast<int>(4 * ratio));
-    p.bar->SetVerticalTitleSeparation(static_cast<int>(8 * ratio));
-    p.outlineActor->GetProperty()->SetLineWidth(static_cast<float>(2.5 * ratio));
-    if (follow)
-        p.fit();
+    m_parts->scene.setSize(devicePixels, ratio);
+    m_parts->outlineActor->GetProperty()->SetLineWidth(static_cast<float>(2.5 * ratio));
 }
 
 void HeadErrorScene::show(const std::vector<HeadBar>& bars, const QString& valueTitle, double most, std::optional<std::pair<int, int>> chosen)
@@ -258,67 +177,26 @@ void HeadErrorScene::show(const std::vector<HeadBar>& bars, const QString& value
     p.paint();
     const bool any = !p.bars.empty();
     p.boxActor->SetVisibility(any);
-    p.bar->SetVisibility(any);
-    p.axes->setVisible(any);
+    p.scene.setVisible(any);
     p.fillOutline(chosen);
     if (any) {
         p.fillBars();
         p.labelAxes(valueTitle);
-        p.colours->SetTableRange(0, p.most);
+        p.scene.colours()->SetTableRange(0, p.most);
         p.boxMapper->SetScalarRange(0, p.most);
     }
-    p.widget.scheduleRender();
+    p.scene.scheduleRender();
 }
 
-bool HeadErrorScene::Parts::untouched() const
-{
-    auto* camera = scene->GetActiveCamera();
-    return camera->GetParallelScale() == fittedScale && std::equal(fittedPosition.begin(), fittedPosition.end(), camera->GetPosition());
-}
-
-/// Parallel projection from above the front; the box and its texts fill the viewport.
-void HeadErrorScene::Parts::fit()
-{
-    auto* camera = scene->GetActiveCamera();
-    camera->ParallelProjectionOn();
-    constexpr std::array centre{kWidth / 2, kDepth / 2, kHeight / 2};
-    camera->SetFocalPoint(centre.data());
-    camera->SetPosition(centre[0] - 1.3, centre[1] - 2.6, centre[2] + 2.9);
-    camera->SetViewUp(0, 0, 1);
-    camera->OrthogonalizeViewUp();
-    std::array<double, 3> forward{}, up{};
-    camera->GetDirectionOfProjection(forward.data());
-    camera->GetViewUp(up.data());
-    const std::array<double, 3> right{forward[1] * up[2] - forward[2] * up[1], forward[2] * up[0] - forward[0] * up[2],
-                                      forward[0] * up[1] - forward[1] * up[0]};
-    double across = 0, upwards = 0;
-    for (std::size_t i = 0; i < 3; ++i) {
-        across += std::abs(right[i]) * centre[i];
-        upwards += std::abs(up[i]) * centre[i];
-    }
-    const double margin = axes->margin(), top = margin / 4; // no texts there
-    const double width = std::max(size.width() * edge - 2 * margin, 20.0), height = std::max(size.height() - margin - top, 20.0);
-    camera->SetWindowCenter(0, -(margin - top) / std::max(size.height(), 1));
-    camera->SetParallelScale(std::max(2 * across / width, 2 * upwards / height) * size.height() / 2);
-    scene->ResetCameraClippingRange(0, kWidth, 0, kDepth, 0, kHeight);
-    fittedScale = camera->GetParallelScale();
-    std::copy_n(camera->GetPosition(), 3, fittedPosition.begin());
-}
-
-void HeadErrorScene::resetCamera()
-{
-    m_parts->fit();
-    m_parts->widget.scheduleRender();
-}
+void HeadErrorScene::resetCamera() { m_parts->scene.resetCamera(); }
 
 std::optional<std::pair<int, int>> HeadErrorScene::headAt(const QPointF& position) const
 {
     Parts& p = *m_parts;
-    const double ratio = p.widget.devicePixelRatioF();
-    const double y = p.widget.renderWindow()->GetSize()[1] - 1 - position.y() * ratio;
-    if (p.bars.empty() || p.picker->Pick(position.x() * ratio, y, 0, p.scene) == 0 || p.picker->GetCellId() < 0)
+    vtkCellPicker* picked = p.bars.empty() ? nullptr : p.scene.pick(position);
+    if (!picked || picked->GetCellId() < 0)
         return std::nullopt;
-    const auto index = static_cast<std::size_t>(p.picker->GetCellId() / kFaces);
+    const auto index = static_cast<std::size_t>(picked->GetCellId() / kFaces);
     if (index >= p.bars.size())
         return std::nullopt;
     return std::pair{p.bars[index].layer, p.bars[index].head};
@@ -331,11 +209,7 @@ QPointF HeadErrorScene::toPixel(int layer, int head) const
     if (at == p.bars.end())
         return {};
     const auto box = p.boxOf(*at);
-    p.scene->SetWorldPoint((box[0] + box[1]) / 2, (box[2] + box[3]) / 2, box[5], 1);
-    p.scene->WorldToDisplay();
-    const double* display = p.scene->GetDisplayPoint();
-    const double ratio = p.widget.devicePixelRatioF();
-    return {display[0] / ratio, (p.widget.renderWindow()->GetSize()[1] - 1 - display[1]) / ratio};
+    return p.scene.toPixel({(box[0] + box[1]) / 2, (box[2] + box[3]) / 2, box[5]});
 }
 
 } // namespace tamis::views

@@ -1,31 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/spectrum/landscape_scene.h"
 
-#include "views/common/theme.h"
-#include "views/spectrum/landscape_axes.h"
-#include "views/vtk/vtk_widget.h"
+#include "views/vtk/box_axes.h"
+#include "views/vtk/box_scene.h"
 
 #include <QCoreApplication>
 
 #include <vtkActor.h>
-#include <vtkCamera.h>
 #include <vtkCellArray.h>
 #include <vtkCellPicker.h>
 #include <vtkDoubleArray.h>
-#include <vtkGenericOpenGLRenderWindow.h>
-#include <vtkInteractorStyleTrackballCamera.h>
 #include <vtkLookupTable.h>
 #include <vtkNew.h>
-#include <vtkObjectFactory.h>
 #include <vtkPointData.h>
 #include <vtkPoints.h>
 #include <vtkPolyData.h>
 #include <vtkPolyDataMapper.h>
 #include <vtkPolyDataNormals.h>
 #include <vtkProperty.h>
-#include <vtkRenderer.h>
 #include <vtkScalarBarActor.h>
-#include <vtkTextProperty.h>
 #include <vtkTubeFilter.h>
 
 #include <algorithm>
@@ -36,32 +29,18 @@ namespace tamis::views {
 namespace {
 // The box that every landscape fills, in scene units: x layers, y indices, z heights.
 constexpr double kWidth = 1.5, kDepth = 1.3, kHeight = 0.75;
-constexpr double kRibbon = 0.4;  ///< half width of a lone row, in layers
-constexpr double kStrip = 84;    ///< of the colour bar, logical pixels
-constexpr double kTextSize = 11; ///< logical pixels
+constexpr double kRibbon = 0.4; ///< half width of a lone row, in layers
 constexpr int kMostLabels = 9;
 
-/// Rotates, pans and zooms; without the single-letter commands of VTK's styles (wireframe, stereo, quit).
-class QuietTrackball : public vtkInteractorStyleTrackballCamera {
-public:
-    static QuietTrackball* New();
-    vtkTypeMacro(QuietTrackball, vtkInteractorStyleTrackballCamera)
-    void OnChar() override {}
-};
-vtkStandardNewMacro(QuietTrackball);
-
-std::array<double, 3> rgb(Ink ink)
-{
-    const QColor color = Theme::instance().color(ink);
-    return {color.redF(), color.greenF(), color.blueF()};
-}
+/// From the tail, so that the steep front lies behind.
+constexpr BoxLook kLook{.extent = {kWidth, kDepth, kHeight}, .from = {-1.9, 3.0, 2.0}, .strip = 84};
 
 QString words(const char* text) { return QCoreApplication::translate("LandscapeScene", text); }
 
 /// `count` evenly spaced ticks.
-template <class Text> std::vector<LandscapeTick> evenTicks(int count, Text text)
+template <class Text> std::vector<AxisTick> evenTicks(int count, Text text)
 {
-    std::vector<LandscapeTick> ticks;
+    std::vector<AxisTick> ticks;
     for (int i = 0; i < count; ++i)
         ticks.push_back({.at = count > 1 ? static_cast<double>(i) / (count - 1) : 0.5, .label = text(i)});
     return ticks;
@@ -92,7 +71,7 @@ HeightAxis heightAxis(double low, double high)
 } // namespace
 
 struct LandscapeScene::Parts {
-    explicit Parts(VtkWidget& host) : widget(host) {}
+    explicit Parts(VtkWidget& widget) : box(widget, kLook) {}
 
     double height(const report::LandscapeRow& row, std::size_t column) const
     {
@@ -111,10 +90,8 @@ struct LandscapeScene::Parts {
     void fillTube(int selectedLayer);
     void labelAxes();
     void paint();
-    bool untouched() const;
-    void fit();
 
-    VtkWidget& widget;
+    BoxScene box;
     const report::LandscapeRole* role = nullptr;
     std::vector<double> positions;
     LandscapeStyle style;
@@ -123,9 +100,6 @@ struct LandscapeScene::Parts {
     double firstX = 0, lastX = 1, octaves = 1;
     HeightAxis axis;
 
-    vtkRenderer* scene = nullptr; ///< owned by the window
-    vtkRenderer* strip = nullptr;
-    vtkNew<QuietTrackball> interaction;
     vtkNew<vtkPoints> points;
     vtkNew<vtkDoubleArray> heights;
     vtkNew<vtkPolyData> surface, ridges, highlight;
@@ -133,14 +107,6 @@ struct LandscapeScene::Parts {
     vtkNew<vtkPolyDataMapper> surfaceMapper, ridgeMapper, tubeMapper;
     vtkNew<vtkTubeFilter> tube;
     vtkNew<vtkActor> surfaceActor, ridgeActor, tubeActor;
-    vtkNew<vtkLookupTable> colours;
-    std::unique_ptr<LandscapeAxes> axes;
-    QSize size{640, 480}; ///< of the window, device pixels
-    double edge = 1;      ///< right side of the scene's viewport
-    double fittedScale = 0;
-    std::array<double, 3> fittedPosition{};
-    vtkNew<vtkScalarBarActor> bar;
-    vtkNew<vtkCellPicker> picker;
 };
 
 void LandscapeScene::Parts::measure()
@@ -247,63 +213,36 @@ void LandscapeScene::Parts::labelAxes()
     auto ticks = evenTicks(layers, layer);
     if (rowX.size() == 1) // one label in the middle of the ribbon
         ticks = {{.at = 0, .label = {}}, {.at = 0.5, .label = layer(0)}, {.at = 1, .label = {}}};
-    axes->setAxis(0, byLayer ? words("layer") : words("matrix"), ticks);
+    box.axes().setAxis(0, byLayer ? words("layer") : words("matrix"), ticks);
     if (style.logarithmicIndex)
-        axes->setAxis(1, words("index"), evenTicks(static_cast<int>(octaves) + 1, [](int i) { return QString::number(1LL << i); }));
+        box.axes().setAxis(1, words("index"), evenTicks(static_cast<int>(octaves) + 1, [](int i) { return QString::number(1LL << i); }));
     else
-        axes->setAxis(1, words("index, % of rank"), evenTicks(5, [](int i) { return QString::number(25 * i); }));
+        box.axes().setAxis(1, words("index, % of rank"), evenTicks(5, [](int i) { return QString::number(25 * i); }));
     const int decimals = axis.step < 0.1 ? 2 : axis.step < 1 ? 1 : 0;
     const auto height = [&](int i) {
         const double value = axis.low + i * axis.step;
         return QString::number(std::abs(value) < 1e-9 ? 0.0 : value, 'f', decimals);
     };
-    axes->setAxis(2, style.relative ? words("log10 s/s1") : words("log10 s"), evenTicks(axis.labels(), height));
-    bar->SetNumberOfLabels(std::min(axis.labels(), kMostLabels));
-    bar->SetLabelFormat(decimals == 2 ? "%.2f" : decimals == 1 ? "%.1f" : "%.0f");
-    bar->SetTitle(style.relative ? "log10 s/s1" : "log10 s");
+    box.axes().setAxis(2, style.relative ? words("log10 s/s1") : words("log10 s"), evenTicks(axis.labels(), height));
+    box.bar()->SetNumberOfLabels(std::min(axis.labels(), kMostLabels));
+    box.bar()->SetLabelFormat(decimals == 2 ? "%.2f" : decimals == 1 ? "%.1f" : "%.0f");
+    box.bar()->SetTitle(style.relative ? "log10 s/s1" : "log10 s");
 }
 
 void LandscapeScene::Parts::paint()
 {
-    const Theme& theme = Theme::instance();
-    const auto text = rgb(Ink::Text), muted = rgb(Ink::MutedText), panel = rgb(Ink::Panel);
-    scene->SetBackground(panel.data());
-    strip->SetBackground(panel.data());
-    const auto prepare = [&](vtkTextProperty* property, const std::array<double, 3>& colour) {
-        property->SetColor(colour[0], colour[1], colour[2]);
-        property->SetFontFamilyToArial();
-        property->BoldOff();
-        property->ItalicOff();
-        property->ShadowOff();
-    };
-    axes->setColours(theme.color(Ink::Text), theme.color(Ink::MutedText), theme.color(Ink::Border));
-    prepare(bar->GetTitleTextProperty(), text);
-    prepare(bar->GetLabelTextProperty(), muted);
-    bar->GetLabelTextProperty()->SetFontSize(static_cast<int>(kTextSize));
-    bar->GetTitleTextProperty()->SetFontSize(static_cast<int>(kTextSize));
-    const auto tubeColour = rgb(Ink::Loss), ridgeColour = rgb(Ink::Text);
-    tubeActor->GetProperty()->SetColor(tubeColour[0], tubeColour[1], tubeColour[2]);
-    ridgeActor->GetProperty()->SetColor(ridgeColour[0], ridgeColour[1], ridgeColour[2]);
+    box.paint();
+    tubeActor->GetProperty()->SetColor(rgb(Ink::Loss).data());
+    ridgeActor->GetProperty()->SetColor(rgb(Ink::Text).data());
 }
 
 LandscapeScene::LandscapeScene(VtkWidget& widget) : m_parts(std::make_unique<Parts>(widget))
 {
     Parts& p = *m_parts;
-    p.scene = widget.addRenderer();
-    p.strip = widget.addRenderer();
-    p.strip->InteractiveOff();
-    widget.setInteractorStyle(p.interaction);
-    p.interaction->SetDefaultRenderer(p.scene);
-
-    p.colours->SetNumberOfTableValues(256);
-    for (int i = 0; i < 256; ++i) {
-        const auto c = Theme::viridis(i / 255.0);
-        p.colours->SetTableValue(i, c[0], c[1], c[2]);
-    }
     p.normals->SetInputData(p.surface);
     p.normals->SplittingOff();
     p.surfaceMapper->SetInputConnection(p.normals->GetOutputPort());
-    p.surfaceMapper->SetLookupTable(p.colours);
+    p.surfaceMapper->SetLookupTable(p.box.colours());
     p.surfaceMapper->InterpolateScalarsBeforeMappingOn();
     p.surfaceActor->SetMapper(p.surfaceMapper);
     p.surfaceActor->GetProperty()->SetAmbient(0.45);
@@ -322,21 +261,9 @@ LandscapeScene::LandscapeScene(VtkWidget& widget) : m_parts(std::make_unique<Par
     p.tubeMapper->ScalarVisibilityOff();
     p.tubeActor->SetMapper(p.tubeMapper);
     p.tubeActor->GetProperty()->SetAmbient(0.6);
-    p.axes = std::make_unique<LandscapeAxes>(*p.scene, std::array{kWidth, kDepth, kHeight});
-    p.bar->SetLookupTable(p.colours);
-    p.bar->UnconstrainedFontSizeOn();
-    p.bar->SetMaximumNumberOfColors(256);
-    p.bar->SetPosition(0.05, 0.08);
-    p.bar->SetWidth(0.9);
-    p.bar->SetHeight(0.84);
-    p.bar->SetBarRatio(0.22);
-    p.bar->SetTextPositionToSucceedScalarBar();
     for (vtkActor* prop : {p.surfaceActor.Get(), p.ridgeActor.Get(), p.tubeActor.Get()})
-        p.scene->AddViewProp(prop);
-    p.strip->AddViewProp(p.bar);
-    p.picker->SetTolerance(0.002);
-    p.picker->AddPickList(p.surfaceActor);
-    p.picker->PickFromListOn();
+        p.box.add(prop);
+    p.box.pickFrom(p.surfaceActor, 0.002);
     setSize(QSize(640, 480), 1);
     show(nullptr, {}, {}, -1);
 }
@@ -345,18 +272,8 @@ LandscapeScene::~LandscapeScene() = default;
 
 void LandscapeScene::setSize(const QSize& devicePixels, double ratio)
 {
-    Parts& p = *m_parts;
-    const bool follow = p.fittedScale == 0 || p.untouched();
-    p.size = devicePixels;
-    p.edge = std::clamp(1 - kStrip * ratio / std::max(devicePixels.width(), 1), 0.5, 1.0);
-    p.scene->SetViewport(0, 0, p.edge, 1);
-    p.strip->SetViewport(p.edge, 0, 1, 1);
-    p.axes->setTextSize(kTextSize, ratio);
-    p.bar->SetTextPad(static_cast<int>(4 * ratio));
-    p.bar->SetVerticalTitleSeparation(static_cast<int>(8 * ratio));
-    p.ridgeActor->GetProperty()->SetLineWidth(static_cast<float>(ratio));
-    if (follow)
-        p.fit();
+    m_parts->box.setSize(devicePixels, ratio);
+    m_parts->ridgeActor->GetProperty()->SetLineWidth(static_cast<float>(ratio));
 }
 
 void LandscapeScene::show(const report::LandscapeRole* role, const std::vector<double>& positions, LandscapeStyle style,
@@ -367,75 +284,29 @@ void LandscapeScene::show(const report::LandscapeRole* role, const std::vector<d
     p.positions = positions;
     p.style = style;
     p.paint();
-    for (vtkProp* prop : std::initializer_list<vtkProp*>{p.surfaceActor, p.ridgeActor, p.tubeActor, p.bar})
+    for (vtkProp* prop : std::initializer_list<vtkProp*>{p.surfaceActor, p.ridgeActor, p.tubeActor})
         prop->SetVisibility(p.role != nullptr);
-    p.axes->setVisible(p.role != nullptr);
+    p.box.setVisible(p.role != nullptr);
     if (p.role) {
         p.measure();
         p.fillSurface();
         p.fillTube(selectedLayer);
         p.labelAxes();
-        p.colours->SetTableRange(p.axis.low, p.axis.high);
+        p.box.colours()->SetTableRange(p.axis.low, p.axis.high);
         p.surfaceMapper->SetScalarRange(p.axis.low, p.axis.high);
     }
-    p.widget.scheduleRender();
+    p.box.scheduleRender();
 }
 
-/// The user has neither turned nor moved nor zoomed since the last fit.
-bool LandscapeScene::Parts::untouched() const
-{
-    auto* camera = scene->GetActiveCamera();
-    return camera->GetParallelScale() == fittedScale && std::equal(fittedPosition.begin(), fittedPosition.end(), camera->GetPosition());
-}
-
-/// Parallel projection from the tail, so that the steep front lies behind; the box and its texts fill the viewport.
-void LandscapeScene::Parts::fit()
-{
-    auto* camera = scene->GetActiveCamera();
-    camera->ParallelProjectionOn();
-    constexpr std::array centre{kWidth / 2, kDepth / 2, kHeight / 2};
-    camera->SetFocalPoint(centre.data());
-    camera->SetPosition(centre[0] - 1.9, centre[1] + 3.0, centre[2] + 2.0);
-    camera->SetViewUp(0, 0, 1);
-    camera->OrthogonalizeViewUp();
-    // Half extents of the box seen from there: it is symmetric about the focal point.
-    std::array<double, 3> forward{}, up{};
-    camera->GetDirectionOfProjection(forward.data());
-    camera->GetViewUp(up.data());
-    const std::array<double, 3> right{forward[1] * up[2] - forward[2] * up[1], forward[2] * up[0] - forward[0] * up[2],
-                                      forward[0] * up[1] - forward[1] * up[0]};
-    double across = 0, upwards = 0;
-    for (std::size_t i = 0; i < 3; ++i) {
-        across += std::abs(right[i]) * centre[i];
-        upwards += std::abs(up[i]) * centre[i];
-    }
-    const double margin = axes->margin();
-    const double top = margin / 4; // no texts there
-    const double width = std::max(size.width() * edge - 2 * margin, 20.0), height = std::max(size.height() - margin - top, 20.0);
-    camera->SetWindowCenter(0, -(margin - top) / std::max(size.height(), 1)); // half the difference, in halves of the height
-    // World units a pixel, then half the whole viewport's height in them.
-    camera->SetParallelScale(std::max(2 * across / width, 2 * upwards / height) * size.height() / 2);
-    scene->ResetCameraClippingRange(0, kWidth, 0, kDepth, 0, kHeight);
-    fittedScale = camera->GetParallelScale();
-    std::copy_n(camera->GetPosition(), 3, fittedPosition.begin());
-}
-
-void LandscapeScene::resetCamera()
-{
-    m_parts->fit();
-    m_parts->widget.scheduleRender();
-}
+void LandscapeScene::resetCamera() { m_parts->box.resetCamera(); }
 
 std::optional<int> LandscapeScene::rowAt(const QPointF& position) const
 {
     Parts& p = *m_parts;
-    if (!p.role)
+    vtkCellPicker* picked = p.role ? p.box.pick(position) : nullptr;
+    if (!picked)
         return {};
-    const double ratio = p.widget.devicePixelRatioF();
-    const double y = p.widget.renderWindow()->GetSize()[1] - 1 - position.y() * ratio;
-    if (p.picker->Pick(position.x() * ratio, y, 0, p.scene) == 0)
-        return {};
-    const double x = p.picker->GetPickPosition()[0] / kWidth * (p.lastX - p.firstX) + p.firstX;
+    const double x = picked->GetPickPosition()[0] / kWidth * (p.lastX - p.firstX) + p.firstX;
     const auto nearest = std::min_element(p.rowX.begin(), p.rowX.end(),
                                           [x](double a, double b) { return std::abs(a - x) < std::abs(b - x); });
     return static_cast<int>(nearest - p.rowX.begin());
@@ -446,11 +317,7 @@ QPointF LandscapeScene::toPixel(std::size_t row, std::size_t column) const
     Parts& p = *m_parts;
     if (!p.role || row >= p.role->rows.size() || column >= p.positions.size())
         return {};
-    p.scene->SetWorldPoint(p.sceneX(p.rowX[row]), p.sceneY(column), p.sceneZ(p.height(p.role->rows[row], column)), 1);
-    p.scene->WorldToDisplay();
-    const double* display = p.scene->GetDisplayPoint();
-    const double ratio = p.widget.devicePixelRatioF();
-    return {display[0] / ratio, (p.widget.renderWindow()->GetSize()[1] - 1 - display[1]) / ratio};
+    return p.box.toPixel({p.sceneX(p.rowX[row]), p.sceneY(column), p.sceneZ(p.height(p.role->rows[row], column))});
 }
 
 } // namespace tamis::views

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "views/spectrum/landscape_axes.h"
+#include "views/vtk/box_axes.h"
 
 #include <vtkActor.h>
 #include <vtkCallbackCommand.h>
@@ -66,12 +66,12 @@ struct Lines {
 };
 } // namespace
 
-struct LandscapeAxes::Parts {
+struct BoxAxes::Parts {
     Parts(vtkRenderer& on, const Vector& box) : renderer(on), extent(box) {}
 
     struct Axis {
         QString title;
-        std::vector<LandscapeTick> ticks;
+        std::vector<AxisTick> ticks;
         int every = 1; ///< ticks shown
     };
 
@@ -105,7 +105,7 @@ struct LandscapeAxes::Parts {
     unsigned long observed = 0;
 };
 
-void LandscapeAxes::Parts::write(const QString& text, Flat at, const QColor& colour, double scale)
+void BoxAxes::Parts::write(const QString& text, Flat at, const QColor& colour, double scale)
 {
     const Flat extentOf = textSize(text, scale);
     for (const auto& [centre, room] : taken)
@@ -133,7 +133,7 @@ void LandscapeAxes::Parts::write(const QString& text, Flat at, const QColor& col
 }
 
 /// The edge of the box that carries the axis' labels: of the floor's two the nearer one; for heights the leftmost on screen.
-Vector LandscapeAxes::Parts::edgeStart(int axis, const Vector& farSide) const
+Vector BoxAxes::Parts::edgeStart(int axis, const Vector& farSide) const
 {
     const Vector nearSide{extent[0] - farSide[0], extent[1] - farSide[1], extent[2] - farSide[2]};
     if (axis == 0)
@@ -144,7 +144,7 @@ Vector LandscapeAxes::Parts::edgeStart(int axis, const Vector& farSide) const
     return flat(one).x < flat(other).x ? one : other;
 }
 
-void LandscapeAxes::Parts::placeAxis(int axis, const Vector& start, Flat centre)
+void BoxAxes::Parts::placeAxis(int axis, const Vector& start, Flat centre)
 {
     Axis& shown = axes[static_cast<std::size_t>(axis)];
     Vector finish = start;
@@ -186,7 +186,7 @@ void LandscapeAxes::Parts::placeAxis(int axis, const Vector& start, Flat centre)
     write(shown.title, {middle.x + away * out.x, middle.y + away * out.y}, titleColour, kTitleScale);
 }
 
-void LandscapeAxes::Parts::place()
+void BoxAxes::Parts::place()
 {
     used = 0;
     taken.clear();
@@ -227,7 +227,7 @@ void LandscapeAxes::Parts::place()
         texts[i]->VisibilityOff();
 }
 
-LandscapeAxes::LandscapeAxes(vtkRenderer& renderer, const std::array<double, 3>& extent)
+BoxAxes::BoxAxes(vtkRenderer& renderer, const std::array<double, 3>& extent)
     : m_parts(std::make_unique<Parts>(renderer, extent))
 {
     Parts& p = *m_parts;
@@ -238,14 +238,14 @@ LandscapeAxes::LandscapeAxes(vtkRenderer& renderer, const std::array<double, 3>&
     p.observed = renderer.AddObserver(vtkCommand::StartEvent, p.observer);
 }
 
-LandscapeAxes::~LandscapeAxes() { m_parts->renderer.RemoveObserver(m_parts->observed); }
+BoxAxes::~BoxAxes() { m_parts->renderer.RemoveObserver(m_parts->observed); }
 
-void LandscapeAxes::setAxis(int axis, const QString& title, const std::vector<LandscapeTick>& ticks)
+void BoxAxes::setAxis(int axis, const QString& title, const std::vector<AxisTick>& ticks)
 {
     m_parts->axes[static_cast<std::size_t>(axis)] = {.title = title, .ticks = ticks};
 }
 
-void LandscapeAxes::setColours(const QColor& title, const QColor& label, const QColor& grid)
+void BoxAxes::setColours(const QColor& title, const QColor& label, const QColor& grid)
 {
     m_parts->titleColour = title;
     m_parts->labelColour = label;
@@ -253,7 +253,7 @@ void LandscapeAxes::setColours(const QColor& title, const QColor& label, const Q
     m_parts->edges.actor->GetProperty()->SetColor(label.redF(), label.greenF(), label.blueF());
 }
 
-void LandscapeAxes::setTextSize(double logicalPixels, double ratio)
+void BoxAxes::setTextSize(double logicalPixels, double ratio)
 {
     m_parts->size = logicalPixels;
     m_parts->ratio = ratio;
@@ -261,8 +261,8 @@ void LandscapeAxes::setTextSize(double logicalPixels, double ratio)
         lines->actor->GetProperty()->SetLineWidth(static_cast<float>(ratio));
 }
 
-void LandscapeAxes::setVisible(bool visible) { m_parts->visible = visible; }
+void BoxAxes::setVisible(bool visible) { m_parts->visible = visible; }
 
-double LandscapeAxes::margin() const { return 4.4 * m_parts->size * m_parts->ratio; }
+double BoxAxes::margin() const { return 4.4 * m_parts->size * m_parts->ratio; }
 
 } // namespace tamis::views

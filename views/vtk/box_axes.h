@@ -12,20 +12,20 @@ class vtkRenderer;
 
 namespace tamis::views {
 
-struct LandscapeTick {
+struct AxisTick {
     double at = 0; ///< along its axis, 0..1
     QString label;
 };
 
 /// Grid on the three faces behind the content, one labelled edge for each axis, chosen anew for each frame from where the
 /// camera stands. Where labels would touch, only every second (fifth, tenth ...) tick is shown.
-class LandscapeAxes {
+class BoxAxes {
 public:
     /// `renderer` must outlive this; the box goes from the origin to `extent` in scene units.
-    LandscapeAxes(vtkRenderer& renderer, const std::array<double, 3>& extent);
-    ~LandscapeAxes();
+    BoxAxes(vtkRenderer& renderer, const std::array<double, 3>& extent);
+    ~BoxAxes();
 
-    void setAxis(int axis, const QString& title, const std::vector<LandscapeTick>& ticks); ///< 0, 1, 2: x, y, z
+    void setAxis(int axis, const QString& title, const std::vector<AxisTick>& ticks); ///< 0, 1, 2: x, y, z
     void setColours(const QColor& title, const QColor& label, const QColor& grid);
     void setTextSize(double logicalPixels, double ratio);
     void setVisible(bool visible);
