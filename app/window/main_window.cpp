@@ -294,13 +294,7 @@ void MainWindow::connectControllers()
 void MainWindow::connectExports()
 {
     auto* chart = m_views.panel->chart();
-    connect(chart, &views::LineChart::exportRequested, this, [this, chart](const QString& format) {
-        const views::ChartFigure figure(*chart);
-        if (format == QLatin1String("copy"))
-            views::copyFigurePicture(figure);
-        else if (const auto known = views::figureFormatOf(QStringLiteral("x.") + format))
-            m_exports->exportFigure(figure, *known, QStringLiteral("spectrum"));
-    });
+    views::onChartExport(chart, this, [this](views::Figure& figure, views::FigureFormat format) { m_exports->exportFigure(figure, format, QStringLiteral("spectrum")); });
     auto* table = m_views.panel->table()->view();
     connect(table, &views::CopyableTableView::exportRequested, this,
             [this, table](views::FigureFormat format) { m_exports->exportFigure(*table, format, QStringLiteral("matrices")); });

@@ -23,6 +23,17 @@ QString shortestNumber(double value)
 }
 } // namespace
 
+void onChartExport(LineChart* chart, QObject* receiver, std::function<void(Figure& figure, FigureFormat format)> write)
+{
+    QObject::connect(chart, &LineChart::exportRequested, receiver, [chart, write = std::move(write)](const QString& format) {
+        ChartFigure figure(*chart);
+        if (format == QLatin1String("copy"))
+            copyFigurePicture(figure);
+        else if (const auto known = figureFormatOf(QStringLiteral("x.") + format))
+            write(figure, *known);
+    });
+}
+
 QSize ChartFigure::figureSize() const { return m_chart.canvas()->size(); }
 
 void ChartFigure::paintFigure(QPainter& painter) const

@@ -5,6 +5,7 @@
 #include "views/common/line_chart.h"
 #include "views/common/pareto_chart.h"
 
+#include <functional>
 #include <optional>
 
 namespace tamis::views {
@@ -22,6 +23,10 @@ public:
 private:
     LineChart& m_chart;
 };
+
+/// Whenever a user of `chart` asks for a picture: "copy" puts it on the clipboard, a file is `write`'s to make; the figure lives until
+/// that returns. For as long as `receiver` lives.
+void onChartExport(LineChart* chart, QObject* receiver, std::function<void(Figure& figure, FigureFormat format)> write);
 
 /// Operating points: CSV has one row a point with every cost, the loss and the settings.
 class ParetoFigure : public Figure {

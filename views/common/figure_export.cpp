@@ -240,6 +240,12 @@ ExportButton::ExportButton(QWidget* parent) : QToolButton(parent)
     setMenu(choices);
 }
 
+void ExportButton::copyFrom(const Figure& figure)
+{
+    connect(this, &ExportButton::copyPictureRequested, this, [&figure] { copyFigurePicture(figure); });
+    connect(this, &ExportButton::copyTableRequested, this, [&figure] { copyFigureTable(figure); });
+}
+
 void ExportButton::setFormats(bool picture, bool vector, bool table)
 {
     for (QAction* action : menu()->actions()) {

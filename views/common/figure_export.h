@@ -34,6 +34,7 @@ class ExportButton : public QToolButton {
     Q_OBJECT
 public:
     explicit ExportButton(QWidget* parent = nullptr);
+    void copyFrom(const Figure& figure); ///< its copy actions take this figure, which must live while they are used
     void setFormats(bool picture, bool vector, bool table);
     /// The same actions for a context menu; they emit this button's signals.
     void addActionsTo(QMenu& menu) const;

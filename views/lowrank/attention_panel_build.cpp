@@ -122,8 +122,7 @@ QWidget* AttentionPanel::buildBar()
     exports->setObjectName(QStringLiteral("exportMaps"));
     exports->setToolTip(tr("Export the three maps"));
     connect(exports, &ExportButton::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_maps, format, QStringLiteral("attention-maps")); });
-    connect(exports, &ExportButton::copyPictureRequested, this, [this] { copyFigurePicture(*m_maps); });
-    connect(exports, &ExportButton::copyTableRequested, this, [this] { copyFigureTable(*m_maps); });
+    exports->copyFrom(*m_maps);
     row->addWidget(exports);
     return bar;
 }
@@ -148,8 +147,7 @@ QWidget* AttentionPanel::buildParts()
     exports->setObjectName(QStringLiteral("exportPart"));
     exports->setToolTip(tr("Export where the query looks, or the shown page"));
     connect(exports, &ExportButton::exportRequested, this, &AttentionPanel::exportPart);
-    connect(exports, &ExportButton::copyPictureRequested, this, [this] { copyFigurePicture(*m_lens); });
-    connect(exports, &ExportButton::copyTableRequested, this, [this] { copyFigureTable(*m_lens); });
+    exports->copyFrom(*m_lens);
     m_tabs->setCornerWidget(exports);
     parts->addWidget(m_tabs);
     parts->setStretchFactor(0, 1);
@@ -251,13 +249,7 @@ void AttentionPanel::buildSettings()
 
 void AttentionPanel::connectChart(LineChart* chart, const QString& name)
 {
-    connect(chart, &LineChart::exportRequested, this, [this, chart, name](const QString& format) {
-        ChartFigure figure(*chart);
-        if (format == QLatin1String("copy"))
-            copyFigurePicture(figure);
-        else if (const auto known = figureFormatOf(QStringLiteral("x.") + format))
-            emit exportRequested(&figure, *known, name);
-    });
+    onChartExport(chart, this, [this, name](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, name); });
 }
 
 void AttentionPanel::connectParts()

@@ -140,8 +140,7 @@ QWidget* ComparePage::buildCharts()
     m_depth->setObjectName(QStringLiteral("depthErrors"));
     m_depth->setAccessibleName(tr("Error of the selected configurations over the depth"));
     connect(exports, &ExportButton::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_tradeOff, format, QStringLiteral("trade-off")); });
-    connect(exports, &ExportButton::copyPictureRequested, this, [this] { copyFigurePicture(*m_tradeOff); });
-    connect(exports, &ExportButton::copyTableRequested, this, [this] { copyFigureTable(*m_tradeOff); });
+    exports->copyFrom(*m_tradeOff);
     connect(m_charts, &QTabWidget::currentChanged, this, [this, exports] {
         exports->setVisible(m_charts->currentWidget() == m_tradeOff); // the others have their own
         m_unit->setEnabled(m_charts->currentWidget() == m_tradeOff);
@@ -172,13 +171,7 @@ QWidget* ComparePage::buildCharts()
 
 void ComparePage::connectChart(LineChart* chart, const QString& name)
 {
-    connect(chart, &LineChart::exportRequested, this, [this, chart, name](const QString& format) {
-        ChartFigure figure(*chart);
-        if (format == QLatin1String("copy"))
-            copyFigurePicture(figure);
-        else if (const auto known = figureFormatOf(QStringLiteral("x.") + format))
-            emit exportRequested(&figure, *known, name);
-    });
+    onChartExport(chart, this, [this, name](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, name); });
 }
 
 ComparisonMeasure ComparePage::measure() const

@@ -2,7 +2,6 @@
 #include "views/lowrank/figure_view.h"
 
 #include "views/common/chart_figure.h"
-#include "views/common/figure_export.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
 
@@ -52,12 +51,8 @@ FigureView::FigureView(QWidget* parent) : QWidget(parent), m_choice(new QComboBo
         showChosen();
         emit figureChosen(figure());
     });
-    connect(m_chart, &LineChart::exportRequested, this, [this](const QString& format) {
-        ChartFigure figure(*m_chart);
-        if (format == QLatin1String("copy"))
-            copyFigurePicture(figure);
-        else if (const auto known = figureFormatOf(QStringLiteral("x.") + format))
-            emit exportRequested(&figure, *known, this->figure().isEmpty() ? QStringLiteral("figure") : this->figure());
+    onChartExport(m_chart, this, [this](Figure& shown, FigureFormat format) {
+        emit exportRequested(&shown, format, figure().isEmpty() ? QStringLiteral("figure") : figure());
     });
     setFigures({}, {});
 }

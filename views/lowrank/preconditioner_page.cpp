@@ -2,7 +2,6 @@
 #include "views/lowrank/preconditioner_page.h"
 
 #include "views/common/chart_figure.h"
-#include "views/common/figure_export.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
 #include "views/lowrank/ink.h"
@@ -48,13 +47,7 @@ PreconditionerPage::PreconditionerPage(QWidget* parent)
     column->addWidget(m_chart, 1);
     buildSettings();
     connect(m_matrix, &QComboBox::activated, this, [this] { emit matrixChosen(matrix()); });
-    connect(m_chart, &LineChart::exportRequested, this, [this](const QString& format) {
-        ChartFigure figure(*m_chart);
-        if (format == QLatin1String("copy"))
-            copyFigurePicture(figure);
-        else if (const auto known = figureFormatOf(QStringLiteral("x.") + format))
-            emit exportRequested(&figure, *known, QStringLiteral("preconditioners"));
-    });
+    onChartExport(m_chart, this, [this](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, QStringLiteral("preconditioners")); });
     connect(&Theme::instance(), &Theme::changed, this, &PreconditionerPage::listCurves);
 }
 

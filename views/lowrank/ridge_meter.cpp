@@ -2,7 +2,6 @@
 #include "views/lowrank/ridge_meter.h"
 
 #include "views/common/chart_figure.h"
-#include "views/common/figure_export.h"
 #include "views/common/line_chart.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
@@ -57,13 +56,7 @@ RidgeMeter::RidgeMeter(QWidget* parent) : QWidget(parent), m_chart(new LineChart
         if (const auto* least = m_sweep ? leastHeldOut(*m_sweep) : nullptr)
             emit ridgeChosen(least->ridge);
     });
-    connect(m_chart, &LineChart::exportRequested, this, [this](const QString& format) {
-        ChartFigure figure(*m_chart);
-        if (format == QLatin1String("copy"))
-            copyFigurePicture(figure);
-        else if (const auto known = figureFormatOf(QStringLiteral("x.") + format))
-            emit exportRequested(&figure, *known, QStringLiteral("ridge"));
-    });
+    onChartExport(m_chart, this, [this](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, QStringLiteral("ridge")); });
     setSweep(nullptr);
 }
 

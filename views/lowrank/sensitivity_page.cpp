@@ -112,13 +112,7 @@ SensitivityPage::SensitivityPage(QWidget* parent)
         showCurves();
         emit selectionChanged(m_selection);
     });
-    connect(m_curves, &LineChart::exportRequested, this, [this](const QString& format) {
-        ChartFigure figure(*m_curves);
-        if (format == QLatin1String("copy"))
-            copyFigurePicture(figure);
-        else if (const auto known = figureFormatOf(QStringLiteral("x.") + format))
-            emit exportRequested(&figure, *known, QStringLiteral("sensitivity-curves"));
-    });
+    onChartExport(m_curves, this, [this](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, QStringLiteral("sensitivity-curves")); });
     setReport(nullptr);
 }
 
@@ -149,8 +143,7 @@ QWidget* SensitivityPage::buildBar()
         showCurves();
     });
     connect(exports, &ExportButton::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_map, format, QStringLiteral("sensitivity")); });
-    connect(exports, &ExportButton::copyPictureRequested, this, [this] { copyFigurePicture(*m_map); });
-    connect(exports, &ExportButton::copyTableRequested, this, [this] { copyFigureTable(*m_map); });
+    exports->copyFrom(*m_map);
     return bar;
 }
 

@@ -3,7 +3,6 @@
 
 #include "views/common/chart_figure.h"
 #include "views/common/copyable_table_view.h"
-#include "views/common/figure_export.h"
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
@@ -108,13 +107,7 @@ void ActivationStatisticsView::connectParts()
         emit selectionChanged(selection());
     });
     connect(m_table, &CopyableTableView::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_table, format, QStringLiteral("activations")); });
-    connect(m_chart, &LineChart::exportRequested, this, [this](const QString& format) {
-        ChartFigure figure(*m_chart);
-        if (format == QLatin1String("copy"))
-            copyFigurePicture(figure);
-        else if (const auto known = figureFormatOf(QStringLiteral("x.") + format))
-            emit exportRequested(&figure, *known, QStringLiteral("activations-over-depth"));
-    });
+    onChartExport(m_chart, this, [this](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, QStringLiteral("activations-over-depth")); });
 }
 
 bool ActivationStatisticsView::isEmpty() const { return m_model->rowCount() == 0; }

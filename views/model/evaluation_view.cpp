@@ -126,13 +126,7 @@ QWidget* EvaluationView::buildChart()
         if (finished)
             emit blockSelected(static_cast<int>(std::lround(x)), -1);
     });
-    connect(m_chart, &LineChart::exportRequested, this, [this](const QString& format) {
-        ChartFigure figure(*m_chart);
-        if (format == QLatin1String("copy"))
-            copyFigurePicture(figure);
-        else if (const auto known = figureFormatOf(QStringLiteral("x.") + format))
-            emit exportRequested(&figure, *known, QStringLiteral("error-over-depth"));
-    });
+    onChartExport(m_chart, this, [this](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, QStringLiteral("error-over-depth")); });
     return side;
 }
 
@@ -159,8 +153,7 @@ QWidget* EvaluationView::buildHeads()
         emit blockSelected(block, head);
     });
     connect(exports, &ExportButton::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_heads, format, QStringLiteral("attention-map-error")); });
-    connect(exports, &ExportButton::copyPictureRequested, this, [this] { copyFigurePicture(*m_heads); });
-    connect(exports, &ExportButton::copyTableRequested, this, [this] { copyFigureTable(*m_heads); });
+    exports->copyFrom(*m_heads);
     return side;
 }
 

@@ -170,8 +170,7 @@ QWidget* ModelPanel::buildChainBar()
     exports->setObjectName(QStringLiteral("exportChain"));
     row->addWidget(exports);
     connect(exports, &ExportButton::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_chain, format, QStringLiteral("layers")); });
-    connect(exports, &ExportButton::copyPictureRequested, this, [this] { copyFigurePicture(*m_chain); });
-    connect(exports, &ExportButton::copyTableRequested, this, [this] { copyFigureTable(*m_chain); });
+    exports->copyFrom(*m_chain);
     return bar;
 }
 

@@ -66,8 +66,7 @@ RooflineView::RooflineView(QWidget* parent)
     connect(m_measure, &QPushButton::clicked, this, &RooflineView::measureMachineRequested);
     connect(m_plot, &RooflinePlot::selectionChanged, this, &RooflineView::selectionChanged);
     connect(exports, &ExportButton::exportRequested, this, &RooflineView::exportRequested);
-    connect(exports, &ExportButton::copyPictureRequested, this, [this] { copyFigurePicture(*m_plot); });
-    connect(exports, &ExportButton::copyTableRequested, this, [this] { copyFigureTable(*m_plot); });
+    exports->copyFrom(*m_plot);
     setPresets({});
 }
 
