@@ -4,20 +4,18 @@
 #include "views/common/chart_figure.h"
 #include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
-#include "views/common/inline_bar_delegate.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
 #include "views/lowrank/comparison_table_model.h"
-#include "views/lowrank/ink.h"
+#include "views/lowrank/result_layout.h"
 #include "views/lowrank/trade_off_chart.h"
 
 #include <QComboBox>
 #include <QHBoxLayout>
-#include <QHeaderView>
+#include <QLabel>
 #include <QSignalBlocker>
-#include <QSplitter>
 #include <QStackedWidget>
 #include <QTabWidget>
 #include <QVBoxLayout>
@@ -35,9 +33,6 @@ ComparePage::ComparePage(QWidget* parent)
     : QWidget(parent), m_model(new ComparisonTableModel(this)), m_table(new CopyableTableView(this)), m_tradeOff(new TradeOffChart(this)),
       m_curves(new LineChart(this)), m_depth(new LineChart(this)), m_charts(new QTabWidget(this)), m_pages(new QStackedWidget(this))
 {
-    auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(0, Theme::kSpacing, 0, 0);
-    column->addWidget(m_pages);
     m_empty = new PlaceholderPanel(QStringLiteral("compare"), tr("Nothing compared yet"),
                                    tr("Check methods and keeps beside this, choose held-out samples, then compare: every method with the same calibration, the same held-out "
                                       "samples and the same budget, beside 8-bit and 4-bit rounding."),
@@ -45,58 +40,27 @@ ComparePage::ComparePage(QWidget* parent)
     m_empty->setObjectName(QStringLiteral("compareEmpty"));
     m_empty->setAction(tr("Compare"));
     connect(m_empty, &PlaceholderPanel::actionTriggered, this, &ComparePage::compareRequested);
-    m_pages->addWidget(m_empty);
-    auto* rows = new QSplitter(Qt::Vertical, m_pages);
-    rows->setChildrenCollapsible(false);
-    rows->setHandleWidth(Theme::kSpacing);
-    rows->addWidget(buildTable());
-    rows->addWidget(buildCharts());
-    rows->setStretchFactor(0, 2);
-    rows->setStretchFactor(1, 3);
-    rows->setSizes({200, 300});
-    m_pages->addWidget(rows);
+    buildTable();
+    m_layout->addCharts(buildCharts(), 2, 3, {200, 300});
     setComparison(nullptr);
 }
 
-QWidget* ComparePage::buildTable()
+void ComparePage::buildTable()
 {
-    auto* side = new QWidget(this);
-    auto* column = new QVBoxLayout(side);
-    column->setContentsMargins(0, 0, 0, 0);
-    column->setSpacing(Theme::kSpacing / 2);
-    auto* row = new QHBoxLayout;
-    m_state = mutedLabel(side, QStringLiteral("compareState"));
-    m_state->setTextInteractionFlags(Qt::TextSelectableByMouse);
-    m_state->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    m_stale = inkedLabel(side, QStringLiteral("compareStale"), Ink::Stale);
-    m_stale->setText(tr("of older settings"));
-    m_stale->setToolTip(tr("Methods, keeps or samples have changed since: compare again."));
-    m_stale->hide();
-    row->addWidget(m_state, 1);
-    row->addWidget(m_stale);
-    column->addLayout(row);
     m_table->setObjectName(QStringLiteral("comparisonTable"));
     m_table->setAccessibleName(tr("Configurations compared"));
     m_table->setSourceModel(m_model);
     m_table->setEmptyMessage(tr("The dense model comes first; rows appear as they finish."));
-    m_table->setMinimumHeight(110);
-    auto* bars = new InlineBarDelegate(m_table);
+    m_layout = new ResultLayout(this, {m_pages, m_empty, m_table, QStringLiteral("compareState"), QStringLiteral("compareStale")});
+    m_layout->stale()->setToolTip(tr("Methods, keeps or samples have changed since: compare again."));
     const int digit = m_table->fontMetrics().horizontalAdvance(QLatin1Char('0'));
     for (int at = 0; at < ComparisonTableModel::kColumnCount; ++at) {
         const bool text = at == ComparisonTableModel::MethodColumn || at == ComparisonTableModel::SettingsColumn;
-        if (!text)
-            m_table->setItemDelegateForColumn(at, bars);
         const int digits = at == ComparisonTableModel::MethodColumn ? 27 : at == ComparisonTableModel::SettingsColumn ? 46 : at == ComparisonTableModel::KeepColumn ? 8 : 10;
-        m_table->setColumnWidth(at, std::max(digits * digit, m_table->horizontalHeader()->sectionSizeHint(at)));
+        m_layout->setColumn(at, digits * digit, !text);
     }
-    m_table->sortByColumn(-1, Qt::AscendingOrder); // as they come, until a header is clicked
-    connect(m_table, &CopyableTableView::selectedRowsChanged, this, [this](const QList<int>& chosen) {
-        if (!m_quiet)
-            select(chosen, m_table);
-    });
+    connect(m_layout, &ResultLayout::rowsSelected, this, [this](const QList<int>& chosen) { select(chosen, m_table); });
     connect(m_table, &CopyableTableView::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_table, format, QStringLiteral("comparison")); });
-    column->addWidget(m_table, 1);
-    return side;
 }
 
 QWidget* ComparePage::buildCharts()
@@ -183,9 +147,10 @@ void ComparePage::setComparison(std::shared_ptr<const report::MethodComparison> 
 {
     const bool grew = m_comparison && comparison && comparison->rows.size() >= m_comparison->rows.size();
     m_comparison = std::move(comparison);
-    m_quiet = true;
-    m_model->setComparison(m_comparison);
-    m_quiet = false;
+    {
+        const auto quiet = m_layout->quiet();
+        m_model->setComparison(m_comparison);
+    }
     const QString caption = m_comparison ? comparisonCaption(*m_comparison) : QString();
     m_table->setCaption(caption);
     m_curves->setCaption(caption);
@@ -209,13 +174,13 @@ void ComparePage::setRunning(bool running)
     showState();
 }
 
-void ComparePage::setStale(bool stale) { m_stale->setVisible(stale && m_comparison && !m_running); }
+void ComparePage::setStale(bool stale) { m_layout->stale()->setVisible(stale && m_comparison && !m_running); }
 
 void ComparePage::showState()
 {
-    m_pages->setCurrentIndex(m_comparison || m_running ? 1 : 0);
+    m_layout->showResult(m_comparison || m_running);
     if (!m_comparison) {
-        m_state->setText(m_running ? tr("Evaluating the dense model") : QString());
+        m_layout->state()->setText(m_running ? tr("Evaluating the dense model") : QString());
         return;
     }
     const auto done = m_comparison->rows.size();
@@ -224,8 +189,8 @@ void ComparePage::showState()
                                                   : tr("%1 configurations").arg(done);
     if (m_comparison->seconds > 0)
         text += tr(" in %1").arg(formatDuration(m_comparison->seconds));
-    m_state->setText(text + QStringLiteral(" · ") + comparisonCaption(*m_comparison));
-    m_state->setToolTip(m_state->text());
+    m_layout->state()->setText(text + QStringLiteral(" · ") + comparisonCaption(*m_comparison));
+    m_layout->state()->setToolTip(m_layout->state()->text());
 }
 
 void ComparePage::showColumns()
@@ -262,18 +227,8 @@ void ComparePage::select(const QList<int>& rows, QObject* by)
     m_selected = rows;
     if (by != m_tradeOff)
         m_tradeOff->setSelectedRows(rows);
-    if (by != m_table) {
-        m_quiet = true;
-        QItemSelection chosen;
-        for (const int row : rows) {
-            const QModelIndex at = m_table->fromSource(m_model->index(row, 0));
-            chosen.select(at, at);
-        }
-        m_table->selectionModel()->select(chosen, QItemSelectionModel::ClearAndSelect | QItemSelectionModel::Rows);
-        if (!rows.isEmpty() && by)
-            m_table->scrollTo(m_table->fromSource(m_model->index(rows.first(), 0)));
-        m_quiet = false;
-    }
+    if (by != m_table)
+        m_layout->select(rows, by);
     const auto* first = rows.isEmpty() ? nullptr : m_model->row(rows.first());
     if (first && !first->baseline)
         m_curves->setCursor(first->keep, rowTitle(*first));

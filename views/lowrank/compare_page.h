@@ -10,7 +10,6 @@
 #include <memory>
 
 class QComboBox;
-class QLabel;
 class QStackedWidget;
 class QTabWidget;
 
@@ -20,6 +19,7 @@ class ComparisonTableModel;
 class CopyableTableView;
 class LineChart;
 class PlaceholderPanel;
+class ResultLayout;
 class TradeOffChart;
 
 /// A comparison: its table, cost against quality, quality against keep, error over the depth. Rows selected in one are selected
@@ -49,7 +49,7 @@ signals:
     void exportRequested(tamis::views::Figure* figure, tamis::views::FigureFormat format, const QString& name);
 
 private:
-    QWidget* buildTable();
+    void buildTable();
     QWidget* buildCharts();
     void connectChart(LineChart* chart, const QString& name);
     void select(const QList<int>& rows, QObject* by);
@@ -68,10 +68,10 @@ private:
     LineChart *m_curves, *m_depth;
     QTabWidget* m_charts;
     QComboBox *m_unit, *m_measure;
-    QLabel *m_state, *m_stale;
     QStackedWidget* m_pages;
     PlaceholderPanel* m_empty;
-    bool m_running = false, m_quiet = false;
+    ResultLayout* m_layout;
+    bool m_running = false;
 };
 
 } // namespace tamis::views

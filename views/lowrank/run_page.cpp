@@ -3,23 +3,19 @@
 
 #include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
-#include "views/common/inline_bar_delegate.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
 #include "views/lowrank/comparison_measure.h"
 #include "views/lowrank/figure_view.h"
-#include "views/lowrank/ink.h"
 #include "views/lowrank/matrix_table_model.h"
+#include "views/lowrank/result_layout.h"
 #include "views/lowrank/ridge_meter.h"
 
-#include <QHBoxLayout>
-#include <QHeaderView>
+#include <QLabel>
 #include <QPlainTextEdit>
-#include <QSplitter>
 #include <QStackedWidget>
 #include <QTabWidget>
-#include <QVBoxLayout>
 
 #include <algorithm>
 #include <cmath>
@@ -33,65 +29,31 @@ RunPage::RunPage(QWidget* parent)
     : QWidget(parent), m_model(new MatrixTableModel(this)), m_table(new CopyableTableView(this)), m_figures(new FigureView(this)), m_planes(new FigureView(this)),
       m_ridge(new RidgeMeter(this)), m_notices(new QPlainTextEdit(this)), m_charts(new QTabWidget(this)), m_pages(new QStackedWidget(this))
 {
-    auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(0, Theme::kSpacing, 0, 0);
-    column->addWidget(m_pages);
     m_empty = new PlaceholderPanel(QStringLiteral("spectrum"), tr("Nothing run yet"), QString(), m_pages);
     m_empty->setObjectName(QStringLiteral("runEmpty"));
     connect(m_empty, &PlaceholderPanel::actionTriggered, this, &RunPage::runRequested);
-    m_pages->addWidget(m_empty);
-    auto* rows = new QSplitter(Qt::Vertical, m_pages);
-    rows->setChildrenCollapsible(false);
-    rows->setHandleWidth(Theme::kSpacing);
-    rows->addWidget(buildTable());
-    rows->addWidget(buildCharts());
-    rows->setStretchFactor(0, 1);
-    rows->setStretchFactor(1, 1);
-    rows->setSizes({250, 260});
-    m_pages->addWidget(rows);
+    buildTable();
+    m_layout->addCharts(buildCharts(), 1, 1, {250, 260});
     setReport(nullptr);
 }
 
-QWidget* RunPage::buildTable()
+void RunPage::buildTable()
 {
-    auto* side = new QWidget(this);
-    auto* column = new QVBoxLayout(side);
-    column->setContentsMargins(0, 0, 0, 0);
-    column->setSpacing(Theme::kSpacing / 2);
-    auto* row = new QHBoxLayout;
-    m_summary = mutedLabel(side, QStringLiteral("runSummary"));
-    m_summary->setTextInteractionFlags(Qt::TextSelectableByMouse);
-    m_summary->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    m_stale = inkedLabel(side, QStringLiteral("runStale"), Ink::Stale);
-    m_stale->setText(tr("of older settings"));
-    m_stale->hide();
-    row->addWidget(m_summary, 1);
-    row->addWidget(m_stale);
-    column->addLayout(row);
     m_table->setObjectName(QStringLiteral("lowRankMatrices"));
     m_table->setAccessibleName(tr("What each matrix became"));
     m_table->setSourceModel(m_model);
-    m_table->setMinimumHeight(110);
-    auto* bars = new InlineBarDelegate(m_table);
+    m_layout = new ResultLayout(this, {m_pages, m_empty, m_table, QStringLiteral("runSummary"), QStringLiteral("runStale")});
     const int digit = m_table->fontMetrics().horizontalAdvance(QLatin1Char('0'));
     constexpr int widths[MatrixTableModel::kColumnCount] = {6, 24, 8, 12, 15, 8, 9, 10, 10, 11, 10, 18, 40}; // in digits
-    for (int at = 0; at < MatrixTableModel::kColumnCount; ++at) {
-        m_table->setColumnWidth(at, std::max(widths[at] * digit + Theme::kSpacing, m_table->horizontalHeader()->sectionSizeHint(at)));
-        if (at >= MatrixTableModel::RankColumn && at <= MatrixTableModel::CoefficientColumn)
-            m_table->setItemDelegateForColumn(at, bars);
-    }
-    m_table->sortByColumn(-1, Qt::AscendingOrder); // execution order, until a header is clicked
-    connect(m_table, &CopyableTableView::selectedRowsChanged, this, [this](const QList<int>& chosen) {
-        if (m_quiet)
-            return;
+    for (int at = 0; at < MatrixTableModel::kColumnCount; ++at)
+        m_layout->setColumn(at, widths[at] * digit + Theme::kSpacing, at >= MatrixTableModel::RankColumn && at <= MatrixTableModel::CoefficientColumn);
+    connect(m_layout, &ResultLayout::rowsSelected, this, [this](const QList<int>& chosen) {
         m_selection.clear();
         for (const int at : chosen)
             m_selection << text(m_model->matrix(at)->name);
         emit selectionChanged(m_selection);
     });
     connect(m_table, &CopyableTableView::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_table, format, QStringLiteral("low-rank-matrices")); });
-    column->addWidget(m_table, 1);
-    return side;
 }
 
 QWidget* RunPage::buildCharts()
@@ -130,10 +92,11 @@ QString RunPage::caption() const
 void RunPage::setReport(std::shared_ptr<const report::LowRankReport> report)
 {
     m_report = std::move(report);
-    m_quiet = true;
-    m_model->setReport(m_report);
-    m_quiet = false;
-    m_pages->setCurrentIndex(m_report ? 1 : 0);
+    {
+        const auto quiet = m_layout->quiet();
+        m_model->setReport(m_report);
+    }
+    m_layout->showResult(m_report != nullptr);
     m_table->setCaption(caption());
     showColumns();
     setSelection(m_selection);
@@ -152,7 +115,7 @@ void RunPage::showColumns()
 void RunPage::showSummary()
 {
     if (!m_report) {
-        m_summary->clear();
+        m_layout->state()->clear();
         return;
     }
     QStringList parts{tr("keep %1, achieved %2").arg(formatPercent(m_report->keep), formatPercent(m_report->achievedKeep))};
@@ -166,8 +129,8 @@ void RunPage::showSummary()
                           formatBytes(static_cast<double>(m_report->cost.bytes)), formatBytes(static_cast<double>(m_report->baselineCost.bytes)),
                           formatCount(static_cast<double>(m_report->cost.macs)), formatCount(static_cast<double>(m_report->baselineCost.macs)));
     parts << tr("in %1").arg(formatDuration(m_report->seconds));
-    m_summary->setText(parts.join(QStringLiteral(" · ")));
-    m_summary->setToolTip(parts.join(QLatin1Char('\n')));
+    m_layout->state()->setText(parts.join(QStringLiteral(" · ")));
+    m_layout->state()->setToolTip(parts.join(QLatin1Char('\n')));
 }
 
 void RunPage::showNotices()
@@ -191,7 +154,7 @@ void RunPage::showNotices()
 
 void RunPage::setStale(bool stale)
 {
-    m_stale->setVisible(stale && m_report);
+    m_layout->stale()->setVisible(stale && m_report);
     m_figures->setStale(stale && m_report);
     m_planes->setStale(stale && m_report);
 }
@@ -206,22 +169,10 @@ void RunPage::setEmptyState(const QString& title, const QString& words, const QS
 void RunPage::setSelection(const QStringList& names)
 {
     m_selection = names;
-    QItemSelection chosen;
-    QModelIndex first;
-    for (const QString& name : names) {
-        const int row = m_model->rowOf(name);
-        if (row < 0)
-            continue;
-        const QModelIndex at = m_table->fromSource(m_model->index(row, 0));
-        chosen.select(at, at);
-        if (!first.isValid())
-            first = at;
-    }
-    m_quiet = true;
-    m_table->selectionModel()->select(chosen, QItemSelectionModel::ClearAndSelect | QItemSelectionModel::Rows);
-    if (first.isValid())
-        m_table->scrollTo(first);
-    m_quiet = false;
+    QList<int> rows;
+    for (const QString& name : names)
+        rows << m_model->rowOf(name);
+    m_layout->select(rows, true);
 }
 
 } // namespace tamis::views

@@ -8,7 +8,6 @@
 
 #include <memory>
 
-class QLabel;
 class QPlainTextEdit;
 class QStackedWidget;
 class QTabWidget;
@@ -19,6 +18,7 @@ class CopyableTableView;
 class FigureView;
 class MatrixTableModel;
 class PlaceholderPanel;
+class ResultLayout;
 class RidgeMeter;
 
 /// What one method made of the model: matrix by matrix, its own charts, its planes, the ridge meter and its notices.
@@ -47,7 +47,7 @@ signals:
     void exportRequested(tamis::views::Figure* figure, tamis::views::FigureFormat format, const QString& name);
 
 private:
-    QWidget* buildTable();
+    void buildTable();
     QWidget* buildCharts();
     void showSummary();
     void showNotices();
@@ -62,10 +62,9 @@ private:
     RidgeMeter* m_ridge;
     QPlainTextEdit* m_notices;
     QTabWidget* m_charts;
-    QLabel *m_summary, *m_stale;
     QStackedWidget* m_pages;
     PlaceholderPanel* m_empty;
-    bool m_quiet = false;
+    ResultLayout* m_layout;
 };
 
 } // namespace tamis::views
