@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The attention-map page in the window: vit20 with its photos and tinylm with its held-out tokens, from opening to a dragged rank.
-#include "app/window/main_window.h"
+#include "tests/app/window/desk.h"
 #include "views/lowrank/attention_lens.h"
 #include "views/lowrank/attention_maps.h"
 #include "views/lowrank/attention_panel.h"
 #include "views/lowrank/low_rank_panel.h"
 #include "views/photos/photo_model.h"
-#include "views/vtk/vtk_widget.h"
 
 #include <QAbstractSpinBox>
 #include <QApplication>
 #include <QLabel>
 #include <QListWidget>
 #include <QSignalSpy>
-#include <QStandardPaths>
 #include <QTabWidget>
 #include <QTest>
 
@@ -21,10 +19,9 @@
 
 using namespace tamis;
 using namespace tamis::app;
+using namespace tamis::app::test;
 
 namespace {
-const QString kDatasets = QStringLiteral(TAMIS_SOURCE_DIR "/datasets/");
-
 double worst(const std::vector<float>& a, const std::vector<float>& b)
 {
     double most = a.size() == b.size() ? 0 : INFINITY;
@@ -33,57 +30,43 @@ double worst(const std::vector<float>& a, const std::vector<float>& b)
     return most;
 }
 
-struct Desk {
-    MainWindow window{QString()};
-    Desk()
-    {
-        window.resize(1560, 960);
-        window.show();
-        (void)QTest::qWaitForWindowExposed(&window, 30000);
-    }
+struct MapDesk : Desk {
     views::AttentionPanel& panel() { return window.attentionMaps().panel(); }
     const report::AttentionMapReport& report() { return *panel().report(); }
-    void open(const QString& model, const QString& photos)
+    bool open(const char* model, const char* photos)
     {
-        window.open(kDatasets + model);
-        QVERIFY(QTest::qWaitFor([this] { return window.workspaces().workspace() && window.spectrum().isUpToDate() && !window.spectrum().lane().isBusy() && window.model().report(); }, 60000));
-        if (!photos.isEmpty())
-            window.model().openPhotos(kDatasets + photos);
+        if (!Desk::open(dataset(model)) || !waitFor([this] { return window.model().report() != nullptr; }))
+            return false;
+        if (photos)
+            window.model().openPhotos(dataset(photos));
+        return true;
     }
     void showPage()
     {
         window.showLab(window.lowRankViews().panel);
         window.lowRankViews().panel->showPage(QStringLiteral("attention"));
     }
-    bool settled() // a request is under way as soon as it is made
+    bool drawn() // a request is under way as soon as it is made
     {
-        return QTest::qWaitFor([this] { return !window.attentionMaps().isBusy() && panel().report() && panel().report()->complete; }, 60000);
+        return waitFor([this] { return !window.attentionMaps().isBusy() && panel().report() && panel().report()->complete; });
     }
-    template <class T> T* part(const char* name) { return window.findChild<T*>(QLatin1String(name)); }
 };
 } // namespace
 
 class TstAttentionMaps : public QObject {
     Q_OBJECT
 public:
-    static void initMain()
-    {
-        QSurfaceFormat::setDefaultFormat(views::VtkWidget::defaultFormat());
-        QCoreApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
-        QStandardPaths::setTestModeEnabled(true);
-        QCoreApplication::setOrganizationName("tamis-test");
-        QCoreApplication::setApplicationName("tst_attention_maps");
-    }
+    static void initMain() { prepareApplication("tst_attention_maps"); }
 
 private slots:
     void photosOfVit20()
     {
-        Desk desk;
-        desk.open("vit20", "photos");
+        MapDesk desk;
+        QVERIFY(desk.open("vit20", "photos"));
         QTest::qWait(50);
         QVERIFY(!desk.panel().report()); // out of sight: nothing is computed
         desk.showPage();
-        QVERIFY(desk.settled());
+        QVERIFY(desk.drawn());
         QCOMPARE(desk.report().tokens, std::int64_t(257));
         QCOMPARE(desk.report().gridWidth, std::int64_t(16));
         QCOMPARE(desk.report().allHeads.size(), std::size_t(24));
@@ -94,13 +77,13 @@ private slots:
         // A rank one lower: a first picture, then the final one; another map of the same photo.
         const auto before = desk.panel().report();
         QSignalSpy shown(&desk.window.attentionMaps(), &AttentionMapController::pictureShown);
-        auto* rank = desk.part<QWidget>("attentionParameters")->findChild<QAbstractSpinBox*>("query-rank");
+        auto* rank = desk.child<QWidget>("attentionParameters")->findChild<QAbstractSpinBox*>("query-rank");
         QVERIFY(rank);
         rank->setFocus();
         for (int i = 0; i < 24; ++i)
             QTest::keyClick(rank, Qt::Key_Down);
         QVERIFY(QTest::qWaitFor([&] { return desk.report().queryRank == before->queryRank - 24 && desk.report().complete; }, 60000));
-        QVERIFY(desk.settled());
+        QVERIFY(desk.drawn());
         QVERIFY(shown.count() >= 2 && !shown.first()[0].toBool() && shown.last()[0].toBool());
         QVERIFY(worst(desk.report().exact, before->exact) == 0);
         QVERIFY(worst(desk.report().approximate, before->approximate) > 1e-4);
@@ -109,12 +92,12 @@ private slots:
         // Another head by its combo, another photo by the strip.
         emit desk.panel().headChosen(3, 2);
         QVERIFY(QTest::qWaitFor([&] { return desk.report().layer == 3 && desk.report().head == 2; }, 60000));
-        QVERIFY(desk.settled());
+        QVERIFY(desk.drawn());
         QVERIFY(worst(desk.report().exact, before->exact) > 1e-3);
         const auto head = desk.panel().report();
         emit desk.panel().sampleChosen(5);
         QVERIFY(QTest::qWaitFor([&] { return desk.report().sampleIndex == 5; }, 60000));
-        QVERIFY(desk.settled());
+        QVERIFY(desk.drawn());
         QCOMPARE(QString::fromStdString(desk.report().sample), desk.window.modelViews().photoModel->photo(5)->name);
         QVERIFY(worst(desk.report().exact, head->exact) > 1e-3);
 
@@ -128,10 +111,10 @@ private slots:
 
     void tokensOfTinylm()
     {
-        Desk desk;
-        desk.open("tinylm", {});
+        MapDesk desk;
+        QVERIFY(desk.open("tinylm", nullptr));
         desk.showPage();
-        QVERIFY(desk.settled());
+        QVERIFY(desk.drawn());
         QCOMPARE(desk.report().tokens, std::int64_t(256));
         QVERIFY(desk.report().causal && desk.report().rotary);
         QCOMPARE(desk.report().tokenLabels.size(), std::size_t(256));
@@ -139,16 +122,16 @@ private slots:
         QCOMPARE(desk.report().warnings.size(), std::size_t(1)); // no calibration set is open
         QVERIFY(QString::fromStdString(desk.report().warnings[0]).contains("No calibration set"));
         QVERIFY(desk.panel().values().contains("window"));
-        auto* texts = desk.part<QListWidget>("attentionTexts");
+        auto* texts = desk.child<QListWidget>("attentionTexts");
         QVERIFY(texts->count() > 10);
         QVERIFY(texts->item(0)->text().contains(' '));
         const auto before = desk.panel().report();
         QTest::mouseClick(texts->viewport(), Qt::LeftButton, {}, texts->visualItemRect(texts->item(2)).center());
         QVERIFY(QTest::qWaitFor([&] { return desk.report().sampleIndex == 2; }, 60000));
-        QVERIFY(desk.settled());
+        QVERIFY(desk.drawn());
         QVERIFY(worst(desk.report().exact, before->exact) > 1e-3);
         // Closing and opening another model starts anew.
-        desk.open("vit20", {});
+        QVERIFY(desk.open("vit20", nullptr));
         QVERIFY(QTest::qWaitFor([&] { return !desk.panel().report(); }, 60000));
     }
 };

@@ -2,9 +2,9 @@
 // The low-rank tab in the window, on the bundled model and photos: live runs, comparisons, storing, the session.
 #include "app/session/session_file.h"
 #include "app/window/lowrank_run_controller.h"
-#include "app/window/main_window.h"
 #include "core/base/error.h"
 #include "core/plan/plan.h"
+#include "tests/app/window/desk.h"
 #include "views/common/heat_map.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
@@ -18,7 +18,6 @@
 #include "views/lowrank/sensitivity_page.h"
 #include "views/plan/cost_header.h"
 #include "views/spectrum/spectrum_panel.h"
-#include "views/vtk/vtk_widget.h"
 
 #include <QApplication>
 #include <QComboBox>
@@ -29,67 +28,33 @@
 #include <QSettings>
 #include <QSignalSpy>
 #include <QSlider>
-#include <QStandardPaths>
-#include <QTemporaryDir>
 #include <QTest>
 
 #include <cmath>
 
 using namespace tamis;
 using namespace tamis::app;
+using namespace tamis::app::test;
 
 namespace {
-const QString kModel = QStringLiteral(TAMIS_SOURCE_DIR "/datasets/vit20");
-const QString kPhotos = QStringLiteral(TAMIS_SOURCE_DIR "/datasets/photos");
+const QString kModel = dataset("vit20"), kPhotos = dataset("photos");
 
-struct Desk {
-    QTemporaryDir directory;
-    QString answer; ///< to the next file question
-    MainWindow window{QString()};
-
-    Desk()
-    {
-        auto& ask = window.questions();
-        ask.open = [this](const QString&, const QString&) { return answer; };
-        ask.save = [this](const QString&, const QString&, const QString&) { return answer; };
-        ask.openDirectory = [this](const QString&) { return answer; };
-        ask.newDirectory = [this](const QString&, const QString&) { return answer; };
-        ask.confirm = [](const QString&, const QString&) { return true; };
-        window.resize(1560, 960);
-        window.show();
-    }
-    bool open(const QString& path)
-    {
-        if (!QTest::qWaitForWindowExposed(&window, 30000))
-            return false;
-        QApplication::setActiveWindow(&window);
-        window.open(path);
-        return settled() && window.workspaces().workspace();
-    }
-    bool settled()
-    {
-        return QTest::qWaitFor([this] { return !window.jobs().isRunning(); }, 60000) &&
-               QTest::qWaitFor([this] { return !window.workspaces().workspace() || (window.spectrum().isUpToDate() && !window.spectrum().lane().isBusy()); }, 60000) &&
-               QTest::qWaitFor([this] { return !window.model().isBusy() && !window.lowRank().runs().isBusy(); }, 60000);
-    }
+struct LabDesk : Desk {
+    LabDesk() { yes = true; }
+    bool settled() override { return Desk::settled() && waitFor([this] { return !window.model().isBusy() && !runs().isBusy(); }); }
     /// The Run page, and its first whole picture.
     bool showRun()
     {
         run("lowrank.show");
         panel().showPage("run");
         QTest::qWait(0);
-        return QTest::qWaitFor([this] { return runs().picture() && runs().picture()->complete; }, 60000) && settled();
+        return waitFor([this] { return runs().picture() && runs().picture()->complete; }) && settled();
     }
-    bool complete()
-    {
-        return QTest::qWaitFor([this] { return !runs().isBusy() && runs().picture() && runs().picture()->complete; }, 60000);
-    }
-    void run(const char* command) { window.commands().action(QLatin1String(command))->trigger(); }
+    bool complete() { return waitFor([this] { return !runs().isBusy() && runs().picture() && runs().picture()->complete; }); }
     LowRankController& lab() { return window.lowRank(); }
     LowRankRunController& runs() { return window.lowRank().runs(); }
     views::LowRankPanel& panel() { return *window.lowRankViews().panel; }
     const LowRankChoice& choice() { return window.document().state().lowRank; }
-    template <class T> T* child(const char* name) { return window.findChild<T*>(QLatin1String(name)); }
     void choose(std::vector<std::string> methods, std::vector<double> keeps)
     {
         window.document().change(QStringLiteral("Compare"), {}, [&](SessionState& state) {
@@ -100,25 +65,12 @@ struct Desk {
         });
     }
 };
-
-void savePicture(QWidget& window, const QString& name)
-{
-    if (const QString shots = qEnvironmentVariable("TAMIS_SHOTS"); !shots.isEmpty())
-        window.grab().save(shots + QLatin1Char('/') + name + QStringLiteral(".png"));
-}
 } // namespace
 
 class TstLowRankController : public QObject {
     Q_OBJECT
 public:
-    static void initMain()
-    {
-        QSurfaceFormat::setDefaultFormat(views::VtkWidget::defaultFormat());
-        QCoreApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
-        QStandardPaths::setTestModeEnabled(true);
-        QCoreApplication::setOrganizationName("tamis-test");
-        QCoreApplication::setApplicationName("tst_lowrank_controller");
-    }
+    static void initMain() { prepareApplication("tst_lowrank_controller"); }
 private slots:
     void initTestCase() { views::Theme::instance().apply(*qApp, views::Theme::Mode::Dark); }
     void init() { QSettings().clear(); }
@@ -126,7 +78,7 @@ private slots:
 
     void nothingRunsUntilItIsLookedAt()
     {
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         QCOMPARE(desk.runs().lane().counts().requests, 0);
         QVERIFY(!desk.runs().picture());
@@ -144,7 +96,7 @@ private slots:
 
     void editsAreUndoableAndRedraw()
     {
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         QVERIFY(desk.showRun());
         const auto before = desk.runs().picture();
@@ -171,7 +123,7 @@ private slots:
 
     void aWorseMethodLosesMore()
     {
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         QVERIFY(desk.showRun());
         const double best = desk.runs().picture()->report->relativeLoss();
@@ -187,7 +139,7 @@ private slots:
 
     void theRidgeMeterFollowsTheFocus()
     {
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         QVERIFY(desk.showRun());
         auto* meter = qobject_cast<views::RunPage*>(desk.panel().page("run"))->ridge();
@@ -209,7 +161,7 @@ private slots:
 
     void preconditionersAreDrawnForTheFocus()
     {
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         desk.run("lowrank.show");
         desk.panel().showPage("preconditioners");
@@ -223,7 +175,7 @@ private slots:
 
     void comparingFillsTheTableRowByRow()
     {
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         desk.window.open(kPhotos);
         QVERIFY(desk.settled());
@@ -256,7 +208,7 @@ private slots:
 
     void sensitivitiesFillTheMap()
     {
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         desk.window.open(kPhotos);
         QVERIFY(desk.settled());
@@ -277,7 +229,7 @@ private slots:
 
     void aStoppedComparisonKeepsItsRows()
     {
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         desk.window.open(kPhotos);
         QVERIFY(desk.settled());
@@ -295,7 +247,7 @@ private slots:
 
     void aConfigurationOfTheRunPageJoinsTheComparison()
     {
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         QVERIFY(desk.showRun());
         desk.window.document().change("Ridge", {}, [](SessionState& state) {
@@ -316,7 +268,7 @@ private slots:
 
     void whatRanIsStoredAsAPlan()
     {
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         QVERIFY(!desk.runs().storeDisabledReason().isEmpty());
         QVERIFY(desk.showRun());
@@ -333,7 +285,7 @@ private slots:
 
     void theSessionRemembersTheLab()
     {
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         desk.choose({"lowrank.local:preconditioner=identity"}, {0.5});
         desk.window.document().change("Keep", {}, [](SessionState& state) { state.lowRank.run.budget.keep = 0.45; });
@@ -344,7 +296,7 @@ private slots:
         desk.answer = file;
         desk.run("file.save-as");
         QVERIFY(desk.settled());
-        Desk other;
+        LabDesk other;
         QVERIFY(other.open(file));
         QVERIFY(other.choice() == desk.choice());
         QCOMPARE(other.panel().page(), QStringLiteral("run"));
@@ -373,7 +325,7 @@ private slots:
     {
         // Wanted: the first picture of a drag within some 50 ms, the whole one within 300 ms. Clocks of a machine that others use
         // prove neither: what must hold there too is that something is shown before the whole, and that both take moments.
-        Desk desk;
+        LabDesk desk;
         QVERIFY(desk.open(kModel));
         QVERIFY(desk.showRun());
         auto* slider = desk.child<QSlider>("runKeepSlider");

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The window as a user meets it: real mouse and key events on the bundled model.
 #include "app/session/session_file.h"
-#include "app/window/main_window.h"
 #include "core/base/atomic_file.h"
 #include "core/plan/plan.h"
+#include "tests/app/window/desk.h"
 #include "views/common/chart_canvas.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
@@ -14,7 +14,6 @@
 #include "views/spectrum/spectrum_panel.h"
 #include "views/spectrum/spectrum_table.h"
 #include "views/spectrum/spectrum_table_model.h"
-#include "views/vtk/vtk_widget.h"
 
 #include <QApplication>
 #include <QDir>
@@ -25,73 +24,26 @@
 #include <QMimeData>
 #include <QSettings>
 #include <QSlider>
-#include <QStandardPaths>
-#include <QTemporaryDir>
 #include <QTest>
 
 using namespace tamis;
 using namespace tamis::app;
+using namespace tamis::app::test;
 
 namespace {
-const QString kModel = QStringLiteral(TAMIS_SOURCE_DIR "/datasets/vit20");
+const QString kModel = dataset("vit20");
 
-/// A window whose questions are answered by the test.
-struct Desk {
-    QTemporaryDir directory;
-    QString answer; ///< to the next file question
-    bool yes = false;
-    MainWindow window{QString()};
-
-    Desk()
-    {
-        auto& ask = window.questions();
-        ask.open = [this](const QString&, const QString&) { return answer; };
-        ask.save = [this](const QString&, const QString&, const QString&) { return answer; };
-        ask.openDirectory = [this](const QString&) { return answer; };
-        ask.newDirectory = [this](const QString&, const QString&) { return answer; };
-        ask.confirm = [this](const QString&, const QString&) { return yes; };
-        window.resize(1560, 960);
-        window.show();
-    }
-    bool open(const QString& path)
-    {
-        if (!QTest::qWaitForWindowExposed(&window))
-            return false;
-        QApplication::setActiveWindow(&window); // no window manager does it here
-        window.open(path);
-        return settled() && window.workspaces().workspace() != nullptr;
-    }
-    /// Waits until no job runs and the picture is of the present settings.
-    bool settled()
-    {
-        return QTest::qWaitFor([this] { return !window.jobs().isRunning(); }, 20000) &&
-               QTest::qWaitFor([this] { return !window.workspaces().workspace() || (window.spectrum().isUpToDate() && !window.spectrum().lane().isBusy()); }, 20000);
-    }
+struct WindowDesk : Desk {
+    WindowDesk() : Desk({.exposed = 5000, .settled = 20000}) {}
     const report::BudgetReport& budget() { return window.spectrum().picture()->budget; }
-    template <class T> T* child(const char* name) { return window.findChild<T*>(QLatin1String(name)); }
-    QString path(const char* name) const { return directory.filePath(QLatin1String(name)); }
 };
-
-void savePicture(QWidget& window, const QString& name)
-{
-    const QString shots = qEnvironmentVariable("TAMIS_SHOTS");
-    if (!shots.isEmpty())
-        window.grab().save(shots + QLatin1Char('/') + name + QStringLiteral(".png"));
-}
 } // namespace
 
 class TstMainWindow : public QObject
 {
     Q_OBJECT
 public:
-    static void initMain()
-    {
-        QSurfaceFormat::setDefaultFormat(views::VtkWidget::defaultFormat());
-        QCoreApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
-        QCoreApplication::setOrganizationName(QStringLiteral("TamisTest"));
-        QCoreApplication::setApplicationName(QStringLiteral("tst_main_window"));
-        QStandardPaths::setTestModeEnabled(true);
-    }
+    static void initMain() { prepareApplication("tst_main_window"); }
 private slots:
     void init()
     {
@@ -100,7 +52,7 @@ private slots:
     }
     void theBundledModelShowsItsSpectra()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(desk.open(kModel));
         auto* model = desk.window.views().panel->table()->model();
         QCOMPARE(model->rowCount(), 27);
@@ -115,7 +67,7 @@ private slots:
     }
     void draggingTheKeepSliderMovesEveryNumber()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(desk.open(kModel));
         auto* slider = desk.child<QSlider>("keepSlider");
         QVERIFY(slider);
@@ -154,7 +106,7 @@ private slots:
     }
     void draggingTheRankLineWritesTheRank()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(desk.open(kModel));
         auto* panel = desk.window.views().panel;
         auto* chart = panel->chart();
@@ -178,7 +130,7 @@ private slots:
     }
     void aRidgeRecomputesAndKeepsTheSettingWithTheResult()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(desk.open(kModel));
         const double loss = desk.budget().predictedLoss;
         desk.window.document().change(QStringLiteral("ridge"), {}, [](SessionState& s) { s.settings.parameters.set("ridge", 0.5); });
@@ -189,7 +141,7 @@ private slots:
     }
     void thePaletteKeepsAPointAndThePointBringsItBack()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(desk.open(kModel));
         QTest::keyClick(&desk.window, Qt::Key_K, Qt::ControlModifier);
         auto* input = desk.child<QLineEdit>("commandInput");
@@ -207,7 +159,7 @@ private slots:
     }
     void sessionsComeBackAsTheyWere()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(desk.open(kModel));
         desk.window.document().change(QStringLiteral("x"), {}, [](SessionState& s) {
             s.settings.budget.keep = 0.35;
@@ -221,14 +173,14 @@ private slots:
         QVERIFY(!desk.window.document().isModified());
         const auto state = desk.window.document().state();
         const auto parameters = desk.budget().after.parameters;
-        Desk other;
+        WindowDesk other;
         QVERIFY(other.open(desk.answer));
         QVERIFY(other.window.document().state() == state);
         QCOMPARE(other.budget().after.parameters, parameters);
     }
     void aPlanGoesOutAndComesBack()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(desk.open(kModel));
         desk.window.document().change(QStringLiteral("x"), {}, [](SessionState& s) {
             s.settings.budget.keep = 0.45;
@@ -248,7 +200,7 @@ private slots:
     }
     void exportWritesAVerifiedDirectory()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(desk.open(kModel));
         desk.answer = desk.path("exported");
         desk.window.commands().trigger(QStringLiteral("plan.export"));
@@ -259,7 +211,7 @@ private slots:
     }
     void picturesCarryTheirSettings()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(desk.open(kModel));
         desk.answer = desk.path("chart.csv");
         desk.window.commands().trigger(QStringLiteral("file.chart-csv"));
@@ -278,7 +230,7 @@ private slots:
     }
     void aBrokenFileLeavesTheWorkAsItWas()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(desk.open(kModel));
         const auto state = desk.window.document().state();
         const auto workspace = desk.window.workspaces().workspace();
@@ -292,7 +244,7 @@ private slots:
     }
     void droppingADirectoryOpensIt()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(QTest::qWaitForWindowExposed(&desk.window));
         QMimeData files;
         files.setUrls({QUrl::fromLocalFile(kModel)});
@@ -307,7 +259,7 @@ private slots:
     }
     void aModelWithoutCalibrationFallsBackToThePlainSpectrum()
     {
-        Desk desk;
+        WindowDesk desk;
         QVERIFY(QDir().mkpath(desk.path("bare")));
         QVERIFY(QFile::copy(kModel + QStringLiteral("/model.safetensors"), desk.path("bare/model.safetensors")));
         QVERIFY(desk.open(desk.path("bare")));
@@ -317,7 +269,7 @@ private slots:
     {
         QElapsedTimer clock;
         {
-            Desk desk;
+            WindowDesk desk;
             QVERIFY(desk.open(kModel));
             desk.window.jobs().add(QStringLiteral("long"), [](const RunContext& context) -> QString {
                 for (;;) {
@@ -335,7 +287,7 @@ private slots:
     }
     void everyCommandHasItsOwnShortcut()
     {
-        Desk desk;
+        WindowDesk desk;
         QStringList seen;
         for (const auto& command : desk.window.commands().commands())
             for (const auto& shortcut : command.shortcuts) {

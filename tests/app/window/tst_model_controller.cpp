@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The model tab in the window, on the bundled model and photos: costs, evaluation, capture, measurements, photos.
 #include "app/images/image_loading.h"
-#include "app/window/main_window.h"
 #include "core/cost/checkpoint_cost.h"
 #include "core/io/calibration.h"
 #include "core/nn/model.h"
+#include "tests/app/window/desk.h"
 #include "views/model/activation_statistics_model.h"
 #include "views/model/activation_statistics_view.h"
 #include "views/model/cost_table.h"
@@ -22,7 +22,6 @@
 #include "views/photos/photo_list.h"
 #include "views/photos/photo_model.h"
 #include "views/spectrum/spectrum_panel.h"
-#include "views/vtk/vtk_widget.h"
 #include "views/workspace/workspace_model.h"
 #include "views/workspace/workspace_tree.h"
 
@@ -35,9 +34,7 @@
 #include <QSettings>
 #include <QSignalSpy>
 #include <QSpinBox>
-#include <QStandardPaths>
 #include <QTabWidget>
-#include <QTemporaryDir>
 #include <QTest>
 #include <QTreeView>
 
@@ -45,36 +42,16 @@
 
 using namespace tamis;
 using namespace tamis::app;
+using namespace tamis::app::test;
 
 namespace {
-const QString kModel = QStringLiteral(TAMIS_SOURCE_DIR "/datasets/vit20");
-const QString kPhotos = QStringLiteral(TAMIS_SOURCE_DIR "/datasets/photos");
+const QString kModel = dataset("vit20"), kPhotos = dataset("photos");
 
-struct Desk {
-    QTemporaryDir directory;
-    QString answer; ///< to the next file question
-    QString saveAs;
-    bool yes = false;
-    MainWindow window{QString()};
-
-    Desk()
-    {
-        auto& ask = window.questions();
-        ask.open = [this](const QString&, const QString&) { return answer; };
-        ask.save = [this](const QString&, const QString&, const QString&) { return saveAs; };
-        ask.openDirectory = [this](const QString&) { return answer; };
-        ask.newDirectory = [this](const QString&, const QString&) { return answer; };
-        ask.confirm = [this](const QString&, const QString&) { return yes; };
-        window.resize(1560, 960);
-        window.show();
-    }
+struct ModelDesk : Desk {
+    bool settled() override { return Desk::settled() && waitFor([this] { return !window.model().isBusy(); }); }
     bool open(const QString& path, double keep = 1)
     {
-        if (!QTest::qWaitForWindowExposed(&window, 30000))
-            return false;
-        QApplication::setActiveWindow(&window);
-        window.open(path);
-        if (!settled() || !window.workspaces().workspace())
+        if (!Desk::open(path))
             return false;
         setKeep(keep);
         return settled();
@@ -83,13 +60,6 @@ struct Desk {
     {
         window.document().change(QStringLiteral("Keep"), {}, [keep](SessionState& state) { state.settings.budget.keep = keep; });
     }
-    bool settled()
-    {
-        return QTest::qWaitFor([this] { return !window.jobs().isRunning(); }, 60000) &&
-               QTest::qWaitFor([this] { return !window.workspaces().workspace() || (window.spectrum().isUpToDate() && !window.spectrum().lane().isBusy()); }, 60000) &&
-               QTest::qWaitFor([this] { return !window.model().isBusy(); }, 60000);
-    }
-    void run(const char* command) { window.commands().action(QLatin1String(command))->trigger(); }
     views::ModelPanel& panel() { return *window.modelViews().panel; }
     const report::ModelCostReport& costs() { return *window.model().report(); }
     const report::LayerCost* layer(const std::string& name)
@@ -100,25 +70,12 @@ struct Desk {
         return nullptr;
     }
 };
-
-void savePicture(QWidget& window, const QString& name)
-{
-    if (const QString shots = qEnvironmentVariable("TAMIS_SHOTS"); !shots.isEmpty())
-        window.grab().save(shots + QLatin1Char('/') + name + QStringLiteral(".png"));
-}
 } // namespace
 
 class TstModelController : public QObject {
     Q_OBJECT
 public:
-    static void initMain()
-    {
-        QSurfaceFormat::setDefaultFormat(views::VtkWidget::defaultFormat());
-        QCoreApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
-        QStandardPaths::setTestModeEnabled(true);
-        QCoreApplication::setOrganizationName("tamis-test");
-        QCoreApplication::setApplicationName("tst_model_controller");
-    }
+    static void initMain() { prepareApplication("tst_model_controller"); }
 private slots:
     void initTestCase() { views::Theme::instance().apply(*qApp, views::Theme::Mode::Dark); }
     void init() { QSettings().clear(); }
@@ -126,7 +83,7 @@ private slots:
 
     void costsAreThoseOfTheCostModel()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel));
         const auto expected = cost::modelCost(*desk.window.workspaces().workspace()->checkpoint);
         QCOMPARE(desk.costs().parameters, expected.parameters);
@@ -143,7 +100,7 @@ private slots:
 
     void thePlanIsInTheCosts()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel, 0.5));
         const auto& picture = *desk.window.spectrum().picture();
         int replaced = 0;
@@ -173,7 +130,7 @@ private slots:
 
     void selectionGoesBothWays()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel));
         const int changes = desk.window.document().undoStack().count();
         desk.window.showLab(&desk.panel());
@@ -193,7 +150,7 @@ private slots:
 
     void evaluatingOnPhotos()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel, 0.5));
         desk.answer = kPhotos;
         QSignalSpy evaluated(&desk.window.model(), &ModelController::evaluated);
@@ -221,7 +178,7 @@ private slots:
 
     void anEvaluationCanBeStopped()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel, 0.5));
         desk.answer = kPhotos;
         desk.run("model.evaluate");
@@ -237,7 +194,7 @@ private slots:
 
     void whatCannotBeReadGetsASentence()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel));
         desk.answer = desk.directory.path(); // holds no photo
         QSignalSpy failed(&desk.window.model(), &ModelController::failed);
@@ -253,7 +210,7 @@ private slots:
 
     void capturingOpensTheCalibrationSet()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel));
         desk.answer = kPhotos;
         desk.saveAs = desk.directory.filePath("mine"); // ".h5" is put behind
@@ -271,7 +228,7 @@ private slots:
 
     void measuringLatencies()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel, 0.5));
         desk.run("model.measure");
         QTRY_VERIFY_WITH_TIMEOUT(!desk.window.jobs().isRunning(), 60000);
@@ -292,7 +249,7 @@ private slots:
 
     void measuringTheMachineGivesAPreset()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel));
         desk.run("model.measure-machine");
         QTRY_VERIFY_WITH_TIMEOUT(!desk.window.jobs().isRunning(), 60000);
@@ -300,14 +257,14 @@ private slots:
         QVERIFY(desk.costs().ceilings.measured);
         QVERIFY(desk.costs().ceilings.gflops > 0);
         const double gflops = desk.costs().ceilings.gflops;
-        Desk later; // remembered
+        ModelDesk later; // remembered
         QVERIFY(later.open(kModel));
         QVERIFY(std::abs(later.costs().ceilings.gflops - gflops) < 0.01 * gflops);
     }
 
     void batchChangesTheIntensity()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel));
         const double before = desk.layer("blocks.0.attn.qkv")->intensity;
         auto* tokens = desk.panel().findChild<QSpinBox*>("modelTokens");
@@ -320,7 +277,7 @@ private slots:
 
     void photosWithAndWithoutAPlan()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel));
         QMimeData mime;
         mime.setUrls({QUrl::fromLocalFile(kPhotos)});
@@ -375,7 +332,7 @@ private slots:
 
     void photosWithoutAModel()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(QTest::qWaitForWindowExposed(&desk.window, 30000));
         desk.window.open(kPhotos);
         QVERIFY(desk.settled());
@@ -389,7 +346,7 @@ private slots:
 
     void aCheckpointThatCannotRunSaysSo()
     {
-        Desk desk;
+        ModelDesk desk;
         const QString copy = desk.directory.filePath("model");
         QVERIFY(QDir().mkpath(copy));
         QVERIFY(QFile::copy(kModel + "/model.safetensors", copy + "/model.safetensors"));
@@ -408,7 +365,7 @@ private slots:
 
     void pictures()
     {
-        Desk desk;
+        ModelDesk desk;
         QVERIFY(desk.open(kModel, 0.5));
         desk.window.showLab(&desk.panel());
         auto* tabs = desk.panel().findChild<QTabWidget*>("modelTabs");
