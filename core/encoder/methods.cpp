@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/encoder/exact.h"
 #include "core/encoder/method.h"
 
 #include <algorithm>
@@ -9,6 +10,7 @@ const std::vector<Method>& methods()
 {
     static const std::vector<Method> all{
         // Menu order: exact, coarse, learned, indexed.
+        exactMethod(),
     };
     return all;
 }

@@ -2,6 +2,7 @@
 #include "core/kernels/kernel_table.h"
 
 #include "core/kernels/packed_matrix.h"
+#include "core/kernels/scan_table.h"
 
 #include <atomic>
 
@@ -25,6 +26,11 @@ const KernelTable& kernels() noexcept
         chosen.store(table, std::memory_order_release);
     }
     return *table;
+}
+
+const ScanTable& scans() noexcept
+{
+    return &kernels() == &avx2Kernels() ? avx2Scans() : avx512Scans();
 }
 
 std::string_view instructionSet() noexcept

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/kernels/score_scan.h"
+
+#include "core/base/error.h"
+#include "core/base/parallel.h"
+#include "core/kernels/kernel_table.h"
+#include "core/kernels/product_blocks.h"
+#include "core/kernels/scan_table.h"
+#include "core/kernels/tile_buffers.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <string>
+
+namespace tamis::kernels {
+namespace {
+constexpr std::int64_t kShardPanels = 64;            // of one task: 2048 rows, selected on their own whatever the threads
+constexpr std::int64_t kBlockPanels = 8;             // scored before they are compared
+constexpr std::int64_t kBlockWidth = kBlockPanels * kPanelWidth;
+constexpr std::int64_t kChunkTokens = 14 * kTileRows; // with a block's scores: some 200 KB of the second-level cache
+constexpr std::int64_t kTileFloats = kTileRows * kTileStride;
+constexpr std::int64_t kTasksAtOnce = 16;
+constexpr std::int64_t kCacheLine = 64;
+
+std::int64_t ceilDivide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// Tokens as KernelTable::tile reads them, tile after tile for each slice of inputs. Shared by all shards.
+class TokenTiles {
+public:
+    explicit TokenTiles(ConstRows x) : m_rows(x.rows), m_tiles(ceilDivide(x.rows, kTileRows))
+    {
+        const std::int64_t slices = ceilDivide(x.cols, kTileDepth);
+        m_values.resize(static_cast<std::size_t>(slices * m_tiles * kTileFloats));
+        for (std::int64_t s = 0; s < slices; ++s)
+            for (std::int64_t t = 0; t < m_tiles; ++t)
+                for (std::int64_t r = first(t); r < first(t + 1); ++r)
+                    std::memcpy(m_values.data() + (s * m_tiles + t) * kTileFloats + (r - first(t)) * kTileStride, x.data + r * x.stride + s * kTileDepth,
+                                static_cast<std::size_t>(std::min(kTileDepth, x.cols - s * kTileDepth)) * sizeof(float));
+    }
+    std::int64_t count() const { return m_tiles; }
+    std::int64_t first(std::int64_t tile) const { return cutRows(m_rows, m_tiles, tile); }
+    const float* at(std::int64_t slice, std::int64_t tile) const { return m_values.data() + (slice * m_tiles + tile) * kTileFloats; }
+
+private:
+    std::int64_t m_rows, m_tiles;
+    std::vector<float> m_values;
+};
+
+/// One chunk of tokens against shards of rows. Safe to use from several threads.
+class Chunk {
+public:
+    Chunk(const ScanRows& rows, ConstRows x, std::size_t k)
+        : m_rows(rows), m_x(x), m_k(k), m_few(x.rows <= scans().fewTokens), m_tiles(m_few ? ConstRows{} : x), m_bounds(std::make_unique<std::atomic<float>[]>(static_cast<std::size_t>(x.rows)))
+    {
+    }
+
+    /// The best of one shard by token.
+    std::vector<std::vector<Scored>> shard(std::int64_t index, const RunContext& context)
+    {
+        std::vector<TopScores> best(static_cast<std::size_t>(m_x.rows), TopScores(m_k));
+        static thread_local TileBuffer buffer;
+        float* const scores = buffer.ensure(static_cast<std::size_t>(m_x.rows * kBlockWidth + (m_few ? 0 : kPanelWidth * kTileDepth)));
+        const std::int64_t end = std::min(m_rows.panels(), (index + 1) * kShardPanels);
+        for (std::int64_t panel = index * kShardPanels; panel < end; panel += kBlockPanels) {
+            context.throwIfStopped();
+            const std::int64_t count = std::min(kBlockPanels, end - panel);
+            if (m_few)
+                scoreFew(panel, count, scores);
+            else
+                scoreMany(panel, count, scores);
+            for (std::int64_t t = 0; t < m_x.rows; ++t)
+                select(best[static_cast<std::size_t>(t)], m_bounds[static_cast<std::size_t>(t)], panel, count, scores + t * kBlockWidth);
+        }
+        std::vector<std::vector<Scored>> found;
+        for (TopScores& each : best)
+            found.push_back(each.take());
+        return found;
+    }
+
+private:
+    void scoreFew(std::int64_t panel, std::int64_t count, float* scores) const
+    {
+        const ScanTable& scan = scans();
+        for (std::int64_t p = 0; p < count; p += 2) {
+            const std::int64_t two = std::min<std::int64_t>(2, count - p);
+            const void* const from = m_rows.panel(panel + p);
+            float* const to = scores + p * kPanelWidth;
+            switch (m_rows.precision()) {
+            case ScanPrecision::Float32: scan.scoreFloats(static_cast<const float*>(from), two, m_x.cols, m_x.data, m_x.stride, m_x.rows, to, kBlockWidth); break;
+            case ScanPrecision::Bfloat16: scan.scoreHalves(static_cast<const std::uint16_t*>(from), two, m_x.cols, m_x.data, m_x.stride, m_x.rows, to, kBlockWidth); break;
+            case ScanPrecision::Int8: scan.scoreBytes(static_cast<const std::int8_t*>(from), two, m_x.cols, m_x.data, m_x.stride, m_x.rows, to, kBlockWidth); break;
+            }
+        }
+    }
+    void scoreMany(std::int64_t panel, std::int64_t count, float* scores) const
+    {
+        float* const widened = scores + m_x.rows * kBlockWidth;
+        for (std::int64_t p = 0; p < count; ++p)
+            for (std::int64_t k0 = 0, slice = 0; k0 < m_x.cols; k0 += kTileDepth, ++slice) {
+                const std::int64_t depth = std::min(kTileDepth, m_x.cols - k0);
+                const std::byte* const stored = static_cast<const std::byte*>(m_rows.panel(panel + p)) + static_cast<std::size_t>(k0 * kPanelWidth) * m_rows.elementSize();
+                const float* const weights = asFloats(stored, depth * kPanelWidth, widened);
+                const std::byte* ahead = stored + static_cast<std::size_t>(depth * kPanelWidth) * m_rows.elementSize(); // what the next slice reads
+                const std::int64_t lines = kTileDepth * kPanelWidth * static_cast<std::int64_t>(m_rows.elementSize()) / kCacheLine;
+                for (std::int64_t t = 0; t < m_tiles.count(); ++t) {
+                    for (std::int64_t line = cutRows(lines, m_tiles.count(), t); line < cutRows(lines, m_tiles.count(), t + 1); ++line)
+                        __builtin_prefetch(ahead + line * kCacheLine, 0, 2);
+                    kernels().tile(m_tiles.at(slice, t), weights, depth, scores + m_tiles.first(t) * kBlockWidth + p * kPanelWidth, kBlockWidth,
+                                   m_tiles.first(t + 1) - m_tiles.first(t), k0 > 0);
+                }
+            }
+    }
+    const float* asFloats(const std::byte* stored, std::int64_t count, float* widened) const
+    {
+        if (m_rows.precision() == ScanPrecision::Float32)
+            return reinterpret_cast<const float*>(stored);
+        if (m_rows.precision() == ScanPrecision::Bfloat16)
+            scans().widenHalves(reinterpret_cast<const std::uint16_t*>(stored), count, widened);
+        else
+            scans().widenBytes(reinterpret_cast<const std::int8_t*>(stored), count, widened);
+        return widened;
+    }
+    void select(TopScores& best, std::atomic<float>& bound, std::int64_t panel, std::int64_t count, float* scores) const
+    {
+        // What another shard has as its k-th best is no more than the k-th best of all: scores below it are nothing, equal ones may
+        // have the lower row. Which thread came first changes what is compared, not what is found.
+        if (const float known = bound.load(std::memory_order_relaxed); known > 0)
+            best.raiseFloor(std::nextafter(known, 0.0F));
+        std::array<std::int32_t, kBlockWidth> survivors;
+        const std::int64_t found = scans().finish(scores, m_rows.scale(panel), m_rows.bias(panel), count * kPanelWidth, best.threshold(), survivors.data());
+        for (std::int64_t i = 0; i < found; ++i) {
+            const std::int32_t at = survivors[static_cast<std::size_t>(i)];
+            best.offer({scores[at], static_cast<std::int32_t>(panel * kPanelWidth) + at});
+        }
+        float known = bound.load(std::memory_order_relaxed);
+        while (best.bound() > known && !bound.compare_exchange_weak(known, best.bound(), std::memory_order_relaxed)) {
+        }
+    }
+
+    const ScanRows& m_rows;
+    ConstRows m_x;
+    std::size_t m_k;
+    bool m_few;
+    TokenTiles m_tiles;
+    std::unique_ptr<std::atomic<float>[]> m_bounds; ///< by token; 0 before any shard has k
+};
+} // namespace
+
+std::vector<std::vector<Scored>> scanTopScores(const ScanRows& rows, tensor::MatrixView<const float> inputs, std::int64_t k, const RunContext& context)
+{
+    if (inputs.cols != rows.width() || k < 1)
+        throw Error(ErrorCode::InvalidParameter, "found inputs of " + std::to_string(inputs.cols) + " features and k = " + std::to_string(k) + ", expected " +
+                                                     std::to_string(rows.width()) + " features and k of at least 1");
+    const std::int64_t shards = ceilDivide(rows.panels(), kShardPanels), chunksAtOnce = std::max<std::int64_t>(1, kTasksAtOnce / shards);
+    std::vector<std::vector<Scored>> result(static_cast<std::size_t>(inputs.rows));
+    for (std::int64_t begin = 0; begin < inputs.rows; begin += chunksAtOnce * kChunkTokens) {
+        std::vector<std::unique_ptr<Chunk>> chunks;
+        std::vector<std::int64_t> starts;
+        for (std::int64_t from = begin; from < std::min(inputs.rows, begin + chunksAtOnce * kChunkTokens); from += kChunkTokens) {
+            starts.push_back(from);
+            chunks.push_back(std::make_unique<Chunk>(rows, ConstRows{inputs.data + from * inputs.stride, std::min(kChunkTokens, inputs.rows - from), inputs.cols, inputs.stride},
+                                                     static_cast<std::size_t>(std::min(k, rows.rows()))));
+        }
+        std::vector<std::vector<std::vector<Scored>>> parts(chunks.size() * static_cast<std::size_t>(shards));
+        parallelFor(context, parts.size(), [&](std::size_t task) {
+            parts[task] = chunks[task % chunks.size()]->shard(static_cast<std::int64_t>(task / chunks.size()), context);
+        });
+        for (std::size_t task = 0; task < parts.size(); ++task)
+            for (std::size_t t = 0; t < parts[task].size(); ++t) {
+                auto& token = result[static_cast<std::size_t>(starts[task % chunks.size()]) + t];
+                token.insert(token.end(), parts[task][t].begin(), parts[task][t].end());
+            }
+        for (std::int64_t t = begin; t < std::min(inputs.rows, begin + chunksAtOnce * kChunkTokens); ++t)
+            keepBest(result[static_cast<std::size_t>(t)], static_cast<std::size_t>(k));
+        context.setFraction(static_cast<double>(std::min(inputs.rows, begin + chunksAtOnce * kChunkTokens)) / static_cast<double>(inputs.rows));
+    }
+    context.finish();
+    return result;
+}
+
+void scoreListed(tensor::MatrixView<const float> rows, std::span<const float> bias, std::span<const float> x, std::span<const std::int32_t> listed, float* scores)
+{
+    std::array<const float*, kScanGroup> group;
+    for (std::size_t first = 0; first < listed.size(); first += kScanGroup) {
+        const std::size_t count = std::min<std::size_t>(kScanGroup, listed.size() - first);
+        for (std::size_t i = 0; i < count; ++i)
+            group[i] = rows.data + listed[first + i] * rows.stride;
+        scans().rowDots(group.data(), static_cast<std::int64_t>(count), x.data(), rows.cols, scores + first);
+        for (std::size_t i = 0; i < count; ++i)
+            scores[first + i] += bias[static_cast<std::size_t>(listed[first + i])];
+    }
+}
+
+} // namespace tamis::kernels
