@@ -10,6 +10,7 @@ namespace {
 typedef float Vec __attribute__((vector_size(32)));
 constexpr int kLanes = 8;
 constexpr int kFewTokens = 2; // 8 sums, 4 weights, 1 token: 13 of 16 registers
+constexpr std::int64_t kRegisterRows = 6; // of a tile: 12 sums, 2 weights, 1 token: 15 of 16 registers
 constexpr const char* kIsaName = "avx2";
 inline Vec loadVec(const float* p) { return Vec(_mm256_loadu_ps(p)); }
 inline void storeVec(float* p, Vec v) { _mm256_storeu_ps(p, __m256(v)); }

@@ -10,6 +10,7 @@ namespace {
 typedef float Vec __attribute__((vector_size(64)));
 constexpr int kLanes = 16;
 constexpr int kFewTokens = 6; // 12 sums, 2 weights, 1 token
+constexpr std::int64_t kRegisterRows = 14; // of a tile: 28 sums, 2 weights, 1 token: 31 of 32 registers
 constexpr const char* kIsaName = "avx512";
 inline Vec loadVec(const float* p) { return Vec(_mm512_loadu_ps(p)); }
 inline void storeVec(float* p, Vec v) { _mm512_storeu_ps(p, __m512(v)); }

@@ -2,11 +2,12 @@
 #pragma once
 // The innermost loops of scans over many rows, compiled once for each instruction set (scan_avx2.cpp, scan_avx512.cpp) and chosen
 // at run time together with the table of kernel_table.h. Every loop that adds up floats does it from the first input to the last
-// with one fused multiply-add each: all of them, and KernelTable::tile, give the same bits on every instruction set.
+// with one fused multiply-add each: all of them give the same bits on every instruction set.
 #include <cstdint>
 
 namespace tamis::kernels {
 
+inline constexpr std::int64_t kScanTile = 14;  ///< tokens a register tile takes at most
 inline constexpr std::int64_t kScanGroup = 16; ///< rows that rowDots takes at most
 
 struct ScanTable {
@@ -18,6 +19,9 @@ struct ScanTable {
     /// The same from bfloat16, by their bits.
     void (*scoreHalves)(const std::uint16_t* panels, std::int64_t count, std::int64_t depth, const float* x, std::int64_t stride, std::int64_t tokens, float* scores, std::int64_t ldc);
     void (*scoreBytes)(const std::int8_t* panels, std::int64_t count, std::int64_t depth, const float* x, std::int64_t stride, std::int64_t tokens, float* scores, std::int64_t ldc);
+    /// scores[t * ldc + j] (+)= sum_p tokens[p * rows + t] * panel[p * 32 + j] for t < rows <= kScanTile, j < 32. Meanwhile asks for what
+    /// will be read next: `depth` times `step` bytes from `ahead`.
+    void (*scoreTile)(const float* tokens, std::int64_t rows, const float* panel, std::int64_t depth, float* scores, std::int64_t ldc, bool accumulate, const void* ahead, std::int64_t step);
     /// floats = stored, exactly; count is a multiple of 32.
     void (*widenHalves)(const std::uint16_t* stored, std::int64_t count, float* floats);
     void (*widenBytes)(const std::int8_t* stored, std::int64_t count, float* floats);

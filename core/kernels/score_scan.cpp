@@ -12,7 +12,6 @@
 #include <array>
 #include <atomic>
 #include <cmath>
-#include <cstring>
 #include <memory>
 #include <string>
 
@@ -21,29 +20,30 @@ namespace {
 constexpr std::int64_t kShardPanels = 64;            // of one task: 2048 rows, selected on their own whatever the threads
 constexpr std::int64_t kBlockPanels = 8;             // scored before they are compared
 constexpr std::int64_t kBlockWidth = kBlockPanels * kPanelWidth;
-constexpr std::int64_t kChunkTokens = 14 * kTileRows; // with a block's scores: some 200 KB of the second-level cache
-constexpr std::int64_t kTileFloats = kTileRows * kTileStride;
+constexpr std::int64_t kChunkTokens = 14 * kScanTile; // with a block's scores: some 200 KB of the second-level cache
+constexpr std::int64_t kSliceDepth = 128;            // 16 KB of weights and 7 KB of tokens: together in the first-level cache
 constexpr std::int64_t kTasksAtOnce = 16;
-constexpr std::int64_t kCacheLine = 64;
 
 std::int64_t ceilDivide(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-/// Tokens as KernelTable::tile reads them, tile after tile for each slice of inputs. Shared by all shards.
+/// Tokens as ScanTable::scoreTile reads them, tile after tile for each slice of inputs. Shared by all shards.
 class TokenTiles {
 public:
-    explicit TokenTiles(ConstRows x) : m_rows(x.rows), m_tiles(ceilDivide(x.rows, kTileRows))
+    explicit TokenTiles(ConstRows x) : m_rows(x.rows), m_tiles(ceilDivide(x.rows, kScanTile)), m_values(static_cast<std::size_t>(x.rows * x.cols))
     {
-        const std::int64_t slices = ceilDivide(x.cols, kTileDepth);
-        m_values.resize(static_cast<std::size_t>(slices * m_tiles * kTileFloats));
-        for (std::int64_t s = 0; s < slices; ++s)
-            for (std::int64_t t = 0; t < m_tiles; ++t)
-                for (std::int64_t r = first(t); r < first(t + 1); ++r)
-                    std::memcpy(m_values.data() + (s * m_tiles + t) * kTileFloats + (r - first(t)) * kTileStride, x.data + r * x.stride + s * kTileDepth,
-                                static_cast<std::size_t>(std::min(kTileDepth, x.cols - s * kTileDepth)) * sizeof(float));
+        for (std::int64_t k0 = 0; k0 < x.cols; k0 += kSliceDepth)
+            for (std::int64_t t = 0; t < m_tiles; ++t) {
+                const std::int64_t depth = std::min(kSliceDepth, x.cols - k0), rows = first(t + 1) - first(t);
+                float* const tile = m_values.data() + k0 * m_rows + first(t) * depth;
+                for (std::int64_t r = 0; r < rows; ++r)
+                    for (std::int64_t p = 0; p < depth; ++p)
+                        tile[p * rows + r] = x(first(t) + r, k0 + p);
+            }
     }
     std::int64_t count() const { return m_tiles; }
-    std::int64_t first(std::int64_t tile) const { return cutRows(m_rows, m_tiles, tile); }
-    const float* at(std::int64_t slice, std::int64_t tile) const { return m_values.data() + (slice * m_tiles + tile) * kTileFloats; }
+    std::int64_t first(std::int64_t tile) const { return m_tiles > 0 ? cutRows(m_rows, m_tiles, tile) : 0; }
+    /// Of inputs [k0, k0 + depth).
+    const float* at(std::int64_t k0, std::int64_t depth, std::int64_t tile) const { return m_values.data() + k0 * m_rows + first(tile) * depth; }
 
 private:
     std::int64_t m_rows, m_tiles;
@@ -63,7 +63,7 @@ public:
     {
         std::vector<TopScores> best(static_cast<std::size_t>(m_x.rows), TopScores(m_k));
         static thread_local TileBuffer buffer;
-        float* const scores = buffer.ensure(static_cast<std::size_t>(m_x.rows * kBlockWidth + (m_few ? 0 : kPanelWidth * kTileDepth)));
+        float* const scores = buffer.ensure(static_cast<std::size_t>(m_x.rows * kBlockWidth + (m_few ? 0 : kPanelWidth * kSliceDepth)));
         const std::int64_t end = std::min(m_rows.panels(), (index + 1) * kShardPanels);
         for (std::int64_t panel = index * kShardPanels; panel < end; panel += kBlockPanels) {
             context.throwIfStopped();
@@ -99,19 +99,17 @@ private:
     void scoreMany(std::int64_t panel, std::int64_t count, float* scores) const
     {
         float* const widened = scores + m_x.rows * kBlockWidth;
+        const auto element = static_cast<std::int64_t>(m_rows.elementSize());
         for (std::int64_t p = 0; p < count; ++p)
-            for (std::int64_t k0 = 0, slice = 0; k0 < m_x.cols; k0 += kTileDepth, ++slice) {
-                const std::int64_t depth = std::min(kTileDepth, m_x.cols - k0);
-                const std::byte* const stored = static_cast<const std::byte*>(m_rows.panel(panel + p)) + static_cast<std::size_t>(k0 * kPanelWidth) * m_rows.elementSize();
+            for (std::int64_t k0 = 0; k0 < m_x.cols; k0 += kSliceDepth) {
+                const std::int64_t depth = std::min(kSliceDepth, m_x.cols - k0);
+                const auto* const stored = static_cast<const std::byte*>(m_rows.panel(panel + p)) + k0 * kPanelWidth * element;
                 const float* const weights = asFloats(stored, depth * kPanelWidth, widened);
-                const std::byte* ahead = stored + static_cast<std::size_t>(depth * kPanelWidth) * m_rows.elementSize(); // what the next slice reads
-                const std::int64_t lines = kTileDepth * kPanelWidth * static_cast<std::int64_t>(m_rows.elementSize()) / kCacheLine;
-                for (std::int64_t t = 0; t < m_tiles.count(); ++t) {
-                    for (std::int64_t line = cutRows(lines, m_tiles.count(), t); line < cutRows(lines, m_tiles.count(), t + 1); ++line)
-                        __builtin_prefetch(ahead + line * kCacheLine, 0, 2);
-                    kernels().tile(m_tiles.at(slice, t), weights, depth, scores + m_tiles.first(t) * kBlockWidth + p * kPanelWidth, kBlockWidth,
-                                   m_tiles.first(t + 1) - m_tiles.first(t), k0 > 0);
-                }
+                const std::byte* const next = stored + depth * kPanelWidth * element;
+                const std::int64_t step = ceilDivide(kPanelWidth * element, m_tiles.count()); // the next slice, spread over the tiles
+                for (std::int64_t t = 0; t < m_tiles.count(); ++t)
+                    scans().scoreTile(m_tiles.at(k0, depth, t), m_tiles.first(t + 1) - m_tiles.first(t), weights, depth, scores + m_tiles.first(t) * kBlockWidth + p * kPanelWidth,
+                                      kBlockWidth, k0 > 0, next + t * step * depth, step);
             }
     }
     const float* asFloats(const std::byte* stored, std::int64_t count, float* widened) const
