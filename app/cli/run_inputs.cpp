@@ -33,7 +33,7 @@ const spectrum::Method& methodNamed(const std::string& id)
     std::string known;
     for (const auto& method : spectrum::methods())
         known += (known.empty() ? "" : ", ") + method.declaration.id;
-    throw UsageError("method: found '" + id + "', expected one of " + known + (id.starts_with("lowrank.") ? "; tamis-cli run takes lowrank.* too" : ""));
+    throw UsageError("method: found '" + id + "', expected one of " + known + (id.starts_with("lowrank.") || id.starts_with("encoder.") ? "; tamis-cli run takes lowrank.* and encoder.* too" : ""));
 }
 
 Parameters parametersFrom(const MethodDeclaration& method, const std::vector<std::string>& settings, const CommonOptions& common)

@@ -8,7 +8,7 @@
 
 namespace tamis::cli {
 
-/// What `run` takes. Budgets and samples are for the low-rank lab's methods.
+/// What `run` takes. Budgets and samples are for the low-rank lab's methods, autoencoders and activations for the encoder lab's.
 struct RunOptions {
     std::string method, model, calibration, out;
     std::vector<std::string> layers, settings, allocationSettings;
@@ -20,6 +20,9 @@ struct RunOptions {
     SampleOptions samples;
     std::string heldOut, heldOutLabels, store;
     std::int64_t heldOutLimit = 0; ///< samples, evenly spread; 0: all
+    std::string encoder, activations, calibrationActivations; ///< the encoder lab's
+    std::int64_t k = 0;                                       ///< 0: the autoencoder's own
+    bool latency = true;
 };
 
 } // namespace tamis::cli

@@ -3,6 +3,7 @@
 #include "app/cli/json_output.h"
 #include "app/cli/table.h"
 #include "app/cli/verbs.h"
+#include "core/encoder/method.h"
 #include "core/lowrank/method.h"
 #include "core/spectrum/method.h"
 
@@ -77,6 +78,15 @@ void run(Console& console)
         document["methods"].push_back(std::move(entry));
         text += described(method.declaration, std::string(method.needsCalibration ? "  needs --calibration\n" : "") +
                                                   (method.needsSamples ? "  needs --images, --tokens or --text\n" : "") + (method.trains ? "  trains: minutes\n" : ""));
+    }
+    for (const auto& method : encoder::methods()) {
+        auto entry = toJson(method.declaration);
+        entry["needsCalibration"] = method.needsCalibration;
+        entry["needsSamples"] = false;
+        entry["trains"] = method.trains;
+        document["methods"].push_back(std::move(entry));
+        text += described(method.declaration, std::string("  needs --encoder and --activations\n") + (method.needsCalibration ? "  needs --calibration-activations, or --calibration and --layer\n" : "") +
+                                                  (method.trains ? "  trains: minutes\n" : ""));
     }
     console.print(text);
     console.finish(std::move(document));

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/console.h"
+#include "app/cli/encoder_inputs.h"
 #include "app/cli/json_output.h"
 #include "app/cli/lowrank_inputs.h"
 #include "app/cli/plain_baseline.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/run_options.h"
 #include "app/cli/table.h"
+#include "app/cli/usage_error.h"
 #include "app/cli/verbs.h"
 #include "core/io/results_file.h"
 #include "core/plan/latency.h"
@@ -189,10 +191,12 @@ Verb verbRun()
             "  tamis-cli run spectrum.plain --model model.safetensors\n"
             "  tamis-cli run spectrum.whitened --model datasets/vit20 --calibration datasets/vit20/calibration.h5 --json -\n"
             "  tamis-cli run spectrum.whitened --model M --calibration C --layer 'blocks.*.mlp.*' --set ridge=0.001\n"
-            "  tamis-cli run lowrank.local --model datasets/vit20 --calibration datasets/vit20/calibration.h5 --keep 0.6 --held-out datasets/photos --store out",
+            "  tamis-cli run lowrank.local --model datasets/vit20 --calibration datasets/vit20/calibration.h5 --keep 0.6 --held-out datasets/photos --store out\n"
+            "  tamis-cli run encoder.low-rank --encoder datasets/sae/vit20.block3.k16/sparsify --activations datasets/sae/vit20.block3.heldout.npy \\\n"
+            "    --calibration-activations rows.npy --set rank=32",
             [options](OptionSet& set) {
                 set.positional("METHOD", options->method, "Identity of the method, as tamis-cli methods lists it");
-                set.text("--model", options->model, "PATH", "Checkpoint: a file or a directory", true);
+                set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*: checkpoint, a file or a directory");
                 set.text("--calibration", options->calibration, "FILE", "Calibration set (HDF5)");
                 set.texts("--layer", options->layers, "PATTERN", "Only matrices whose name matches, e.g. 'blocks.*.mlp.*' (repeatable)");
                 set.texts("--set", options->settings, "NAME=VALUE", "A parameter of the method (repeatable)");
@@ -203,8 +207,13 @@ Verb verbRun()
                 set.text("--out", options->out, "FILE", "spectrum.*: append the run to a results file (HDF5)");
                 set.text("--store", options->store, "DIR", "lowrank.*: write factors.safetensors and a plan that evaluate and export take");
                 declareLowRank(set, *options);
+                declareEncoder(set, *options);
             },
             [options](Console& console) {
+                if (options->method.starts_with("encoder."))
+                    return runEncoder(console, *options);
+                if (options->model.empty())
+                    throw UsageError("--model is required: the checkpoint that the method runs on");
                 if (options->method.starts_with("lowrank."))
                     runLowRank(console, *options);
                 else

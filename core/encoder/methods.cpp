@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "core/encoder/exact.h"
 #include "core/encoder/method.h"
+
+#include "core/encoder/exact.h"
+#include "core/encoder/low_rank.h"
 
 #include <algorithm>
 
@@ -11,6 +13,7 @@ const std::vector<Method>& methods()
     static const std::vector<Method> all{
         // Menu order: exact, coarse, learned, indexed.
         exactMethod(),
+        lowRankMethod(),
     };
     return all;
 }

@@ -4,6 +4,7 @@
 // dense scores in float32; recall is the share of it that an encoder found.
 #include "core/base/parameter_schema.h"
 #include "core/report/budget_report.h"
+#include "core/report/model_report.h"
 #include "core/report/series.h"
 
 #include <cstdint>

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What `run encoder.*` reads: an autoencoder, the activations it is measured on, those that a method fits to.
+#include "app/cli/console.h"
+#include "app/cli/run_options.h"
+#include "core/encoder/method.h"
+#include "core/report/encoder_report.h"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+
+namespace tamis::cli {
+
+/// Throws UsageError naming the methods there are.
+const encoder::Method& encoderMethodNamed(const std::string& id);
+
+struct EncoderInputs {
+    encoder::Inputs fit;                ///< dictionary, prepared calibration rows, seed
+    tensor::Matrix<float> measured;     ///< rows to measure on, as given
+    std::string calibration;            ///< where the calibration rows come from; empty: none
+};
+
+/// Throws UsageError for options that are missing or contradict each other, and what reading throws.
+EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& common, const RunContext& context);
+
+nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs& inputs);
+nlohmann::ordered_json toJson(const report::EncoderReport& report); ///< its part of tamis.run/1: cost, baseline, quality, tokens, ...
+std::string described(const report::EncoderReport& report);         ///< for people
+
+/// --encoder, --activations, --calibration-activations, --k, --latency.
+void declareEncoder(OptionSet& set, RunOptions& options);
+
+/// One encoder of one autoencoder: `tamis-cli run encoder.*`.
+void runEncoder(Console& console, const RunOptions& options);
+
+} // namespace tamis::cli

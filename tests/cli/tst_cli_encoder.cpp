@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The encoder lab from the command line: keys that scripts depend on, bad input.
+#include "tests/cli/cli_process.h"
+
+#include <QDir>
+#include <QFile>
+#include <QJsonArray>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+using namespace tamis::tests;
+
+namespace {
+QString autoencoder() { return sourcePath("datasets/sae/vit20.block3.k16/sparsify"); }
+QString heldOut() { return sourcePath("datasets/sae/vit20.block3.heldout.npy"); }
+
+QStringList lowRank(const QStringList& more = {})
+{
+    return QStringList{"run", "encoder.low-rank", "--encoder", autoencoder(), "--activations", heldOut(), "--calibration-activations", heldOut(), "--json", "-"} + more;
+}
+} // namespace
+
+class TestCliEncoder : public QObject {
+    Q_OBJECT
+    QTemporaryDir m_directory;
+
+    /// float32 [rows, width] of zeros but for `value` in the middle of the last row.
+    QString rowsFile(const QString& name, int rows, int width, float value)
+    {
+        QByteArray header = QString("{'descr': '<f4', 'fortran_order': False, 'shape': (%1, %2), }").arg(rows).arg(width).toLatin1();
+        header = header.leftJustified(117, ' ') + '\n';
+        QByteArray bytes = QByteArray("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header;
+        QByteArray data(4 * rows * width, '\0');
+        if (!data.isEmpty())
+            std::memcpy(data.data() + 4 * ((rows - 1) * width + width / 2), &value, 4);
+        QFile file(m_directory.filePath(name));
+        if (!file.open(QIODevice::WriteOnly) || file.write(bytes + data) < 0)
+            return {};
+        return file.fileName();
+    }
+
+private slots:
+    void runKeys()
+    {
+        const auto result = runCli(lowRank({"--set", "rank=64"}));
+        QVERIFY2(result.status == 0, result.errors);
+        const auto json = result.json();
+        QCOMPARE(json["schema"].toString(), "tamis.run/1");
+        QCOMPARE(json["method"].toString(), "encoder.low-rank");
+        QCOMPARE(json["parameters"].toObject()["rank"].toInt(), 64);
+        QCOMPARE(json["tokens"].toInt(), 768);
+        const auto encoder = json["inputs"].toObject()["encoder"].toObject();
+        QVERIFY(encoder["width"].toInt() == 128 && encoder["latents"].toInt() == 2048 && encoder["k"].toInt() == 16 && encoder["activation"].toString() == "topk");
+        const auto quality = json["quality"].toObject();
+        for (const char* key : {"recallMean", "recallP5", "recallP1", "recallMin", "valueError", "fvu", "fvuExact", "meanActive", "meanActiveExact"})
+            QVERIFY2(quality[QLatin1String(key)].isDouble(), key);
+        QVERIFY(quality["recallMean"].toDouble() > 0.9 && quality["recallMean"].toDouble() < 1);
+        QVERIFY(quality["recallMin"].toDouble() <= quality["recallP1"].toDouble() && quality["recallP1"].toDouble() <= quality["recallP5"].toDouble());
+        QVERIFY(quality["fvu"].toDouble() > quality["fvuExact"].toDouble());
+        const auto cost = json["cost"].toObject(), exact = json["baseline"].toObject()["cost"].toObject();
+        QCOMPARE(cost["macs"].toDouble(), 64.0 * (128 + 2048));
+        QVERIFY(exact["macs"].toDouble() >= 128.0 * 2048);
+        for (const char* key : {"parameters", "bytes", "bytesRead", "latencyMs"})
+            QVERIFY2(cost[QLatin1String(key)].toDouble() > 0 && exact[QLatin1String(key)].toDouble() > 0, key);
+        const auto latency = json["latency"].toArray();
+        QCOMPARE(latency.size(), 3);
+        QCOMPARE(latency[2].toObject()["batch"].toInt(), 64);
+        const auto missed = json["missed"].toArray();
+        QVERIFY(!missed.isEmpty() && missed[0].toObject()["count"].toInt() > 0 && missed[0].toObject()["active"].toInt() >= missed[0].toObject()["count"].toInt());
+        QVERIFY(json["seconds"].toDouble() > 0 && json["warnings"].isArray());
+    }
+    void everyMethodIsListed()
+    {
+        const auto methods = byName(runCli({"methods", "--json", "-"}).json()["methods"].toArray(), "id");
+        QCOMPARE(methods["encoder.low-rank"].toObject()["lab"].toString(), "encoder");
+        QVERIFY(methods["encoder.low-rank"].toObject()["needsCalibration"].toBool());
+    }
+    void fewerLatentsAndNoLatency()
+    {
+        const auto json = runCli(lowRank({"--k", "5", "--no-latency"})).json();
+        QCOMPARE(json["inputs"].toObject()["encoder"].toObject()["k"].toInt(), 5);
+        QCOMPARE(json["quality"].toObject()["meanActiveExact"].toDouble(), 5.0);
+        QVERIFY(json["latency"].toArray().isEmpty() && json["cost"].toObject()["latencyMs"].isNull());
+    }
+    void badInputIsRefused_data()
+    {
+        QTest::addColumn<QStringList>("arguments");
+        QTest::addColumn<int>("status");
+        QTest::addColumn<QString>("says");
+        const auto run = [](const QString& encoder, const QString& activations) {
+            return QStringList{"run", "encoder.low-rank", "--encoder", encoder, "--activations", activations, "--set", "weighting=none", "--no-latency"};
+        };
+        QTest::newRow("k beyond the latents") << lowRank({"--k", "2049"}) << 1 << "found k = 2049, expected 1 to the 2048 latents";
+        QTest::newRow("NaN") << run(autoencoder(), rowsFile("nan.npy", 7, 128, std::numeric_limits<float>::quiet_NaN())) << 1 << "nan.npy: row 6 holds a value that is no finite number";
+        QTest::newRow("infinity to fit to") << QStringList{"run", "encoder.low-rank", "--encoder", autoencoder(), "--activations", heldOut(), "--calibration-activations",
+                                                             rowsFile("inf.npy", 3, 128, std::numeric_limits<float>::infinity())}
+                                              << 1 << "inf.npy: row 2";
+        QTest::newRow("wrong width") << run(autoencoder(), rowsFile("wide.npy", 7, 129, 1)) << 1 << "shape [7, 129], expected [rows, 128]";
+        QTest::newRow("no rows") << run(autoencoder(), rowsFile("none.npy", 1, 0, 1)) << 1 << "none.npy";
+        QTest::newRow("missing activations") << run(autoencoder(), "nowhere.npy") << 1 << "nowhere.npy";
+        QTest::newRow("missing autoencoder") << run("nowhere", heldOut()) << 1 << "nowhere";
+        QTest::newRow("nothing to fit to") << QStringList{"run", "encoder.low-rank", "--encoder", autoencoder(), "--activations", heldOut()} << 1 << "no calibration activations";
+        QTest::newRow("no autoencoder") << QStringList{"run", "encoder.low-rank", "--activations", heldOut()} << 2 << "--encoder is required";
+        QTest::newRow("no activations") << QStringList{"run", "encoder.low-rank", "--encoder", autoencoder()} << 2 << "--activations is required";
+        QTest::newRow("unknown method") << QStringList{"run", "encoder.nope"} << 2 << "found 'encoder.nope', expected one of";
+        QTest::newRow("k of nothing") << lowRank({"--k", "0"}) << 2 << "--k";
+        QTest::newRow("two calibrations") << lowRank({"--calibration", vit20Calibration()}) << 2 << "found both";
+    }
+    void badInputIsRefused()
+    {
+        QFETCH(QStringList, arguments);
+        QFETCH(int, status);
+        QFETCH(QString, says);
+        const auto result = runCli(arguments);
+        QCOMPARE(result.status, status);
+        QVERIFY2(result.hasOneErrorLine(), result.errors);
+        QVERIFY2(QString::fromUtf8(result.errors).contains(says), result.errors);
+        QVERIFY(result.output.isEmpty());
+    }
+    /// Sites of a calibration set are found by name; one of this model is as wide as the autoencoder.
+    void calibrationSites()
+    {
+        const QStringList base{"run", "encoder.low-rank", "--encoder", autoencoder(), "--activations", heldOut(), "--no-latency", "--calibration", vit20Calibration(), "--json", "-"};
+        const auto fitted = runCli(base + QStringList{"--layer", "blocks.4.mlp.fc1"});
+        QVERIFY2(fitted.status == 0, fitted.errors);
+        QVERIFY(fitted.json()["inputs"].toObject()["calibration"].toObject()["tokens"].toInt() > 0);
+        QCOMPARE(runCli(base).status, 2);
+        QCOMPARE(runCli(base + QStringList{"--layer", "nothing"}).status, 2);
+        const auto wide = runCli(base + QStringList{"--layer", "blocks.4.mlp.fc2"});
+        QVERIFY2(wide.status == 1 && wide.errors.contains("512 features, expected the 128"), wide.errors);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestCliEncoder)
+#include "tst_cli_encoder.moc"
