@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/encoder/method.h"
 
+#include "core/encoder/certified.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/low_rank.h"
 
@@ -13,6 +14,7 @@ const std::vector<Method>& methods()
     static const std::vector<Method> all{
         // Menu order: exact, coarse, learned, indexed.
         exactMethod(),
+        certifiedMethod(),
         lowRankMethod(),
     };
     return all;

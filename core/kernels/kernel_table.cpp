@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/kernels/kernel_table.h"
 
+#include "core/kernels/bound_table.h"
 #include "core/kernels/packed_matrix.h"
 #include "core/kernels/scan_table.h"
 
@@ -31,6 +32,14 @@ const KernelTable& kernels() noexcept
 const ScanTable& scans() noexcept
 {
     return &kernels() == &avx2Kernels() ? avx2Scans() : avx512Scans();
+}
+
+const BoundTable& bounds() noexcept
+{
+    const bool narrow = &kernels() == &avx2Kernels();
+    if (!narrow)
+        return __builtin_cpu_supports("avx512vnni") ? avx512VnniBounds() : avx2Bounds();
+    return __builtin_cpu_supports("avxvnni") && !__builtin_cpu_supports("avx512f") ? avxVnniBounds() : avx2Bounds();
 }
 
 std::string_view instructionSet() noexcept
