@@ -190,7 +190,7 @@ private slots:
             QVERIFY(lossUnder(w, f, site.gram) <= 1e-10 * d.energy());
         }
         for (const Preconditioner each : preconditioners())
-            for (const double value : decompose(w, site, with(each)).right.values())
+            for (const Matrix<double> right = decompose(w, site, with(each)).right; const double value : right.values())
                 QVERIFY2(std::isfinite(value), preconditionerName(each).data());
     }
     void aRidgeMovesTowardsThePlainSvd()
