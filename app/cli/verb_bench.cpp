@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/bench/bench.h"
+#include "core/bench/encoder_bench.h"
 #include "core/bench/lowrank_bench.h"
 
 #include <nlohmann/json.hpp>
@@ -56,6 +57,7 @@ struct Settings {
     std::int64_t layers = 4, width = 4096, hidden = 11008;
     std::string directory;
     std::int64_t size = 4096;
+    std::int64_t latents = 131072;
 };
 
 /// The bundled language model, or nothing (and a warning) where it is not at hand.
@@ -81,6 +83,14 @@ std::vector<bench::BenchResult> shards(const RunContext& context, const Settings
     return bench::benchShards(context, {.layers = static_cast<int>(settings.layers), .width = settings.width, .hidden = settings.hidden, .directory = settings.directory});
 }
 
+std::vector<bench::BenchResult> encoders(const RunContext& context, const Settings& settings)
+{
+    bench::EncoderBenchInputs inputs;
+    for (bench::EncoderBenchShape& shape : inputs.shapes)
+        shape.latents = std::min(shape.latents, settings.latents);
+    return bench::benchEncoder(context, inputs);
+}
+
 const std::vector<NamedBench>& benches()
 {
     static const std::vector<NamedBench> all{
@@ -88,6 +98,7 @@ const std::vector<NamedBench>& benches()
         {"forward", [](const RunContext& context, const Settings&) { return bench::benchForward(context); }},
         {"train", [](const RunContext& context, const Settings&) { return bench::benchTrain(context, app::bundledModel()); }},
         {"lowrank", [](const RunContext& context, const Settings& settings) { return bench::benchLowRank(context, {settings.size, bundledLanguageModel(context)}); }},
+        {"encoder", encoders, true},
         {"lowrank-7b", shards, true}};
     return all;
 }
@@ -151,10 +162,12 @@ Verb verbBench()
             "  tamis-cli bench train\n"
             "  tamis-cli bench spectrum --json bench.json\n"
             "  tamis-cli bench lowrank --size 1024\n"
+            "  tamis-cli bench encoder --latents 8192\n"
             "  tamis-cli bench lowrank-7b --layers 1 --width 1024 --hidden 2816",
             [settings](OptionSet& set) {
-                set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but lowrank-7b, which takes minutes", false);
+                set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but encoder and lowrank-7b, which take gigabytes", false);
                 set.integer("--size", settings->size, 64, 8192, "lowrank: side of the matrix that is decomposed and of the largest operator");
+                set.integer("--latents", settings->latents, 1024, 131072, "encoder: latents of a dictionary at most (131072 and 65536 without it)");
                 set.integer("--layers", settings->layers, 1, 1000, "lowrank-7b: layers of the random model");
                 set.integer("--width", settings->width, 16, 65536, "lowrank-7b: features of its residual stream");
                 set.integer("--hidden", settings->hidden, 16, 65536, "lowrank-7b: features between up and down");
