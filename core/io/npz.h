@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// Archives of NumPy arrays (.npz): a zip of .npy members, stored or deflated. Reference: APPNOTE.TXT 6.3.10 (PKWARE).
-// The directory is read strictly: the archive starts at byte 0, members do not overlap, local headers agree with the
-// central directory, names are unique and relative. Encryption, several disks and other compressions are refused.
+// Archives of NumPy arrays (.npz): a zip (core/io/zip_directory.h) of .npy members, stored or deflated.
 #include "core/io/npy.h"
+#include "core/io/zip_directory.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -15,24 +14,12 @@
 
 namespace tamis::io {
 
-/// What an archive may ask of the machine. Deflate cannot exceed 1032:1; arrays worth opening stay far below.
-struct NpzLimits {
-    std::uint64_t members = 100'000;
-    std::uint64_t memberBytes = 16ull << 30;  ///< inflated size of one member
-    std::uint64_t totalBytes = 256ull << 30;  ///< inflated size of all
-    std::uint64_t ratio = 256;                ///< inflated : stored, for members over `ratioFreeBytes`
-    std::uint64_t ratioFreeBytes = 4ull << 20;
-};
+using NpzLimits = ZipLimits;
 
-struct NpzMember {
-    std::string name;        ///< without ".npy"
+/// `name` is without ".npy"; the bytes are those of the whole .npy, header included.
+struct NpzMember : ZipMember {
     NpyHeader header;        ///< means nothing where `unsupported` says something
     std::string unsupported; ///< why the array cannot be read (texts, objects ...); the others still can
-    bool deflated = false;
-    std::uint64_t storedBytes = 0;   ///< in the archive
-    std::uint64_t inflatedBytes = 0; ///< of the whole .npy, header included
-    std::uint64_t dataOffset = 0;    ///< of the member's first stored byte in the archive
-    std::uint32_t crc = 0;
 };
 
 /// Opening reads the directory and every member's header; arrays are decoded on demand. Immutable, safe to share between
