@@ -79,6 +79,17 @@ Matrix<float> encoderInputs(const SparseAutoencoder& autoencoder, MatrixView<con
     return prepared;
 }
 
+double latentValue(const SparseAutoencoder& autoencoder, std::int32_t latent, float score)
+{
+    const auto i = static_cast<std::size_t>(latent);
+    double value = score;
+    if (!autoencoder.valueScale.empty())
+        value *= autoencoder.valueScale[i];
+    if (!autoencoder.valueBias.empty())
+        value += autoencoder.valueBias[i];
+    return autoencoder.config.activation == SaeActivation::Gated ? std::max(value, 0.0) : value;
+}
+
 struct Active {
     float value;
     std::int32_t latent;
@@ -130,6 +141,10 @@ private:
             break;
         case SaeActivation::JumpRelu:
             if (each.value > 0 && each.value > m_autoencoder.threshold[static_cast<std::size_t>(each.latent)])
+                m_found.push_back(each);
+            break;
+        case SaeActivation::Gated:
+            if (each.value > 0 && latentValue(m_autoencoder, each.latent, each.value) > 0)
                 m_found.push_back(each);
             break;
         }
@@ -195,7 +210,7 @@ void decodeToken(const SparseAutoencoder& autoencoder, std::span<const std::int3
     std::copy(autoencoder.decoderBias.begin(), autoencoder.decoderBias.end(), sum.begin());
     for (std::size_t i = 0; i < latents.size(); ++i) {
         const std::span<const float> row = autoencoder.decoder.view().row(latents[i]);
-        const double value = values[i];
+        const double value = latentValue(autoencoder, latents[i], values[i]);
         for (std::size_t j = 0; j < sum.size(); ++j)
             sum[j] += value * row[j];
     }
@@ -285,6 +300,15 @@ Matrix<float> decode(const SparseAutoencoder& autoencoder, const SparseCodes& co
     });
     context.finish();
     return reconstructions;
+}
+
+std::vector<float> latentValues(const SparseAutoencoder& autoencoder, const SparseCodes& codes)
+{
+    requireFittingCodes(autoencoder, codes, codes.tokens());
+    std::vector<float> values;
+    for (std::size_t i = 0; i < codes.latents.size(); ++i)
+        values.push_back(static_cast<float>(latentValue(autoencoder, codes.latents[i], codes.values[i])));
+    return values;
 }
 
 double explainedVariance(MatrixView<const float> targets, MatrixView<const float> reconstructions)

@@ -17,7 +17,8 @@ namespace tamis::encoder
 
 /// The active latents of a list of tokens. Of token t: [first[t], first[t + 1]) of latents and values, in descending
 /// order of |value|, at equal ones the lower latent first. No value is 0: where fewer than k pre-activations are
-/// positive there are fewer than k entries.
+/// positive there are fewer than k entries. Values are the scores that latents are selected by; latentValues() has what
+/// the autoencoder multiplies its decoder rows with, which few formats tell apart.
 struct SparseCodes {
     std::vector<std::size_t> first{0}; ///< tokens + 1 entries
     std::vector<std::int32_t> latents;
@@ -52,6 +53,10 @@ SparseCodes encode(const io::SparseAutoencoder& autoencoder, tensor::MatrixView<
 /// Error{Cancelled}.
 tensor::Matrix<float> decode(const io::SparseAutoencoder& autoencoder, const SparseCodes& codes,
                              tensor::MatrixView<const float> inputs, const RunContext& context = {});
+
+/// The values of the codes' latents, one each: io::SparseAutoencoder's v_i of the score. Throws
+/// Error{InvalidParameter} for codes that do not fit.
+std::vector<float> latentValues(const io::SparseAutoencoder& autoencoder, const SparseCodes& codes);
 
 /// 1 - sum |x_t - y_t|^2 / sum |x_t - mean|^2, the mean over all tokens; a ratio of sums, in double. FVU is 1 minus it.
 /// 1 for an exact reconstruction of constant targets, minus infinity for another one.

@@ -2,100 +2,16 @@
 #include "core/io/sae_config.h"
 
 #include "core/base/error.h"
-#include "core/io/json_limits.h"
+#include "core/io/sae_fields.h"
 
 #include <nlohmann/json.hpp>
-
-#include <limits>
 
 namespace tamis::io
 {
 namespace
 {
 using nlohmann::json;
-constexpr JsonLimits kLimits{.bytes = 1u << 20, .depth = 32, .values = 100'000};
-constexpr std::int64_t kMaximumSize = std::numeric_limits<std::int32_t>::max();
-
-// The fields of one JSON object; a field that is null counts as absent.
-class Fields
-{
-public:
-    Fields(const json& object, const std::string& subject) : m_object(object), m_subject(subject) {}
-
-    const json* find(const char* name) const
-    {
-        const auto field = m_object.find(name);
-        return field == m_object.end() || field->is_null() ? nullptr : &*field;
-    }
-    std::optional<std::int64_t> whole(const char* name, std::int64_t least) const
-    {
-        const json* field = find(name);
-        if (!field)
-            return std::nullopt;
-        if (!field->is_number_unsigned() || field->get<std::uint64_t>() > static_cast<std::uint64_t>(kMaximumSize) ||
-            field->get<std::int64_t>() < least)
-            refuse(name, *field,
-                   "a whole number from " + std::to_string(least) + " to " + std::to_string(kMaximumSize));
-        return field->get<std::int64_t>();
-    }
-    bool flag(const char* name, bool otherwise) const
-    {
-        const json* field = find(name);
-        if (!field)
-            return otherwise;
-        if (!field->is_boolean())
-            refuse(name, *field, "true or false");
-        return field->get<bool>();
-    }
-    std::string text(const char* name, const std::string& otherwise = {}) const
-    {
-        const json* field = find(name);
-        if (!field)
-            return otherwise;
-        if (!field->is_string())
-            refuse(name, *field, "a text");
-        return field->get<std::string>();
-    }
-    /// The object of that name, or an empty one.
-    const json& object(const char* name) const
-    {
-        static const json none = json::object();
-        const json* field = find(name);
-        if (field && !field->is_object())
-            refuse(name, *field, "an object");
-        return field ? *field : none;
-    }
-    [[noreturn]] void lacks(const char* name) const
-    {
-        throw Error(ErrorCode::MalformedFile, std::string("lacks ") + name + ", expected a whole number of at least 1",
-                    m_subject);
-    }
-    [[noreturn]] void tooMany(std::int64_t width, std::int64_t factor) const
-    {
-        throw Error(ErrorCode::MalformedFile,
-                    "d_in " + std::to_string(width) + " times expansion_factor " + std::to_string(factor) +
-                        " is more than " + std::to_string(kMaximumSize) + " latents",
-                    m_subject);
-    }
-    [[noreturn]] void unsupported(const char* name, const std::string& found, const std::string& expected) const
-    {
-        throw Error(ErrorCode::UnsupportedFeature,
-                    std::string(name) + " is " + quotedName(found) + ", expected " + expected, m_subject);
-    }
-
-private:
-    [[noreturn]] void refuse(const char* name, const json& found, const std::string& expected) const
-    {
-        throw Error(ErrorCode::MalformedFile,
-                    std::string(name) + " is " + quotedName(found.dump(-1, ' ', true, json::error_handler_t::replace)) +
-                        ", expected " + expected,
-                    m_subject);
-    }
-    const json& m_object;
-    const std::string& m_subject;
-};
-
-SaeConfig readSparsify(const Fields& fields)
+SaeConfig readSparsify(const SaeFields& fields)
 {
     SaeConfig config;
     config.layout = SaeLayout::Sparsify;
@@ -113,17 +29,21 @@ SaeConfig readSparsify(const Fields& fields)
     if (latents > 0)
         config.latents = latents;
     else if (const std::int64_t factor = fields.whole("expansion_factor", 1).value_or(32); config.width) {
-        if (*config.width > kMaximumSize / factor)
-            fields.tooMany(*config.width, factor);
+        if (*config.width > kMaximumSaeSize / factor)
+            fields.malformed("d_in " + std::to_string(*config.width) + " times expansion_factor " +
+                             std::to_string(factor) + " is more than " + std::to_string(kMaximumSaeSize) + " latents");
         config.latents = *config.width * factor;
     }
     config.transcodes = fields.flag("transcode", false);
     config.skips = fields.flag("skip_connection", false);
     config.subtractDecoderBias = !config.transcodes;
+    config.unknownKeys =
+        fields.others({"activation", "signed", "k", "d_in", "num_latents", "expansion_factor", "transcode",
+                       "skip_connection", "normalize_decoder", "multi_topk", "hookpoint", "dtype", "device"});
     return config;
 }
 
-SaeNormalisation readNormalisation(const Fields& fields)
+void readNormalisation(const SaeFields& fields, SaeConfig& config)
 {
     const json* field = fields.find("normalize_activations");
     std::string name = "none";
@@ -131,58 +51,92 @@ SaeNormalisation readNormalisation(const Fields& fields)
         name = field->get<bool>() ? "expected_average_only_in" : "none";
     else if (field)
         name = fields.text("normalize_activations");
-    if (name == "none")
-        return SaeNormalisation::None;
     if (name == "constant_norm_rescale")
-        return SaeNormalisation::ConstantNorm;
-    if (name == "layer_norm")
-        return SaeNormalisation::LayerNorm;
-    if (name == "expected_average_only_in")
+        config.normalisation = SaeNormalisation::ConstantNorm;
+    else if (name == "layer_norm")
+        config.normalisation = SaeNormalisation::LayerNorm;
+    else if (name == "expected_average_only_in")
+        config.scalesInput = true;
+    else if (name != "none")
         fields.unsupported("normalize_activations", name,
-                           "a scale that was folded into the weights (SAELens: fold_activation_norm_scaling_factor)");
-    fields.unsupported("normalize_activations", name, "none, constant_norm_rescale or layer_norm");
+                           "none, constant_norm_rescale, layer_norm or expected_average_only_in");
 }
 
-void readSaeLensActivation(const Fields& fields, const std::string& subject, SaeConfig& config)
+void readSaeLensActivation(const SaeFields& fields, const std::string& subject, SaeConfig& config)
 {
     const std::string architecture = fields.text("architecture", "standard");
     const std::string activation = fields.text("activation_fn_str", fields.text("activation_fn", "relu"));
     if (architecture == "jumprelu") {
         config.activation = SaeActivation::JumpRelu;
+    } else if (architecture == "gated") {
+        if (activation != "relu")
+            fields.unsupported("activation_fn", activation, "relu in a gated autoencoder");
+        config.activation = SaeActivation::Gated;
     } else if (architecture == "topk" || (architecture == "standard" && activation == "topk")) {
         config.activation = SaeActivation::TopK;
         const json& arguments = fields.object("activation_fn_kwargs");
-        const std::optional<std::int64_t> k = fields.whole("k", 1), older = Fields(arguments, subject).whole("k", 1);
+        const std::optional<std::int64_t> k = fields.whole("k", 1), older = SaeFields(arguments, subject).whole("k", 1);
         if (!k && !older)
-            fields.lacks("k");
+            fields.lacks("k", "a whole number of at least 1");
         config.k = k ? *k : *older;
     } else if (architecture == "standard" && activation == "relu") {
         config.activation = SaeActivation::Relu;
     } else if (architecture == "standard") {
         fields.unsupported("activation_fn", activation, "relu or topk");
     } else {
-        fields.unsupported("architecture", architecture, "standard, topk or jumprelu");
+        fields.unsupported("architecture", architecture, "standard, topk, jumprelu or gated");
     }
 }
 
-SaeConfig readSaeLens(const Fields& fields, const std::string& subject)
+SaeConfig readSaeLens(const SaeFields& fields, const std::string& subject)
 {
     SaeConfig config;
     config.layout = SaeLayout::SaeLens;
     readSaeLensActivation(fields, subject, config);
-    config.normalisation = readNormalisation(fields);
+    readNormalisation(fields, config);
     config.width = fields.whole("d_in", 1);
     config.latents = fields.whole("d_sae", 1);
     config.subtractDecoderBias = fields.flag("apply_b_dec_to_input", true);
     config.rescaleByDecoderNorm = fields.flag("rescale_acts_by_decoder_norm", false);
-    if (fields.flag("finetuning_scaling_factor", false))
-        fields.unsupported("finetuning_scaling_factor", "true", "false");
+    config.scalesValues = fields.flag("finetuning_scaling_factor", false);
     if (const std::string reshape = fields.text("reshape_activations", "none");
         reshape != "none" && reshape != "hook_z")
         fields.unsupported("reshape_activations", reshape, "none or hook_z"); // hook_z only joins the heads of a token
-    const Fields metadata(fields.object("metadata"), subject);
+    const SaeFields metadata(fields.object(fields.find("metadata") ? "metadata" : "meta"), subject);
     config.model = metadata.text("model_name", fields.text("model_name"));
-    config.site = metadata.text("hook_name", fields.text("hook_name"));
+    config.site = metadata.text("hook_name", fields.text("hook_name", fields.text("hook_point")));
+    config.unknownKeys = fields.others({"architecture",
+                                        "d_in",
+                                        "d_sae",
+                                        "k",
+                                        "dtype",
+                                        "device",
+                                        "apply_b_dec_to_input",
+                                        "normalize_activations",
+                                        "reshape_activations",
+                                        "rescale_acts_by_decoder_norm",
+                                        "activation_fn",
+                                        "activation_fn_str",
+                                        "activation_fn_kwargs",
+                                        "finetuning_scaling_factor",
+                                        "metadata",
+                                        "meta",
+                                        "model_name",
+                                        "hook_name",
+                                        "hook_layer",
+                                        "hook_head_index",
+                                        "hook_point",
+                                        "hook_point_layer",
+                                        "hook_point_head_index",
+                                        "prepend_bos",
+                                        "dataset_path",
+                                        "dataset_trust_remote_code",
+                                        "context_size",
+                                        "neuronpedia_id",
+                                        "sae_lens_version",
+                                        "sae_lens_training_version",
+                                        "model_from_pretrained_kwargs",
+                                        "seqpos_slice"});
     return config;
 }
 
@@ -206,6 +160,8 @@ void requireSayable(const SaeConfig& config)
     if (sparsify && config.subtractDecoderBias == config.transcodes)
         refuse("an input from which b_dec is " +
                std::string(config.transcodes ? "subtracted in a transcoder" : "not subtracted"));
+    if (config.scalesInput || config.scalesValues)
+        refuse("a scale that is still to be folded into the weights");
     if (!sparsify && (config.skips || config.transcodes))
         refuse("a transcoder or a skip connection");
     if (!config.width || !config.latents)
@@ -231,17 +187,16 @@ std::string_view saeActivationName(SaeActivation activation) noexcept
         return "relu";
     case SaeActivation::JumpRelu:
         return "jumprelu";
+    case SaeActivation::Gated:
+        return "gated";
     }
     return "topk";
 }
 
 SaeConfig parseSaeConfig(std::string_view text, SaeLayout layout, const std::string& subject)
 {
-    const json document = parseJson(text, kLimits, subject);
-    if (!document.is_object())
-        throw Error(ErrorCode::MalformedFile, "is not the configuration of an autoencoder, expected a JSON object",
-                    subject);
-    const Fields fields(document, subject);
+    const json document = parseSaeDocument(text, subject);
+    const SaeFields fields(document, subject);
     return layout == SaeLayout::Sparsify ? readSparsify(fields) : readSaeLens(fields, subject);
 }
 

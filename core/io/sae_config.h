@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tamis::io
 {
@@ -18,7 +19,8 @@ enum class SaeActivation {
     SignedTopK, ///< the k largest of |h|, with their signs
     GroupMax,   ///< latents in k equal groups, the largest of max(h, 0) in each
     Relu,       ///< max(h, 0)
-    JumpRelu    ///< max(h, 0) where h > threshold
+    JumpRelu,   ///< max(h, 0) where h > threshold
+    Gated       ///< max(v, 0) where h > 0, v = a h + b with a and b of the latent
 };
 
 /// What is done to an input before all else, and undone after decoding.
@@ -34,24 +36,26 @@ struct SaeConfig {
     SaeLayout layout = SaeLayout::Sparsify;
     SaeActivation activation = SaeActivation::TopK;
     SaeNormalisation normalisation = SaeNormalisation::None;
-    std::int64_t k = 0; ///< 0 for Relu and JumpRelu
+    std::int64_t k = 0; ///< 0 for Relu, JumpRelu and Gated
     std::optional<std::int64_t> width, latents;
-    bool subtractDecoderBias = true;   ///< from the input, before the encoder
-    bool rescaleByDecoderNorm = false; ///< pre-activations count times the length of their decoder row
-    bool transcodes = false;           ///< decodes into another site than it reads (sparsify "transcode")
-    bool skips = false;                ///< adds x W_skip^T
-    std::string model, site;           ///< as stated, may be empty
+    bool subtractDecoderBias = true;      ///< from the input, before the encoder
+    bool rescaleByDecoderNorm = false;    ///< pre-activations count times the length of their decoder row
+    bool transcodes = false;              ///< decodes into another site than it reads (sparsify "transcode")
+    bool skips = false;                   ///< adds x W_skip^T
+    bool scalesInput = false;             ///< by one number that the configuration does not hold (folded in on reading)
+    bool scalesValues = false;            ///< by a number a latent, `scaling_factor` (folded in on reading)
+    std::string model, site;              ///< as stated, may be empty
+    std::vector<std::string> unknownKeys; ///< quoted, of no known meaning
 };
 
 /// "sparsify", "saelens".
 std::string_view saeLayoutName(SaeLayout layout) noexcept;
-/// "topk", "signed topk", "groupmax", "relu", "jumprelu".
+/// "topk", "signed topk", "groupmax", "relu", "jumprelu", "gated".
 std::string_view saeActivationName(SaeActivation activation) noexcept;
 
-/// Unknown keys are ignored, missing ones have the defaults of the library that writes them. Throws
+/// Unknown keys are listed, missing ones have the defaults of the library that writes them. Throws
 /// Error{MalformedFile} for a field of the wrong kind or range, Error{UnsupportedFeature} for an architecture,
-/// activation or normalisation that is not computed here (gated, transcoders of SAELens, a scale that is still to be
-/// folded into the weights), Error{LimitExceeded}.
+/// activation or normalisation that is not computed here (transcoders of SAELens), Error{LimitExceeded}.
 SaeConfig parseSaeConfig(std::string_view json, SaeLayout layout, const std::string& subject);
 
 /// The text of cfg.json. `width`, `latents` must be there. Throws Error{InvalidParameter} for what the layout cannot

@@ -107,9 +107,15 @@ const SaeTensors::Entry& SaeTensors::find(std::string_view name) const
     return found->second;
 }
 
-const std::vector<std::int64_t>& SaeTensors::shape(std::string_view name) const { return find(name).shape; }
+const std::vector<std::int64_t>& SaeTensors::shape(std::string_view name) const
+{
+    return find(name).shape;
+}
 
-std::string SaeTensors::subject(std::string_view name) const { return subjectOf(m_file, name); }
+std::string SaeTensors::subject(std::string_view name) const
+{
+    return subjectOf(m_file, name);
+}
 
 void SaeTensors::requireShape(std::string_view name, const std::vector<std::int64_t>& expected) const
 {
@@ -164,8 +170,8 @@ double SaeTensors::scalar(std::string_view name) const
 {
     const Entry& entry = find(name);
     if (std::any_of(entry.shape.begin(), entry.shape.end(), [](std::int64_t size) { return size != 1; }))
-        throw Error(ErrorCode::MalformedFile,
-                    "has the shape " + shapeText(entry.shape) + ", expected one number", subject(name));
+        throw Error(ErrorCode::MalformedFile, "has the shape " + shapeText(entry.shape) + ", expected one number",
+                    subject(name));
     float value = 0;
     read(name, {&value, 1});
     return static_cast<double>(value);

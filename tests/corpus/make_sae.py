@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the directories of tests/corpus/sae and expectations.tsv beside them (directory, error code, part of the error's text),
 and the configurations alone in tests/corpus/sae_config, which the fuzzer begins with."""
+import io
 import json
 import os
 import shutil
 import struct
+
+import numpy as np
+
+import make_torch as torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MALFORMED, UNSUPPORTED, LIMIT, IO, NONFINITE = "malformed file", "unsupported feature", "limit exceeded", "i/o failure", "non-finite values"
@@ -91,14 +96,26 @@ def cases():
     yield "groups_unequal", text(S, activation="groupmax", k=4), s, MALFORMED, "6 latents cannot be parted into k = 4 equal groups"
     yield "activation_unknown", text(S, activation="tanh"), s, UNSUPPORTED, "activation is \"tanh\", expected topk or groupmax"
     yield "activation_number", text(S, activation=3), s, MALFORMED, "activation is \"3\", expected a text"
-    yield "architecture_gated", text(L, architecture="gated"), l, UNSUPPORTED, "architecture is \"gated\", expected standard, topk or jumprelu"
+    yield "architecture_temporal", text(L, architecture="temporal"), l, UNSUPPORTED, "architecture is \"temporal\", expected standard, topk, jumprelu or gated"
+    yield "gated_lacks_gate", text(L, architecture="gated"), l, MALFORMED, "lacks the tensor \"b_gate\""
+    yield "gated_exponential", text(L, architecture="gated"), {"sae_weights.safetensors": saelens(
+        b_enc=None, b_gate=([M], 0.0), b_mag=([M], 0.0), r_mag=([M], 200.0))}, NONFINITE, "is too large, expected finite scales"
+    yield "gated_topk", text(L, architecture="gated", activation_fn="topk"), l, UNSUPPORTED, "expected relu in a gated autoencoder"
     yield "function_unknown", text(L, architecture="absent", activation_fn="tanh-relu"), l, UNSUPPORTED, "activation_fn is \"tanh-relu\""
-    yield "normalisation_unfolded", text(L, normalize_activations="expected_average_only_in"), l, UNSUPPORTED, "folded into the weights"
-    yield "normalisation_old_true", text(L, normalize_activations=True), l, UNSUPPORTED, "folded into the weights"
-    yield "normalisation_unknown", text(L, normalize_activations="max"), l, UNSUPPORTED, "expected none, constant_norm_rescale or layer_norm"
+    yield "normalisation_unfolded", text(L, normalize_activations="expected_average_only_in"), l, UNSUPPORTED, "the scale is not stated: expected activation_scaler.json"
+    yield "normalisation_old_true", text(L, normalize_activations=True), l, UNSUPPORTED, "the scale is not stated: expected activation_scaler.json"
+    yield "normalisation_unknown", text(L, normalize_activations="max"), l, UNSUPPORTED, "expected none, constant_norm_rescale, layer_norm or expected_average_only_in"
     yield "normalisation_number", text(L, normalize_activations=1), l, MALFORMED, "normalize_activations is \"1\", expected a text"
     yield "reshape_unknown", text(L, reshape_activations="fold"), l, UNSUPPORTED, "reshape_activations is \"fold\""
-    yield "scaling_factor", text(L, finetuning_scaling_factor=True), l, UNSUPPORTED, "finetuning_scaling_factor is \"true\""
+    average = text(L, normalize_activations="expected_average_only_in")
+    yield "good_scaler", average, {**l, "activation_scaler.json": b'{"scaling_factor": 0.5}'}, "ok", ""
+    yield "scaler_zero", average, {**l, "activation_scaler.json": b'{"scaling_factor": 0}'}, MALFORMED, "scaling_factor is \"0\", expected a number above 0"
+    yield "scaler_null", average, {**l, "activation_scaler.json": b'{"scaling_factor": null}'}, MALFORMED, "lacks scaling_factor"
+    yield "scaler_array", average, {**l, "activation_scaler.json": b'[1]'}, MALFORMED, "expected a JSON object"
+    yield "scaler_tensor_negative", average, {"sae_weights.safetensors": saelens(scaling_factor=([], -2.0))}, MALFORMED, "is -2.000000, expected a number above 0"
+    yield "good_factor_of_ones", text(L), {"sae_weights.safetensors": saelens(scaling_factor=([M], 1.0))}, "ok", ""
+    yield "factor_unstated", text(L), {"sae_weights.safetensors": saelens(scaling_factor=([M], 2.0))}, MALFORMED, "although finetuning_scaling_factor is false"
+    yield "factor_lacking", text(L, finetuning_scaling_factor=True), l, MALFORMED, "lacks the tensor \"scaling_factor\""
     yield "flag_number", text(S, transcode=1), s, MALFORMED, "transcode is \"1\", expected true or false"
     yield "metadata_text", text(L, metadata="x"), l, MALFORMED, "metadata is \"\"x\"\", expected an object"
     yield "config_array", "[1]", s, MALFORMED, "expected a JSON object"
@@ -107,6 +124,98 @@ def cases():
     yield "config_key_twice", '{"k": 1, "k": 2}', s, MALFORMED, "the key \"k\" occurs twice"
     yield "config_deep", "[" * 40 + "]" * 40, s, LIMIT, "nested deeper than 32 levels"
     yield "config_utf8", '{"model_name": "\xff"}'.encode("latin-1"), l, MALFORMED, "is not valid JSON"
+
+
+def others():
+    """(directory, contents by file name, code, part of the error): the formats without a cfg.json."""
+    def state(*skip, stated=("k", torch.whole(K)), **changed):
+        parts = {"encoder.weight": (M, D), "decoder.weight": (D, M), "latent_bias": (M,), "pre_bias": (D,), **changed}
+        entries, blobs = [], []
+        for name, shape in parts.items():
+            if name in skip:
+                continue
+            value, shape = shape if isinstance(shape[-1], tuple) else (0.5, shape)
+            count, strides = 1, []
+            for side in reversed(shape):
+                strides.insert(0, count)
+                count *= side
+            entries.append((name, torch.tensor(torch.storage(key=str(len(blobs)), elements=count), 0, shape, strides)))
+            blobs.append((f"archive/data/{len(blobs)}", struct.pack("<f", value) * count))
+        entries.append(("activation", torch.text("TopK")))
+        entries.append(("activation_state_dict", b"}(" + torch.text(stated[0]) + stated[1] + b"u"))
+        return torch.zipped([("archive/data.pkl", torch.state(*entries)), *blobs])
+
+    def dictionary(config, *skip, **changed):
+        return {"ae.pt": state("latent_bias", "pre_bias", *skip, **{"encoder.bias": (M,), "b_dec": (D,), **changed}), "config.json": json.dumps(config).encode()}
+
+    T = {"dict_class": "AutoEncoderTopK", "activation_dim": D, "dict_size": M, "k": K}
+    nan = float("nan")
+    yield "openai_good.pt", state(), "ok", ""
+    yield "openai_k_above.pt", state(stated=("k", torch.whole(M + 1))), MALFORMED, "k is 7, expected at most the 6 latents"
+    yield "openai_k_zero.pt", state(stated=("k", torch.whole(0))), MALFORMED, "lacks k in activation_state_dict"
+    yield "openai_k_text.pt", state(stated=("k", torch.text("32"))), MALFORMED, "lacks k in activation_state_dict"
+    yield "openai_k_lacking.pt", state(stated=("n", torch.whole(1))), MALFORMED, "lacks k in activation_state_dict"
+    yield "openai_width.pt", state(pre_bias=(D + 1,)), MALFORMED, "has the shape [5], expected [4]"
+    yield "openai_decoder.pt", state(**{"decoder.weight": (M, D)}), MALFORMED, "has the shape [6, 4], expected [4, 6]"
+    yield "openai_lacks.pt", state("latent_bias"), MALFORMED, "lacks the tensor \"latent_bias\""
+    yield "openai_nan.pt", state(latent_bias=(nan, (M,))), NONFINITE, "holds NaN or infinity"
+    yield "openai_list.pt", torch.zipped([("archive/data.pkl", torch.pickled(b"]"))]), MALFORMED, "holds no dictionary of tensors"
+    yield "openai_system.pt", torch.zipped([("archive/data.pkl", torch.pickled(torch.named("os", "system")))]), UNSUPPORTED, "\"os.system\""
+
+    yield "dictionary_good", dictionary({"trainer": T}), "ok", ""
+    yield "dictionary_no_config", {"ae.pt": state()}, IO, "cannot be opened"
+    yield "dictionary_no_trainer", dictionary({}), MALFORMED, "lacks trainer.dict_class"
+    yield "dictionary_class", dictionary({"trainer": {**T, "dict_class": "CrossCoder"}}), UNSUPPORTED, "trainer.dict_class is \"CrossCoder\""
+    yield "dictionary_k_above", dictionary({"trainer": {**T, "k": M + 1}}), MALFORMED, "k is 7, expected at most the 6 latents"
+    yield "dictionary_k_lacking", dictionary({"trainer": {**T, "k": None}}), MALFORMED, "lacks k"
+    yield "dictionary_k_half", dictionary({"trainer": T}, k=(1.5, ())), MALFORMED, "is 1.500000, expected a whole number from 1"
+    yield "dictionary_k_shape", dictionary({"trainer": T}, k=(2.0, (2,))), MALFORMED, "has the shape [2], expected one number"
+    yield "dictionary_width", dictionary({"trainer": {**T, "activation_dim": D + 1}}), MALFORMED, "states 5 input features, found 4"
+    yield "dictionary_nan", dictionary({"trainer": T}, **{"encoder.bias": (nan, (M,))}), NONFINITE, "holds NaN or infinity"
+    yield "dictionary_bias", dictionary({"trainer": {**T, "dict_class": "GatedAutoEncoder"}}), MALFORMED, "lacks the tensor \"gate_bias\""
+
+    def gemma(**changed):
+        parts = {"W_enc": np.full((D, M), 0.5, np.float32), "W_dec": np.ones((M, D), np.float32), "b_enc": np.zeros(M, np.float32),
+                 "b_dec": np.zeros(D, np.float32), "threshold": np.ones(M, np.float32), **changed}
+        stream = io.BytesIO()
+        np.savez(stream, **{name: part for name, part in parts.items() if part is not None})
+        return {"params.npz": stream.getvalue()}
+
+    yield "gemma_good", gemma(scaling_factor=np.ones(M)), "ok", ""
+    yield "gemma_factor", gemma(scaling_factor=np.full(M, 2.0)), UNSUPPORTED, "holds other numbers than 1"
+    yield "gemma_skip", gemma(affine_skip_connection=np.ones((D, D))), UNSUPPORTED, "is a skip connection"
+    yield "gemma_threshold", gemma(threshold=None), MALFORMED, "lacks the tensor \"threshold\""
+    yield "gemma_threshold_scalar", gemma(threshold=np.float32(1)), MALFORMED, "has the shape [], expected [6]"
+    yield "gemma_decoder", gemma(W_dec=np.ones((D, M), np.float32)), MALFORMED, "has the shape [4, 6], expected [6, 4]"
+    yield "gemma_nan", gemma(W_enc=np.full((D, M), nan)), NONFINITE, "holds NaN or infinity"
+    yield "gemma_integers", gemma(b_dec=np.zeros(D, np.int32)), UNSUPPORTED, "holds I32, expected a floating-point type"
+    yield "gemma_empty", gemma(W_enc=np.zeros((D, 0), np.float32)), MALFORMED, "expected two dimensions of at least 1"
+
+    def llama(config, **changed):
+        parts = {"W_E": ([D, M], 0.5), "b_E": ([M], 0.25), "W_D": ([M, D], 1.0), "b_D": ([D], 0.0), **changed}
+        stated = {"d_model": D, "act_fn": "topk", "top_k": K, "norm_activation": "inference", **config}
+        return {"sae_weights.safetensors": container({name: part for name, part in parts.items() if part is not None}),
+                "config.json": json.dumps({key: value for key, value in stated.items() if value is not None}).encode()}
+
+    yield "llama_good", llama({}), "ok", ""
+    yield "llama_no_bias", llama({"use_decoder_bias": False}, b_D=None), "ok", ""
+    yield "llama_k_above", llama({"top_k": M + 1}), MALFORMED, "k is 7, expected at most the 6 latents"
+    yield "llama_k_lacking", llama({"top_k": None}), MALFORMED, "lacks top_k"
+    yield "llama_average_lacking", llama({"norm_activation": "dataset-wise"}), UNSUPPORTED, "dataset_average_activation_norm is not stated"
+    yield "llama_average_zero", llama({"norm_activation": "dataset-wise", "dataset_average_activation_norm": {"in": 0, "out": 1}}), MALFORMED, "in is \"0\", expected a number above 0"
+    yield "llama_batch_wise", llama({"norm_activation": "batch-wise"}), UNSUPPORTED, "a batch would decide"
+    yield "llama_norm_unknown", llama({"norm_activation": "max"}), UNSUPPORTED, "norm_activation is \"max\""
+    yield "llama_act_unknown", llama({"act_fn": "layertopk"}), UNSUPPORTED, "act_fn is \"layertopk\""
+    yield "llama_glu", llama({"use_glu_encoder": True}), UNSUPPORTED, "use_glu_encoder is \"true\""
+    yield "llama_glu_tensor", llama({}, W_E_glu=([D, M], 1.0)), UNSUPPORTED, "is a gated linear unit"
+    yield "llama_crosscoder", llama({"sae_type": "crosscoder"}), UNSUPPORTED, "sae_type is \"crosscoder\""
+    yield "llama_threshold_lacking", llama({"act_fn": "jumprelu"}), MALFORMED, "lacks jump_relu_threshold"
+    yield "llama_threshold_negative", llama({"act_fn": "jumprelu", "jump_relu_threshold": -1}), MALFORMED, "jump_relu_threshold is \"-1\""
+    yield "llama_threshold_infinite", llama({"act_fn": "jumprelu"}, log_jumprelu_threshold=([M], 100.0)), NONFINITE, "an exponential that is too large"
+    yield "llama_width", llama({"d_model": D + 1}), MALFORMED, "states 5 input features, found 4"
+    yield "llama_decoder", llama({}, W_D=([D, M], 1.0)), MALFORMED, "has the shape [4, 6], expected [6, 4]"
+    yield "llama_nan", llama({}, W_D=([M, D], nan)), NONFINITE, "holds NaN or infinity"
+    yield "llama_no_config", {"sae_weights.safetensors": llama({})["sae_weights.safetensors"]}, IO, "cannot be opened"
 
 
 def main():
@@ -124,6 +233,14 @@ def main():
                     out.write(config)
         for file, content in weights.items():
             with open(os.path.join(folder, file), "wb") as out:
+                out.write(content)
+        lines.append(f"{name}\t{code}\t{part}\n")
+    for name, contents, code, part in others():
+        path = os.path.join(HERE, "sae", name)
+        if isinstance(contents, dict):
+            os.makedirs(path)
+        for file, content in contents.items() if isinstance(contents, dict) else [("", contents)]:
+            with open(os.path.join(path, file) if file else path, "wb") as out:
                 out.write(content)
         lines.append(f"{name}\t{code}\t{part}\n")
     with open(os.path.join(HERE, "sae", "expectations.tsv"), "w", encoding="utf-8") as out:
