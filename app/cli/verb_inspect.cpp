@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/console.h"
+#include "app/cli/inspect_autoencoder.h"
 #include "app/cli/inspect_cost.h"
 #include "app/cli/inspect_export.h"
 #include "app/cli/json_output.h"
@@ -10,6 +11,7 @@
 #include "core/base/parallel.h"
 #include "core/io/calibration.h"
 #include "core/io/checkpoint.h"
+#include "core/io/sae_checkpoint.h"
 #include "core/plan/plan.h"
 
 #include <nlohmann/json.hpp>
@@ -26,6 +28,7 @@ namespace fs = std::filesystem;
 struct InspectOptions {
     std::string path;
     bool check = false, cost = false;
+    std::vector<std::string> assumed; ///< "name=value" of an autoencoder's switches
     CostRequest costs;
 
     /// The option that needs --cost, or "".
@@ -244,6 +247,23 @@ void inspectPlan(Console& console, const fs::path& file)
     console.finish(std::move(document));
 }
 
+void inspectAutoencoder(Console& console, const InspectOptions& options)
+{
+    io::SaeReadOptions switches;
+    for (const auto& assignment : options.assumed)
+        try {
+            io::setSaeReadOption(switches, assignment);
+        } catch (const Error& error) {
+            throw UsageError("--assume: " + error.message());
+        }
+    const auto autoencoder = io::readSparseAutoencoder(options.path, switches, console.context());
+    auto document = emptyDocument("sparse autoencoder");
+    document["parameters"] = autoencoder.parameters();
+    document["autoencoder"] = autoencoderJson(autoencoder);
+    console.print(describedAutoencoder(autoencoder));
+    console.finish(std::move(document));
+}
+
 void run(Console& console, const InspectOptions& options)
 {
     const fs::path path = options.path;
@@ -251,12 +271,19 @@ void run(Console& console, const InspectOptions& options)
     const bool directory = fs::is_directory(path, failure);
     if (const std::string option = options.costOption(); !options.cost && !option.empty())
         throw UsageError(option + " goes with --cost");
+    const bool autoencoder = io::looksLikeSparseAutoencoder(path);
+    if (!options.assumed.empty() && !autoencoder)
+        throw UsageError("--assume is for sparse autoencoders; " + path.string() + " is none");
+    if (options.cost && autoencoder)
+        throw UsageError("--cost is for models; " + path.string() + " is a sparse autoencoder");
     if (options.cost && !directory && (isCalibration(path) || isPlan(path)))
         throw UsageError("--cost is for models; " + path.string() + " is none");
     if (!directory && isCalibration(path))
         inspectCalibration(console, path);
     else if (!directory && isPlan(path))
         inspectPlan(console, path);
+    else if (autoencoder)
+        inspectAutoencoder(console, options);
     else
         inspectCheckpoint(console, options);
 }
@@ -265,17 +292,20 @@ void run(Console& console, const InspectOptions& options)
 Verb verbInspect()
 {
     const auto options = std::make_shared<InspectOptions>();
-    return {"inspect", "Show what is in a checkpoint, calibration set, plan or export",
+    return {"inspect", "Show what is in a checkpoint, sparse autoencoder, calibration set, plan or export",
             "  tamis-cli inspect datasets/vit20\n"
             "  tamis-cli inspect model.safetensors.index.json --check\n"
             "  tamis-cli inspect calibration.h5 --json -\n"
             "  tamis-cli inspect exported-directory\n"
+            "  tamis-cli inspect ae.pt --assume per-token-topk=yes\n"
             "  tamis-cli inspect datasets/vit20 --cost --batch 32 --measure\n"
             "  tamis-cli inspect MODEL --cost --tokens 2048 --ceilings raspberry-pi-5",
             [options](OptionSet& set) {
                 set.positional("PATH", options->path,
-                               "File (.safetensors, .index.json, .npy, .npz, .h5, plan.json) or directory (model, export)");
+                               "File (.safetensors, .index.json, .npy, .npz, .pt, .h5, plan.json) or directory (model, export, sparse autoencoder)");
                 set.flag("--check", options->check, "Read the weights too and count NaN and infinite values");
+                set.texts("--assume", options->assumed, "NAME=VALUE",
+                          "Of a sparse autoencoder, what its files leave open (see docs/formats-autoencoder.md)");
                 set.flag("--cost", options->cost, "Count what a forward pass costs, layer by layer");
                 set.integer("--tokens", options->costs.tokens, 0, 1 << 24, "With --cost: tokens of a text (0: 512, or what the model takes)");
                 set.integer("--batch", options->costs.batch, 1, 4096, "With --cost: samples that share one reading of the weights");

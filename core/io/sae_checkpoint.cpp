@@ -4,7 +4,7 @@
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
 #include "core/io/json_limits.h"
-#include "core/io/mapped_file.h"
+#include "core/io/npz.h"
 #include "core/io/sae_formats.h"
 #include "core/io/sae_tensors.h"
 #include "core/io/safetensors.h"
@@ -97,6 +97,17 @@ SaeFiles recogniseTorch(const fs::path& weights)
     return {SaeFormat::OpenAi, weights, {}};
 }
 
+// For the probe: params.npz is a common name.
+bool holdsAnEncoder(const fs::path& archive)
+{
+    try {
+        const auto opened = NpzArchive::open(archive);
+        return opened->find("W_enc") || opened->find("w_enc");
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 SaeFiles locate(const fs::path& path, const RunContext& context)
 {
     std::error_code ignored;
@@ -168,7 +179,7 @@ bool looksLikeSparseAutoencoder(const fs::path& path)
             return isFile(directory / kConfigFile) || isFile(directory / kOtherConfig);
         if (name == kDictionary)
             return isFile(directory / kOtherConfig);
-        return name == kParameters || (isTorch(file) && looksLikeTorchZip(file)) ||
+        return (name == kParameters && holdsAnEncoder(file)) || (isTorch(file) && looksLikeTorchZip(file)) ||
                (name == "final.safetensors" && isFile(hyperparametersOf(file)));
     };
     return isWeightFile(path) || isWeightFile(path / weightFile(SaeLayout::Sparsify)) ||

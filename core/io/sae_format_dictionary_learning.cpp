@@ -171,9 +171,7 @@ SparseAutoencoder readDictionaryLearning(const SaeFiles& files, const SaeReadOpt
                         configFile);
     }
     settleDecoderNorms(autoencoder, kind, options.decoderNorms);
-    noteUnknownTensors(autoencoder, tensors,
-                       {"W_enc", "W_dec", "encoder.weight", "decoder.weight", kind.encoderBias, kind.decoderBias,
-                        "r_mag", "mag_bias", "k", "threshold", "group_sizes"});
+    noteUnusedTensors(autoencoder, tensors, {"k", "threshold", "group_sizes"});
     return autoencoder;
 }
 

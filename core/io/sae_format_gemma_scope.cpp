@@ -72,7 +72,7 @@ SparseAutoencoder readGemmaScope(const SaeFiles& files, const SaeReadOptions& op
                   "multiplied by sqrt(D) (switch embedding)."
                 : "The file does not say whether embeddings are read: they are not, weights are taken as they are "
                   "(switch embedding).");
-    noteUnknownTensors(autoencoder, tensors, {encoder, decoder, "b_enc", "b_dec", "threshold", "scaling_factor"});
+    noteUnusedTensors(autoencoder, tensors);
     return autoencoder;
 }
 

@@ -179,11 +179,16 @@ void readThreshold(SparseAutoencoder& autoencoder, const SaeTensors& tensors, co
     autoencoder.notes.push_back("One threshold of " + std::to_string(*stated.threshold) + " counts for all latents.");
 }
 
+std::string averageOf(const std::string& site)
+{
+    return std::string(kAverage) + "." + site;
+}
+
 // The average norms that weights may hold: dataset_average_activation_norm.<site>, or .in and .out.
 void readAverages(const SaeTensors& tensors, const SaeFields& fields, const SaeConfig& config, Statements& stated)
 {
     const auto find = [&](const std::string& site, const char* otherwise, std::optional<double>& norm) {
-        for (const std::string& name : {std::string(kAverage) + "." + site, std::string(kAverage) + "." + otherwise})
+        for (const std::string& name : {averageOf(site), averageOf(otherwise)})
             if (!norm && tensors.has(name)) {
                 norm = tensors.scalar(name);
                 if (!(*norm > 0))
@@ -265,7 +270,8 @@ SparseAutoencoder readLlamaScope(const SaeFiles& files, const SaeReadOptions& op
     if (config.activation == SaeActivation::JumpRelu)
         readThreshold(autoencoder, tensors, stated, configFile);
 
-    readAverages(tensors, fields, config, stated);
+    if (stated.byDataSet) // elsewhere these tensors were never set
+        readAverages(tensors, fields, config, stated);
     const Scales scales = stated.byDataSet ? scalesOf(autoencoder, stated, options, configFile) : Scales{};
     const bool byNorms = chosen(options.decoderNorms, stated.byDecoderNorms);
     const bool raw = options.thresholdOfRawInputs && stated.byDataSet && !config.subtractDecoderBias;
@@ -282,14 +288,9 @@ SparseAutoencoder readLlamaScope(const SaeFiles& files, const SaeReadOptions& op
                                           "raw-threshold).");
     noteChoices(autoencoder, fields, options, byNorms);
     noteUnknownKeys(autoencoder, config.unknownKeys, files.config.filename().string());
-    std::vector<std::string_view> known = {
-        "W_E",          "b_E",          "W_D",         "b_D", "encoder.weight", "encoder.bias", "decoder.weight",
-        "decoder.bias", kThresholds[0], kThresholds[1]};
-    std::vector<std::string> names = tensors.names();
-    for (const std::string& name : names)
-        if (name.starts_with(kAverage))
-            known.push_back(name);
-    noteUnknownTensors(autoencoder, tensors, known);
+    const std::string in = averageOf("in"), out = averageOf("out"), site = averageOf(config.site),
+                      target = averageOf(fields.text("hook_point_out", config.site));
+    noteUnusedTensors(autoencoder, tensors, {in, out, site, target});
     return autoencoder;
 }
 

@@ -85,9 +85,8 @@ SparseAutoencoder readOpenAi(const SaeFiles& files, const SaeReadOptions& option
     autoencoder.decoder = tied ? tensors.matrix(kTied, m, d, false) : tensors.matrix(kDecoder, m, d, true);
     autoencoder.encoderBias = tensors.vectorOf("latent_bias", m);
     autoencoder.decoderBias = tensors.vectorOf("pre_bias", d);
-    noteUnknownTensors(autoencoder, tensors,
-                       {kEncoder, kDecoder, kTied, "latent_bias", "pre_bias", "stats_last_nonzero",
-                        "latents_activation_frequency", "latents_mean_square"});
+    noteUnusedTensors(autoencoder, tensors,
+                      {"stats_last_nonzero", "latents_activation_frequency", "latents_mean_square"});
     return autoencoder;
 }
 

@@ -109,7 +109,7 @@ SparseAutoencoder readSparsify(const SaeFiles& files, const SaeReadOptions&, con
     if (config.skips)
         autoencoder.skip = tensors.matrix("W_skip", d, d, false);
     noteUnknownKeys(autoencoder, config.unknownKeys, files.config.filename().string());
-    noteUnknownTensors(autoencoder, tensors, {"encoder.weight", "encoder.bias", "W_dec", "b_dec", "W_skip"});
+    noteUnusedTensors(autoencoder, tensors);
     return autoencoder;
 }
 
@@ -140,8 +140,7 @@ SparseAutoencoder readSaeLens(const SaeFiles& files, const SaeReadOptions& optio
         config.scalesInput = false;
     }
     noteUnknownKeys(autoencoder, config.unknownKeys, files.config.filename().string());
-    noteUnknownTensors(autoencoder, tensors,
-                       {"W_enc", "W_dec", "b_enc", "b_dec", "threshold", "b_gate", "b_mag", "r_mag", kScalingFactor});
+    noteUnusedTensors(autoencoder, tensors);
     return autoencoder;
 }
 

@@ -14,20 +14,15 @@ namespace
 {
 constexpr std::size_t kNamed = 8; // of a list of unknown names
 
-void note(SparseAutoencoder& autoencoder, const std::string& kind, const std::vector<std::string>& quotedNames,
-          std::string_view file)
+// "key" or "keys" and their names, shortened.
+std::string listOf(const std::string& kind, const std::vector<std::string>& quotedNames)
 {
-    if (quotedNames.empty())
-        return;
-    std::string list;
+    std::string list = kind + (quotedNames.size() == 1 ? " " : "s ");
     for (std::size_t i = 0; i < std::min(kNamed, quotedNames.size()); ++i)
         list += (i > 0 ? ", " : "") + quotedNames[i];
     if (quotedNames.size() > kNamed)
         list += " and " + std::to_string(quotedNames.size() - kNamed) + " more";
-    const bool one = quotedNames.size() == 1;
-    autoencoder.notes.push_back(
-        "The " + kind + (one ? " " : "s ") + list + " of " + std::string(file) +
-        (one ? " has no known meaning and is ignored." : " have no known meaning and are ignored."));
+    return list;
 }
 } // namespace
 
@@ -69,17 +64,23 @@ void settleSizes(const SaeTensors& tensors, std::string_view encoder, bool laten
 
 void noteUnknownKeys(SparseAutoencoder& autoencoder, const std::vector<std::string>& quotedKeys, std::string_view file)
 {
-    note(autoencoder, "key", quotedKeys, file);
+    if (!quotedKeys.empty())
+        autoencoder.notes.push_back("The " + listOf("key", quotedKeys) + " of " + std::string(file) +
+                                    (quotedKeys.size() == 1 ? " has no known meaning and is ignored."
+                                                            : " have no known meaning and are ignored."));
 }
 
-void noteUnknownTensors(SparseAutoencoder& autoencoder, const SaeTensors& tensors,
-                        const std::vector<std::string_view>& known)
+void noteUnusedTensors(SparseAutoencoder& autoencoder, const SaeTensors& tensors,
+                       const std::vector<std::string_view>& harmless)
 {
     std::vector<std::string> names;
-    for (const std::string& name : tensors.names())
-        if (std::find(known.begin(), known.end(), name) == known.end())
+    for (const std::string& name : tensors.unread())
+        if (std::find(harmless.begin(), harmless.end(), name) == harmless.end())
             names.push_back(quotedName(name));
-    note(autoencoder, "tensor", names, std::filesystem::path(tensors.file()).filename().string());
+    if (!names.empty())
+        autoencoder.notes.push_back("The " + listOf("tensor", names) + " of " +
+                                    std::filesystem::path(tensors.file()).filename().string() +
+                                    (names.size() == 1 ? " is not used." : " are not used."));
 }
 
 } // namespace tamis::io

@@ -30,11 +30,11 @@ SparseAutoencoder readLlamaScope(const SaeFiles& files, const SaeReadOptions& op
 void settleSizes(const SaeTensors& tensors, std::string_view encoder, bool latentsFirst, SaeConfig& config,
                  const std::string& configFile);
 
-/// "The keys "a", "b" of cfg.json have no known meaning and are ignored." for each list that is not empty.
+/// Notes the keys of a configuration that nothing is known of.
 void noteUnknownKeys(SparseAutoencoder& autoencoder, const std::vector<std::string>& quotedKeys, std::string_view file);
-/// The same of the tensors that are not among `known`.
-void noteUnknownTensors(SparseAutoencoder& autoencoder, const SaeTensors& tensors,
-                        const std::vector<std::string_view>& known);
+/// Notes the tensors that were not read, but for those of no effect on codes and reconstructions.
+void noteUnusedTensors(SparseAutoencoder& autoencoder, const SaeTensors& tensors,
+                       const std::vector<std::string_view>& harmless = {});
 
 /// Whether a switch is on, where the file alone would have it `stated`.
 inline bool chosen(SaeChoice choice, bool stated)

@@ -91,11 +91,12 @@ SaeTensors SaeTensors::ofTorch(const std::filesystem::path& path, std::shared_pt
     return tensors;
 }
 
-std::vector<std::string> SaeTensors::names() const
+std::vector<std::string> SaeTensors::unread() const
 {
     std::vector<std::string> names;
     for (const auto& [name, entry] : m_entries)
-        names.push_back(name);
+        if (!entry.wasRead)
+            names.push_back(name);
     return names;
 }
 
@@ -131,7 +132,9 @@ void SaeTensors::requireShape(std::string_view name, const std::vector<std::int6
 
 void SaeTensors::read(std::string_view name, std::span<float> target) const
 {
-    find(name).read(target);
+    const Entry& entry = find(name);
+    entry.read(target);
+    entry.wasRead = true;
     for (std::size_t at = 0; at < target.size(); at += kBlock) {
         m_context->throwIfStopped();
         const std::span<const float> part = target.subspan(at, std::min(kBlock, target.size() - at));

@@ -21,7 +21,7 @@ namespace tamis::io
 
 /// Decoded on demand; every value that is read must be finite and was stored as a floating-point number, else
 /// Error{NonFinite, UnsupportedFeature}. The context must outlive it. A missing tensor or another shape than was asked
-/// for is Error{MalformedFile} with the file and the tensor.
+/// for is Error{MalformedFile} with the file and the tensor. For one thread at a time.
 class SaeTensors
 {
 public:
@@ -32,7 +32,7 @@ public:
                               const PickleValue& dictionary, const RunContext& context);
 
     const std::string& file() const noexcept { return m_file; }
-    std::vector<std::string> names() const; ///< in order
+    std::vector<std::string> unread() const; ///< names of the tensors that nobody asked the values of, in order
     bool has(std::string_view name) const { return m_entries.contains(name); }
     const std::vector<std::int64_t>& shape(std::string_view name) const;
     std::string subject(std::string_view name) const; ///< file and tensor, for errors
@@ -51,6 +51,7 @@ private:
         tensor::DType dtype = tensor::DType::F32;
         std::vector<std::int64_t> shape;
         std::function<void(std::span<float>)> read;
+        mutable bool wasRead = false;
     };
     SaeTensors(std::string file, const RunContext& context);
     const Entry& find(std::string_view name) const;
