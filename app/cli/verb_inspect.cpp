@@ -259,6 +259,7 @@ void inspectAutoencoder(Console& console, const InspectOptions& options)
     const auto autoencoder = io::readSparseAutoencoder(options.path, switches, console.context());
     auto document = emptyDocument("sparse autoencoder");
     document["parameters"] = autoencoder.parameters();
+    document["bytes"] = fs::file_size(autoencoder.file);
     document["autoencoder"] = autoencoderJson(autoencoder);
     console.print(describedAutoencoder(autoencoder));
     console.finish(std::move(document));

@@ -159,6 +159,7 @@ SparseAutoencoder readSparseAutoencoder(const fs::path& path, const SaeReadOptio
     const SaeFiles files = locate(path, context);
     SparseAutoencoder autoencoder = read(files, options, context);
     autoencoder.format = files.format;
+    autoencoder.file = files.weights;
     return autoencoder;
 }
 

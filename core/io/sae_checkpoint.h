@@ -33,6 +33,7 @@ struct SparseAutoencoder {
     std::vector<float> valueScale;  ///< [M] or empty
     std::vector<float> valueBias;   ///< [M] for Gated, else empty
     tensor::Matrix<float> skip;     ///< [D, D] where config.skips, else empty
+    std::filesystem::path file;     ///< the weights it was read from, empty for what was made here
     std::vector<std::string> notes; ///< what the files leave open and was assumed, one sentence each
 
     std::int64_t width() const noexcept { return encoder.cols(); }

@@ -82,10 +82,11 @@ void settleBatchTopK(SparseAutoencoder& autoencoder, const SaeTensors& tensors, 
     if (options.perTokenTopK || !hasThreshold) {
         config.activation = SaeActivation::TopK;
         config.k = k;
-        autoencoder.notes.push_back(std::string(hasThreshold ? "Trained with BatchTopK: "
-                                                             : "Trained with BatchTopK and without a threshold: ") +
-                                    "the k largest of every token are taken, which no batch decides" +
-                                    (hasThreshold ? " (switch per-token-topk)." : "."));
+        autoencoder.notes.push_back(hasThreshold
+                                        ? "Trained with BatchTopK: the k largest of every token are taken instead "
+                                          "of those above its threshold (switch per-token-topk)."
+                                        : "Trained with BatchTopK and without a threshold: the k largest of "
+                                          "every token are taken.");
         return;
     }
     if (threshold < 0) {

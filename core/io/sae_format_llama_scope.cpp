@@ -242,8 +242,8 @@ void noteChoices(SparseAutoencoder& autoencoder, const SaeFields& fields, const 
                                                "row (switch decoder-norms)."
                                              : "Latents are selected by their value alone (switch decoder-norms)."));
     if (activationOf(fields) == "batchtopk")
-        autoencoder.notes.push_back("act_fn is batchtopk: the k largest of every token are taken, which no batch "
-                                    "decides.");
+        autoencoder.notes.push_back(
+            "act_fn is batchtopk: the k largest of every token are taken, not those of a batch.");
 }
 } // namespace
 

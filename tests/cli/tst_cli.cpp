@@ -4,6 +4,7 @@
 
 #include <QElapsedTimer>
 #include <QFile>
+#include <QFileInfo>
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QProcess>
@@ -73,6 +74,7 @@ private slots:
     void inspectKeys();
     void inspectCost();
     void inspectCalibration();
+    void inspectAutoencoder();
     void methodsKeys();
     void runKeys();
     void jsonAloneOnStandardOutput();
@@ -248,6 +250,32 @@ void TestCli::inspectCost()
     for (const QStringList& wrong : {QStringList{"--measure"}, {"--tokens", "5"}, {"--batch", "2"}, {"--ceilings", "h100"}})
         QCOMPARE(runCli(QStringList{"inspect", vit20()} + wrong).status, 2);
     QCOMPARE(runCli({"inspect", vit20Calibration(), "--cost"}).status, 2);
+}
+
+void TestCli::inspectAutoencoder()
+{
+    const QString golden = sourcePath("tests/golden/sae/");
+    const auto json = runCli({"inspect", golden + "dictionary_batchtopk", "--json", "-"}).json();
+    QCOMPARE(json["format"].toString(), "sparse autoencoder");
+    QCOMPARE(json["parameters"].toInteger(), qint64{2 * 40 * 12 + 2 * 40 + 12}); // a threshold a latent
+    QCOMPARE(json["bytes"].toInteger(), QFileInfo(golden + "dictionary_batchtopk/ae.pt").size());
+    const auto plain = json["autoencoder"].toObject();
+    QCOMPARE(plain["format"].toString(), "dictionary-learning");
+    QCOMPARE(plain["activation"].toString(), "jumprelu");
+    QVERIFY(plain["k"].isNull());
+    QCOMPARE(plain["width"].toInt(), 12);
+    QCOMPARE(plain["latents"].toInt(), 40);
+    QVERIFY(plain["notes"].toArray().first().toString().contains("per-token-topk"));
+    const auto assumed = runCli({"inspect", golden + "dictionary_batchtopk", "--assume", "per-token-topk=yes", "--json", "-"}).json();
+    QCOMPARE(assumed["autoencoder"].toObject()["activation"].toString(), "topk");
+    QCOMPARE(assumed["autoencoder"].toObject()["k"].toInt(), 5);
+    QVERIFY(runCli({"inspect", golden + "openai_topk/autoencoder.pt"}).output.contains("normalisation  layer norm"));
+    QCOMPARE(runCli({"inspect", golden + "gemma_scope", "--assume", "colour=red"}).status, 2);
+    QCOMPARE(runCli({"inspect", golden + "gemma_scope", "--cost"}).status, 2);
+    QCOMPARE(runCli({"inspect", vit20(), "--assume", "embedding=yes"}).status, 2);
+    const auto refused = runCli({"inspect", sourcePath("tests/corpus/torch/global_system.pt")});
+    QCOMPARE(refused.status, 1);
+    QVERIFY(refused.errors.contains("holds the pickle global \"os.system\", expected tensors only (at byte 2)"));
 }
 
 void TestCli::inspectCalibration()
