@@ -4,26 +4,49 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 #include <limits>
 
 namespace tamis::encoder {
 namespace {
-constexpr std::size_t kBlock = 64;  // scores between two looks at the room that is left
 constexpr std::size_t kGroup = 16;  // scores that are passed over together where none is large enough
+constexpr std::size_t kStride = 17; // of the sample; odd, so that scores that repeat by powers of two do not mislead it
 
-/// Larger keys are better: the score's bits in the order of its value, then the lower latent.
-std::uint64_t keyOf(float score, std::int32_t latent)
+/// Bits in the order of the values; 0 for NaN, which no number has.
+std::uint32_t ordered(float score)
 {
     const auto bits = std::bit_cast<std::uint32_t>(score + 0.0F); // -0 becomes 0: equal scores have equal bits
-    const std::uint32_t ordered = bits >> 31 ? ~bits : bits | 0x80000000U;
-    return std::uint64_t{ordered} << 32 | static_cast<std::uint32_t>(~latent);
+    const std::uint32_t sorted = bits >> 31 ? ~bits : bits | 0x80000000U;
+    return score == score ? sorted : 0;
 }
 
-float scoreOf(std::uint64_t key)
+float scoreOf(std::uint32_t bits)
 {
-    const auto ordered = static_cast<std::uint32_t>(key >> 32);
-    return std::bit_cast<float>(ordered >> 31 ? ordered & 0x7fffffffU : ~ordered);
+    return std::bit_cast<float>(bits >> 31 ? bits & 0x7fffffffU : ~bits);
+}
+
+/// Larger keys are better: the score, then the lower place.
+std::uint64_t keyOf(float score, std::size_t place)
+{
+    return std::uint64_t{ordered(score)} << 32 | ~static_cast<std::uint32_t>(place);
+}
+
+/// A number that some more than `count` scores are likely to be above; `above` where a sample cannot tell.
+float guessedBar(std::span<const float> scores, std::size_t count, float above)
+{
+    const double expected = static_cast<double>(count) / static_cast<double>(kStride);
+    const auto place = static_cast<std::size_t>(expected + 4 * std::sqrt(expected) + 8); // four deviations of the draw, and eight where they are few
+    if (place * kStride * 2 > scores.size())
+        return above;
+    std::vector<std::uint32_t> sample;
+    sample.reserve(scores.size() / kStride + 1);
+    for (std::size_t i = 0; i < scores.size(); i += kStride)
+        sample.push_back(ordered(scores[i]));
+    const auto at = sample.begin() + static_cast<std::ptrdiff_t>(place);
+    std::nth_element(sample.begin(), at, sample.end(), std::greater<>());
+    const float bar = *at == 0 ? above : std::nextafter(scoreOf(*at), -std::numeric_limits<float>::infinity());
+    return std::max(above, bar);
 }
 
 bool anyAbove(const float* scores, std::size_t count, float bar)
@@ -33,71 +56,43 @@ bool anyAbove(const float* scores, std::size_t count, float bar)
         above |= static_cast<int>(scores[i] > bar);
     return above != 0;
 }
-} // namespace
 
-BestScores::BestScores(std::size_t count, float above) : m_count(count), m_above(above), m_bar(above) {}
-
-void BestScores::reserve(std::size_t more)
+void collect(std::span<const float> scores, float bar, std::vector<std::uint64_t>& keys)
 {
-    if (m_used + more <= m_keys.size())
-        return;
-    if (m_used >= 2 * m_count + kBlock)
-        prune();
-    m_keys.resize(std::max(m_keys.size(), std::max(2 * m_count + 2 * kBlock, m_used + more)));
-}
-
-/// Only the best stay. Latents that come in rising order need then be above the worst of them; others may still equal it, so that the
-/// bar is one step below.
-void BestScores::prune()
-{
-    if (m_used <= m_count || m_count == 0)
-        return;
-    const auto keys = m_keys.begin();
-    std::nth_element(keys, keys + static_cast<std::ptrdiff_t>(m_count - 1), keys + static_cast<std::ptrdiff_t>(m_used), std::greater<>());
-    m_used = m_count;
-    const float worst = scoreOf(m_keys[m_count - 1]);
-    m_bar = std::max(m_above, std::nextafter(worst, -std::numeric_limits<float>::infinity()));
-}
-
-void BestScores::offer(std::int32_t first, std::span<const float> scores)
-{
-    if (m_count == 0)
-        return;
-    for (std::size_t begin = 0; begin < scores.size(); begin += kBlock) {
-        reserve(kBlock);
-        const std::size_t end = std::min(scores.size(), begin + kBlock);
-        for (std::size_t group = begin; group < end; group += kGroup) {
-            const std::size_t stop = std::min(end, group + kGroup);
-            if (!anyAbove(scores.data() + group, stop - group, m_bar))
-                continue;
-            for (std::size_t i = group; i < stop; ++i) {
-                m_keys[m_used] = keyOf(scores[i], first + static_cast<std::int32_t>(i));
-                m_used += static_cast<std::size_t>(scores[i] > m_bar);
-            }
+    std::size_t used = 0;
+    for (std::size_t first = 0; first < scores.size(); first += kGroup) {
+        const std::size_t last = std::min(scores.size(), first + kGroup);
+        if (last - first == kGroup ? !anyAbove(scores.data() + first, kGroup, bar) : !anyAbove(scores.data() + first, last - first, bar))
+            continue;
+        if (keys.size() < used + kGroup)
+            keys.resize(std::max<std::size_t>(2 * keys.size(), 512));
+        for (std::size_t i = first; i < last; ++i) {
+            keys[used] = keyOf(scores[i], i);
+            used += static_cast<std::size_t>(scores[i] > bar);
         }
     }
+    keys.resize(used);
 }
+} // namespace
 
-void BestScores::offer(const std::vector<kernels::Scored>& others)
+std::vector<kernels::Scored> bestScores(std::span<const float> scores, std::size_t count, float above, Order order)
 {
-    if (m_count == 0)
-        return;
-    for (const kernels::Scored& each : others) {
-        reserve(1);
-        m_keys[m_used] = keyOf(each.value, each.row);
-        m_used += static_cast<std::size_t>(each.value > m_bar);
+    if (count == 0)
+        return {};
+    std::vector<std::uint64_t> keys;
+    const float bar = guessedBar(scores, count, above);
+    collect(scores, bar, keys);
+    if (keys.size() < count && bar > above)
+        collect(scores, above, keys);
+    if (keys.size() > count) {
+        std::nth_element(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(count - 1), keys.end(), std::greater<>());
+        keys.resize(count);
     }
-}
-
-std::vector<kernels::Scored> BestScores::take()
-{
-    prune();
-    std::sort(m_keys.begin(), m_keys.begin() + static_cast<std::ptrdiff_t>(m_used), std::greater<>());
-    std::vector<kernels::Scored> best(m_used);
-    for (std::size_t i = 0; i < m_used; ++i)
-        best[i] = {scoreOf(m_keys[i]), ~static_cast<std::int32_t>(static_cast<std::uint32_t>(m_keys[i]))};
-    m_used = 0;
-    m_bar = m_above;
+    if (order == Order::Falling)
+        std::sort(keys.begin(), keys.end(), std::greater<>());
+    std::vector<kernels::Scored> best(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i)
+        best[i] = {scoreOf(static_cast<std::uint32_t>(keys[i] >> 32)), ~static_cast<std::int32_t>(static_cast<std::uint32_t>(keys[i]))};
     return best;
 }
 

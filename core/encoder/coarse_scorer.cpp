@@ -13,18 +13,11 @@ namespace tamis::encoder {
 namespace {
 using tensor::Matrix;
 using tensor::MatrixView;
-constexpr std::int64_t kGroups = 8; // of slabs, whose bests are found apart: work for so many threads where there is one token
+constexpr std::int64_t kScoresAtOnce = std::int64_t{1} << 21; // of a tile of tokens: 8 MB
 
 MatrixView<const float> rowsOf(MatrixView<const float> x, std::int64_t first, std::int64_t count)
 {
     return {x.data + first * x.stride, count, x.cols, x.stride};
-}
-
-/// Memory of one thread, kept from call to call.
-std::vector<float>& scoreBuffer()
-{
-    static thread_local std::vector<float> buffer(static_cast<std::size_t>(kTileTokens * kSlabLatents));
-    return buffer;
 }
 
 void requireWidth(const CoarseScorer& scorer, MatrixView<const float> prepared)
@@ -34,39 +27,28 @@ void requireWidth(const CoarseScorer& scorer, MatrixView<const float> prepared)
                     "found activations of " + std::to_string(prepared.cols) + " features, expected the " + std::to_string(scorer.width()) + " that the encoder reads");
 }
 
-/// The bests of one tile of tokens among the slabs of one group.
-using TileBests = std::vector<BestScores>;
-
-TileBests scanGroup(const CoarseScorer& scorer, MatrixView<const float> reduced, std::int64_t group, std::int64_t groups, std::size_t count, float above,
-                    const RunContext& context)
-{
-    TileBests bests(static_cast<std::size_t>(reduced.rows), BestScores(count, above));
-    for (std::int64_t slab = scorer.slabs() * group / groups; slab < scorer.slabs() * (group + 1) / groups; ++slab) {
-        context.throwIfStopped();
-        const std::int64_t size = scorer.slabSize(slab);
-        const MatrixView<float> scores{scoreBuffer().data(), reduced.rows, size, size};
-        scorer.slab(reduced, slab, scores);
-        for (std::int64_t t = 0; t < reduced.rows; ++t)
-            bests[static_cast<std::size_t>(t)].offer(static_cast<std::int32_t>(slab * kSlabLatents), scores.row(t));
-    }
-    return bests;
-}
-
-/// One tile on all threads: groups of slabs at once, then the tokens.
-void scanTile(const CoarseScorer& scorer, MatrixView<const float> prepared, std::int64_t first, std::size_t count, float above, const RunContext& context,
+/// All scores of one tile, then the best of each token: slabs and tokens on all threads, or on this one where tiles are.
+void scanTile(const CoarseScorer& scorer, MatrixView<const float> prepared, std::int64_t first, const Selection& selection, bool parallel, const RunContext& context,
               const TokenFound& found)
 {
     const Matrix<float> reduced = scorer.reduced(prepared);
-    const std::int64_t groups = std::min(kGroups, scorer.slabs());
-    std::vector<TileBests> parts(static_cast<std::size_t>(groups));
-    parallelFor(context, parts.size(), [&](std::size_t group) {
-        parts[group] = scanGroup(scorer, reduced.view(), static_cast<std::int64_t>(group), groups, count, above, context);
+    const auto memory = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(prepared.rows * scorer.latents()));
+    const MatrixView<float> scores{memory.get(), prepared.rows, scorer.latents(), scorer.latents()};
+    const auto each = [&](std::int64_t count, const std::function<void(std::size_t)>& body) {
+        if (parallel)
+            return parallelFor(context, static_cast<std::size_t>(count), body);
+        for (std::int64_t i = 0; i < count; ++i) {
+            context.throwIfStopped();
+            body(static_cast<std::size_t>(i));
+        }
+    };
+    each(scorer.slabs(), [&](std::size_t index) {
+        const auto slab = static_cast<std::int64_t>(index);
+        scorer.slab(reduced.view(), slab, {scores.data + slab * kSlabLatents, scores.rows, scorer.slabSize(slab), scores.stride});
     });
-    parallelFor(context, static_cast<std::size_t>(prepared.rows), [&](std::size_t t) {
-        BestScores& best = parts.front()[t];
-        for (std::size_t group = 1; group < parts.size(); ++group)
-            best.offer(parts[group][t].take());
-        found(first + static_cast<std::int64_t>(t), best.take());
+    each(prepared.rows, [&](std::size_t t) {
+        const auto token = static_cast<std::int64_t>(t);
+        found(first + token, bestScores(scores.row(token), selection.count, selection.above, selection.order));
     });
 }
 } // namespace
@@ -76,23 +58,17 @@ std::int64_t CoarseScorer::slabSize(std::int64_t index) const noexcept
     return std::min(kSlabLatents, latents() - index * kSlabLatents);
 }
 
-void forBest(const CoarseScorer& scorer, MatrixView<const float> prepared, std::size_t count, float above, const RunContext& context, const TokenFound& found)
+void forBest(const CoarseScorer& scorer, MatrixView<const float> prepared, const Selection& selection, const RunContext& context, const TokenFound& found)
 {
     requireWidth(scorer, prepared);
-    const std::int64_t tiles = (prepared.rows + kTileTokens - 1) / kTileTokens;
-    const auto tileOf = [&](std::int64_t tile) { return rowsOf(prepared, tile * kTileTokens, std::min(kTileTokens, prepared.rows - tile * kTileTokens)); };
-    if (tiles < 2 * threadCount()) {
-        for (std::int64_t tile = 0; tile < tiles; ++tile)
-            scanTile(scorer, tileOf(tile), tile * kTileTokens, count, above, context, found);
-        return;
-    }
-    parallelFor(context, static_cast<std::size_t>(tiles), [&](std::size_t index) {
-        const auto tile = static_cast<std::int64_t>(index);
-        const Matrix<float> reduced = scorer.reduced(tileOf(tile));
-        TileBests bests = scanGroup(scorer, reduced.view(), 0, 1, count, above, context);
-        for (std::size_t t = 0; t < bests.size(); ++t)
-            found(tile * kTileTokens + static_cast<std::int64_t>(t), bests[t].take());
-    });
+    const std::int64_t size = std::clamp<std::int64_t>(kScoresAtOnce / scorer.latents(), 1, kTileTokens), tiles = (prepared.rows + size - 1) / size;
+    const auto scan = [&](std::int64_t tile, bool parallel) {
+        scanTile(scorer, rowsOf(prepared, tile * size, std::min(size, prepared.rows - tile * size)), tile * size, selection, parallel, context, found);
+    };
+    if (tiles >= 2 * threadCount())
+        return parallelFor(context, static_cast<std::size_t>(tiles), [&](std::size_t tile) { scan(static_cast<std::int64_t>(tile), false); });
+    for (std::int64_t tile = 0; tile < tiles; ++tile)
+        scan(tile, true);
 }
 
 Matrix<float> allScores(const CoarseScorer& scorer, MatrixView<const float> prepared, const RunContext& context)
@@ -148,7 +124,7 @@ public:
     SparseCodes encode(MatrixView<const float> prepared, const RunContext& context, EncodeTrace* trace) const override
     {
         std::vector<std::vector<kernels::Scored>> tokens(static_cast<std::size_t>(prepared.rows));
-        forBest(*m_scorer, prepared, static_cast<std::size_t>(m_k), 0.0F, context,
+        forBest(*m_scorer, prepared, {static_cast<std::size_t>(m_k), 0.0F, Order::Falling}, context,
                 [&](std::int64_t token, const std::vector<kernels::Scored>& best) { tokens[static_cast<std::size_t>(token)] = best; });
         if (trace)
             *trace = {};

@@ -39,10 +39,15 @@ using ScorerPtr = std::shared_ptr<const CoarseScorer>;
 /// Called for one token of `prepared` and its best latents, from several threads at once.
 using TokenFound = std::function<void(std::int64_t token, const std::vector<kernels::Scored>& best)>;
 
-/// The `count` latents with the largest coarse scores above `above` of every token, in that order: equal ones by latent. One token
-/// spreads over the threads by slabs, many by tiles. Throws Error{InvalidParameter} for another width, Error{Cancelled}.
-void forBest(const CoarseScorer& scorer, tensor::MatrixView<const float> prepared, std::size_t count, float above, const RunContext& context,
-             const TokenFound& found);
+struct Selection {
+    std::size_t count = 0;
+    float above = 0;
+    Order order = Order::Falling;
+};
+
+/// The latents of every token that bestScores() selects of its coarse scores. Few tokens spread over the threads by slabs, many by tiles.
+/// Throws Error{InvalidParameter} for another width, Error{Cancelled}.
+void forBest(const CoarseScorer& scorer, tensor::MatrixView<const float> prepared, const Selection& selection, const RunContext& context, const TokenFound& found);
 
 /// Scores of all latents of few tokens: [tokens, M].
 tensor::Matrix<float> allScores(const CoarseScorer& scorer, tensor::MatrixView<const float> prepared, const RunContext& context = {});

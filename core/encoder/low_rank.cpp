@@ -63,15 +63,9 @@ private:
 Built build(const Inputs& inputs, const Parameters& given, const RunContext& context)
 {
     const Parameters parameters = lowRankMethod().declaration.schema.complete(given);
-    const Dictionary& dictionary = *inputs.dictionary;
-    const std::int64_t asked = parameters.integer("rank"), most = std::min(dictionary.width(), dictionary.latents());
-    const Moments moments = weightedMoments(inputs, weightingFrom(parameters), context);
-    const WeightedFactors factors = weightedFactors(dictionary.rows(), moments, std::min(asked, most), context);
     Built built;
-    if (factors.b.cols() < asked)
-        built.warnings.push_back("The rank is " + std::to_string(factors.b.cols()) + ", not " + std::to_string(asked) + ": the rows have no more directions under these activations.");
-    auto scorer = lowRankScorer(factors.b.view(), factors.a.view(), foldedBias(dictionary.rows(), dictionary.bias(), factors, moments.mean));
-    built.encoder = coarseOnly(std::move(scorer), dictionary.k());
+    auto scorer = weightedLowRankScorer(inputs, weightingFrom(parameters), parameters.integer("rank"), built.warnings, context);
+    built.encoder = coarseOnly(std::move(scorer), inputs.dictionary->k());
     return built;
 }
 } // namespace
@@ -82,6 +76,16 @@ ScorerPtr lowRankScorer(MatrixView<const double> b, MatrixView<const double> a, 
         throw Error(ErrorCode::InvalidParameter, "factors of shape [" + std::to_string(b.rows) + ", " + std::to_string(b.cols) + "] and [" + std::to_string(a.rows) + ", " +
                                                      std::to_string(a.cols) + "] with " + std::to_string(bias.size()) + " biases do not fit each other");
     return std::make_shared<LowRankScorer>(b, a, std::move(bias));
+}
+
+ScorerPtr weightedLowRankScorer(const Inputs& inputs, const Weighting& weighting, std::int64_t rank, std::vector<std::string>& warnings, const RunContext& context)
+{
+    const Dictionary& dictionary = *inputs.dictionary;
+    const Moments moments = weightedMoments(inputs, weighting, context);
+    const WeightedFactors factors = weightedFactors(dictionary.rows(), moments, std::min({rank, dictionary.width(), dictionary.latents()}), context);
+    if (factors.b.cols() < rank)
+        warnings.push_back("The rank is " + std::to_string(factors.b.cols()) + ", not " + std::to_string(rank) + ": the rows have no more directions under these activations.");
+    return lowRankScorer(factors.b.view(), factors.a.view(), foldedBias(dictionary.rows(), dictionary.bias(), factors, moments.mean));
 }
 
 std::vector<ParameterSpec> weightingParameters()

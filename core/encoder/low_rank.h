@@ -23,4 +23,7 @@ Weighting weightingFrom(const Parameters& parameters);
 /// Throws Error{InvalidParameter} where activations are to weigh and there are none.
 Moments weightedMoments(const Inputs& inputs, const Weighting& weighting, const RunContext& context);
 
+/// Throws Error{InvalidParameter} where activations are to weigh and there are none. A rank that is not to be had is lowered, with a warning.
+ScorerPtr weightedLowRankScorer(const Inputs& inputs, const Weighting& weighting, std::int64_t rank, std::vector<std::string>& warnings, const RunContext& context);
+
 } // namespace tamis::encoder

@@ -4,6 +4,7 @@
 #include "core/encoder/certified.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/low_rank.h"
+#include "core/encoder/two_stage.h"
 
 #include <algorithm>
 
@@ -16,6 +17,7 @@ const std::vector<Method>& methods()
         exactMethod(),
         certifiedMethod(),
         lowRankMethod(),
+        twoStageMethod(),
     };
     return all;
 }

@@ -14,20 +14,19 @@ namespace {
 using linalg::Op;
 using tensor::Matrix;
 using tensor::MatrixView;
+} // namespace
 
-/// W S without a copy of W in double: by pieces of rows.
-Matrix<double> productWith(MatrixView<const float> w, const Matrix<double>& s, const RunContext& context)
+Matrix<double> productOfRows(MatrixView<const float> w, const Matrix<double>& a, double factor, const RunContext& context)
 {
     constexpr std::int64_t kPiece = 4096;
-    Matrix<double> result(w.rows, s.cols());
+    Matrix<double> result(w.rows, a.rows());
     for (std::int64_t first = 0; first < w.rows; first += kPiece) {
         const std::int64_t count = std::min(kPiece, w.rows - first);
         const Matrix<double> piece = linalg::toDouble({w.data + first * w.stride, count, w.cols, w.stride});
-        linalg::gemm(Op::None, Op::None, 1, piece.view(), s.view(), 0, {result.data() + first * s.cols(), count, s.cols(), s.cols()}, context);
+        linalg::gemm(Op::None, Op::Transpose, factor, piece.view(), a.view(), 0, {result.data() + first * a.rows(), count, a.rows(), a.rows()}, context);
     }
     return result;
 }
-} // namespace
 
 Moments momentsOf(MatrixView<const float> rows, bool centre, const RunContext& context)
 {
@@ -86,7 +85,7 @@ WeightedFactors weightedFactors(MatrixView<const float> w, const Moments& moment
         ++kept;
     const linalg::ConstView leading{eigen.vectors.data(), kept, root.cols(), root.cols()};
     factors.a = linalg::product(leading, seen.view(), context);
-    factors.b = productWith(w, linalg::product(Op::None, Op::Transpose, root.view(), leading, context), context.part(1, "left factor"));
+    factors.b = productOfRows(w, linalg::product(Op::None, Op::Transpose, leading, root.view(), context), 1, context.part(1, "left factor"));
     for (std::int64_t r = 0; r < kept; ++r) {
         const double s = std::sqrt(factors.squares[static_cast<std::size_t>(r)]);
         for (std::int64_t j = 0; j < w.cols; ++j)

@@ -37,4 +37,7 @@ WeightedFactors weightedFactors(tensor::MatrixView<const float> w, const Moments
 /// b + (W - B A) mean in double, rounded once: what makes B A x + it the scores of the pair.
 std::vector<float> foldedBias(tensor::MatrixView<const float> w, const std::vector<float>& bias, const WeightedFactors& factors, const std::vector<double>& mean);
 
+/// factor * W a^T [M, rows of a], W widened a piece at a time.
+tensor::Matrix<double> productOfRows(tensor::MatrixView<const float> w, const tensor::Matrix<double>& a, double factor, const RunContext& context = {});
+
 } // namespace tamis::encoder

@@ -33,7 +33,7 @@ private slots:
         QTest::addColumn<int>("size");
         QTest::addColumn<int>("count");
         QTest::addColumn<int>("values"); // different ones that scores are drawn from: few make ties
-        for (const int size : {1, 15, 16, 63, 64, 65, 1000, 5000})
+        for (const int size : {1, 15, 16, 63, 64, 65, 1000, 5000, 40'000})
             for (const int count : {0, 1, 7, 64, 300, 6000})
                 for (const int values : {2, 50, 1'000'000})
                     QTest::addRow("%d of %d, %d values", count, size, values) << size << count << values;
@@ -50,35 +50,35 @@ private slots:
             score = static_cast<float>(draw(random));
         for (const float above : {0.0F, -std::numeric_limits<float>::infinity()}) {
             const auto expected = sorted(scores, static_cast<std::size_t>(count), above);
-            BestScores whole(static_cast<std::size_t>(count), above), pieces(static_cast<std::size_t>(count), above);
-            whole.offer(0, scores);
-            QVERIFY(whole.take() == expected);
-            QVERIFY(whole.take().empty());
-            // the same from pieces that come in another order, each reduced to its own best first
-            std::vector<std::size_t> order;
-            for (std::size_t begin = 0; begin < scores.size(); begin += 37)
-                order.push_back(begin);
-            std::ranges::shuffle(order, random);
-            for (const std::size_t begin : order) {
-                BestScores part(static_cast<std::size_t>(count), above);
-                part.offer(static_cast<std::int32_t>(begin), std::span(scores).subspan(begin, std::min<std::size_t>(37, scores.size() - begin)));
-                pieces.offer(part.take());
-            }
-            QVERIFY(pieces.take() == expected);
+            QVERIFY(bestScores(scores, static_cast<std::size_t>(count), above, Order::Falling) == expected);
+            auto unordered = bestScores(scores, static_cast<std::size_t>(count), above, Order::None);
+            std::ranges::sort(unordered, tamis::kernels::before);
+            QVERIFY(unordered == expected);
         }
     }
     void whatIsNoNumberIsLeftOut()
     {
         const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
-        BestScores best(4, -infinity);
-        best.offer(10, std::vector<float>{nan, 1, -infinity, infinity, -2, nan});
-        QVERIFY((best.take() == std::vector<Scored>{{infinity, 13}, {1, 11}, {-2, 14}}));
+        const std::vector<float> scores{nan, 1, -infinity, infinity, -2, nan};
+        QVERIFY((bestScores(scores, 4, -infinity, Order::Falling) == std::vector<Scored>{{infinity, 3}, {1, 1}, {-2, 4}}));
+        std::vector<float> many(10'000, nan);
+        many[9'000] = 5;
+        QVERIFY((bestScores(many, 3, 0, Order::Falling) == std::vector<Scored>{{5, 9'000}}));
+    }
+    /// Scores that a sample of every 17th misleads: all of those are large, or none is.
+    void misleadingSamples()
+    {
+        for (const bool large : {true, false}) {
+            std::vector<float> scores(20'000);
+            for (std::size_t i = 0; i < scores.size(); ++i)
+                scores[i] = static_cast<float>(i % 911) + ((i % 17 == 0) == large ? 1000.0F : 0.0F);
+            for (const std::size_t count : {10, 300, 2000})
+                QVERIFY(bestScores(scores, count, 0, Order::Falling) == sorted(scores, count, 0));
+        }
     }
     void zerosOfBothSignsAreEqual()
     {
-        BestScores best(2, -1);
-        best.offer(0, std::vector<float>{-0.0F, 0.0F, -0.0F});
-        const auto found = best.take();
+        const auto found = bestScores(std::vector<float>{-0.0F, 0.0F, -0.0F}, 2, -1, Order::Falling);
         QCOMPARE(found.size(), std::size_t{2});
         QCOMPARE(found[0].row, 0);
         QCOMPARE(found[1].row, 1);
