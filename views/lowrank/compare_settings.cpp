@@ -2,8 +2,8 @@
 #include "views/lowrank/compare_settings.h"
 
 #include "views/common/icons.h"
+#include "views/common/ink.h"
 #include "views/common/theme.h"
-#include "views/lowrank/ink.h"
 
 #include <QCheckBox>
 #include <QComboBox>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/lowrank/head_table_model.h"
 
+#include "views/common/heading.h"
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/number_format.h"
 
@@ -9,10 +10,6 @@
 
 namespace tamis::views {
 namespace {
-struct Heading {
-    const char* title;
-    const char* help;
-};
 using Model = HeadTableModel;
 constexpr Heading kHeadings[Model::kColumnCount] = {
     {QT_TRANSLATE_NOOP("HeadTableModel", "Layer"), QT_TRANSLATE_NOOP("HeadTableModel", "Block")},
@@ -96,9 +93,8 @@ QVariant Model::data(const QModelIndex& at, int role) const
 
 QVariant Model::headerData(int section, Qt::Orientation orientation, int role) const
 {
-    if (orientation != Qt::Horizontal || section < 0 || section >= kColumnCount)
-        return {};
-    return role == Qt::DisplayRole ? QVariant(tr(kHeadings[section].title)) : role == Qt::ToolTipRole ? QVariant(tr(kHeadings[section].help)) : QVariant();
+    const char* text = headingText(kHeadings, section, orientation, role);
+    return text ? QVariant(tr(text)) : QVariant();
 }
 
 } // namespace tamis::views

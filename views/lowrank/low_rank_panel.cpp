@@ -2,9 +2,9 @@
 #include "views/lowrank/low_rank_panel.h"
 
 #include "views/common/icons.h"
+#include "views/common/ink.h"
 #include "views/common/notice_bar.h"
 #include "views/common/theme.h"
-#include "views/lowrank/ink.h"
 
 #include <QHBoxLayout>
 #include <QLabel>

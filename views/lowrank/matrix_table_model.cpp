@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/lowrank/matrix_table_model.h"
 
+#include "views/common/heading.h"
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
@@ -15,11 +16,6 @@ namespace tamis::views {
 namespace {
 constexpr double kLargeCondition = 1e4;  ///< of a junction's block: half precision loses it
 constexpr double kLargeCoefficient = 64; ///< of a junction
-
-struct Heading {
-    const char* title;
-    const char* help;
-};
 
 constexpr Heading kHeadings[MatrixTableModel::kColumnCount] = {
     {QT_TRANSLATE_NOOP("MatrixTableModel", "Layer"), QT_TRANSLATE_NOOP("MatrixTableModel", "Block; a dash outside the blocks")},
@@ -171,9 +167,8 @@ QVariant MatrixTableModel::data(const QModelIndex& at, int role) const
 
 QVariant MatrixTableModel::headerData(int section, Qt::Orientation orientation, int role) const
 {
-    if (orientation != Qt::Horizontal || section < 0 || section >= kColumnCount)
-        return {};
-    return role == Qt::DisplayRole ? QVariant(tr(kHeadings[section].title)) : role == Qt::ToolTipRole ? QVariant(tr(kHeadings[section].help)) : QVariant();
+    const char* text = headingText(kHeadings, section, orientation, role);
+    return text ? QVariant(tr(text)) : QVariant();
 }
 
 } // namespace tamis::views

@@ -2,9 +2,9 @@
 #include "views/lowrank/preconditioner_page.h"
 
 #include "views/common/chart_figure.h"
+#include "views/common/ink.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
-#include "views/lowrank/ink.h"
 
 #include <QCheckBox>
 #include <QComboBox>

@@ -2,10 +2,10 @@
 #include "views/lowrank/result_layout.h"
 
 #include "views/common/copyable_table_view.h"
+#include "views/common/ink.h"
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/notice_bar.h"
 #include "views/common/theme.h"
-#include "views/lowrank/ink.h"
 
 #include <QHeaderView>
 #include <QSortFilterProxyModel>

@@ -2,11 +2,11 @@
 #include "views/lowrank/ridge_meter.h"
 
 #include "views/common/chart_figure.h"
+#include "views/common/ink.h"
 #include "views/common/line_chart.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
 #include "views/lowrank/comparison_measure.h"
-#include "views/lowrank/ink.h"
 
 #include <QHBoxLayout>
 #include <QLabel>

@@ -2,9 +2,9 @@
 #include "views/lowrank/run_settings.h"
 
 #include "views/common/icons.h"
+#include "views/common/ink.h"
 #include "views/common/parameter_editor.h"
 #include "views/common/theme.h"
-#include "views/lowrank/ink.h"
 
 #include <QComboBox>
 #include <QDoubleSpinBox>

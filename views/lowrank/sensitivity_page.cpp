@@ -4,11 +4,11 @@
 #include "views/common/chart_figure.h"
 #include "views/common/figure_export.h"
 #include "views/common/icons.h"
+#include "views/common/ink.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
-#include "views/lowrank/ink.h"
 
 #include <QComboBox>
 #include <QHBoxLayout>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/model/cost_table_model.h"
 
+#include "views/common/heading.h"
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
@@ -11,11 +12,6 @@
 
 namespace tamis::views {
 namespace {
-struct Heading {
-    const char* title;
-    const char* help;
-};
-
 constexpr Heading kHeadings[CostTableModel::kColumnCount] = {
     {QT_TRANSLATE_NOOP("CostTableModel", "Block"), QT_TRANSLATE_NOOP("CostTableModel", "Index of the block; a dash outside the blocks")},
     {QT_TRANSLATE_NOOP("CostTableModel", "Layer"), QT_TRANSLATE_NOOP("CostTableModel", "Name of the operator, in execution order")},
@@ -146,13 +142,8 @@ QVariant CostTableModel::data(const QModelIndex& at, int role) const
 
 QVariant CostTableModel::headerData(int section, Qt::Orientation orientation, int role) const
 {
-    if (orientation != Qt::Horizontal || section < 0 || section >= kColumnCount)
-        return {};
-    if (role == Qt::DisplayRole)
-        return tr(kHeadings[section].title);
-    if (role == Qt::ToolTipRole)
-        return tr(kHeadings[section].help);
-    return {};
+    const char* text = headingText(kHeadings, section, orientation, role);
+    return text ? QVariant(tr(text)) : QVariant();
 }
 
 void CostTotalsModel::setTotals(const CostTableModel& costs, const QList<int>& rows)

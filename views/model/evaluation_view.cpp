@@ -5,6 +5,7 @@
 #include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
 #include "views/common/heat_map.h"
+#include "views/common/ink.h"
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
@@ -29,18 +30,9 @@ enum Curve { kErrors, kCosine };
 
 QLabel* label(QWidget* parent, const QString& name, Ink ink)
 {
-    auto* made = new QLabel(parent);
-    made->setObjectName(name);
-    made->setTextFormat(Qt::PlainText);
+    auto* made = inkedLabel(parent, name, ink);
     made->setWordWrap(true);
     made->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
-    const auto restyle = [made, ink] {
-        QPalette palette = made->palette();
-        palette.setColor(QPalette::WindowText, Theme::instance().color(ink));
-        made->setPalette(palette);
-    };
-    restyle();
-    QObject::connect(&Theme::instance(), &Theme::changed, made, restyle);
     return made;
 }
 } // namespace

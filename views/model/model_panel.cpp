@@ -4,6 +4,7 @@
 #include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
 #include "views/common/icons.h"
+#include "views/common/ink.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
@@ -32,17 +33,6 @@
 namespace tamis::views {
 namespace {
 constexpr int kManyBlocks = 8; ///< from here on like blocks stand as one
-
-void mute(QLabel* label, Ink ink)
-{
-    const auto restyle = [label, ink] {
-        QPalette palette = label->palette();
-        palette.setColor(QPalette::WindowText, Theme::instance().color(ink));
-        label->setPalette(palette);
-    };
-    restyle();
-    QObject::connect(&Theme::instance(), &Theme::changed, label, restyle);
-}
 } // namespace
 
 ModelPanel::ModelPanel(QWidget* parent)
@@ -100,10 +90,10 @@ QWidget* ModelPanel::buildActions()
     m_summary->setTextInteractionFlags(Qt::TextSelectableByMouse);
     m_summary->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     m_summary->installEventFilter(this);
-    mute(m_summary, Ink::MutedText);
+    setInk(m_summary, Ink::MutedText);
     m_running = new QLabel(bar);
     m_running->setObjectName(QStringLiteral("modelRunning"));
-    mute(m_running, Ink::MutedText);
+    setInk(m_running, Ink::MutedText);
     row->addWidget(m_title);
     row->addWidget(m_summary, 1);
     row->addWidget(m_running);
@@ -131,7 +121,7 @@ QWidget* ModelPanel::buildChainBar()
     const auto named = [&](const QString& text, QWidget* control) {
         auto* label = new QLabel(text, bar);
         label->setBuddy(control);
-        mute(label, Ink::MutedText);
+        setInk(label, Ink::MutedText);
         row->addWidget(label);
         row->addWidget(control);
         control->setAccessibleName(text);
@@ -164,7 +154,7 @@ QWidget* ModelPanel::buildChainBar()
     row->addStretch(1);
     m_warnings = new QLabel(bar);
     m_warnings->setObjectName(QStringLiteral("modelWarnings"));
-    mute(m_warnings, Ink::Warning);
+    setInk(m_warnings, Ink::Warning);
     row->addWidget(m_warnings);
     auto* exports = new ExportButton(bar);
     exports->setObjectName(QStringLiteral("exportChain"));

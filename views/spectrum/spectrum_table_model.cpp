@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/spectrum/spectrum_table_model.h"
 
+#include "views/common/heading.h"
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
@@ -15,11 +16,6 @@ namespace tamis::views {
 namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr double kNotableLoss = 0.1; ///< relative loss from which the bar is drawn as a warning
-
-struct Heading {
-    const char* title;
-    const char* help;
-};
 
 constexpr Heading kHeadings[SpectrumTableModel::kColumnCount] = {
     {QT_TRANSLATE_NOOP("SpectrumTableModel", "Layer"), QT_TRANSLATE_NOOP("SpectrumTableModel", "Block; a dash outside the blocks")},
@@ -258,13 +254,10 @@ QVariant SpectrumTableModel::data(const QModelIndex& index, int role) const
 
 QVariant SpectrumTableModel::headerData(int section, Qt::Orientation orientation, int role) const
 {
-    if (orientation != Qt::Horizontal || section < 0 || section >= kColumnCount)
+    if (orientation != Qt::Horizontal)
         return QAbstractTableModel::headerData(section, orientation, role);
-    if (role == Qt::DisplayRole)
-        return tr(kHeadings[section].title);
-    if (role == Qt::ToolTipRole)
-        return tr(kHeadings[section].help);
-    return {};
+    const char* text = headingText(kHeadings, section, orientation, role);
+    return text ? QVariant(tr(text)) : QVariant();
 }
 
 Qt::ItemFlags SpectrumTableModel::flags(const QModelIndex& index) const

@@ -7,6 +7,7 @@
 
 namespace tamis::views {
 
+void setInk(QLabel* label, Ink ink); ///< once a label
 /// A label of `parent` in `ink`.
 QLabel* inkedLabel(QWidget* parent, const QString& name, Ink ink);
 inline QLabel* mutedLabel(QWidget* parent, const QString& name) { return inkedLabel(parent, name, Ink::MutedText); }

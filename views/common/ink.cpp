@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "views/lowrank/ink.h"
+#include "views/common/ink.h"
 
 namespace tamis::views {
 
-QLabel* inkedLabel(QWidget* parent, const QString& name, Ink ink)
+void setInk(QLabel* label, Ink ink)
 {
-    auto* label = new QLabel(parent);
-    label->setObjectName(name);
-    label->setTextFormat(Qt::PlainText);
     const auto restyle = [label, ink] {
         QPalette palette = label->palette();
         palette.setColor(QPalette::WindowText, Theme::instance().color(ink));
@@ -15,6 +12,14 @@ QLabel* inkedLabel(QWidget* parent, const QString& name, Ink ink)
     };
     restyle();
     QObject::connect(&Theme::instance(), &Theme::changed, label, restyle);
+}
+
+QLabel* inkedLabel(QWidget* parent, const QString& name, Ink ink)
+{
+    auto* label = new QLabel(parent);
+    label->setObjectName(name);
+    label->setTextFormat(Qt::PlainText);
+    setInk(label, ink);
     return label;
 }
 
