@@ -3,11 +3,13 @@
 
 #include "core/base/error.h"
 #include "core/linalg/gemm.h"
+#include "core/linalg/inner_product.h"
 #include "core/linalg/qr.h"
 #include "core/linalg/symmetric_eigen.h"
 #include "core/linalg/triangular_solve.h"
 #include "core/linalg/whitening.h"
 #include "core/tensor/convert.h"
+#include "core/tensor/transpose.h"
 
 #include <algorithm>
 #include <array>
@@ -21,29 +23,7 @@ using linalg::Op;
 using linalg::Side;
 using tensor::Matrix;
 
-/// Sum of a_ij b_ij, rows added up in order.
-double inner(const Matrix<double>& a, const Matrix<double>& b)
-{
-    double sum = 0;
-    for (std::int64_t i = 0; i < a.rows(); ++i) {
-        double row = 0;
-        for (std::int64_t j = 0; j < a.cols(); ++j)
-            row += a(i, j) * b(i, j);
-        sum += row;
-    }
-    return sum;
-}
-
 linalg::ConstView leadingRows(const Matrix<double>& a, std::int64_t count) { return {a.data(), count, a.cols(), a.cols()}; }
-
-Matrix<double> transposed(linalg::ConstView a)
-{
-    Matrix<double> result(a.cols, a.rows);
-    for (std::int64_t i = 0; i < a.rows; ++i)
-        for (std::int64_t j = 0; j < a.cols; ++j)
-            result(j, i) = a(i, j);
-    return result;
-}
 
 /// Eigenvectors of g g^T or g^T g, whichever is smaller.
 linalg::SymmetricEigen smallerSide(const Matrix<double>& g, const RunContext& context)
@@ -100,9 +80,9 @@ double cumulativeObjective(const Matrix<double>& w, const Matrix<double>& m, con
     Matrix<double> d(w.rows(), w.cols());
     for (std::size_t i = 0; i < d.size(); ++i)
         d.values()[i] = w.values()[i] - m.values()[i];
-    const double own = inner(linalg::product(d.view(), moments.h.view(), context), d);
-    const double cross = inner(linalg::product(w.view(), moments.delta.view(), context), d);
-    const double drift = inner(linalg::product(w.view(), moments.drift.view(), context), w);
+    const double own = linalg::innerProduct(linalg::product(d.view(), moments.h.view(), context).view(), d.view());
+    const double cross = linalg::innerProduct(linalg::product(w.view(), moments.delta.view(), context).view(), d.view());
+    const double drift = linalg::innerProduct(linalg::product(w.view(), moments.drift.view(), context).view(), w.view());
     return std::max(0.0, own + beta * (2 * cross + drift));
 }
 
@@ -184,9 +164,9 @@ AcesCurve CumulativeProblem::curve(const Matrix<double>& w, std::int64_t rank, c
     Matrix<double> s = linalg::product(w.view(), m_root.view(), context);
     Matrix<double> d = linalg::product(w.view(), m_moments.delta.view(), context);
     linalg::solveRight(Op::Transpose, m_root.view(), d.view(), context);
-    curve.wholeS = inner(s, s);
-    curve.wholeCross = inner(s, d);
-    curve.wholeD = inner(d, d);
+    curve.wholeS = linalg::innerProduct(s.view(), s.view());
+    curve.wholeCross = linalg::innerProduct(s.view(), d.view());
+    curve.wholeD = linalg::innerProduct(d.view(), d.view());
     curve.normD = curve.wholeD > 0 ? spectralNorm(d, context) : 0.0;
     const linalg::SymmetricEigen eigen = smallerSide(s, context);
     const auto singular = [&](std::int64_t i) {
@@ -207,9 +187,9 @@ AcesCurve CumulativeProblem::curve(const Matrix<double>& w, std::int64_t rank, c
             removeRange(left, *x, context);
             removeCoRange(right, *x, context);
         }
-    curve.tailS = inner(s, s);
-    curve.tailCross = inner(s, d);
-    curve.tailD = inner(d, d);
+    curve.tailS = linalg::innerProduct(s.view(), s.view());
+    curve.tailCross = linalg::innerProduct(s.view(), d.view());
+    curve.tailD = linalg::innerProduct(d.view(), d.view());
     return curve;
 }
 

@@ -8,6 +8,7 @@
 #include "core/lowrank/compression_run.h"
 #include "core/lowrank/targets.h"
 #include "core/spectrum/shared_parameters.h"
+#include "core/tensor/transpose.h"
 
 #include <algorithm>
 #include <cmath>
@@ -27,15 +28,6 @@ Parameters known(const Parameters& given)
         if (given.contains(spec.name))
             ours.set(spec.name, given.value(spec.name));
     return schema.complete(ours);
-}
-
-Matrix<double> transposed(const Matrix<double>& m)
-{
-    Matrix<double> t(m.cols(), m.rows());
-    for (std::int64_t i = 0; i < m.rows(); ++i)
-        for (std::int64_t j = 0; j < m.cols(); ++j)
-            t(j, i) = m(i, j);
-    return t;
 }
 
 /// [rows, cols] of a matrix as a view.

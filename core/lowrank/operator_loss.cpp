@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/linalg/gemm.h"
+#include "core/linalg/inner_product.h"
 #include "core/plan/accounting.h"
 #include "core/plan/model_cost.h"
 
@@ -17,25 +18,12 @@ void requireColumns(std::int64_t expected, std::int64_t found)
     if (expected != found)
         throw Error(ErrorCode::InvalidParameter, "found statistics of " + std::to_string(found) + " inputs, expected " + std::to_string(expected));
 }
-
-/// Sum of a_ij b_ij, rows added up in order.
-double innerProduct(const Matrix<double>& a, const Matrix<double>& b)
-{
-    double sum = 0;
-    for (std::int64_t i = 0; i < a.rows(); ++i) {
-        double row = 0;
-        for (std::int64_t j = 0; j < a.cols(); ++j)
-            row += a(i, j) * b(i, j);
-        sum += row;
-    }
-    return sum;
-}
 } // namespace
 
 double gramLoss(const Matrix<double>& d, const Matrix<double>& c, const RunContext& context)
 {
     requireColumns(d.cols(), c.rows());
-    return std::max(0.0, innerProduct(linalg::product(d.view(), c.view(), context), d));
+    return std::max(0.0, linalg::innerProduct(linalg::product(d.view(), c.view(), context).view(), d.view()));
 }
 
 double rowLoss(const Matrix<double>& d, tensor::MatrixView<const float> rows, const RunContext& context)
@@ -47,7 +35,7 @@ double rowLoss(const Matrix<double>& d, tensor::MatrixView<const float> rows, co
             x(i, j) = rows(i, j);
     Matrix<double> y(rows.rows, d.rows());
     linalg::gemm(linalg::Op::None, linalg::Op::Transpose, 1.0, x.view(), d.view(), 0.0, y.view(), context);
-    return innerProduct(y, y);
+    return linalg::innerProduct(y.view(), y.view());
 }
 
 report::Cost operatorCost(const nn::LinearOp& op)

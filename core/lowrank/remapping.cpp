@@ -7,6 +7,7 @@
 #include "core/linalg/singular_values.h"
 #include "core/linalg/symmetric_eigen.h"
 #include "core/tensor/convert.h"
+#include "core/tensor/transpose.h"
 
 #include <algorithm>
 #include <cmath>
@@ -19,15 +20,6 @@ using tensor::Matrix;
 
 constexpr std::int64_t kExactSide = 1024;
 constexpr int kPowerSteps = 100;
-
-Matrix<double> transposed(const Matrix<double>& m)
-{
-    Matrix<double> t(m.cols(), m.rows());
-    for (std::int64_t i = 0; i < m.rows(); ++i)
-        for (std::int64_t j = 0; j < m.cols(); ++j)
-            t(j, i) = m(i, j);
-    return t;
-}
 
 /// B A once more, as U [m, r] with orthonormal columns and U^T B A [r, n].
 struct Orthogonal {

@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/io/tensor_entry.h"
 #include "core/tensor/convert.h"
+#include "core/tensor/transpose.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,15 +34,6 @@ Matrix<float> asMatrix(std::vector<float> values, std::int64_t rows, std::int64_
     Matrix<float> m(rows, cols);
     std::copy(values.begin(), values.end(), m.values().begin());
     return m;
-}
-
-Matrix<float> transposed(const Matrix<float>& m)
-{
-    Matrix<float> t(m.cols(), m.rows());
-    for (std::int64_t i = 0; i < m.rows(); ++i)
-        for (std::int64_t j = 0; j < m.cols(); ++j)
-            t(j, i) = m(i, j);
-    return t;
 }
 } // namespace
 

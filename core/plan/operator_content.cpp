@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/linalg/block_identity.h"
 #include "core/linalg/gemm.h"
+#include "core/tensor/transpose.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,15 +34,6 @@ OutputTensor spooled(Spool& spool, std::string name, DType type, std::vector<std
     tensor.declaration = {std::move(name), type, std::move(shape)};
     tensor.range = spool.append(encoded(type, values));
     return tensor;
-}
-
-Matrix<double> transposed(const Matrix<double>& from)
-{
-    Matrix<double> to(from.cols(), from.rows());
-    for (std::int64_t i = 0; i < from.rows(); ++i)
-        for (std::int64_t j = 0; j < from.cols(); ++j)
-            to(j, i) = from(i, j);
-    return to;
 }
 
 // `matrix` [out, in] under the tensor's own name, shape and dtype.
