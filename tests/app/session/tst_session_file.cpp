@@ -3,6 +3,7 @@
 #include "app/session/session_file.h"
 #include "core/base/error.h"
 #include "tests/app/session/session_sample.h"
+#include "tests/corpus/expectations.h"
 
 #include <QDir>
 #include <QFile>
@@ -217,44 +218,10 @@ private slots:
         QVERIFY(fromObject(nulls) == SessionState());
     }
 
-    // tests/corpus/session: a file, the error's code, and what its sentence contains.
-    void malformed_data()
-    {
-        QTest::addColumn<QString>("file");
-        QTest::addColumn<QString>("code");
-        QTest::addColumn<QString>("contains");
-        QFile list(TAMIS_SOURCE_DIR "/tests/corpus/session/expectations.tsv");
-        QVERIFY(list.open(QIODevice::ReadOnly));
-        QStringList listed{"expectations.tsv"};
-        for (const QString& line : QString::fromUtf8(list.readAll()).split('\n', Qt::SkipEmptyParts)) {
-            if (line.startsWith('#'))
-                continue;
-            const auto cells = line.split('\t');
-            QCOMPARE(cells.size(), 3);
-            QTest::newRow(qPrintable(cells[0])) << cells[0] << cells[1] << cells[2];
-            listed << cells[0];
-        }
-        for (const QString& name : QDir(TAMIS_SOURCE_DIR "/tests/corpus/session").entryList(QDir::Files))
-            QVERIFY2(listed.contains(name), qPrintable(name + " has no expectation"));
-    }
+    void malformed_data() { test::addExpectations("session"); }
     void malformed()
     {
-        QFETCH(QString, file);
-        QFETCH(QString, code);
-        QFETCH(QString, contains);
-        const std::filesystem::path path = (TAMIS_SOURCE_DIR "/tests/corpus/session/" + file).toStdString();
-        if (code == "ok") {
-            QCOMPARE(QString::number(readSession(path).points.size()), contains);
-            return;
-        }
-        try {
-            readSession(path);
-            QFAIL("accepted");
-        } catch (const Error& error) {
-            QCOMPARE(QString::fromUtf8(errorCodeName(error.code()).data()), code);
-            QVERIFY2(QString(error.what()).contains(contains), error.what());
-            QVERIFY2(QString::fromStdString(error.subject()).endsWith(file), error.subject().c_str());
-        }
+        test::verifyExpectation("session", [](const std::filesystem::path& path) { return readSession(path).points.size(); });
     }
     void longNamesAreCutInMessages()
     {

@@ -7,6 +7,8 @@
 #include "core/measure/token_source.h"
 #include "tests/core/measure/sample_list.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 namespace tamis::test {
@@ -58,6 +60,19 @@ inline lowrank::Inputs goldenInputs(const std::string& variant, const std::files
     inputs.samples = std::make_shared<SampleList>(listOf(golden));
     inputs.calibration = captured(inputs, folder / (variant + ".h5"));
     return inputs;
+}
+
+/// Largest difference of two models' outputs over the largest output of the first.
+inline double relativeDifference(const nn::Model& a, const nn::Model& b, const measure::LoadedSample& sample)
+{
+    const nn::Sample view = sample.view();
+    const auto x = nn::runBatch(a, {&view, 1}), y = nn::runBatch(b, {&view, 1});
+    double largest = 0, size = 0;
+    for (std::size_t i = 0; i < x[0].size(); ++i) {
+        largest = std::max(largest, std::abs(double(x[0].values()[i]) - double(y[0].values()[i])));
+        size = std::max(size, std::abs(double(x[0].values()[i])));
+    }
+    return largest / size;
 }
 
 } // namespace tamis::test

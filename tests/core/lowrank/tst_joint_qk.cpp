@@ -77,18 +77,6 @@ double measured(const JointQk& joint, const JointQk::Solution& solution, const M
     }
     return lost / total;
 }
-
-double largestDifference(const nn::Model& a, const nn::Model& b, const measure::LoadedSample& sample)
-{
-    const nn::Sample view = sample.view();
-    const auto x = nn::runBatch(a, {&view, 1}), y = nn::runBatch(b, {&view, 1});
-    double largest = 0, size = 0;
-    for (std::size_t i = 0; i < x[0].size(); ++i) {
-        largest = std::max(largest, std::abs(double(x[0].values()[i]) - double(y[0].values()[i])));
-        size = std::max(size, std::abs(double(x[0].values()[i])));
-    }
-    return largest / size;
-}
 } // namespace
 
 class TstJointQk : public QObject
@@ -201,7 +189,7 @@ private slots:
         QCOMPARE(replaced[0].op->kind(), "stacked");
         measure::LoadedSample image;
         test::noise(1, 64, 5).load(0, image);
-        const double vit = largestDifference(*m_vit.model, *m_vit.model->replaced(replaced), image);
+        const double vit = test::relativeDifference(*m_vit.model, *m_vit.model->replaced(replaced), image);
         QVERIFY2(vit < 2e-4, qPrintable(QString::number(vit)));
         replaced.clear();
         for (int layer = 0; layer < 6; ++layer)
@@ -209,7 +197,7 @@ private slots:
         QCOMPARE(replaced.size(), std::size_t(12));
         measure::LoadedSample text;
         m_lm.samples->load(3, text);
-        const double lm = largestDifference(*m_lm.model, *m_lm.model->replaced(replaced), text);
+        const double lm = test::relativeDifference(*m_lm.model, *m_lm.model->replaced(replaced), text);
         QVERIFY2(lm < 2e-4, qPrintable(QString::number(lm)));
     }
 
@@ -269,7 +257,7 @@ private slots:
         QCOMPARE(solution.query->dense(), joint.separate(3, 3).query->dense());
         measure::LoadedSample sample;
         inputs.samples->load(0, sample);
-        QVERIFY(largestDifference(*inputs.model, *inputs.model->replaced({{solution.operators[0].first, solution.operators[0].second}}), sample) > 0);
+        QVERIFY(test::relativeDifference(*inputs.model, *inputs.model->replaced({{solution.operators[0].first, solution.operators[0].second}}), sample) > 0);
     }
 
     /// Models of other families: biases on q, k and v alone, learned positions, transposed storage, partly shared heads.
@@ -293,7 +281,7 @@ private slots:
             replaced.push_back({name, op});
         measure::LoadedSample sample;
         inputs.samples->load(0, sample);
-        const double difference = largestDifference(*inputs.model, *inputs.model->replaced(replaced), sample);
+        const double difference = test::relativeDifference(*inputs.model, *inputs.model->replaced(replaced), sample);
         QVERIFY2(difference < 1e-3, qPrintable(QString::number(difference)));
     }
 

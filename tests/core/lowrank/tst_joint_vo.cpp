@@ -64,18 +64,6 @@ double bruteForce(const JointVo& vo, const JointVo::Solution& s, const Matrix<do
     return lost / total;
 }
 
-double largestDifference(const nn::Model& a, const nn::Model& b, const measure::LoadedSample& sample)
-{
-    const nn::Sample view = sample.view();
-    const auto x = nn::runBatch(a, {&view, 1}), y = nn::runBatch(b, {&view, 1});
-    double largest = 0, size = 0;
-    for (std::size_t i = 0; i < x[0].size(); ++i) {
-        largest = std::max(largest, std::abs(double(x[0].values()[i]) - double(y[0].values()[i])));
-        size = std::max(size, std::abs(double(x[0].values()[i])));
-    }
-    return largest / size;
-}
-
 std::shared_ptr<const nn::Model> with(const nn::Model& model, const JointVo& vo, const JointVo::Solution& s)
 {
     std::vector<nn::Model::Replacement> replaced{{vo.parts().output.name, s.output}};
@@ -207,7 +195,7 @@ private slots:
         measure::LoadedSample sample;
         inputs.samples->load(0, sample);
         for (const JointVo::Solution& s : {vo.joint(rv, ro), vo.split(vo.parts().headDim), vo.separate(rv, ro)}) {
-            const double difference = largestDifference(*inputs.model, *with(*inputs.model, vo, s), sample);
+            const double difference = test::relativeDifference(*inputs.model, *with(*inputs.model, vo, s), sample);
             QVERIFY2(difference < 1e-3, qPrintable(QString::number(difference)));
         }
     }

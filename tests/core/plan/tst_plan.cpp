@@ -4,9 +4,8 @@
 
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
+#include "tests/corpus/expectations.h"
 
-#include <QDir>
-#include <QFile>
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
@@ -132,44 +131,10 @@ private slots:
         QVERIFY(plan.budget.unit == BudgetUnit::Parameters && plan.budget.settings == AllocationSettings());
     }
 
-    // tests/corpus/plan: a file, the error's code, and what its sentence contains.
-    void malformed_data()
-    {
-        QTest::addColumn<QString>("file");
-        QTest::addColumn<QString>("code");
-        QTest::addColumn<QString>("contains");
-        QFile list(TAMIS_SOURCE_DIR "/tests/corpus/plan/expectations.tsv");
-        QVERIFY(list.open(QIODevice::ReadOnly));
-        QStringList listed{"expectations.tsv"};
-        for (const QString& line : QString::fromUtf8(list.readAll()).split('\n', Qt::SkipEmptyParts)) {
-            if (line.startsWith('#'))
-                continue;
-            const auto cells = line.split('\t');
-            QCOMPARE(cells.size(), 3);
-            QTest::newRow(qPrintable(cells[0])) << cells[0] << cells[1] << cells[2];
-            listed << cells[0];
-        }
-        for (const QString& name : QDir(TAMIS_SOURCE_DIR "/tests/corpus/plan").entryList(QDir::Files))
-            QVERIFY2(listed.contains(name), qPrintable(name + " has no expectation"));
-    }
+    void malformed_data() { test::addExpectations("plan"); }
     void malformed()
     {
-        QFETCH(QString, file);
-        QFETCH(QString, code);
-        QFETCH(QString, contains);
-        const std::filesystem::path path = (TAMIS_SOURCE_DIR "/tests/corpus/plan/" + file).toStdString();
-        if (code == "ok") {
-            QCOMPARE(QString::number(readPlan(path).operators.size()), contains);
-            return;
-        }
-        try {
-            readPlan(path);
-            QFAIL("accepted");
-        } catch (const Error& error) {
-            QCOMPARE(QString::fromUtf8(errorCodeName(error.code()).data()), code);
-            QVERIFY2(QString(error.what()).contains(contains), error.what());
-            QVERIFY2(QString::fromStdString(error.subject()).contains(file), error.subject().c_str());
-        }
+        test::verifyExpectation("plan", [](const std::filesystem::path& path) { return readPlan(path).operators.size(); });
     }
     // Cutting a valid plan anywhere is an Error, never a crash or half a plan.
     void everyTruncationIsRefused()
