@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How fast the window answers on the bundled models: first and final picture after a change of keep and of ridge, and of a rank
-// on the attention-map page; the longest pause of the window's thread while a slider is dragged, the stop of a running sweep, the
-// end of the window.
+// How fast the window answers on the bundled models: first and final picture after a change of keep and of ridge, of the keep on the
+// low-rank Run page, and of a rank on the attention-map page; the longest pause of the window's thread while each is dragged, the
+// stop of a running sweep, the end of the window.
 // Bounds asked for: first picture 50 ms, final picture 300 ms, pause 50 ms, stop 100 ms, end 1 s.
 //   xvfb-run -a build/release/tests/bench/bench_interaction
+#include "app/window/lowrank_run_controller.h"
 #include "app/window/main_window.h"
 #include "core/base/blas_threads.h"
 #include "core/base/error.h"
@@ -57,29 +58,53 @@ void measureChange(MainWindow& window, const char* what, const std::function<voi
                 median(last));
 }
 
-void measureDrag(MainWindow& window)
+/// 60 edits, 8 ms apart, as a dragged slider makes them; `pictures` counts those shown so far.
+void measureDrag(const char* what, const std::function<int()>& pictures, const std::function<void(int)>& edit)
 {
     QElapsedTimer sinceTick;
     double longest = 0;
     QTimer ticker;
-    QObject::connect(&ticker, &QTimer::timeout, &window, [&] {
+    QObject::connect(&ticker, &QTimer::timeout, &ticker, [&] {
         longest = std::max(longest, milliseconds(sinceTick));
         sinceTick.restart();
     });
-    const int before = window.spectrum().lane().counts().coarse;
+    const int before = pictures();
     sinceTick.start();
     ticker.start(1);
     for (int i = 0; i < 60; ++i) {
-        window.document().change(QStringLiteral("bench"), QStringLiteral("keep"), [&](SessionState& s) { s.settings.budget.keep = 0.9 - i * 0.01; });
+        edit(i);
         QTest::qWait(8);
     }
     ticker.stop();
-    std::printf("%-28s %d pictures, longest pause of the window's thread %.1f ms\n", "60 keep events, 8 ms apart",
-                window.spectrum().lane().counts().coarse - before, longest);
+    std::printf("%-28s %d pictures of 60 edits, 8 ms apart; longest pause of the window's thread %.1f ms\n", what, pictures() - before, longest);
 }
 
-/// First and final picture of the attention-map page after a change of the query rank, milliseconds; medians of nine.
-void measureAttention(MainWindow& window, const char* what, const QString& model, const QString& photos)
+/// First and final picture of a page of the low-rank lab after `edit`, milliseconds against the bounds; medians of nine. Then the
+/// same dragged.
+template <class Controller> void measurePage(const char* what, Controller& controller, const std::function<void(int)>& edit)
+{
+    std::vector<double> first, last;
+    for (int round = 0; round < 9; ++round) {
+        QElapsedTimer clock;
+        double shown = -1, whole = -1;
+        const auto connection = QObject::connect(&controller, &Controller::pictureShown, &controller, [&](bool complete) {
+            shown = shown < 0 ? milliseconds(clock) : shown;
+            whole = complete ? milliseconds(clock) : whole;
+        });
+        clock.start();
+        edit(6 * round);
+        (void)QTest::qWaitFor([&] { return whole >= 0 && !controller.isBusy(); }, 10000);
+        first.push_back(shown);
+        last.push_back(whole);
+        QObject::disconnect(connection);
+    }
+    std::printf("%-28s first picture %6.1f ms of 50, final picture %6.1f ms of 300 (median of 9)\n", what, median(first), median(last));
+    measureDrag(what, [&] { return controller.lane().counts().coarse + controller.lane().counts().partial + controller.lane().counts().finals; }, edit);
+    (void)QTest::qWaitFor([&] { return !controller.isBusy(); }, 10000);
+}
+
+/// Opens a model and its photos and shows a page of the low-rank lab with its first whole picture.
+void showPage(MainWindow& window, const QString& page, const QString& model, const QString& photos)
 {
     window.open(model);
     const auto opened = [&] { return window.workspaces().workspace() && window.spectrum().isUpToDate() && !window.spectrum().lane().isBusy() && window.model().report(); };
@@ -87,25 +112,24 @@ void measureAttention(MainWindow& window, const char* what, const QString& model
     if (!photos.isEmpty())
         window.model().openPhotos(photos);
     window.showLab(window.lowRankViews().panel);
-    window.lowRankViews().panel->showPage(QStringLiteral("attention"));
+    window.lowRankViews().panel->showPage(page);
+    QTest::qWait(0);
+    (void)QTest::qWaitFor([&] { return !window.attentionMaps().isBusy() && !window.lowRank().runs().isBusy() && !window.model().isBusy(); }, 60000);
+}
+
+void measureRun(MainWindow& window, const char* what, const QString& model)
+{
+    showPage(window, QStringLiteral("run"), model, {});
+    measurePage(what, window.lowRank().runs(), [&](int i) {
+        window.document().change(QStringLiteral("bench"), QStringLiteral("lowrank-keep"), [i](SessionState& state) { state.lowRank.run.budget.keep = 0.3 + 0.008 * i; });
+    });
+}
+
+void measureAttention(MainWindow& window, const char* what, const QString& model, const QString& photos)
+{
+    showPage(window, QStringLiteral("attention"), model, photos);
     auto& maps = window.attentionMaps();
-    (void)QTest::qWaitFor([&] { return !maps.isBusy() && !window.model().isBusy() && maps.panel().report() && maps.panel().report()->complete; }, 60000);
-    std::vector<double> first, last;
-    for (int round = 0; round < 9; ++round) {
-        QElapsedTimer clock;
-        double shown = -1, whole = -1;
-        const auto connection = QObject::connect(&maps, &AttentionMapController::pictureShown, &window, [&](bool complete) {
-            shown = shown < 0 ? milliseconds(clock) : shown;
-            whole = complete ? milliseconds(clock) : whole;
-        });
-        clock.start();
-        emit maps.panel().valueEdited(QStringLiteral("query-rank"), std::int64_t{8 + 5 * round}, true);
-        (void)QTest::qWaitFor([&] { return whole >= 0 && !maps.isBusy(); }, 10000);
-        first.push_back(shown);
-        last.push_back(whole);
-        QObject::disconnect(connection);
-    }
-    std::printf("%-28s first picture %6.1f ms, final picture %6.1f ms (median of 9)\n", what, median(first), median(last));
+    measurePage(what, maps, [&](int i) { emit maps.panel().valueEdited(QStringLiteral("query-rank"), std::int64_t{8 + i}, true); });
 }
 
 /// Time from a stop to the return of a sweep of 40 matrices 1500 x 1500.
@@ -153,9 +177,12 @@ int main(int argc, char** argv)
         std::printf("%-28s %.0f ms\n", "open to all spectra", milliseconds(clock));
         measureChange(window, "keep", [](SessionState& s, int round) { s.settings.budget.keep = 0.3 + 0.05 * round; });
         measureChange(window, "ridge", [](SessionState& s, int round) { s.settings.parameters.set("ridge", 1e-4 * (round + 1)); });
-        measureDrag(window);
+        measureDrag("keep, dragged", [&] { return window.spectrum().lane().counts().coarse; }, [&](int i) {
+            window.document().change(QStringLiteral("bench"), QStringLiteral("keep"), [i](SessionState& s) { s.settings.budget.keep = 0.9 - i * 0.01; });
+        });
         window.document().change(QStringLiteral("bench"), {}, [](SessionState& s) { s.settings.budget.keep = 1; });
         const QString datasets = QStringLiteral(TAMIS_SOURCE_DIR "/datasets/");
+        measureRun(window, "low-rank run, vit20, keep", datasets + QStringLiteral("vit20"));
         measureAttention(window, "attention maps, vit20, r_q", datasets + QStringLiteral("vit20"), datasets + QStringLiteral("photos"));
         measureAttention(window, "attention maps, tinylm, r_q", datasets + QStringLiteral("tinylm"), {});
         window.open(datasets + QStringLiteral("vit20"));
