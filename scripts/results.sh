@@ -19,7 +19,8 @@ methods=(--method "$local:preconditioner=identity" --method "$local:precondition
     --method "$local:allocate=depth-weighted" --method "$local:allocate=sensitivity" --method "$local:allocate=loss-aware" --method "$local:allocate=measured-greedy"
     --method "$local:accounting=block-identity" --method "$local:accounting=block-identity:allocate=measured-greedy"
     --method lowrank.saes --method lowrank.anchored --method lowrank.joint-qk --method lowrank.joint-vo --method lowrank.joint-ud --method lowrank.latent)
-trained=(--method lowrank.dobi:update=whitened --method lowrank.trained --method lowrank.distilled)
+dobi=lowrank.dobi:update=whitened
+trained=(--method lowrank.dobi --method "$dobi" --method "$dobi:accounting=block-identity" --method "$dobi:scores=joint-planes" --method lowrank.trained --method lowrank.distilled)
 
 echo "== tinylm: perplexity on datasets/tinylm/heldout.npy"
 "$program" capture datasets/tinylm --tokens datasets/tinylm/calibration.npy --context 256 --out "$out/tinylm.h5" --quiet
