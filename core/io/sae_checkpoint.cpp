@@ -8,6 +8,7 @@
 #include "core/io/sae_formats.h"
 #include "core/io/sae_tensors.h"
 #include "core/io/safetensors.h"
+#include "core/tensor/convert.h"
 
 #include <algorithm>
 #include <optional>
@@ -152,6 +153,22 @@ SparseAutoencoder read(const SaeFiles& files, const SaeReadOptions& options, con
     }
     return {};
 }
+
+// What was read was finite; scales that are folded in may be too large for it.
+void requireFinite(const SparseAutoencoder& a, const RunContext& context)
+{
+    const auto check = [&](std::span<const float> values) {
+        for (std::size_t at = 0; at < values.size(); at += kBlock) {
+            context.throwIfStopped();
+            if (tensor::countNonFinite(values.subspan(at, std::min(kBlock, values.size() - at))).total() > 0)
+                throw Error(ErrorCode::NonFinite, "its scales make NaN or infinity of its weights", a.file.string());
+        }
+    };
+    check(a.encoder.values());
+    check(a.decoder.values());
+    for (const std::vector<float>* values : {&a.encoderBias, &a.decoderBias, &a.threshold, &a.valueScale, &a.valueBias})
+        check(*values);
+}
 } // namespace
 
 SparseAutoencoder readSparseAutoencoder(const fs::path& path, const SaeReadOptions& options, const RunContext& context)
@@ -160,6 +177,7 @@ SparseAutoencoder readSparseAutoencoder(const fs::path& path, const SaeReadOptio
     SparseAutoencoder autoencoder = read(files, options, context);
     autoencoder.format = files.format;
     autoencoder.file = files.weights;
+    requireFinite(autoencoder, context);
     return autoencoder;
 }
 
@@ -213,7 +231,7 @@ void writeSparseAutoencoder(const fs::path& directory, const SparseAutoencoder& 
     tensor::Matrix<float> turned;
     if (layout == SaeLayout::SaeLens) {
         turned = tensor::Matrix<float>(d, m);
-        transpose(autoencoder.encoder.data(), m, d, turned.data());
+        transpose(autoencoder.encoder.data(), m, d, turned.data(), context);
     }
     const tensor::Matrix<float>& encoder = layout == SaeLayout::SaeLens ? turned : autoencoder.encoder;
     std::vector<TensorDeclaration> declared = {

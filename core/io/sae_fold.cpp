@@ -15,27 +15,34 @@ void multiply(std::span<float> values, double factor)
         value = static_cast<float>(value * factor);
 }
 
-void scaleEncoder(SparseAutoencoder& a, const std::vector<double>& factors)
+// A row at a time, so that a stop is seen after each.
+void multiplyRows(tensor::Matrix<float>& matrix, const RunContext& context, auto factorOf)
 {
-    for (std::size_t i = 0; i < factors.size(); ++i) {
-        multiply(a.encoder.view().row(static_cast<std::int64_t>(i)), factors[i]);
-        a.encoderBias[i] = static_cast<float>(a.encoderBias[i] * factors[i]);
+    for (std::int64_t i = 0; i < matrix.rows(); ++i) {
+        context.throwIfStopped();
+        multiply(matrix.view().row(i), factorOf(static_cast<std::size_t>(i)));
     }
 }
 
-// A row of zeros stays: its scores are 0, or its values have no effect.
-void normaliseDecoder(SparseAutoencoder& a, const std::vector<double>& norms)
+void scaleEncoder(SparseAutoencoder& a, const std::vector<double>& factors, const RunContext& context)
 {
-    for (std::size_t i = 0; i < norms.size(); ++i)
-        if (norms[i] > 0)
-            multiply(a.decoder.view().row(static_cast<std::int64_t>(i)), 1 / norms[i]);
+    multiplyRows(a.encoder, context, [&](std::size_t i) { return factors[i]; });
+    for (std::size_t i = 0; i < factors.size(); ++i)
+        a.encoderBias[i] = static_cast<float>(a.encoderBias[i] * factors[i]);
+}
+
+// A row of zeros stays: its scores are 0, or its values have no effect.
+void normaliseDecoder(SparseAutoencoder& a, const std::vector<double>& norms, const RunContext& context)
+{
+    multiplyRows(a.decoder, context, [&](std::size_t i) { return norms[i] > 0 ? 1 / norms[i] : 1.0; });
 }
 
 // The bias that leaves the input and the one that joins the output are the same vector; where their scales differ the
 // first goes into the encoder's bias.
-void parBiases(SparseAutoencoder& a)
+void partBiases(SparseAutoencoder& a, const RunContext& context)
 {
     for (std::int64_t i = 0; i < a.latents(); ++i) {
+        context.throwIfStopped();
         double shift = 0;
         for (std::int64_t j = 0; j < a.width(); ++j)
             shift += static_cast<double>(a.encoder(i, j)) * a.decoderBias[static_cast<std::size_t>(j)];
@@ -46,10 +53,11 @@ void parBiases(SparseAutoencoder& a)
 }
 } // namespace
 
-std::vector<double> decoderNorms(const SparseAutoencoder& autoencoder)
+std::vector<double> decoderNorms(const SparseAutoencoder& autoencoder, const RunContext& context)
 {
     std::vector<double> norms;
     for (std::int64_t i = 0; i < autoencoder.latents(); ++i) {
+        context.throwIfStopped();
         double squares = 0;
         for (const float value : autoencoder.decoder.view().row(i))
             squares += static_cast<double>(value) * value;
@@ -58,48 +66,52 @@ std::vector<double> decoderNorms(const SparseAutoencoder& autoencoder)
     return norms;
 }
 
-void foldDecoderNorms(SparseAutoencoder& autoencoder)
+void foldDecoderNorms(SparseAutoencoder& autoencoder, const RunContext& context)
 {
-    const std::vector<double> norms = decoderNorms(autoencoder);
-    scaleEncoder(autoencoder, norms);
-    normaliseDecoder(autoencoder, norms);
+    const std::vector<double> norms = decoderNorms(autoencoder, context);
+    scaleEncoder(autoencoder, norms, context);
+    normaliseDecoder(autoencoder, norms, context);
     autoencoder.config.rescaleByDecoderNorm = false;
 }
 
-void selectByDecoderNorms(SparseAutoencoder& autoencoder)
+void selectByDecoderNorms(SparseAutoencoder& autoencoder, const RunContext& context)
 {
-    const std::vector<double> norms = decoderNorms(autoencoder);
-    scaleEncoder(autoencoder, norms);
+    const std::vector<double> norms = decoderNorms(autoencoder, context);
+    scaleEncoder(autoencoder, norms, context);
     autoencoder.valueScale.clear();
     for (const double norm : norms)
         autoencoder.valueScale.push_back(norm > 0 ? static_cast<float>(1 / norm) : 0.0F);
 }
 
-void countByDecoderNorms(SparseAutoencoder& autoencoder)
+void countByDecoderNorms(SparseAutoencoder& autoencoder, const RunContext& context)
 {
-    const std::vector<double> norms = decoderNorms(autoencoder);
+    const std::vector<double> norms = decoderNorms(autoencoder, context);
     if (autoencoder.valueScale.empty())
-        scaleEncoder(autoencoder, norms);
-    for (std::size_t i = 0; i < norms.size(); ++i)
-        for (std::vector<float>* values : {&autoencoder.threshold, &autoencoder.valueScale, &autoencoder.valueBias})
-            if (!values->empty())
-                (*values)[i] = static_cast<float>((*values)[i] * norms[i]);
-    normaliseDecoder(autoencoder, norms);
+        scaleEncoder(autoencoder, norms, context);
+    for (std::vector<float>* values : {&autoencoder.threshold, &autoencoder.valueScale, &autoencoder.valueBias})
+        for (std::size_t i = 0; i < values->size(); ++i)
+            (*values)[i] = static_cast<float>((*values)[i] * norms[i]);
+    normaliseDecoder(autoencoder, norms, context);
 }
 
-void foldInputScale(SparseAutoencoder& autoencoder, double input, double output)
+void scaleRows(SparseAutoencoder& autoencoder, double encoder, double decoder, const RunContext& context)
+{
+    multiplyRows(autoencoder.encoder, context, [&](std::size_t) { return encoder; });
+    multiplyRows(autoencoder.decoder, context, [&](std::size_t) { return decoder; });
+}
+
+void foldInputScale(SparseAutoencoder& autoencoder, double input, double output, const RunContext& context)
 {
     if (autoencoder.config.subtractDecoderBias && input != output)
-        parBiases(autoencoder);
-    multiply(autoencoder.encoder.values(), input);
-    multiply(autoencoder.decoder.values(), 1 / output);
+        partBiases(autoencoder, context);
+    scaleRows(autoencoder, input, 1 / output, context);
     multiply(autoencoder.decoderBias, 1 / output);
 }
 
-void foldInputScaleIntoBiases(SparseAutoencoder& autoencoder, double input, double output)
+void foldInputScaleIntoBiases(SparseAutoencoder& autoencoder, double input, double output, const RunContext& context)
 {
     multiply(autoencoder.encoderBias, 1 / input);
-    multiply(autoencoder.decoder.values(), input / output);
+    scaleRows(autoencoder, 1, input / output, context);
     multiply(autoencoder.decoderBias, 1 / output);
 }
 

@@ -120,13 +120,14 @@ void readMatrices(SparseAutoencoder& autoencoder, const SaeTensors& tensors, con
 }
 
 // Versions of the library differ in whether values are shown times the length of the decoder's rows.
-void settleDecoderNorms(SparseAutoencoder& autoencoder, const DictionaryClass& kind, SaeChoice choice)
+void settleDecoderNorms(SparseAutoencoder& autoencoder, const DictionaryClass& kind, SaeChoice choice,
+                        const RunContext& context)
 {
     if (kind.activation == SaeActivation::TopK || kind.batchTopK)
         return; // their decoder rows have length 1
     const bool stated = kind.name == "AutoEncoder";
     if (chosen(choice, stated))
-        countByDecoderNorms(autoencoder);
+        countByDecoderNorms(autoencoder, context);
     if (choice == SaeChoice::AsStated)
         autoencoder.notes.push_back(
             stated
@@ -150,6 +151,9 @@ SparseAutoencoder readDictionaryLearning(const SaeFiles& files, const SaeReadOpt
                     files.weights.string());
     const SaeTensors tensors = SaeTensors::ofTorch(files.weights, torch, torch->pickle().top(), context);
 
+    if (constexpr const char* kRoot = "normalize_to_sqrt_d"; tensors.has(kRoot) && tensors.scalar(kRoot) != 0)
+        throw Error(ErrorCode::UnsupportedFeature, "is true, expected inputs that are not normalised",
+                    tensors.subject(kRoot));
     SparseAutoencoder autoencoder;
     SaeConfig& config = autoencoder.config;
     config.activation = kind.activation;
@@ -171,7 +175,7 @@ SparseAutoencoder readDictionaryLearning(const SaeFiles& files, const SaeReadOpt
                             std::to_string(*config.latents) + " latents",
                         configFile);
     }
-    settleDecoderNorms(autoencoder, kind, options.decoderNorms);
+    settleDecoderNorms(autoencoder, kind, options.decoderNorms, context);
     noteUnusedTensors(autoencoder, tensors, {"k", "threshold", "group_sizes"});
     return autoencoder;
 }

@@ -3,6 +3,7 @@
 // decoder's bias does not leave the input. Reference: Lieberum et al., "Gemma Scope" (2024), and SAELens's loader of
 // it.
 #include "core/base/error.h"
+#include "core/io/sae_fold.h"
 #include "core/io/sae_formats.h"
 
 #include <algorithm>
@@ -60,10 +61,7 @@ SparseAutoencoder readGemmaScope(const SaeFiles& files, const SaeReadOptions& op
     const bool embedding = chosen(options.embedding, namesAnEmbedding(files.weights));
     if (embedding) {
         const double root = std::sqrt(static_cast<double>(d));
-        for (float& value : autoencoder.encoder.values())
-            value = static_cast<float>(value / root);
-        for (float& value : autoencoder.decoder.values())
-            value = static_cast<float>(value * root);
+        scaleRows(autoencoder, 1 / root, root, context); // b_dec stays
     }
     if (options.embedding == SaeChoice::AsStated)
         autoencoder.notes.push_back(

@@ -276,11 +276,11 @@ SparseAutoencoder readLlamaScope(const SaeFiles& files, const SaeReadOptions& op
     const bool byNorms = chosen(options.decoderNorms, stated.byDecoderNorms);
     const bool raw = options.thresholdOfRawInputs && stated.byDataSet && !config.subtractDecoderBias;
     if (raw)
-        foldInputScaleIntoBiases(autoencoder, scales.input, scales.output);
+        foldInputScaleIntoBiases(autoencoder, scales.input, scales.output, context);
     if (byNorms)
-        selectByDecoderNorms(autoencoder);
+        selectByDecoderNorms(autoencoder, context);
     if (!raw)
-        foldInputScale(autoencoder, scales.input, scales.output);
+        foldInputScale(autoencoder, scales.input, scales.output, context);
     if (stated.byDataSet && config.activation == SaeActivation::JumpRelu)
         autoencoder.notes.push_back(raw ? "Thresholds and values count in the units of the inputs as they are (switch "
                                           "raw-threshold)."

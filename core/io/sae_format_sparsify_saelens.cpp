@@ -130,13 +130,13 @@ SparseAutoencoder readSaeLens(const SaeFiles& files, const SaeReadOptions& optio
     if (config.activation == SaeActivation::JumpRelu)
         autoencoder.threshold = tensors.vectorOf("threshold", m);
     if (config.rescaleByDecoderNorm)
-        foldDecoderNorms(autoencoder);
+        foldDecoderNorms(autoencoder, context);
     const bool factorALatent = tensors.has(kScalingFactor) && tensors.shape(kScalingFactor) == std::vector{m};
     if (config.scalesValues || factorALatent)
         foldScalingFactor(autoencoder, tensors);
     if (config.scalesInput) {
         const double scale = inputScale(files, tensors, options, autoencoder);
-        foldInputScale(autoencoder, scale, scale);
+        foldInputScale(autoencoder, scale, scale, context);
         config.scalesInput = false;
     }
     noteUnknownKeys(autoencoder, config.unknownKeys, files.config.filename().string());

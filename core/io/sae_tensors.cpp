@@ -26,13 +26,15 @@ std::string subjectOf(const std::string& file, std::string_view name)
 }
 } // namespace
 
-void transpose(const float* source, std::int64_t rows, std::int64_t cols, float* target)
+void transpose(const float* source, std::int64_t rows, std::int64_t cols, float* target, const RunContext& context)
 {
-    for (std::int64_t i0 = 0; i0 < rows; i0 += kTile)
+    for (std::int64_t i0 = 0; i0 < rows; i0 += kTile) {
+        context.throwIfStopped();
         for (std::int64_t j0 = 0; j0 < cols; j0 += kTile)
             for (std::int64_t i = i0; i < std::min(rows, i0 + kTile); ++i)
                 for (std::int64_t j = j0; j < std::min(cols, j0 + kTile); ++j)
                     target[j * rows + i] = source[i * cols + j];
+    }
 }
 
 SaeTensors::SaeTensors(std::string file, const RunContext& context) : m_file(std::move(file)), m_context(&context) {}
@@ -165,7 +167,7 @@ tensor::Matrix<float> SaeTensors::matrix(std::string_view name, std::int64_t row
     }
     std::vector<float> stored(matrix.size());
     read(name, stored);
-    transpose(stored.data(), cols, rows, matrix.data());
+    transpose(stored.data(), cols, rows, matrix.data(), *m_context);
     return matrix;
 }
 

@@ -60,7 +60,7 @@ private:
     std::map<std::string, Entry, std::less<>> m_entries;
 };
 
-/// target [cols, rows] = source [rows, cols] turned over.
-void transpose(const float* source, std::int64_t rows, std::int64_t cols, float* target);
+/// target [cols, rows] = source [rows, cols] turned over. Throws Error{Cancelled}.
+void transpose(const float* source, std::int64_t rows, std::int64_t cols, float* target, const RunContext& context);
 
 } // namespace tamis::io

@@ -203,6 +203,7 @@ def others():
     yield "llama_k_lacking", llama({"top_k": None}), MALFORMED, "lacks top_k"
     yield "llama_average_lacking", llama({"norm_activation": "dataset-wise"}), UNSUPPORTED, "dataset_average_activation_norm is not stated"
     yield "llama_average_zero", llama({"norm_activation": "dataset-wise", "dataset_average_activation_norm": {"in": 0, "out": 1}}), MALFORMED, "in is \"0\", expected a number above 0"
+    yield "llama_average_tiny", llama({"norm_activation": "dataset-wise", "dataset_average_activation_norm": {"in": 1e-300, "out": 1}}), NONFINITE, "its scales make NaN or infinity"
     yield "llama_batch_wise", llama({"norm_activation": "batch-wise"}), UNSUPPORTED, "a batch would decide"
     yield "llama_norm_unknown", llama({"norm_activation": "max"}), UNSUPPORTED, "norm_activation is \"max\""
     yield "llama_act_unknown", llama({"act_fn": "layertopk"}), UNSUPPORTED, "act_fn is \"layertopk\""
@@ -216,6 +217,22 @@ def others():
     yield "llama_decoder", llama({}, W_D=([D, M], 1.0)), MALFORMED, "has the shape [4, 6], expected [6, 4]"
     yield "llama_nan", llama({}, W_D=([M, D], nan)), NONFINITE, "holds NaN or infinity"
     yield "llama_no_config", {"sae_weights.safetensors": llama({})["sae_weights.safetensors"]}, IO, "cannot be opened"
+
+
+def write_fuzzer_inputs():
+    """tests/corpus/sae_formats: for fuzz_sae_formats a byte for the place, one for the switches, and the configuration."""
+    places = [("llama_scope_distill", "config.json"), ("llama_scope_new_topk", "config.json"), ("llama_scope_old", "hyperparams.json"),
+              ("dictionary_batchtopk", "config.json"), ("dictionary_gated", "config.json"), ("dictionary_jumprelu", "config.json"),
+              ("saelens_average_in_weights", "cfg.json"), ("saelens_gated", "cfg.json"), ("saelens_average", "activation_scaler.json")]
+    folder = os.path.join(HERE, "sae_formats")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    for number, (golden, config) in enumerate(places):
+        with open(os.path.join(HERE, "..", "golden", "sae", golden, config), "rb") as file:
+            content = file.read()
+        for switches in (0, 0b0111, 0b110100, 0b1000000):
+            with open(os.path.join(folder, f"{golden}.{switches}"), "wb") as out:
+                out.write(bytes([number, switches]) + content)
 
 
 def main():
@@ -243,6 +260,7 @@ def main():
             with open(os.path.join(path, file) if file else path, "wb") as out:
                 out.write(content)
         lines.append(f"{name}\t{code}\t{part}\n")
+    write_fuzzer_inputs()
     with open(os.path.join(HERE, "sae", "expectations.tsv"), "w", encoding="utf-8") as out:
         out.writelines(lines)
 

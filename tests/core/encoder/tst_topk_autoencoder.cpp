@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/base/error.h"
 #include "core/base/parallel.h"
+#include "core/encoder/dictionary.h"
 #include "core/encoder/topk_autoencoder.h"
 #include "core/io/npz.h"
 
@@ -171,6 +172,40 @@ private slots:
                      reconstruction = relativeError(reconstructions, expected);
         QVERIFY2(code < 1e-5, qPrintable(QString::number(code)));
         QVERIFY2(reconstruction < 1e-5, qPrintable(QString::number(reconstruction)));
+    }
+
+    void theDictionaryOfEachDecodesTheSame_data()
+    {
+        QTest::addColumn<QString>("folder");
+        for (const auto& entry : std::filesystem::directory_iterator(kGolden))
+            if (const std::string name = entry.path().filename();
+                name != "sparsify_signed" && name != "sparsify_groupmax")
+                QTest::newRow(name.c_str()) << QString::fromStdString(entry.path().string());
+    }
+    // What encoders of the lab see of a file: rows, biases and prepared inputs. The k largest positive scores of them,
+    // all of them where the activation counts none, decode to the same reconstructions; tolerance as above, twice:
+    // biases that leave the input are folded.
+    void theDictionaryOfEachDecodesTheSame()
+    {
+        QFETCH(QString, folder);
+        const std::filesystem::path path = folder.toStdString();
+        const auto autoencoder = std::make_shared<const SparseAutoencoder>(readGolden(path));
+        const bool counts = autoencoder->config.k > 0;
+        const auto dictionary = Dictionary::of(autoencoder, counts ? 0 : autoencoder->latents());
+        const Matrix<float> inputs = io::NpzArchive::open(path / "expected.npz")->read("inputs").toFloatMatrix();
+        const Matrix<float> prepared = dictionary->prepared(inputs.view());
+        SparseAutoencoder scanned; // rows and biases alone
+        scanned.config.activation = counts ? SaeActivation::TopK : SaeActivation::Relu;
+        scanned.config.k = autoencoder->config.k;
+        scanned.config.subtractDecoderBias = false;
+        scanned.encoder = autoencoder->encoder;
+        scanned.encoderBias = dictionary->bias();
+        scanned.decoderBias = autoencoder->decoderBias;
+        const SparseCodes codes = encode(scanned, prepared.view());
+        const Matrix<float> expected =
+            io::NpzArchive::open(path / "expected.npz")->read("reconstructions").toFloatMatrix();
+        const double error = relativeError(dictionary->decoded(codes, inputs.view()), expected);
+        QVERIFY2(error < 2e-5, qPrintable(QString::number(error)));
     }
 
     void isTheDefinition_data()

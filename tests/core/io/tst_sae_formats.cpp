@@ -217,7 +217,7 @@ private slots:
         std::ranges::fill(a.decoder.view().row(3), 0.0F);
         for (auto* fold : {&foldDecoderNorms, &selectByDecoderNorms, &countByDecoderNorms}) {
             SparseAutoencoder folded = a;
-            (*fold)(folded);
+            (*fold)(folded, {});
             for (const std::span<const float> values :
                  {std::span<const float>(folded.encoder.values()), std::span<const float>(folded.decoder.values()),
                   std::span<const float>(folded.valueScale)})
