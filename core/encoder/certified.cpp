@@ -9,10 +9,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <string>
 
 namespace tamis::encoder {
@@ -21,7 +21,7 @@ using kernels::kStripe;
 using kernels::Scored;
 using kernels::TopScores;
 
-constexpr std::int64_t kShardStripes = 64; // of one task: 2048 latents
+constexpr std::int64_t kShardStripes = 32; // of one task: 1024 latents
 constexpr std::int64_t kBlockStripes = 4;  // summed before they are compared
 constexpr std::int64_t kBlockRows = kBlockStripes * kStripe;
 constexpr std::int64_t kChunkTokens = 64;
@@ -36,7 +36,6 @@ struct Candidate {
 /// What one shard knows of one token.
 struct Part {
     std::vector<Candidate> candidates; ///< in ascending order of latents
-    std::vector<Scored> lower;         ///< the k largest lower bounds above 0
     float outside = kNothing;          ///< the largest upper bound of the others
 };
 
@@ -44,7 +43,7 @@ struct Part {
 struct Work {
     QuantisedToken quantised;
     std::span<const float> x;
-    std::atomic<float> bound = 0;      ///< no more than the k-th largest lower bound
+    std::optional<kernels::SharedTopScores> lower; ///< the k largest lower bounds above 0
     std::vector<Candidate> candidates; ///< not scored yet
     std::vector<Scored> scored;
     std::vector<std::int32_t> listed;  ///< to be scored next
@@ -108,7 +107,10 @@ public:
 private:
     void encodeChunk(std::vector<Work>& works, const RunContext& context) const
     {
-        parallelFor(context, works.size(), [&](std::size_t t) { works[t].quantised = m_rows.quantised(works[t].x); });
+        parallelFor(context, works.size(), [&](std::size_t t) {
+            works[t].quantised = m_rows.quantised(works[t].x);
+            works[t].lower.emplace(static_cast<std::size_t>(k()));
+        });
         const std::int64_t shards = (m_rows.stripes() + kShardStripes - 1) / kShardStripes;
         std::vector<std::vector<Part>> parts(static_cast<std::size_t>(shards));
         parallelFor(context, parts.size(), [&](std::size_t shard) { parts[shard] = boundShard(works, static_cast<std::int64_t>(shard), context); });
@@ -141,7 +143,7 @@ private:
                 boundBlock(works[t], tokens[t], sums.data() + static_cast<std::int64_t>(t) * stride, stripe, count, lowest[t], parts[t]);
         }
         for (std::size_t t = 0; t < works.size(); ++t)
-            parts[t].lower = lowest[t].take();
+            works[t].lower->merge(lowest[t]);
         return parts;
     }
 
@@ -149,7 +151,8 @@ private:
     {
         std::array<float, kBlockRows> lower, upper;
         std::array<std::int32_t, kBlockRows> survivors;
-        const float known = std::max(work.bound.load(std::memory_order_relaxed), std::max(lowest.bound(), 0.0F));
+        const float known = std::max({work.lower->bound(), lowest.bound(), 0.0F});
+        lowest.raiseFloor(work.lower->floor());
         const kernels::BoundRows rows = m_rows.constants(stripe);
         const std::int64_t found = kernels::bounds().bound(&token, &rows, sums, count * kStripe, std::max(known, std::numeric_limits<float>::denorm_min()), lower.data(), upper.data(),
                                                            survivors.data(), &part.outside);
@@ -158,9 +161,6 @@ private:
             const auto latent = static_cast<std::int32_t>(stripe * kStripe + static_cast<std::int64_t>(at));
             part.candidates.push_back({upper[at], latent});
             lowest.offer({lower[at], latent}); // a lower bound that counts belongs to a survivor
-        }
-        float seen = work.bound.load(std::memory_order_relaxed);
-        while (lowest.bound() > seen && !work.bound.compare_exchange_weak(seen, lowest.bound(), std::memory_order_relaxed)) {
         }
     }
 
@@ -171,12 +171,8 @@ private:
             work.dense = true;
             return;
         }
-        std::vector<Scored> lower;
-        for (const auto& shard : parts)
-            lower.insert(lower.end(), shard[token].lower.begin(), shard[token].lower.end());
-        kernels::keepBest(lower, static_cast<std::size_t>(k()));
-        const float bound = lower.size() == static_cast<std::size_t>(k()) ? lower.back().value : 0;
-        for (const Scored& each : lower)
+        const float bound = work.lower->bound();
+        for (const Scored& each : work.lower->take())
             work.listed.push_back(each.row);
         std::ranges::sort(work.listed);
         for (auto& shard : parts) {

@@ -10,14 +10,13 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <cmath>
+#include <deque>
 #include <memory>
 #include <string>
 
 namespace tamis::kernels {
 namespace {
-constexpr std::int64_t kShardPanels = 64;            // of one task: 2048 rows, selected on their own whatever the threads
+constexpr std::int64_t kShardPanels = 32;            // of one task: 1024 rows, selected on their own whatever the threads
 constexpr std::int64_t kBlockPanels = 8;             // scored before they are compared
 constexpr std::int64_t kBlockWidth = kBlockPanels * kPanelWidth;
 constexpr std::int64_t kChunkTokens = 14 * kScanTile; // with a block's scores: some 200 KB of the second-level cache
@@ -54,12 +53,13 @@ private:
 class Chunk {
 public:
     Chunk(const ScanRows& rows, ConstRows x, std::size_t k)
-        : m_rows(rows), m_x(x), m_k(k), m_few(x.rows <= scans().fewTokens), m_tiles(m_few ? ConstRows{} : x), m_bounds(std::make_unique<std::atomic<float>[]>(static_cast<std::size_t>(x.rows)))
+        : m_rows(rows), m_x(x), m_k(k), m_few(x.rows <= scans().fewTokens), m_tiles(m_few ? ConstRows{} : x)
     {
+        for (std::int64_t t = 0; t < x.rows; ++t)
+            m_best.emplace_back(k);
     }
 
-    /// The best of one shard by token.
-    std::vector<std::vector<Scored>> shard(std::int64_t index, const RunContext& context)
+    void shard(std::int64_t index, const RunContext& context)
     {
         std::vector<TopScores> best(static_cast<std::size_t>(m_x.rows), TopScores(m_k));
         static thread_local TileBuffer buffer;
@@ -73,13 +73,19 @@ public:
             else
                 scoreMany(panel, count, scores);
             for (std::int64_t t = 0; t < m_x.rows; ++t)
-                select(best[static_cast<std::size_t>(t)], m_bounds[static_cast<std::size_t>(t)], panel, count, scores + t * kBlockWidth);
+                select(best[static_cast<std::size_t>(t)], m_best[static_cast<std::size_t>(t)].floor(), panel, count, scores + t * kBlockWidth);
         }
-        std::vector<std::vector<Scored>> found;
-        for (TopScores& each : best)
-            found.push_back(each.take());
+        for (std::int64_t t = 0; t < m_x.rows; ++t)
+            m_best[static_cast<std::size_t>(t)].merge(best[static_cast<std::size_t>(t)]);
+    }
+    /// Once all shards are done: of token `t`, in order.
+    std::vector<Scored> result(std::size_t t)
+    {
+        std::vector<Scored> found = m_best[t].take();
+        keepBest(found, m_k);
         return found;
     }
+    std::int64_t tokens() const { return m_x.rows; }
 
 private:
     void scoreFew(std::int64_t panel, std::int64_t count, float* scores) const
@@ -122,20 +128,14 @@ private:
             scans().widenBytes(reinterpret_cast<const std::int8_t*>(stored), count, widened);
         return widened;
     }
-    void select(TopScores& best, std::atomic<float>& bound, std::int64_t panel, std::int64_t count, float* scores) const
+    void select(TopScores& best, float floor, std::int64_t panel, std::int64_t count, float* scores) const
     {
-        // What another shard has as its k-th best is no more than the k-th best of all: scores below it are nothing, equal ones may
-        // have the lower row. Which thread came first changes what is compared, not what is found.
-        if (const float known = bound.load(std::memory_order_relaxed); known > 0)
-            best.raiseFloor(std::nextafter(known, 0.0F));
+        best.raiseFloor(floor);
         std::array<std::int32_t, kBlockWidth> survivors;
         const std::int64_t found = scans().finish(scores, m_rows.scale(panel), m_rows.bias(panel), count * kPanelWidth, best.threshold(), survivors.data());
         for (std::int64_t i = 0; i < found; ++i) {
             const std::int32_t at = survivors[static_cast<std::size_t>(i)];
             best.offer({scores[at], static_cast<std::int32_t>(panel * kPanelWidth) + at});
-        }
-        float known = bound.load(std::memory_order_relaxed);
-        while (best.bound() > known && !bound.compare_exchange_weak(known, best.bound(), std::memory_order_relaxed)) {
         }
     }
 
@@ -144,7 +144,7 @@ private:
     std::size_t m_k;
     bool m_few;
     TokenTiles m_tiles;
-    std::unique_ptr<std::atomic<float>[]> m_bounds; ///< by token; 0 before any shard has k
+    std::deque<SharedTopScores> m_best; ///< by token
 };
 } // namespace
 
@@ -154,26 +154,17 @@ std::vector<std::vector<Scored>> scanTopScores(const ScanRows& rows, tensor::Mat
         throw Error(ErrorCode::InvalidParameter, "found inputs of " + std::to_string(inputs.cols) + " features and k = " + std::to_string(k) + ", expected " +
                                                      std::to_string(rows.width()) + " features and k of at least 1");
     const std::int64_t shards = ceilDivide(rows.panels(), kShardPanels), chunksAtOnce = std::max<std::int64_t>(1, kTasksAtOnce / shards);
-    std::vector<std::vector<Scored>> result(static_cast<std::size_t>(inputs.rows));
+    std::vector<std::vector<Scored>> result;
     for (std::int64_t begin = 0; begin < inputs.rows; begin += chunksAtOnce * kChunkTokens) {
         std::vector<std::unique_ptr<Chunk>> chunks;
-        std::vector<std::int64_t> starts;
-        for (std::int64_t from = begin; from < std::min(inputs.rows, begin + chunksAtOnce * kChunkTokens); from += kChunkTokens) {
-            starts.push_back(from);
+        for (std::int64_t from = begin; from < std::min(inputs.rows, begin + chunksAtOnce * kChunkTokens); from += kChunkTokens)
             chunks.push_back(std::make_unique<Chunk>(rows, ConstRows{inputs.data + from * inputs.stride, std::min(kChunkTokens, inputs.rows - from), inputs.cols, inputs.stride},
                                                      static_cast<std::size_t>(std::min(k, rows.rows()))));
-        }
-        std::vector<std::vector<std::vector<Scored>>> parts(chunks.size() * static_cast<std::size_t>(shards));
-        parallelFor(context, parts.size(), [&](std::size_t task) {
-            parts[task] = chunks[task % chunks.size()]->shard(static_cast<std::int64_t>(task / chunks.size()), context);
-        });
-        for (std::size_t task = 0; task < parts.size(); ++task)
-            for (std::size_t t = 0; t < parts[task].size(); ++t) {
-                auto& token = result[static_cast<std::size_t>(starts[task % chunks.size()]) + t];
-                token.insert(token.end(), parts[task][t].begin(), parts[task][t].end());
-            }
-        for (std::int64_t t = begin; t < std::min(inputs.rows, begin + chunksAtOnce * kChunkTokens); ++t)
-            keepBest(result[static_cast<std::size_t>(t)], static_cast<std::size_t>(k));
+        const std::size_t count = chunks.size();
+        parallelFor(context, count * static_cast<std::size_t>(shards), [&](std::size_t task) { chunks[task % count]->shard(static_cast<std::int64_t>(task / count), context); });
+        for (const auto& chunk : chunks)
+            for (std::int64_t t = 0; t < chunk->tokens(); ++t)
+                result.push_back(chunk->result(static_cast<std::size_t>(t)));
         context.setFraction(static_cast<double>(std::min(inputs.rows, begin + chunksAtOnce * kChunkTokens)) / static_cast<double>(inputs.rows));
     }
     context.finish();

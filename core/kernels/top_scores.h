@@ -2,9 +2,12 @@
 #pragma once
 // The k largest of many scores, met one after the other.
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <vector>
 
 namespace tamis::kernels {
@@ -47,13 +50,43 @@ public:
             std::push_heap(m_heap.begin(), m_heap.end(), before);
         }
     }
-    /// In no particular order; leaves nothing behind.
-    std::vector<Scored> take() { return std::move(m_heap); }
+    /// In no particular order.
+    const std::vector<Scored>& found() const noexcept { return m_heap; }
+    std::vector<Scored> take() { return std::move(m_heap); } ///< leaves nothing behind
 
 private:
     std::size_t m_size;
     float m_floor;
     std::vector<Scored> m_heap; ///< the worst in front
+};
+
+/// The k largest that several threads meet, each with TopScores of its own for the rows it scans. What a thread knows of the others' scores
+/// changes what it compares, not what is found. Thread-safe.
+class SharedTopScores {
+public:
+    explicit SharedTopScores(std::size_t size) : m_best(size) {}
+
+    /// No more than the k-th best of all: smaller scores are nothing. 0 before there are k.
+    float bound() const noexcept { return m_bound.load(std::memory_order_relaxed); }
+    /// A score of any row must be greater than this to count: just below bound(), for an equal score may have the lower row.
+    float floor() const noexcept { return m_floor.load(std::memory_order_relaxed); }
+    void merge(const TopScores& part)
+    {
+        const std::lock_guard lock(m_mutex);
+        for (const Scored each : part.found())
+            m_best.offer(each);
+        if (m_best.full()) {
+            m_bound.store(m_best.bound(), std::memory_order_relaxed);
+            m_floor.store(std::nextafter(m_best.bound(), 0.0F), std::memory_order_relaxed);
+        }
+    }
+    /// Once all threads have merged.
+    std::vector<Scored> take() { return m_best.take(); }
+
+private:
+    std::mutex m_mutex;
+    TopScores m_best;
+    std::atomic<float> m_bound = 0, m_floor = 0;
 };
 
 /// The `size` best of `all`, in order.
