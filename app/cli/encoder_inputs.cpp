@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/encoder_inputs.h"
 
+#include "app/cli/lowrank_inputs.h"
 #include "app/cli/usage_error.h"
+#include "app/samples/sample_request.h"
 #include "core/base/error.h"
 #include "core/encoder/activation_rows.h"
 #include "core/io/calibration.h"
@@ -10,6 +12,18 @@
 
 namespace tamis::cli {
 namespace {
+constexpr std::int64_t kModelRows = 8192; // that are taken of a model's samples to fit to
+
+/// The block that --layer names by the number at its end: "blocks.3", "model.layers.3", "3".
+int blockNamed(const RunOptions& options)
+{
+    const std::string name = options.layers.size() == 1 ? options.layers.front() : "";
+    const std::size_t last = name.find_last_not_of("0123456789"), begin = last == std::string::npos ? 0 : last + 1;
+    if (begin == name.size() || name.size() - begin > 6)
+        throw UsageError("--model needs one --layer BLOCK for encoder.*: the block after which the autoencoder reads, e.g. blocks.3");
+    return std::stoi(name.substr(begin));
+}
+
 /// Rows of the one site that --layer names.
 tensor::Matrix<float> siteRows(const RunOptions& options, std::int64_t width, const RunContext& context)
 {
@@ -46,8 +60,12 @@ EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& 
         throw UsageError("--encoder is required: the autoencoder whose encoder is to become cheaper");
     if (options.activations.empty())
         throw UsageError("--activations is required: an .npy of rows that encoders are measured on");
-    if (!options.calibrationActivations.empty() && !options.calibration.empty())
-        throw UsageError("found both --calibration-activations and --calibration, expected one of them");
+    const SampleOptions& samples = options.samples;
+    const bool sampled = !samples.images.empty() || !samples.tokens.empty() || !samples.text.empty();
+    if (!options.calibrationActivations.empty() + !options.calibration.empty() + sampled > 1)
+        throw UsageError("found several rows to fit to, expected one of --calibration-activations, --calibration and samples (--images, --tokens, --text)");
+    if ((sampled || !options.heldOut.empty()) && options.model.empty())
+        throw UsageError("samples and --held-out need --model: the checkpoint whose activations the autoencoder reads");
     EncoderInputs inputs;
     auto autoencoder = std::make_shared<const io::SparseAutoencoder>(io::readSparseAutoencoder(options.encoder, context));
     inputs.fit.dictionary = encoder::Dictionary::of(std::move(autoencoder), options.k);
@@ -62,9 +80,28 @@ EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& 
         rows = siteRows(options, width, context);
         inputs.calibration = options.calibration + ": " + options.layers.front();
     }
+    if (!options.model.empty()) {
+        inputs.block = blockNamed(options);
+        const auto checkpoint = io::Checkpoint::open(options.model, context);
+        inputs.model = nn::Model::load(*checkpoint, context);
+        encoder::requireSite(*inputs.model, inputs.block, width);
+    }
+    if (sampled) {
+        const auto source = app::openSamples(requestFrom(samples), options.model, *inputs.model, context);
+        rows = encoder::siteRows(*inputs.model, inputs.block, *source, kModelRows, context);
+        inputs.calibration = source->description();
+    }
     if (!rows.empty())
         inputs.fit.calibration = inputs.fit.dictionary->prepared(rows.view());
     return inputs;
+}
+
+std::optional<encoder::SplicedLoss> splicedLoss(const RunOptions& options, const EncoderInputs& inputs, const encoder::TopKEncoder& exact, const encoder::TopKEncoder& encoder, const RunContext& context)
+{
+    if (options.heldOut.empty())
+        return {};
+    const auto heldOut = openHeldOut(options, *inputs.model, context);
+    return encoder::measureSplicedLoss(*inputs.model, inputs.block, *inputs.fit.dictionary, exact, encoder, *heldOut, context);
 }
 
 nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs& inputs)
@@ -80,6 +117,8 @@ nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs
     json["calibration"] = nullptr;
     if (!inputs.calibration.empty())
         json["calibration"] = {{"path", inputs.calibration}, {"tokens", inputs.fit.calibration.rows()}};
+    json["model"] = inputs.model ? nlohmann::ordered_json({{"path", options.model}, {"block", inputs.block}}) : nlohmann::ordered_json(nullptr);
+    json["heldOut"] = options.heldOut.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(options.heldOut);
     return json;
 }
 
@@ -88,7 +127,7 @@ void declareEncoder(OptionSet& set, RunOptions& options)
     set.text("--encoder", options.encoder, "PATH", "encoder.*: the autoencoder, a directory or its weight file");
     set.text("--activations", options.activations, "FILE", "encoder.*: .npy of rows [tokens, width] to measure on");
     set.text("--calibration-activations", options.calibrationActivations, "FILE",
-             "encoder.*: .npy of rows to fit to; or --calibration with one --layer SITE, whose sample rows are taken");
+             "encoder.*: .npy of rows to fit to; or --calibration with one --layer SITE, or --model with one --layer BLOCK and samples");
     set.integer("--k", options.k, 1, 1'000'000'000, "encoder.*: latents a token (the autoencoder's own)");
     set.flag("--latency,!--no-latency", options.latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder (on)");
 }

@@ -3,11 +3,15 @@
 // What `run encoder.*` reads: an autoencoder, the activations it is measured on, those that a method fits to.
 #include "app/cli/console.h"
 #include "app/cli/run_options.h"
+#include "core/encoder/encoder_quality.h"
 #include "core/encoder/method.h"
+#include "core/encoder/model_site.h"
 #include "core/report/encoder_report.h"
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <memory>
+#include <optional>
 #include <string>
 
 namespace tamis::cli {
@@ -19,10 +23,15 @@ struct EncoderInputs {
     encoder::Inputs fit;                ///< dictionary, prepared calibration rows, seed
     tensor::Matrix<float> measured;     ///< rows to measure on, as given
     std::string calibration;            ///< where the calibration rows come from; empty: none
+    std::shared_ptr<const nn::Model> model; ///< null without --model
+    int block = -1;                     ///< after which the autoencoder sits in it
 };
 
 /// Throws UsageError for options that are missing or contradict each other, and what reading throws.
 EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& common, const RunContext& context);
+
+/// With --held-out: what the model loses with the autoencoder in place.
+std::optional<encoder::SplicedLoss> splicedLoss(const RunOptions& options, const EncoderInputs& inputs, const encoder::TopKEncoder& exact, const encoder::TopKEncoder& encoder, const RunContext& context);
 
 nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs& inputs);
 nlohmann::ordered_json toJson(const report::EncoderReport& report); ///< its part of tamis.run/1: cost, baseline, quality, tokens, ...

@@ -42,6 +42,18 @@ const report::EncoderLatency* single(const report::EncoderReport& report)
     const auto found = std::ranges::find(report.latency, std::int64_t{1}, &report::EncoderLatency::batch);
     return found == report.latency.end() ? nullptr : &*found;
 }
+
+std::string described(const encoder::SplicedLoss& loss)
+{
+    Table table({"with the autoencoder in place", "cross entropy", "perplexity", "top-1"}, 1);
+    const auto add = [&](const char* name, const encoder::SiteLoss& each) {
+        table.add({name, fixed(each.crossEntropy, 4), fixed(std::exp(each.crossEntropy), 3), percent(each.top1, 2)});
+    };
+    add("encoder", loss.encoded);
+    add("exact", loss.exact);
+    add("model alone", loss.dense);
+    return "\n" + table.text() + grouped(static_cast<std::uint64_t>(loss.predictions)) + " predictions" + (loss.labelled ? " of labels" : "") + "\n";
+}
 } // namespace
 
 ordered_json toJson(const report::EncoderReport& report)
@@ -107,7 +119,7 @@ void runEncoder(Console& console, const RunOptions& options)
     using Clock = std::chrono::steady_clock;
     const auto start = Clock::now();
     const auto& context = console.context();
-    context.setParts(10);
+    context.setParts(options.heldOut.empty() ? 10 : 12);
     const auto& method = encoderMethodNamed(options.method);
     const auto parameters = parametersFrom(method.declaration, options.settings, console.common());
     const auto inputs = openEncoderInputs(options, console.common(), context.part(1, "opening"));
@@ -120,15 +132,25 @@ void runEncoder(Console& console, const RunOptions& options)
         settings.latencyBatches = {1, 8, 64};
     auto report = encoder::measureEncoder(*exact, *built.encoder, options.method, parameters, settings, context.part(4, "measuring"));
     report.buildSeconds = buildSeconds;
+    const auto spliced = splicedLoss(options, inputs, *exact->encoder, *built.encoder, context.part(2, "running the model"));
+    if (spliced) {
+        report.quality.lossDense = spliced->dense.crossEntropy;
+        report.quality.lossExact = spliced->exact.crossEntropy;
+        report.quality.loss = spliced->encoded.crossEntropy;
+    }
     report.warnings = built.warnings;
     report.trainingLoss = built.trainingLoss;
     ordered_json document{{"schema", "tamis.run/1"}, {"method", report.method}, {"parameters", toJson(report.parameters)}, {"inputs", inputsJson(options, inputs)}};
     document.update(toJson(report));
+    if (spliced) {
+        document["quality"].update({{"top1", spliced->encoded.top1}, {"top1Exact", spliced->exact.top1}, {"top1Dense", spliced->dense.top1}});
+        document["predictions"] = spliced->predictions;
+    }
     document["warnings"] = ordered_json::array();
     for (const auto& warning : report.warnings)
         addWarning(document, warning);
     document["seconds"] = std::chrono::duration<double>(Clock::now() - start).count();
-    console.print(described(report));
+    console.print(described(report) + (spliced ? described(*spliced) : ""));
     console.finish(std::move(document));
 }
 

@@ -166,6 +166,10 @@ EncoderReport measureEncoder(const ExactTokens& exact, const TopKEncoder& encode
         report.coarseRanks.assign(ranks.begin(), ranks.end());
     }
     report.cost = estimateOf(encoder.cost());
+    if (report.certified) { // what its exact scores took on these tokens, which no shape foretells
+        report.cost.macs += trace.rowsScored * static_cast<double>(report.width);
+        report.cost.bytesRead += trace.rowsScored * 4 * static_cast<double>(report.width + 1);
+    }
     report.exactCost = estimateOf(exact.encoder->cost());
     for (const std::int64_t batch : options.latencyBatches)
         report.latency.push_back(measureLatency(encoder, *exact.encoder, exact.prepared.view(), batch, options.latencySeconds, context.part(1, "measuring latency")));

@@ -108,7 +108,7 @@ private slots:
         QTest::newRow("no activations") << QStringList{"run", "encoder.low-rank", "--encoder", autoencoder()} << 2 << "--activations is required";
         QTest::newRow("unknown method") << QStringList{"run", "encoder.nope"} << 2 << "found 'encoder.nope', expected one of";
         QTest::newRow("k of nothing") << lowRank({"--k", "0"}) << 2 << "--k";
-        QTest::newRow("two calibrations") << lowRank({"--calibration", vit20Calibration()}) << 2 << "found both";
+        QTest::newRow("two calibrations") << lowRank({"--calibration", vit20Calibration()}) << 2 << "found several rows to fit to";
     }
     void badInputIsRefused()
     {
@@ -120,6 +120,24 @@ private slots:
         QVERIFY2(result.hasOneErrorLine(), result.errors);
         QVERIFY2(QString::fromUtf8(result.errors).contains(says), result.errors);
         QVERIFY(result.output.isEmpty());
+    }
+    /// Rows to fit to come from the model that the autoencoder reads, and the loss with it in place is measured there.
+    void modelInPlace()
+    {
+        const QStringList base{"run",     "encoder.two-stage",           "--encoder", sourcePath("datasets/sae/tinylm.block3.k16/saelens"), "--activations", sourcePath("datasets/sae/tinylm.block3.heldout.npy"),
+                               "--model", sourcePath("datasets/tinylm"), "--tokens",  sourcePath("datasets/tinylm/calibration.npy"),       "--no-latency",  "--set",
+                               "rank=64", "--json",                      "-"};
+        const auto result = runCli(base + QStringList{"--layer", "model.layers.3", "--samples", "20", "--held-out", sourcePath("datasets/tinylm/heldout.npy"), "--held-out-limit", "3"});
+        QVERIFY2(result.status == 0, result.errors);
+        const auto quality = result.json()["quality"].toObject();
+        const double dense = quality["lossDense"].toDouble(), exact = quality["lossExact"].toDouble(), loss = quality["loss"].toDouble();
+        QVERIFY2(dense > 2 && exact > dense && loss >= exact - 0.02 && loss < exact + 0.1, qPrintable(QString("%1 %2 %3").arg(dense).arg(exact).arg(loss)));
+        QVERIFY(quality["top1"].toDouble() > 0.2 && quality["valueError"].toDouble() == 0 && result.json()["predictions"].toInt() > 0);
+        QCOMPARE(result.json()["inputs"].toObject()["model"].toObject()["block"].toInt(), 3);
+        QCOMPARE(runCli(base + QStringList{"--layer", "norm"}).status, 2);
+        const auto beyond = runCli(base + QStringList{"--layer", "layers.6"});
+        QVERIFY2(beyond.status == 1 && beyond.errors.contains("block 6, expected 0 to 5"), beyond.errors);
+        QCOMPARE(runCli(lowRank({"--held-out", sourcePath("datasets/tinylm/heldout.npy")})).status, 2); // of which model?
     }
     /// Sites of a calibration set are found by name; one of this model is as wide as the autoencoder.
     void calibrationSites()
