@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/base/error.h"
 #include "core/base/parallel.h"
+#include "tests/core/base/stop_clock.h"
 #include "tests/core/linalg/blas_main.h"
 #include "tests/core/spectrum/small_workspace.h"
 
@@ -172,7 +173,6 @@ private slots:
     }
     void aStopInTheMiddleOfASweepIsSeen()
     {
-        // The requirement is 100 ms; the test allows for a machine that others use at the same time.
         std::vector<test::NamedMatrix> matrices;
         Matrix<double> w = test::gaussian(1500, 1500, 1);
         for (int i = 0; i < 8; ++i)
@@ -188,11 +188,10 @@ private slots:
         for (const auto& [inputs, after] : {std::pair{sweep, 700}, std::pair{sweep, 333}, std::pair{large, 400}}) {
             std::stop_source source;
             const RunContext context(source.get_token());
-            std::chrono::steady_clock::time_point asked;
+            test::StopClock clock;
             std::jthread stopper([&, wait = after] {
                 std::this_thread::sleep_for(std::chrono::milliseconds(wait));
-                asked = std::chrono::steady_clock::now();
-                source.request_stop();
+                clock.ask(source);
             });
             bool cancelled = false;
             try {
@@ -200,12 +199,11 @@ private slots:
             } catch (const Error& error) {
                 cancelled = error.code() == ErrorCode::Cancelled;
             }
-            const auto end = std::chrono::steady_clock::now();
             stopper.join();
+            const double seconds = clock.seconds();
             QVERIFY(cancelled);
-            const double latency = std::chrono::duration<double, std::milli>(end - asked).count();
-            qInfo("stop seen after %.1f ms", latency);
-            QVERIFY(latency < 250);
+            qInfo("stop seen after %.1f ms", 1e3 * seconds);
+            QVERIFY(seconds < test::kSoonSeconds);
         }
     }
 };
