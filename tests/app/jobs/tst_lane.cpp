@@ -2,6 +2,7 @@
 #include "app/jobs/lane.h"
 #include "core/base/error.h"
 
+#include <QDeadlineTimer>
 #include <QElapsedTimer>
 #include <QTest>
 
@@ -35,7 +36,8 @@ class TstLane : public QObject
 private slots:
     void aSliderDragDrawsPicturesAllTheWay()
     {
-        // 60 events 8 ms apart, 20 ms of coarse and 200 ms of final work each: pure cancel-on-new would draw nothing.
+        // 60 events 8 ms apart, 20 ms of coarse and 200 ms of final work each: pure cancel-on-new would draw nothing. A busy machine
+        // may take four times the events.
         std::vector<int> shown;
         IntLane lane(
             [](int value, Level level, const RunContext& context, const auto&) {
@@ -52,18 +54,48 @@ private slots:
         connect(&ticker, &QTimer::timeout, this, [&] { longestGap = std::max(longestGap, sinceTick.restart()); });
         sinceTick.start();
         ticker.start(1);
-        for (int i = 0; i < 60; ++i) {
-            lane.request(i);
+        int last = 0;
+        for (int i = 0; i < 240 && (i < 60 || shown.size() < 10); ++i) {
+            lane.request(last = i);
             QTest::qWait(8);
         }
         const auto during = shown.size();
-        QTRY_VERIFY_WITH_TIMEOUT(!lane.isBusy(), 5000);
+        QTRY_VERIFY_WITH_TIMEOUT(!lane.isBusy(), 30000);
         qInfo("pictures while dragging: %zu, longest pause of the window's thread: %lld ms", during, static_cast<long long>(longestGap));
         QVERIFY2(during >= 10, "fewer than 10 pictures while dragging");
-        QVERIFY2(longestGap <= 50, "the window's thread was blocked");
         QVERIFY(std::is_sorted(shown.begin(), shown.end()));
-        QCOMPARE(shown.back(), 59);
+        QCOMPARE(shown.back(), last);
         QCOMPARE(lane.counts().finals, 1);
+    }
+    void requestsDoNotWaitForTheWorker()
+    {
+        // The worker holds out until the window's thread lets it go: one that waited for it would see it give up.
+        std::atomic<bool> go = false, gaveUp = false;
+        std::atomic<int> begun = 0;
+        int received = 0;
+        IntLane lane(
+            [&](int value, Level level, const RunContext&, const auto&) {
+                ++begun;
+                const int holding = value == 1 ? int(Level::Coarse) : int(Level::Final); // of 1 the first level, of 2 the second
+                for (const QDeadlineTimer patience(20'000); int(level) == holding && !go; std::this_thread::sleep_for(std::chrono::milliseconds(1)))
+                    if (patience.hasExpired()) {
+                        gaveUp = true;
+                        break;
+                    }
+                return std::make_shared<const int>(value);
+            },
+            [&](const auto& result, int, Level, bool) { received = *result; });
+        for (const int value : {1, 2}) {
+            const int before = begun;
+            go = false;
+            lane.request(value);
+            QTRY_COMPARE(begun.load(), before + value);
+            lane.request(10 * value);
+            go = true;
+            QTRY_VERIFY_WITH_TIMEOUT(!lane.isBusy(), 30000);
+            QCOMPARE(received, 10 * value);
+            QVERIFY2(!gaveUp, "a request waited for the worker");
+        }
     }
     void aNewRequestStopsTheRefinement()
     {
@@ -86,10 +118,10 @@ private slots:
         QElapsedTimer clock;
         clock.start();
         lane.request(1);
-        QTRY_VERIFY_WITH_TIMEOUT(!lane.isBusy(), 5000);
+        QTRY_VERIFY_WITH_TIMEOUT(!lane.isBusy(), 30000);
         qInfo("from request to result past a cancelled refinement: %lld ms", static_cast<long long>(clock.elapsed()));
         QVERIFY(stopped);
-        QVERIFY(clock.elapsed() < 1000); // QTRY polls every 50 ms; burn() sees the stop within 1 ms
+        QVERIFY(clock.elapsed() < 10000); // half of what burn() takes unless it is stopped
         QCOMPARE(lane.counts().finals, 1);
         QCOMPARE(lane.counts().failures, 0);
     }
@@ -225,7 +257,7 @@ private slots:
             clock.start();
         }
         qInfo("destroyed in %lld ms", static_cast<long long>(clock.elapsed()));
-        QVERIFY(clock.elapsed() < 1000);
+        QVERIFY(clock.elapsed() < 10000); // half of what burn() takes unless it is stopped
     }
 };
 
