@@ -4,6 +4,7 @@
 #include "core/encoder/certified.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/low_rank.h"
+#include "core/encoder/tiled.h"
 #include "core/encoder/two_stage.h"
 
 #include <algorithm>
@@ -17,6 +18,7 @@ const std::vector<Method>& methods()
         exactMethod(),
         certifiedMethod(),
         lowRankMethod(),
+        tiledMethod(),
         twoStageMethod(),
     };
     return all;
