@@ -160,6 +160,7 @@ void AttentionMapController::request()
     m_panel->setPlanOffered(plan);
     if (!plan && m_asked.source == report::MapSource::Plan)
         m_asked.source = report::MapSource::Joint;
+    m_repaints.await(m_panel);
     m_lane.request({.model = m_with.model.runnable(), .samples = samples(), .picture = plan ? picture : nullptr, .map = m_asked});
 }
 
@@ -185,6 +186,7 @@ void AttentionMapController::show(const std::shared_ptr<const AttentionPicture>&
     if (m_sources->photos)
         m_panel->setPhoto(picture->photo);
     m_panel->setReport(picture->report);
+    m_repaints.release();
     emit pictureShown(picture->report->complete);
 }
 

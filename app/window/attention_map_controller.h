@@ -5,6 +5,7 @@
 #include "app/window/export_controller.h"
 #include "app/window/file_questions.h"
 #include "app/window/model_controller.h"
+#include "app/window/repaint_delay.h"
 #include "app/window/spectrum_controller.h"
 
 #include <QObject>
@@ -64,6 +65,7 @@ private:
     std::shared_ptr<const AttentionSources> m_sources; ///< that the page shows
     std::shared_ptr<const AttentionPicture> m_picture;
     bool m_waiting = false; ///< for the page to come into sight
+    RepaintDelay m_repaints; ///< of an edit, until its first picture
     Lane<AttentionRequest, AttentionPicture> m_lane;
 };
 

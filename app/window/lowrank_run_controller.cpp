@@ -256,6 +256,7 @@ void LowRankRunController::request()
         const RunRequest wanted = runRequest();
         if (isLive() && runDisabledReason().isEmpty() && !(m_asked && m_asked->sameResult(wanted))) {
             m_asked = wanted;
+            m_repaints.await(m_page);
             m_lane.request(wanted); // the meter follows once the picture is whole
         } else if (!m_lane.isBusy()) {
             requestRidge();
@@ -310,6 +311,7 @@ void LowRankRunController::show(const std::shared_ptr<const RunPicture>& picture
     }
     showStale();
     m_page->planes()->setStale(!picture->complete);
+    m_repaints.release();
     emit pictureShown(picture->complete);
 }
 

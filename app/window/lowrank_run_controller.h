@@ -3,6 +3,7 @@
 #include "app/jobs/lane.h"
 #include "app/window/lowrank_controller.h"
 #include "app/window/lowrank_run.h"
+#include "app/window/repaint_delay.h"
 
 #include <QObject>
 
@@ -73,6 +74,7 @@ private:
     std::optional<ChartRequest> m_chartAsked;
     bool m_jobRuns = false;
     std::pair<QString, QString> m_reasons; ///< to run, to store: as they were told last
+    RepaintDelay m_repaints;               ///< of an edit, until its first picture
     Lane<RunRequest, RunPicture> m_lane;
     Lane<RidgeRequest, views::RidgeSweep> m_ridgeLane;
     Lane<ChartRequest, report::MethodFigure> m_chartLane;
