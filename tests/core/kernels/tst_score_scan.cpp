@@ -161,6 +161,25 @@ private slots:
                 QVERIFY(scanTopScores(rows, {x.view().row(t).data(), 1, 60, 60}, 25).front() == together[static_cast<std::size_t>(t)]);
         }
     }
+    /// An equal score of a lower row still enters after another thread's k were merged; a smaller one does not reach the heap.
+    void mergedScoresKeepTheOrder()
+    {
+        SharedTopScores shared(2);
+        QCOMPARE(shared.bound(), 0.0F);
+        TopScores first(2), second(2);
+        for (const std::int32_t row : {10, 11, 12})
+            first.offer({1.5F, row});
+        shared.merge(first);
+        QCOMPARE(shared.bound(), 1.5F);
+        second.raiseFloor(shared.floor());
+        second.offer({1.25F, 1});
+        second.offer({1.5F, 3});
+        QVERIFY((second.found() == std::vector<Scored>{{1.5F, 3}}));
+        shared.merge(second);
+        std::vector<Scored> best = shared.take();
+        keepBest(best, 2);
+        QVERIFY((best == std::vector<Scored>{{1.5F, 3}, {1.5F, 10}}));
+    }
     /// Equal rows in every shard: among equal scores the lowest rows win, in all orders that threads may come in.
     void tiesGoToTheLowerRow()
     {
