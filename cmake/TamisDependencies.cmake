@@ -31,6 +31,9 @@ target_include_directories(tamis_blas SYSTEM INTERFACE ${TAMIS_CBLAS_INCLUDE} ${
 target_link_libraries(tamis_blas INTERFACE ${TAMIS_LAPACKE} ${TAMIS_OPENBLAS})
 add_feature_info(OpenBLAS ON "matrix products and LAPACK decompositions (pthread build)")
 
+find_path(TAMIS_HNSWLIB_INCLUDE NAMES hnswlib/hnswlib.h)
+add_feature_info(hnswlib TAMIS_HNSWLIB_INCLUDE "graph indexes of encoder.mips (libhnswlib-dev, header only)")
+
 if(TAMIS_GUI AND NOT TAMIS_FUZZ)
   find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Widgets OpenGL OpenGLWidgets Charts Svg Test)
   set_package_properties(Qt6 PROPERTIES TYPE REQUIRED PURPOSE "the window, charts and GUI tests")

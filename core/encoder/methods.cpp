@@ -4,6 +4,7 @@
 #include "core/encoder/certified.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/low_rank.h"
+#include "core/encoder/mips.h"
 #include "core/encoder/tiled.h"
 #include "core/encoder/two_stage.h"
 
@@ -20,6 +21,7 @@ const std::vector<Method>& methods()
         lowRankMethod(),
         tiledMethod(),
         twoStageMethod(),
+        mipsMethod(),
     };
     return all;
 }
