@@ -20,7 +20,7 @@ struct Nearest {
 };
 
 /// x . c - |c|^2 / 2 is largest for the nearest c.
-Nearest nearest(MatrixView<const float> rows, MatrixView<const float> centroids)
+Nearest nearest(MatrixView<const float> rows, MatrixView<const float> centroids, const RunContext& context)
 {
     std::vector<float> half(static_cast<std::size_t>(centroids.rows));
     for (std::size_t c = 0; c < half.size(); ++c)
@@ -29,6 +29,7 @@ Nearest nearest(MatrixView<const float> rows, MatrixView<const float> centroids)
     Matrix<float> products(std::min(kTile, rows.rows), centroids.rows);
     Nearest result;
     for (std::int64_t first = 0; first < rows.rows; first += kTile) {
+        context.throwIfStopped();
         const std::int64_t count = std::min(kTile, rows.rows - first);
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, static_cast<int>(count), static_cast<int>(centroids.rows), static_cast<int>(rows.cols), 1.0F,
                     rows.data + first * rows.stride, static_cast<int>(rows.stride), centroids.data, static_cast<int>(centroids.stride), 0.0F, products.data(),
@@ -96,17 +97,16 @@ KMeans kMeans(MatrixView<const float> rows, std::int64_t count, int iterations, 
     for (std::int64_t c = 0; c < count; ++c)
         std::ranges::copy(rows.row(first[c < static_cast<std::int64_t>(first.size()) ? static_cast<std::size_t>(c) : 0]), result.centroids.view().row(c).begin());
     for (int i = 0; i < iterations; ++i) {
-        context.throwIfStopped();
-        Nearest found = nearest(rows, result.centroids.view());
+        Nearest found = nearest(rows, result.centroids.view(), context);
         result.errors.push_back(std::accumulate(found.distance.begin(), found.distance.end(), 0.0));
         update(rows, found, result.centroids);
     }
     return result;
 }
 
-std::vector<std::uint8_t> nearestCentroids(MatrixView<const float> rows, MatrixView<const float> centroids)
+std::vector<std::uint8_t> nearestCentroids(MatrixView<const float> rows, MatrixView<const float> centroids, const RunContext& context)
 {
-    return nearest(rows, centroids).centroid;
+    return nearest(rows, centroids, context).centroid;
 }
 
 } // namespace tamis::encoder

@@ -85,7 +85,7 @@ ScorerPtr weightedLowRankScorer(const Inputs& inputs, const Weighting& weighting
     const WeightedFactors factors = weightedFactors(dictionary.rows(), moments, std::min({rank, dictionary.width(), dictionary.latents()}), context);
     if (factors.b.cols() < rank)
         warnings.push_back("The rank is " + std::to_string(factors.b.cols()) + ", not " + std::to_string(rank) + ": the rows have no more directions under these activations.");
-    return lowRankScorer(factors.b.view(), factors.a.view(), foldedBias(dictionary.rows(), dictionary.bias(), factors, moments.mean));
+    return lowRankScorer(factors.b.view(), factors.a.view(), foldedBias(dictionary.rows(), dictionary.bias(), factors, moments.mean, context));
 }
 
 std::vector<ParameterSpec> weightingParameters()

@@ -84,12 +84,7 @@ ProductScorer::ProductScorer(const Dictionary& dictionary, const ProductSettings
                 shift -= static_cast<double>(axes.activations(i, j)) * moments->mean[static_cast<std::size_t>(j)];
             m_shift[static_cast<std::size_t>(i)] = static_cast<float>(shift);
         }
-        for (std::int64_t i = 0; i < m_latents; ++i) {
-            double bias = static_cast<double>(m_bias[static_cast<std::size_t>(i)]);
-            for (std::int64_t j = 0; j < m_width; ++j)
-                bias += static_cast<double>(dictionary.rows()(i, j)) * moments->mean[static_cast<std::size_t>(j)];
-            m_bias[static_cast<std::size_t>(i)] = static_cast<float>(bias);
-        }
+        m_bias = foldedBias(dictionary.rows(), dictionary.bias(), {}, moments->mean, context); // of factors of rank 0: b + W mean
     }
     const std::int64_t blocks = (m_latents + kTableBlock - 1) / kTableBlock;
     m_tables.resize(static_cast<std::size_t>(m_parts * m_dimensions * m_centroidCount));
@@ -102,7 +97,7 @@ ProductScorer::ProductScorer(const Dictionary& dictionary, const ProductSettings
         for (std::int64_t i = 0; i < seen; ++i)
             std::ranges::copy(rows.view().row(i * m_latents / seen), sample.view().row(i).begin());
         const KMeans means = kMeans(sample.view(), m_centroidCount, settings.iterations, settings.seed + index, context);
-        codes[index] = nearestCentroids(rows.view(), means.centroids.view());
+        codes[index] = nearestCentroids(rows.view(), means.centroids.view(), context);
         for (std::int64_t d = 0; d < m_dimensions; ++d)
             for (std::int64_t c = 0; c < m_centroidCount; ++c)
                 m_tables[(index * static_cast<std::size_t>(m_dimensions) + static_cast<std::size_t>(d)) * static_cast<std::size_t>(m_centroidCount) + static_cast<std::size_t>(c)] =

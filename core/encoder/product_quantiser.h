@@ -21,7 +21,7 @@ struct KMeans {
 /// Error{InvalidParameter} for no row, Error{Cancelled}.
 KMeans kMeans(tensor::MatrixView<const float> rows, std::int64_t count, int iterations, std::uint64_t seed, const RunContext& context = {});
 /// The nearest centroid of each row, of equal ones the first.
-std::vector<std::uint8_t> nearestCentroids(tensor::MatrixView<const float> rows, tensor::MatrixView<const float> centroids);
+std::vector<std::uint8_t> nearestCentroids(tensor::MatrixView<const float> rows, tensor::MatrixView<const float> centroids, const RunContext& context = {});
 
 struct ProductSettings {
     std::int64_t parts = 64;      ///< sub-vectors, 1 to min(D, 256)

@@ -25,7 +25,7 @@ ScorerPtr randomProjectionScorer(const Dictionary& dictionary, std::int64_t rank
         value = radius * std::cos(2.0 * std::numbers::pi * uniform());
     }
     factors.b = productOfRows(dictionary.rows(), factors.a, 1.0 / static_cast<double>(rank), context);
-    std::vector<float> bias = mean.empty() ? dictionary.bias() : foldedBias(dictionary.rows(), dictionary.bias(), factors, mean);
+    std::vector<float> bias = mean.empty() ? dictionary.bias() : foldedBias(dictionary.rows(), dictionary.bias(), factors, mean, context);
     return lowRankScorer(factors.b.view(), factors.a.view(), std::move(bias));
 }
 

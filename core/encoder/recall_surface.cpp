@@ -88,7 +88,7 @@ std::vector<RankedScorer> lowRankScorers(const Dictionary& dictionary, const Mom
         for (std::int64_t i = 0; i < all.b.rows(); ++i)
             std::copy_n(all.b.view().row(i).begin(), rank, leading.b.view().row(i).begin());
         std::copy_n(all.a.data(), leading.a.size(), leading.a.data());
-        auto bias = foldedBias(dictionary.rows(), dictionary.bias(), leading, moments.mean);
+        auto bias = foldedBias(dictionary.rows(), dictionary.bias(), leading, moments.mean, context);
         scorers.push_back({rank, lowRankScorer(leading.b.view(), leading.a.view(), std::move(bias))});
     }
     return scorers;

@@ -2,6 +2,7 @@
 #include "core/encoder/weighted_factors.h"
 
 #include "core/base/error.h"
+#include "core/base/parallel.h"
 #include "core/linalg/gemm.h"
 #include "core/linalg/symmetric_eigen.h"
 #include "core/linalg/whitening.h"
@@ -96,22 +97,26 @@ WeightedFactors weightedFactors(MatrixView<const float> w, const Moments& moment
     return factors;
 }
 
-std::vector<float> foldedBias(MatrixView<const float> w, const std::vector<float>& bias, const WeightedFactors& factors, const std::vector<double>& mean)
+std::vector<float> foldedBias(MatrixView<const float> w, const std::vector<float>& bias, const WeightedFactors& factors, const std::vector<double>& mean,
+                              const RunContext& context)
 {
     std::vector<double> inner(static_cast<std::size_t>(factors.a.rows()));
     for (std::size_t r = 0; r < inner.size(); ++r)
         for (std::size_t j = 0; j < mean.size(); ++j)
             inner[r] += factors.a(static_cast<std::int64_t>(r), static_cast<std::int64_t>(j)) * mean[j];
     std::vector<float> folded(bias.size());
-    for (std::size_t i = 0; i < bias.size(); ++i) {
-        const auto row = static_cast<std::int64_t>(i);
-        double sum = static_cast<double>(bias[i]);
-        for (std::size_t j = 0; j < mean.size(); ++j)
-            sum += static_cast<double>(w(row, static_cast<std::int64_t>(j))) * mean[j];
-        for (std::size_t r = 0; r < inner.size(); ++r)
-            sum -= factors.b(row, static_cast<std::int64_t>(r)) * inner[r];
-        folded[i] = static_cast<float>(sum);
-    }
+    constexpr std::size_t kPiece = 1024;
+    parallelFor(context, (bias.size() + kPiece - 1) / kPiece, [&](std::size_t piece) {
+        for (std::size_t i = piece * kPiece; i < std::min(bias.size(), (piece + 1) * kPiece); ++i) {
+            const auto row = static_cast<std::int64_t>(i);
+            double sum = static_cast<double>(bias[i]);
+            for (std::size_t j = 0; j < mean.size(); ++j)
+                sum += static_cast<double>(w(row, static_cast<std::int64_t>(j))) * mean[j];
+            for (std::size_t r = 0; r < inner.size(); ++r)
+                sum -= factors.b(row, static_cast<std::int64_t>(r)) * inner[r];
+            folded[i] = static_cast<float>(sum);
+        }
+    });
     return folded;
 }
 

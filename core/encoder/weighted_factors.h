@@ -35,7 +35,8 @@ struct WeightedFactors {
 WeightedFactors weightedFactors(tensor::MatrixView<const float> w, const Moments& moments, std::int64_t rank, const RunContext& context = {});
 
 /// b + (W - B A) mean in double, rounded once: what makes B A x + it the scores of the pair.
-std::vector<float> foldedBias(tensor::MatrixView<const float> w, const std::vector<float>& bias, const WeightedFactors& factors, const std::vector<double>& mean);
+std::vector<float> foldedBias(tensor::MatrixView<const float> w, const std::vector<float>& bias, const WeightedFactors& factors, const std::vector<double>& mean,
+                              const RunContext& context = {});
 
 /// factor * W a^T [M, rows of a], W widened a piece at a time.
 tensor::Matrix<double> productOfRows(tensor::MatrixView<const float> w, const tensor::Matrix<double>& a, double factor, const RunContext& context = {});

@@ -79,6 +79,20 @@ private slots:
         QCOMPARE(methods["encoder.low-rank"].toObject()["lab"].toString(), "encoder");
         QVERIFY(methods["encoder.low-rank"].toObject()["needsCalibration"].toBool());
     }
+    /// The certified encoder misses nothing and says how it knows; its cost counts what it scored exactly.
+    void certificates()
+    {
+        const auto json = runCli({"run", "encoder.certified", "--encoder", autoencoder(), "--activations", heldOut(), "--no-latency", "--json", "-"}).json();
+        const auto certificate = json["certificate"].toObject();
+        for (const char* key : {"candidatesMean", "candidatesMax", "fallbacks", "marginMin"})
+            QVERIFY2(certificate[QLatin1String(key)].isDouble(), key);
+        QVERIFY(certificate["candidatesMean"].toDouble() >= 16 && certificate["marginMin"].toDouble() >= 0);
+        QVERIFY(certificate["candidatesMean"].toDouble() <= certificate["candidatesMax"].toDouble());
+        QCOMPARE(json["quality"].toObject()["recallMin"].toDouble(), 1.0);
+        QVERIFY(json["missed"].toArray().isEmpty());
+        QVERIFY(json["cost"].toObject()["macs"].toDouble() >= 2 * 128.0 * 2048 + 128 * 16); // two planes of every row, and at least the k best
+        QVERIFY(!runCli(lowRank({"--no-latency"})).json().contains("certificate"));
+    }
     void fewerLatentsAndNoLatency()
     {
         const auto json = runCli(lowRank({"--k", "5", "--no-latency"})).json();
