@@ -6,45 +6,65 @@
 #include <algorithm>
 
 #ifdef TAMIS_HNSWLIB
+#define NO_MANUAL_VECTORIZATION // its prefetches read beyond the end of the last list of links
 #include <hnswlib/hnswlib.h>
+
+#include <immintrin.h>
 #endif
 
 namespace tamis::encoder {
 
 #ifdef TAMIS_HNSWLIB
 namespace {
-std::unique_ptr<hnswlib::SpaceInterface<float>> spaceOf(std::int64_t width, bool euclidean)
+float sumOf(__m256 eight)
 {
-    if (euclidean)
-        return std::make_unique<hnswlib::L2Space>(static_cast<std::size_t>(width));
-    return std::make_unique<hnswlib::InnerProductSpace>(static_cast<std::size_t>(width));
+    alignas(32) float lanes[8];
+    _mm256_store_ps(lanes, eight);
+    return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
 }
 
-/// Another space whose distances are counted: the library's own counter counts links, those to rows that it has seen too.
+/// sum (a - b)^2, or the sum of a b.
+template <bool Euclidean> float sumOver(const float* a, const float* b, std::size_t count)
+{
+    __m256 sum = _mm256_setzero_ps();
+    std::size_t j = 0;
+    for (; j + 8 <= count; j += 8) {
+        const __m256 left = _mm256_loadu_ps(a + j), right = _mm256_loadu_ps(b + j);
+        const __m256 difference = _mm256_sub_ps(left, right);
+        sum = Euclidean ? _mm256_fmadd_ps(difference, difference, sum) : _mm256_fmadd_ps(left, right, sum);
+    }
+    float total = sumOf(sum);
+    for (; j < count; ++j)
+        total += Euclidean ? (a[j] - b[j]) * (a[j] - b[j]) : a[j] * b[j];
+    return total;
+}
+
+/// Distances that are counted: the library's own counter counts links, those to rows that it has seen too.
 class CountingSpace final : public hnswlib::SpaceInterface<float> {
 public:
-    explicit CountingSpace(std::unique_ptr<hnswlib::SpaceInterface<float>> base) : m_base(std::move(base)), m_distance(m_base->get_dist_func()) {}
-    std::size_t get_data_size() override { return m_base->get_data_size(); }
+    CountingSpace(std::int64_t width, bool euclidean) : m_width(static_cast<std::size_t>(width)), m_euclidean(euclidean) {}
+    std::size_t get_data_size() override { return m_width * sizeof(float); }
     hnswlib::DISTFUNC<float> get_dist_func() override
     {
         return [](const void* a, const void* b, const void* self) {
             const auto& space = *static_cast<const CountingSpace*>(self);
+            const auto *left = static_cast<const float*>(a), *right = static_cast<const float*>(b);
             ++counted;
-            return space.m_distance(a, b, space.m_base->get_dist_func_param());
+            return space.m_euclidean ? sumOver<true>(left, right, space.m_width) : 1 - sumOver<false>(left, right, space.m_width);
         };
     }
     void* get_dist_func_param() override { return this; }
     static inline thread_local std::uint64_t counted = 0;
 
 private:
-    std::unique_ptr<hnswlib::SpaceInterface<float>> m_base;
-    hnswlib::DISTFUNC<float> m_distance;
+    std::size_t m_width;
+    bool m_euclidean;
 };
 
 class HnswIndex final : public GraphIndex {
 public:
     HnswIndex(tensor::MatrixView<const float> rows, const GraphSettings& settings, const RunContext& context)
-        : m_space(spaceOf(rows.cols, settings.euclidean)),
+        : m_space(rows.cols, settings.euclidean),
           m_graph(&m_space, static_cast<std::size_t>(rows.rows), static_cast<std::size_t>(settings.neighbours), static_cast<std::size_t>(settings.constructionList), settings.seed)
     {
         m_graph.setEf(static_cast<std::size_t>(settings.searchList));
