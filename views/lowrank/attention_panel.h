@@ -23,6 +23,7 @@ namespace tamis::views {
 class AttentionLens;
 class AttentionMaps;
 class CopyableTableView;
+class ExportButton;
 class HeadErrorView;
 class HeadTableModel;
 class LineChart;
@@ -126,6 +127,7 @@ private:
     NoticeBar* m_problem = nullptr;
     QComboBox *m_layer = nullptr, *m_head = nullptr, *m_window = nullptr, *m_source = nullptr, *m_scale = nullptr;
     QLabel *m_summary = nullptr, *m_badge = nullptr, *m_output = nullptr;
+    ExportButton* m_mapExports = nullptr;
     AttentionMaps* m_maps = nullptr;
     AttentionLens* m_lens = nullptr;
     QTabWidget* m_tabs = nullptr;

@@ -118,12 +118,10 @@ QWidget* AttentionPanel::buildBar()
     m_badge = inkedLabel(bar, QStringLiteral("attentionBadge"), Ink::Stale);
     row->addWidget(m_badge);
     row->addStretch(1);
-    auto* exports = new ExportButton(bar);
-    exports->setObjectName(QStringLiteral("exportMaps"));
-    exports->setToolTip(tr("Export the three maps"));
-    connect(exports, &ExportButton::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_maps, format, QStringLiteral("attention-maps")); });
-    exports->copyFrom(*m_maps);
-    row->addWidget(exports);
+    m_mapExports = new ExportButton(bar);
+    m_mapExports->setObjectName(QStringLiteral("exportMaps"));
+    m_mapExports->setToolTip(tr("Export the three maps"));
+    row->addWidget(m_mapExports);
     return bar;
 }
 
@@ -265,6 +263,8 @@ void AttentionPanel::connectParts()
         m_maps->setScale(static_cast<ColorScale>(index));
         m_lens->setScale(static_cast<ColorScale>(index));
     });
+    connect(m_mapExports, &ExportButton::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_maps, format, QStringLiteral("attention-maps")); });
+    m_mapExports->copyFrom(*m_maps);
     connect(m_maps, &AttentionMaps::queryPointed, this, &AttentionPanel::pointQuery);
     connect(m_maps, &AttentionMaps::queryChosen, this, &AttentionPanel::chooseQuery);
     connect(m_lens, &AttentionLens::queryPointed, this, [this](int query) {

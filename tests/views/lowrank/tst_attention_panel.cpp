@@ -17,10 +17,12 @@
 
 #include <QAbstractSpinBox>
 #include <QApplication>
+#include <QClipboard>
 #include <QComboBox>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QListWidget>
+#include <QMenu>
 #include <QPushButton>
 #include <QSignalSpy>
 #include <QSortFilterProxyModel>
@@ -389,6 +391,22 @@ private slots:
         QCOMPARE(fields[0], QString("7"));
         QVERIFY(std::abs(fields[fields.size() - 3].toDouble() - double(m_panel->report()->exact[7 * 17 + 4])) < 1e-8);
         QVERIFY(m_panel->maps()->figureCaption().contains("layer 1, head 2"));
+    }
+
+    void bothButtonsCopyTheirFigures()
+    {
+        m_panel->setReport(sample::attentionReport(true));
+        for (const auto& [name, figure] : {std::pair<const char*, Figure*>{"exportMaps", m_panel->maps()}, {"exportPart", m_panel->lens()}}) {
+            QApplication::clipboard()->clear();
+            for (QAction* action : part<ExportButton>(name)->menu()->actions())
+                if (action->objectName() == "copy-values")
+                    action->trigger();
+            QCOMPARE(QApplication::clipboard()->text(), figureTable(*figure));
+            for (QAction* action : part<ExportButton>(name)->menu()->actions())
+                if (action->objectName() == "copy-picture")
+                    action->trigger();
+            QVERIFY(!QApplication::clipboard()->image().isNull());
+        }
     }
 
     void darkIsDrawnToo()
