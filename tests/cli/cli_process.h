@@ -16,7 +16,16 @@ struct CliResult {
     bool hasOneErrorLine() const;
 };
 
-/// `environment`: "NAME=value" added to the test's own. Waits a minute at most.
+/// A run that a signal ended.
+struct InterruptedRun {
+    CliResult result;
+    bool reached = false; ///< false: it was over before the signal, or never listened to it
+    double seconds = 0;   ///< from the signal to the end: the clock's, or the program's processor time where that is less (tests/core/base/stop_clock.h)
+};
+/// Sends the signal `afterMs` after the program began to listen to it: it starts itself again for its BLAS kernels, and loads before it can listen.
+InterruptedRun interruptCli(const QStringList& arguments, int signal, int afterMs);
+
+/// `environment`: "NAME=value" added to the test's own. Waits four minutes at most.
 CliResult runCli(const QStringList& arguments, const QStringList& environment = {});
 
 QString program();                       ///< path of tamis-cli

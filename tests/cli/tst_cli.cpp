@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The contract of tamis-cli with scripts: exit status, one line of error, keys of the JSON, options and their page.
 #include "tests/cli/cli_process.h"
+#include "tests/core/base/stop_clock.h"
 
-#include <QElapsedTimer>
 #include <QFile>
 #include <QFileInfo>
 #include <QJsonArray>
@@ -16,7 +16,6 @@
 #include <cmath>
 #include <csignal>
 #include <limits>
-#include <sys/types.h>
 
 using namespace tamis::tests;
 
@@ -426,41 +425,17 @@ void TestCli::interruptedRunExits130_data()
     QTest::newRow("SIGTERM") << SIGTERM << 500;
 }
 
-namespace {
-/// True once the program listens to `signal` (it starts itself again for its BLAS kernels, and loads before it can listen).
-bool listens(qint64 process, int signal)
-{
-    QFile status(QString("/proc/%1/status").arg(process));
-    if (!status.open(QIODevice::ReadOnly))
-        return false;
-    for (const QByteArray& line : status.readAll().split('\n'))
-        if (line.startsWith("SigCgt:"))
-            return (line.mid(7).trimmed().toULongLong(nullptr, 16) >> (signal - 1)) & 1;
-    return false;
-}
-} // namespace
-
-/// The contract is 100 ms on a free machine; the bound here leaves room for one that runs other tests.
 void TestCli::interruptedRunExits130()
 {
     QFETCH(int, signal);
     QFETCH(int, after);
-    QProcess process;
-    process.start(program(), {"bench", "spectrum"});
-    QVERIFY(process.waitForStarted());
-    QVERIFY(QTest::qWaitFor([&] { return listens(process.processId(), signal); }, 20'000));
-    QVERIFY2(!process.waitForFinished(after), process.readAllStandardError());
-    QElapsedTimer clock;
-    clock.start();
-    QCOMPARE(::kill(static_cast<pid_t>(process.processId()), signal), 0);
-    QVERIFY(process.waitForFinished(10'000));
-    const auto elapsed = clock.elapsed();
-    qInfo("left after %lld ms", static_cast<long long>(elapsed));
-    QCOMPARE(process.exitStatus(), QProcess::NormalExit);
-    QCOMPARE(process.exitCode(), 130);
-    QCOMPARE(process.readAllStandardError(), QByteArray("tamis-cli: cancelled\n"));
-    QVERIFY(process.readAllStandardOutput().isEmpty());
-    QVERIFY2(elapsed < 400, qPrintable(QString::number(elapsed)));
+    const auto run = interruptCli({"bench", "spectrum"}, signal, after);
+    QVERIFY2(run.reached, run.result.errors);
+    qInfo("left after %.3f s", run.seconds);
+    QCOMPARE(run.result.status, 130);
+    QCOMPARE(run.result.errors, QByteArray("tamis-cli: cancelled\n"));
+    QVERIFY(run.result.output.isEmpty());
+    QVERIFY2(run.seconds < tamis::test::kSoonSeconds, qPrintable(QString::number(run.seconds)));
 }
 
 QTEST_GUILESS_MAIN(TestCli)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Models that run: capture and evaluate, against PyTorch, against the bundled calibration set, and on bad input.
 #include "tests/cli/cli_process.h"
+#include "tests/core/base/stop_clock.h"
 
 #include <QCryptographicHash>
 #include <QDir>
-#include <QElapsedTimer>
 #include <QFile>
 #include <QFileInfo>
 #include <QJsonArray>
@@ -400,25 +400,16 @@ void TestCliModels::interruptedExits130_data()
     QTest::newRow("evaluate") << QStringList{"evaluate", vit20(), "--plan", m_plan} + on << 2500;
 }
 
-/// The contract is 100 ms on a free machine; the bound here leaves room for one that runs other tests.
 void TestCliModels::interruptedExits130()
 {
     QFETCH(QStringList, arguments);
     QFETCH(int, after);
-    QProcess process;
-    process.start(program(), arguments);
-    QVERIFY(process.waitForStarted());
-    QVERIFY2(!process.waitForFinished(after), process.readAllStandardError());
-    QElapsedTimer clock;
-    clock.start();
-    QCOMPARE(::kill(static_cast<pid_t>(process.processId()), SIGINT), 0);
-    QVERIFY(process.waitForFinished(10'000));
-    const auto elapsed = clock.elapsed();
-    qInfo("left after %lld ms", static_cast<long long>(elapsed));
-    QCOMPARE(process.exitStatus(), QProcess::NormalExit);
-    QCOMPARE(process.exitCode(), 130);
-    QCOMPARE(process.readAllStandardError(), QByteArray("tamis-cli: cancelled\n"));
-    QVERIFY2(elapsed < 500, qPrintable(QString::number(elapsed)));
+    const auto run = interruptCli(arguments, SIGINT, after);
+    QVERIFY2(run.reached, run.result.errors);
+    qInfo("left after %.3f s", run.seconds);
+    QCOMPARE(run.result.status, 130);
+    QCOMPARE(run.result.errors, QByteArray("tamis-cli: cancelled\n"));
+    QVERIFY2(run.seconds < tamis::test::kSoonSeconds, qPrintable(QString::number(run.seconds)));
     QVERIFY(!QFile::exists(path("stopped.h5")));
 }
 
