@@ -32,18 +32,14 @@ inline void savePicture(QWidget& window, const QString& name)
 
 /// A window whose questions are answered by the test.
 struct Desk {
-    struct Patience {
-        int exposed = 30000, settled = 60000; ///< milliseconds that are waited at most
-    };
-    const Patience patience;
+    static constexpr int kExposed = 30000, kSettled = 60000; ///< milliseconds that are waited at most
     QTemporaryDir directory;
     QString answer; ///< to the next file question
     QString saveAs; ///< to the next question where to save; empty: the same
     bool yes = false;
     MainWindow window{QString()};
 
-    Desk() : Desk(Patience()) {}
-    explicit Desk(Patience waits) : patience(waits)
+    Desk()
     {
         auto& ask = window.questions();
         ask.open = [this](const QString&, const QString&) { return answer; };
@@ -57,7 +53,7 @@ struct Desk {
     virtual ~Desk() = default;
     bool open(const QString& path)
     {
-        if (!QTest::qWaitForWindowExposed(&window, patience.exposed))
+        if (!QTest::qWaitForWindowExposed(&window, kExposed))
             return false;
         QApplication::setActiveWindow(&window); // no window manager does it here
         window.open(path);
@@ -69,7 +65,7 @@ struct Desk {
         return waitFor([this] { return !window.jobs().isRunning(); }) &&
                waitFor([this] { return !window.workspaces().workspace() || (window.spectrum().isUpToDate() && !window.spectrum().lane().isBusy()); });
     }
-    template <class Condition> bool waitFor(Condition condition) const { return QTest::qWaitFor(condition, patience.settled); }
+    template <class Condition> bool waitFor(Condition condition) const { return QTest::qWaitFor(condition, kSettled); }
     void run(const char* command) { window.commands().action(QLatin1String(command))->trigger(); }
     template <class T> T* child(const char* name) { return window.findChild<T*>(QLatin1String(name)); }
     QString path(const char* name) const { return directory.filePath(QLatin1String(name)); }

@@ -18,6 +18,7 @@
 #include <QTest>
 
 #include <cmath>
+#include <ctime>
 
 using namespace tamis;
 using namespace tamis::views;
@@ -181,11 +182,12 @@ private slots:
 
     void aLargeModelIsQuick()
     {
-        QElapsedTimer timer;
-        timer.start();
+        const std::clock_t before = std::clock(); // processor time, unlike the clock, is not the neighbours' doing
         m_table->setReport(sample::llama());
         QCOMPARE(shown().size(), 2 + 32 * 11 + 1);
-        QVERIFY2(timer.elapsed() < 500, qPrintable(QString::number(timer.elapsed())));
+        const double seconds = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+        qInfo("356 rows in %.3f s", seconds);
+        QVERIFY2(seconds < 0.5, qPrintable(QString::number(seconds)));
     }
 };
 
