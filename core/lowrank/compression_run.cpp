@@ -130,6 +130,9 @@ Compression CompressionRun::finish()
     std::ranges::stable_sort(m_result.operators, {}, place);
     std::ranges::stable_sort(m_result.report.matrices, {}, place);
     fillCosts(m_inputs, m_result);
+    if (std::ranges::any_of(m_result.report.matrices, &report::LowRankMatrix::ownBasis))
+        m_result.report.warnings.push_back("Split heads stand in a basis of their own: their value and output projections have no loss each, and no mean loss is given; the quality "
+                                           "of the whole model tells.");
     m_result.report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - m_start).count();
     return std::move(m_result);
 }

@@ -18,6 +18,12 @@ void requireColumns(std::int64_t expected, std::int64_t found)
     if (expected != found)
         throw Error(ErrorCode::InvalidParameter, "found statistics of " + std::to_string(found) + " inputs, expected " + std::to_string(expected));
 }
+
+/// Heads cut to fewer directions are written in a basis of their own.
+bool hasOwnBasis(const nn::LinearOp& op)
+{
+    return op.kind() == "selected" || std::ranges::any_of(op.parts(), [](const nn::LinearPtr& part) { return hasOwnBasis(*part); });
+}
 } // namespace
 
 double gramLoss(const Matrix<double>& d, const Matrix<double>& c, const RunContext& context)
@@ -58,9 +64,12 @@ report::LowRankMatrix measureOperator(const io::Checkpoint& checkpoint, const io
     measured.layout = op ? std::string(op->kind()) : "dense";
     measured.rank = op ? op->rank() : std::min(matrix.rows, matrix.cols);
     measured.cost = op ? operatorCost(*op) : measured.denseCost;
-    const auto dense = static_cast<double>(measured.denseCost.parameters);
-    measured.keep = measured.layout == "remapped" ? static_cast<double>(measured.cost.bytes) / (2 * dense) : static_cast<double>(measured.cost.parameters) / dense;
-    if (!site)
+    const std::uint64_t packedBytes = op ? op->cost().packedBytes : 0;
+    measured.packedParameters = op ? op->cost().packedParameters : 0;
+    const auto plain = static_cast<double>(measured.cost.parameters - measured.packedParameters);
+    measured.keep = (plain + static_cast<double>(packedBytes) / 2) / static_cast<double>(measured.denseCost.parameters); // packed: of 16 bits
+    measured.ownBasis = op && hasOwnBasis(*op);
+    if (!site || measured.ownBasis)
         return measured;
     const Matrix<double> w = checkpoint.readMatrixDouble(matrix);
     Matrix<double> d(matrix.rows, matrix.cols);
@@ -96,7 +105,7 @@ void fillCosts(const Inputs& inputs, Compression& compression)
         const std::uint64_t size = entry ? tensor::dtypeSize(entry->dtype) : 4;
         report.cost.parameters = report.cost.parameters - matrix.denseCost.parameters + matrix.cost.parameters;
         report.cost.macs = report.cost.macs - matrix.denseCost.macs + matrix.cost.macs;
-        const std::uint64_t stored = matrix.layout == "remapped" ? matrix.cost.bytes : matrix.cost.bytes - 4 * matrix.cost.parameters + size * matrix.cost.parameters;
+        const std::uint64_t plain = matrix.cost.parameters - matrix.packedParameters, stored = matrix.cost.bytes - 4 * plain + size * plain;
         report.cost.bytes = report.cost.bytes - size * matrix.denseCost.parameters + (matrix.layout == "dense" ? size * matrix.denseCost.parameters : stored);
     }
     report.achievedKeep = before > 0 ? after / before : 1.0;

@@ -14,7 +14,7 @@ double gramLoss(const tensor::Matrix<double>& d, const tensor::Matrix<double>& c
 double rowLoss(const tensor::Matrix<double>& d, tensor::MatrixView<const float> rows, const RunContext& context = {});
 
 /// Everything of LowRankMatrix but minimumLoss and the junction's numbers: identity, form, cost, losses with `site` (null: no
-/// losses). `op` null: the dense operator itself.
+/// losses). `op` null: the dense operator itself. Operators with heads in a basis of their own (LowRankMatrix::ownBasis) have no losses.
 report::LowRankMatrix measureOperator(const io::Checkpoint& checkpoint, const io::MatrixRef& matrix, const nn::LinearOp* op,
                                       const io::CalibrationSite* site, const RunContext& context = {});
 

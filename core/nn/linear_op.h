@@ -21,6 +21,8 @@ struct OperatorCost {
     std::uint64_t parameters = 0;    ///< stored numbers, the bias included
     std::uint64_t bytes = 0;         ///< as tensors() are stored: float32, int64; what a remapped operator packs
     std::uint64_t macsPerToken = 0;  ///< multiplications of the product; the bias costs none
+    std::uint64_t packedParameters = 0; ///< of `parameters`: in a form of their own, whatever type the model's weights are stored in
+    std::uint64_t packedBytes = 0;      ///< of `bytes`: theirs
 };
 
 /// A tensor to write: float values, 64-bit indices, or elements of another type as they are stored.

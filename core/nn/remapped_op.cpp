@@ -145,7 +145,7 @@ public:
         const auto weights = static_cast<std::uint64_t>(rank() * (inFeatures() + outFeatures()));
         const auto packed = static_cast<std::uint64_t>(2 * rank() * std::max(inFeatures(), outFeatures()));
         const std::uint64_t scales = 2 * (m_scaleB.size() + m_scaleA.size()) + 4 * m_scale.size();
-        return {weights + m_bias.size(), packed + scales + 4 * m_bias.size(), weights};
+        return {weights + m_bias.size(), packed + scales + 4 * m_bias.size(), weights, weights, packed + scales};
     }
     void apply(ConstRows x, Epilogue epilogue, Rows y, Scratch& scratch) const override
     {

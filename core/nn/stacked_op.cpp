@@ -38,6 +38,8 @@ public:
             sum.parameters += each.parameters;
             sum.bytes += each.bytes;
             sum.macsPerToken += each.macsPerToken;
+            sum.packedParameters += each.packedParameters;
+            sum.packedBytes += each.packedBytes;
         }
         return sum; // the parts hold the bias
     }

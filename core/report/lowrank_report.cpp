@@ -10,6 +10,8 @@ template <class Value> double meanOf(const std::vector<LowRankMatrix>& matrices,
     double sum = 0;
     std::size_t count = 0;
     for (const LowRankMatrix& matrix : matrices) {
+        if (matrix.ownBasis)
+            return kNotMeasured; // a mean over the others would flatter
         const double each = value(matrix);
         if (matrix.layout == "dense" || !std::isfinite(each))
             continue;

@@ -23,6 +23,8 @@ struct LowRankMatrix {
     std::int64_t rank = 0;        ///< p when dense
     double keep = 1;              ///< parameters (bytes for remapped) of the operator over the dense one's, biases left out
     Cost cost, denseCost;
+    std::uint64_t packedParameters = 0; ///< of cost.parameters: in a form of their own, whatever type the checkpoint stores
+    bool ownBasis = false; ///< outputs or inputs stand in a basis of their own (split heads), so that no loss by itself means anything
     double loss = kNotMeasured, energy = kNotMeasured;                 ///< |(W - W') X|^2 and |W X|^2 under the calibration gram
     double heldOutLoss = kNotMeasured, heldOutEnergy = kNotMeasured;   ///< the same on the held-out rows
     double minimumLoss = kNotMeasured;   ///< the least that any factors of this rank lose under the calibration, where it was computed
@@ -74,7 +76,7 @@ struct LowRankReport {
     std::vector<std::string> warnings; ///< fall-backs and clamps, one sentence each
     double seconds = 0;
 
-    double relativeLoss() const;        ///< mean over replaced matrices with a loss; NaN without one
+    double relativeLoss() const;        ///< mean over replaced matrices with a loss; NaN without one, or where one stands in a basis of its own
     double heldOutRelativeLoss() const;
 };
 

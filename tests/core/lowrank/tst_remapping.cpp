@@ -4,7 +4,9 @@
 #include "core/base/error.h"
 #include "core/linalg/gemm.h"
 #include "core/linalg/singular_values.h"
+#include "core/lowrank/operator_loss.h"
 #include "core/lowrank/targets.h"
+#include "core/plan/model_cost.h"
 #include "tests/core/linalg/matrices.h"
 
 #include <QTest>
@@ -43,6 +45,7 @@ private slots:
     void anyJunctionGivesTheSameNumbers();
     void makeOperatorPacks();
     void longSidesAreMeasuredByIteration();
+    void packedPartsCostTheirOwnBytes();
 };
 
 void TestRemapping::errorStaysBelowItsBound_data()
@@ -116,6 +119,32 @@ void TestRemapping::longSidesAreMeasuredByIteration()
     const double exact = linalg::singularValues(difference(b, a, *remapped.op).view()).front();
     QVERIFY(remapped.error <= exact * (1 + 1e-9));
     QVERIFY(remapped.error >= 0.9 * exact);
+}
+
+void TestRemapping::packedPartsCostTheirOwnBytes()
+{
+    // a checkpoint of half floats, one operator of a packed and a plain part: bytes counted from the tensors that are stored
+    lowrank::Inputs inputs;
+    inputs.checkpoint = io::Checkpoint::open(TAMIS_SOURCE_DIR "/datasets/tinylm");
+    const std::string name = "model.layers.0.self_attn.q_proj";
+    const auto& matrices = inputs.checkpoint->layout().matrices;
+    const auto matrix = std::ranges::find(matrices, name, &io::MatrixRef::name);
+    QCOMPARE(inputs.checkpoint->find(matrix->tensor)->dtype, tensor::DType::F16);
+    const auto op = nn::stackedOp({lowrank::remap(test::gaussian(64, 5, 1), test::gaussian(5, 128, 2), {}).op,
+                                   lowrank::makeOperator(test::gaussian(64, 9, 3), test::gaussian(9, 128, 4), {}, plan::Accounting::Factors, nullptr, {})});
+    lowrank::Compression compression;
+    compression.report.matrices.push_back(lowrank::measureOperator(*inputs.checkpoint, *matrix, op.get(), nullptr));
+    lowrank::fillCosts(inputs, compression);
+    std::uint64_t packed = 0, plain = 0;
+    for (const nn::NamedTensor& tensor : op->tensors("x"))
+        if (tensor.name.find("remap") != std::string::npos)
+            packed += tensor.storedBytes().size();
+        else
+            plain += tensor.storedBytes().size() / 4 * 2; // float32 here, half floats in the file
+    QCOMPARE(packed, std::uint64_t(2 * 5 * 128 + 2 * (64 + 64) + 4 * 5)); // 8 bits for 64 + 64, 16 for the rest: 2 r max(m, n), and the scales
+    QCOMPARE(plain, std::uint64_t(2 * 9 * (64 + 128)));
+    QCOMPARE(compression.report.cost.bytes, plan::modelCost(*inputs.checkpoint).bytes - 2 * 128 * 128 + packed + plain);
+    QVERIFY(std::abs(compression.report.achievedKeep - double(packed + plain) / (2 * 128 * 128)) < 1e-12);
 }
 
 QTEST_APPLESS_MAIN(TestRemapping)
