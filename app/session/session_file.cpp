@@ -18,6 +18,7 @@ constexpr const char* kSchema = "tamis.session/1";
 constexpr io::JsonLimits kLimits{8u << 20, 16, 200'000};
 constexpr std::size_t kMostKeeps = 100;
 constexpr std::int64_t kMostSamples = 1'000'000;
+constexpr std::int64_t kMostLatents = 1'000'000'000;
 constexpr const char* kCurveNames[] = {"singular-values", "cumulative-energy", "loss", "relative-loss"};
 
 /// Whole numbers from 2^63 to 2^64 - 1 would wrap.
@@ -101,11 +102,39 @@ private:
     const std::string& m_subject;
 };
 
+Json toJson(const Parameters& parameters)
+{
+    Json json = Json::object();
+    for (const auto& [name, value] : parameters.all())
+        std::visit([&, &key = name](const auto& v) { json[key] = v; }, value);
+    return json;
+}
+
+/// Its "parameters"; none where there are none.
+Parameters parametersFrom(const Reader& reader, Parameters given = {})
+{
+    const auto* parameters = reader.child("parameters");
+    if (!parameters)
+        return given;
+    reader.require(parameters->is_object(), reader.at("parameters"), *parameters, "an object");
+    for (const auto& [name, value] : parameters->items()) {
+        if (value.is_boolean())
+            given.set(name, value.get<bool>());
+        else if (isInt64(value))
+            given.set(name, value.get<std::int64_t>());
+        else if (value.is_number_float())
+            given.set(name, value.get<double>());
+        else if (value.is_string())
+            given.set(name, value.get<std::string>());
+        else
+            reader.fail(reader.at("parameters." + io::quotedName(name)), value, "a number (whole ones of 64 bits), a text, true or false");
+    }
+    return given;
+}
+
 Json toJson(const Settings& settings)
 {
-    Json parameters = Json::object(), overrides = Json::object();
-    for (const auto& [name, value] : settings.parameters.all())
-        std::visit([&, &key = name](const auto& v) { parameters[key] = v; }, value);
+    Json overrides = Json::object();
     for (const auto& [name, override] : settings.budget.overrides) {
         Json entry = {{"locked", override.locked}};
         if (override.rank)
@@ -113,7 +142,7 @@ Json toJson(const Settings& settings)
         overrides[name] = entry;
     }
     return {{"method", settings.method},
-            {"parameters", parameters},
+            {"parameters", toJson(settings.parameters)},
             {"keep", settings.budget.keep},
             {"allocation", plan::allocationName(settings.budget.allocation)},
             {"accounting", plan::accountingName(settings.budget.accounting)},
@@ -129,21 +158,7 @@ void requireKeep(const Reader& reader, double keep)
 Settings settingsFrom(const Reader& reader, Settings settings = {})
 {
     reader.read("method", settings.method);
-    if (const auto* parameters = reader.child("parameters")) {
-        reader.require(parameters->is_object(), reader.at("parameters"), *parameters, "an object");
-        for (const auto& [name, value] : parameters->items()) {
-            if (value.is_boolean())
-                settings.parameters.set(name, value.get<bool>());
-            else if (isInt64(value))
-                settings.parameters.set(name, value.get<std::int64_t>());
-            else if (value.is_number_float())
-                settings.parameters.set(name, value.get<double>());
-            else if (value.is_string())
-                settings.parameters.set(name, value.get<std::string>());
-            else
-                reader.fail(reader.at("parameters." + io::quotedName(name)), value, "a number (whole ones of 64 bits), a text, true or false");
-        }
-    }
+    settings.parameters = parametersFrom(reader, std::move(settings.parameters));
     auto& budget = settings.budget;
     reader.read("keep", budget.keep);
     requireKeep(reader, budget.keep);
@@ -237,6 +252,32 @@ LowRankChoice lowRankFrom(const Reader& reader, const std::filesystem::path& bas
     return choice;
 }
 
+Json toJson(const EncoderChoice& choice, const std::filesystem::path& base)
+{
+    return {{"autoencoder", writtenPath(choice.autoencoder, base)},
+            {"tokens", writtenPath(choice.tokens, base)},
+            {"calibration", writtenPath(choice.calibration, base)},
+            {"k", choice.k},
+            {"method", choice.method},
+            {"parameters", toJson(choice.parameters)},
+            {"cut", choice.cut}};
+}
+
+EncoderChoice encoderFrom(const Reader& reader, const std::filesystem::path& base)
+{
+    EncoderChoice choice;
+    choice.autoencoder = readPath(reader, "autoencoder", base);
+    choice.tokens = readPath(reader, "tokens", base);
+    choice.calibration = readPath(reader, "calibration", base);
+    reader.read("k", choice.k);
+    reader.requireValue(choice.k >= 0 && choice.k <= kMostLatents, "k", std::to_string(choice.k), "0 to 1000000000");
+    reader.read("method", choice.method);
+    choice.parameters = parametersFrom(reader);
+    reader.read("cut", choice.cut);
+    reader.requireValue(choice.cut >= 0 && choice.cut <= kMostLatents, "cut", std::to_string(choice.cut), "0 to 1000000000");
+    return choice;
+}
+
 Json toJson(const KeptPoint& point)
 {
     Json cost = {{"parameters", point.cost.parameters}, {"bytes", point.cost.bytes}, {"macs", point.cost.macs}};
@@ -282,8 +323,10 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
         {"calibration", writtenPath(state.calibrationPath, base)},
         {"settings", toJson(state.settings)},
         {"lowRank", toJson(state.lowRank, base)},
+        {"encoder", toJson(state.encoder, base)},
         {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay},
-                       {"photos", writtenPath(state.selection.photos, base)}, {"lowRankPage", state.selection.lowRankPage}}},
+                       {"photos", writtenPath(state.selection.photos, base)}, {"lowRankPage", state.selection.lowRankPage},
+                       {"encoderPage", state.selection.encoderPage}, {"encoderToken", state.selection.encoderToken}}},
         {"chart",
          {{"curve", kCurveNames[static_cast<int>(series.curve)]}, {"heldOut", series.heldOut}, {"samples", series.sample},
           {"baseline", series.baseline}, {"normalised", series.normalised}, {"logX", state.chart.logX}, {"logY", state.chart.logY}}},
@@ -307,12 +350,17 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         state.settings = settingsFrom(Reader(*settings, "settings", subject));
     if (const auto* value = reader.child("lowRank"))
         state.lowRank = lowRankFrom(Reader(*value, "lowRank", subject), base);
+    if (const auto* value = reader.child("encoder"))
+        state.encoder = encoderFrom(Reader(*value, "encoder", subject), base);
     if (const auto* value = reader.child("selection")) {
         const Reader selection(*value, "selection", subject);
         selection.read("current", state.selection.current);
         selection.read("overlay", state.selection.overlay);
         state.selection.photos = readPath(selection, "photos", base);
         selection.read("lowRankPage", state.selection.lowRankPage);
+        selection.read("encoderPage", state.selection.encoderPage);
+        selection.read("encoderToken", state.selection.encoderToken);
+        selection.requireValue(state.selection.encoderToken >= 0, "encoderToken", std::to_string(state.selection.encoderToken), "at least 0");
     }
     if (const auto* value = reader.child("chart")) {
         const Reader chart(*value, "chart", subject);

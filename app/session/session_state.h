@@ -37,6 +37,18 @@ struct LowRankChoice {
     bool operator==(const LowRankChoice&) const = default;
 };
 
+/// What the encoder lab works on and with.
+struct EncoderChoice {
+    std::string autoencoder;  ///< directory or weight file; empty: none is open
+    std::string tokens;       ///< .npy to measure on; empty: what lies beside the autoencoder
+    std::string calibration;  ///< .npy to fit to; empty: a half of the tokens
+    std::int64_t k = 0;       ///< latents a token; 0: the autoencoder's own
+    std::string method;       ///< empty: the lab's first that is cheaper than the exact one
+    Parameters parameters;    ///< of the method; what is missing has its default
+    std::int64_t cut = 0;     ///< candidates that are re-ranked, in the charts; 0: k
+    bool operator==(const EncoderChoice&) const = default;
+};
+
 /// A configuration worth keeping, with the way back to it.
 struct KeptPoint {
     std::string label;
@@ -58,6 +70,8 @@ struct Selection {
     std::vector<std::string> overlay; ///< matrices drawn together
     std::string photos;               ///< folder of photos that is open, "" for none
     std::string lowRankPage;          ///< of the low-rank lab; "" for the first
+    std::string encoderPage;          ///< of the encoder lab; "" for the first
+    std::int64_t encoderToken = 0;    ///< seen closely in the encoder lab
     bool operator==(const Selection&) const = default;
 };
 
@@ -71,6 +85,7 @@ struct SessionState {
     std::string modelPath, calibrationPath;
     Settings settings;
     LowRankChoice lowRank;
+    EncoderChoice encoder;
     Selection selection;
     ChartChoice chart;
     std::vector<KeptPoint> points;

@@ -11,6 +11,8 @@
 #include "views/common/parameter_editor.h"
 #include "views/common/pareto_chart.h"
 #include "views/common/theme.h"
+#include "views/encoder/encoder_panel.h"
+#include "views/encoder/encoder_settings.h"
 #include "views/jobs/jobs_view.h"
 #include "views/jobs/log_view.h"
 #include "views/lowrank/low_rank_panel.h"
@@ -65,6 +67,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_model = std::make_unique<ModelController>(ModelNeighbours{m_document, *m_spectrum, *m_workspaces, *m_exports, m_jobs, m_ask}, m_modelViews);
     m_lowRank = std::make_unique<LowRankController>(LowRankNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, m_lowRankViews);
     m_attentionMaps = std::make_unique<AttentionMapController>(AttentionMapNeighbours{*m_model, *m_spectrum, *m_exports, m_ask}, *m_lowRankViews.panel, *m_modelViews.photoModel);
+    m_encoder = std::make_unique<EncoderController>(EncoderNeighbours{m_document, *m_workspaces, *m_exports, m_jobs, m_ask}, m_encoderViews);
     if (!autosaveDirectory.isEmpty())
         m_autosave = std::make_unique<Autosave>(m_document, autosaveDirectory);
     registerCommands(*this);
@@ -79,6 +82,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
 MainWindow::~MainWindow()
 {
     disconnect(&m_document.undoStack(), nullptr, this, nullptr); // tells of its end after the controllers are gone
+    m_encoder.reset();
     m_attentionMaps.reset();
     m_lowRank.reset();
     m_model.reset(); // joins its lanes before the views go
@@ -101,6 +105,7 @@ void MainWindow::buildCentre()
     m_modelViews.photoModel = new views::PhotoModel(this);
     m_modelViews.photos = new views::PhotoGrid(*m_modelViews.photoModel, centre);
     m_lowRankViews.panel = new views::LowRankPanel(centre);
+    m_encoderViews.panel = new views::EncoderPanel(centre);
     m_labs = new QTabWidget(centre);
     m_labs->setObjectName(QStringLiteral("labs"));
     m_labs->setDocumentMode(true);
@@ -108,6 +113,7 @@ void MainWindow::buildCentre()
     m_labs->addTab(m_modelViews.panel, tr("Model"));
     m_labs->addTab(m_modelViews.photos, tr("Photos"));
     m_labs->addTab(m_lowRankViews.panel, tr("Low rank"));
+    m_labs->addTab(m_encoderViews.panel, tr("Encoder"));
     layout->addWidget(m_notice);
     layout->addWidget(m_views.header);
     layout->addWidget(m_labs, 1);
@@ -126,7 +132,7 @@ QDockWidget* MainWindow::dock(const QString& title, const QString& name, QWidget
 void MainWindow::buildDocks()
 {
     m_views.tree = new views::WorkspaceTree(this);
-    m_modelViews.tree = m_views.tree;
+    m_modelViews.tree = m_encoderViews.tree = m_views.tree;
     m_workspaceDock = dock(tr("Workspace"), QStringLiteral("workspaceDock"), m_views.tree, Qt::LeftDockWidgetArea);
 
     auto* side = new QWidget(this);
@@ -145,7 +151,7 @@ void MainWindow::buildDocks()
     layout->addStretch();
     m_settings = new QStackedWidget(this);
     m_settings->setMinimumWidth(270);
-    for (QWidget* page : {side, m_lowRankViews.panel->settings()}) {
+    for (QWidget* page : {side, m_lowRankViews.panel->settings(), static_cast<QWidget*>(m_encoderViews.panel->settings())}) {
         auto* scroll = new QScrollArea(m_settings);
         scroll->setWidgetResizable(true);
         scroll->setFrameShape(QFrame::NoFrame);
@@ -154,10 +160,10 @@ void MainWindow::buildDocks()
         m_settings->addWidget(scroll);
     }
     m_parametersDock = dock(tr("Parameters"), QStringLiteral("parametersDock"), m_settings, Qt::RightDockWidgetArea);
-    connect(m_labs, &QTabWidget::currentChanged, this, [this] { // the low-rank lab has a budget of its own
-        const bool lowRank = m_labs->currentWidget() == m_lowRankViews.panel;
-        m_settings->setCurrentIndex(lowRank ? 1 : 0);
-        m_views.header->setVisible(!lowRank);
+    connect(m_labs, &QTabWidget::currentChanged, this, [this] { // the low-rank lab has a budget of its own, the encoder lab none
+        const QWidget* lab = m_labs->currentWidget();
+        m_settings->setCurrentIndex(lab == m_lowRankViews.panel ? 1 : lab == m_encoderViews.panel ? 2 : 0);
+        m_views.header->setVisible(m_settings->currentIndex() == 0);
     });
 
     m_views.points = new views::OperatingPoints(this);
@@ -235,6 +241,10 @@ void MainWindow::connectControllers()
     connect(m_lowRank.get(), &LowRankController::availabilityChanged, m_commands, &CommandRegistry::refresh);
     connect(m_lowRank.get(), &LowRankController::failed, this, &MainWindow::sayFailure);
     connect(m_lowRank.get(), &LowRankController::done, this, [this](const QString& sentence) { say(false, sentence); });
+    connect(m_encoder.get(), &EncoderController::availabilityChanged, m_commands, &CommandRegistry::refresh);
+    connect(m_encoder.get(), &EncoderController::failed, this, &MainWindow::sayFailure);
+    connect(m_encoder.get(), &EncoderController::done, this, [this](const QString& sentence) { say(false, sentence); });
+    connect(m_encoder.get(), &EncoderController::opened, this, [this] { showLab(m_encoderViews.panel); });
     connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);
     connect(m_model.get(), &ModelController::photoFolderChanged, this, [this](const QString& folder) {
         m_document.select([&](Selection& selection) { selection.photos = folder.toStdString(); });
@@ -255,6 +265,8 @@ void MainWindow::connectControllers()
     connect(m_views.tree, &views::WorkspaceTree::closeRequested, this, [this](const QString& path) {
         if (!path.isEmpty() && path == m_model->photoFolder())
             m_model->closePhotos();
+        else if (!path.isEmpty() && path == QString::fromStdString(m_document.state().encoder.autoencoder))
+            m_encoder->close();
         else
             m_workspaces->closeWorkspace();
     });

@@ -8,6 +8,7 @@
 #include "app/session/recent_files.h"
 #include "app/session/session_document.h"
 #include "app/window/attention_map_controller.h"
+#include "app/window/encoder_controller.h"
 #include "app/window/export_controller.h"
 #include "app/window/file_questions.h"
 #include "app/window/lowrank_controller.h"
@@ -41,7 +42,7 @@ public:
     explicit MainWindow(const QString& autosaveDirectory);
     ~MainWindow() override;
 
-    /// A checkpoint, a session, a plan, a calibration set, or a folder of photos.
+    /// A checkpoint, a session, a plan, a calibration set, an autoencoder, or a folder of photos.
     void open(const QString& path);
     CommandRegistry& commands() noexcept { return *m_commands; }
     SessionDocument& document() noexcept { return m_document; }
@@ -50,11 +51,13 @@ public:
     ModelController& model() noexcept { return *m_model; }
     LowRankController& lowRank() noexcept { return *m_lowRank; }
     AttentionMapController& attentionMaps() noexcept { return *m_attentionMaps; }
+    EncoderController& encoder() noexcept { return *m_encoder; }
     ExportController& exports() noexcept { return *m_exports; }
     JobQueue& jobs() noexcept { return m_jobs; }
     RecentFiles& recentFiles() noexcept { return m_recent; }
     const SpectrumViews& views() const noexcept { return m_views; }
     const ModelViews& modelViews() const noexcept { return m_modelViews; }
+    const EncoderViews& encoderViews() const noexcept { return m_encoderViews; }
     const LowRankViews& lowRankViews() const noexcept { return m_lowRankViews; }
     void showLab(QWidget* lab); ///< its tab
     views::NoticeBar& notice() noexcept { return *m_notice; }
@@ -91,6 +94,7 @@ private:
     SpectrumViews m_views;
     ModelViews m_modelViews;
     LowRankViews m_lowRankViews;
+    EncoderViews m_encoderViews;
     CommandRegistry* m_commands = nullptr;
     CommandPalette* m_palette = nullptr;
     views::NoticeBar* m_notice = nullptr;
@@ -101,7 +105,7 @@ private:
     QDockWidget* m_pointsDock = nullptr;
     bool m_arranged = false;
     QTabWidget* m_labs = nullptr;
-    QStackedWidget* m_settings = nullptr; ///< of the spectrum lab, of the low-rank lab
+    QStackedWidget* m_settings = nullptr; ///< of the spectrum lab, of the low-rank lab, of the encoder lab
     QMenu* m_recentMenu = nullptr;
     QProgressBar* m_progress = nullptr;
     QToolButton* m_stop = nullptr;
@@ -112,6 +116,7 @@ private:
     std::unique_ptr<ModelController> m_model;
     std::unique_ptr<LowRankController> m_lowRank;
     std::unique_ptr<AttentionMapController> m_attentionMaps;
+    std::unique_ptr<EncoderController> m_encoder;
     std::unique_ptr<Autosave> m_autosave;
 };
 

@@ -8,6 +8,7 @@
 #include "views/common/chart_figure.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
+#include "views/encoder/encoder_panel.h"
 #include "views/lowrank/low_rank_panel.h"
 #include "views/model/layer_chain.h"
 #include "views/model/model_panel.h"
@@ -34,6 +35,15 @@ std::function<QString()> needsModel(MainWindow& window)
     return [&window] { return window.workspaces().workspace() ? QString() : tr("nothing is open"); };
 }
 
+/// A model or an autoencoder: something that a session holds.
+std::function<QString()> needsSession(MainWindow& window)
+{
+    return [&window] {
+        const auto& state = window.document().state();
+        return window.workspaces().workspace() || !state.encoder.autoencoder.empty() ? QString() : tr("nothing is open");
+    };
+}
+
 void addFileCommands(MainWindow& w)
 {
     auto& add = w.commands();
@@ -46,9 +56,9 @@ void addFileCommands(MainWindow& w)
     add.add({"file.open-calibration", file, tr("Open calibration set…"), tr("Statistics of the inputs of the model that is open"),
              {key("Ctrl+Alt+O")}, [&] { workspaces.askAndOpenCalibration(); }, needsModel(w)});
     add.add({"file.save", file, tr("Save session"), tr("Settings, selection and operating points"), {QKeySequence::Save},
-             [&] { workspaces.save(); }, needsModel(w)});
+             [&] { workspaces.save(); }, needsSession(w)});
     add.add({"file.save-as", file, tr("Save session as…"), tr("Under another name"), {key("Ctrl+Shift+S")}, [&] { workspaces.saveAs(); },
-             needsModel(w)});
+             needsSession(w)});
     add.add({"file.close", file, tr("Close model"), tr("Close what is open"), {QKeySequence::Close}, [&] { workspaces.closeWorkspace(); },
              needsModel(w)});
 }
@@ -182,6 +192,41 @@ void addLowRankCommands(MainWindow& w)
     add.add({"lowrank.stop", lab, tr("Stop the low-rank lab"), tr("What is finished stays"), {}, [&controller] { controller.stop(); }});
 }
 
+void addEncoderCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString lab = tr("Encoder");
+    auto& controller = w.encoder();
+    const auto opened = [&controller] { return controller.openDisabledReason(); };
+    const auto show = [&w] { w.showLab(w.encoderViews().panel); };
+    add.add({"encoder.show", lab, tr("Show the encoder lab"), tr("What a cheaper encoder of an autoencoder finds, misses and costs"), {key("Ctrl+5")}, show});
+    add.add({"encoder.open", lab, tr("Open an autoencoder…"), tr("A sparse autoencoder's weight file; its directory can be dropped on the window"), {}, [&controller] { controller.askAndOpen(); }});
+    add.add({"encoder.bundled", lab, tr("Open the bundled autoencoder"), tr("Of vit20's third block, with activations that were kept apart"), {}, [&controller] { controller.openBundled(); }});
+    add.add({"encoder.tokens", lab, tr("Open activations to measure on…"), tr("An .npy of rows, as the model has them where the autoencoder reads"), {},
+             [&controller] { controller.askAndOpenTokens(); }, opened});
+    add.add({"encoder.fitted", lab, tr("Open activations to fit to…"), tr("Other rows than those that encoders are measured on"), {}, [&controller] { controller.askAndOpenCalibration(); }, opened});
+    add.add({"encoder.close", lab, tr("Close the autoencoder"), tr("Leave the autoencoder"), {}, [&controller] { controller.close(); }, opened});
+    add.add({"encoder.compare", lab, tr("Compare encoders"), tr("Every method that trains nothing, at several of its settings, on the same tokens"), {key("Ctrl+Shift+N")},
+             [&controller, show] {
+                 show();
+                 controller.compare();
+             },
+             [&controller] { return controller.compareDisabledReason(); }});
+    add.add({"encoder.train", lab, tr("Train the encoder"), tr("The chosen method, on the activations that it is fitted to"), {},
+             [&controller, show] {
+                 show();
+                 controller.train();
+             },
+             [&controller] { return controller.trainDisabledReason(); }});
+    add.add({"encoder.worst", lab, tr("Show the worst token"), tr("The token of whose exact set least was found"), {},
+             [&controller, show] {
+                 show();
+                 controller.showWorstToken();
+             },
+             opened});
+    add.add({"encoder.stop", lab, tr("Stop the encoder lab"), tr("What is finished stays"), {}, [&controller] { controller.stop(); }});
+}
+
 void addPictureCommands(MainWindow& w)
 {
     auto& add = w.commands();
@@ -258,6 +303,7 @@ void registerCommands(MainWindow& window)
     addPlanCommands(window);
     addModelCommands(window);
     addLowRankCommands(window);
+    addEncoderCommands(window);
     addViewCommands(window);
     addHelpCommands(window);
 }

@@ -3,6 +3,7 @@
 
 #include "app/session/session_file.h"
 #include "core/base/error.h"
+#include "core/io/sae_checkpoint.h"
 #include "core/plan/plan.h"
 #include "core/spectrum/method.h"
 
@@ -11,7 +12,7 @@
 namespace tamis::app {
 namespace {
 const QString kModelFilter = QStringLiteral(
-    "Checkpoints, sessions and plans (*.safetensors *.index.json *.npy *.npz *.tamis *.json *.h5);;All files (*)");
+    "Checkpoints, sessions and plans (*.safetensors *.index.json *.npy *.npz *.pt *.pth *.tamis *.json *.h5);;All files (*)");
 const QString kSessionFilter = QStringLiteral("Tamis session (*.tamis)");
 } // namespace
 
@@ -23,7 +24,9 @@ WorkspaceController::WorkspaceController(SessionDocument& document, JobQueue& jo
 void WorkspaceController::open(const QString& path)
 {
     const QFileInfo file(path);
-    if (file.suffix() == QLatin1String(kSessionSuffix))
+    if (io::looksLikeSparseAutoencoder(path.toStdString()))
+        emit autoencoderRequested(file.absoluteFilePath());
+    else if (file.suffix() == QLatin1String(kSessionSuffix))
         openSession(path);
     else if (file.suffix() == QLatin1String("h5") || file.suffix() == QLatin1String("hdf5"))
         openModel(QString::fromStdString(m_document.state().modelPath), path);
@@ -43,6 +46,7 @@ void WorkspaceController::openModel(const QString& model, const QString& calibra
     if (m_workspace && QString::fromStdString(m_document.state().modelPath) == model)
         state = m_document.state(); // another calibration set for the same model: settings stay
     state.selection.photos = m_document.state().selection.photos; // photos are looked at with any model
+    state.encoder = m_document.state().encoder;                   // and so is an autoencoder
     state.modelPath = QFileInfo(model).absoluteFilePath().toStdString();
     state.calibrationPath = calibration.isEmpty() ? std::string() : QFileInfo(calibration).absoluteFilePath().toStdString();
     load(std::move(state), {}, false);
@@ -50,6 +54,18 @@ void WorkspaceController::openModel(const QString& model, const QString& calibra
 
 void WorkspaceController::load(SessionState state, const QString& sessionFile, bool markChanged)
 {
+    if (state.modelPath.empty() && !state.encoder.autoencoder.empty()) { // a session of the encoder lab alone
+        m_workspace.reset();
+        m_sessionFile = sessionFile;
+        m_document.reset(state);
+        if (markChanged)
+            m_document.undoStack().resetClean();
+        if (!sessionFile.isEmpty())
+            m_recent.add(sessionFile);
+        emit workspaceChanged();
+        emit sessionFileChanged();
+        return;
+    }
     auto opened = std::make_shared<std::shared_ptr<const Workspace>>();
     const QString name = QFileInfo(QString::fromStdString(state.modelPath)).fileName();
     JobQueue::Work work = [opened, model = state.modelPath, calibration = state.calibrationPath](const RunContext& context) {
@@ -70,6 +86,8 @@ void WorkspaceController::load(SessionState state, const QString& sessionFile, b
             if (state.settings.parameters.all().empty())
                 if (const auto* method = spectrum::findMethod(state.settings.method))
                     state.settings.parameters = method->declaration.schema.defaults();
+            if (sessionFile.isEmpty() && !markChanged)
+                state.encoder = m_document.state().encoder; // may have been opened while the model was read
             if (sessionFile.isEmpty() && state.selection.photos.empty())
                 state.selection.photos = m_document.state().selection.photos; // opened while the model was read
             m_document.reset(state);

@@ -19,7 +19,7 @@ class WorkspaceController : public QObject
 public:
     WorkspaceController(SessionDocument& document, JobQueue& jobs, RecentFiles& recent, const FileQuestions& ask, QObject* parent = nullptr);
 
-    /// Whatever the path is: a session (.tamis), a plan (.json with our schema), a calibration set (.h5) for the model that is
+    /// Whatever the path is: an autoencoder (autoencoderRequested), a session (.tamis), a plan (.json with our schema), a calibration set (.h5) for the model that is
     /// open, else a checkpoint.
     void open(const QString& path);
     void openModel(const QString& model, const QString& calibration = {});
@@ -43,6 +43,7 @@ signals:
     void sessionFileChanged();
     void failed(const QString& sentence);
     void warned(const QString& sentence);
+    void autoencoderRequested(const QString& path); ///< what open() was given is one, for the encoder lab
 
 private:
     void load(SessionState state, const QString& sessionFile, bool markChanged);

@@ -14,6 +14,7 @@
 #include <numeric>
 #include <optional>
 #include <string>
+#include <unordered_map>
 
 namespace tamis::encoder {
 namespace {
@@ -61,6 +62,22 @@ std::vector<std::int32_t> ranked(std::vector<Candidate>& candidates)
     for (const Candidate& each : candidates)
         latents.push_back(each.latent);
     return latents;
+}
+
+/// By how much upper bounds lie above the exact scores, mean over what was scored.
+float meanBound(const Work& work)
+{
+    std::unordered_map<std::int32_t, float> upper;
+    for (const Candidate& each : work.ranking)
+        upper.emplace(each.latent, each.upper);
+    double sum = 0;
+    std::size_t count = 0;
+    for (const Scored& each : work.scored)
+        if (const auto found = upper.find(each.row); found != upper.end() && std::isfinite(each.value)) {
+            sum += static_cast<double>(found->second) - static_cast<double>(each.value);
+            ++count;
+        }
+    return count > 0 ? static_cast<float>(sum / static_cast<double>(count)) : std::numeric_limits<float>::quiet_NaN();
 }
 
 class CertifiedEncoder final : public TopKEncoder {
@@ -262,6 +279,7 @@ private:
     std::vector<Scored> finished(Work& work, EncodeTrace* trace) const
     {
         const auto size = static_cast<std::size_t>(k());
+        const float bound = trace && !work.dense ? meanBound(work) : std::numeric_limits<float>::quiet_NaN();
         std::vector<Scored> result = std::move(work.scored);
         std::erase_if(result, [](const Scored& each) { return std::isnan(each.value); });
         const std::size_t scored = work.dense ? static_cast<std::size_t>(latents()) : work.ranking.size();
@@ -276,7 +294,7 @@ private:
         }
         if (trace) {
             const float least = result.size() == size ? result.back().value : 0;
-            trace->certificates.push_back({.candidates = static_cast<std::int32_t>(scored), .margin = least - work.outside, .dense = work.dense});
+            trace->certificates.push_back({.candidates = static_cast<std::int32_t>(scored), .margin = least - work.outside, .dense = work.dense, .bound = bound});
             trace->ranking.push_back(work.dense ? std::vector<std::int32_t>{} : ranked(work.ranking));
         }
         return result;

@@ -88,13 +88,24 @@ std::vector<report::MissedLatent> mostMissed(const Comparison& comparison, std::
     return missed;
 }
 
-void addCertificates(const EncodeTrace& trace, EncoderReport& report)
+/// Bounds are told over the spread that scores have where rows point anywhere: rms |w| |x| / sqrt(D).
+void addCertificates(const EncodeTrace& trace, const ExactTokens& exact, EncoderReport& report)
 {
     report.certified = !trace.certificates.empty();
+    double energy = 0;
+    for (const double norm : exact.dictionary->rowNorms())
+        energy += norm * norm;
+    const double row = std::sqrt(energy / static_cast<double>(report.latents) / static_cast<double>(report.width));
     for (std::size_t t = 0; t < trace.certificates.size(); ++t) {
-        report.outcomes[t].candidates = trace.certificates[t].candidates;
-        report.outcomes[t].margin = static_cast<double>(trace.certificates[t].margin);
-        report.outcomes[t].dense = trace.certificates[t].dense;
+        double length = 0;
+        for (const float value : exact.prepared.view().row(static_cast<std::int64_t>(t)))
+            length += static_cast<double>(value) * static_cast<double>(value);
+        auto& outcome = report.outcomes[t];
+        outcome.candidates = trace.certificates[t].candidates;
+        outcome.margin = static_cast<double>(trace.certificates[t].margin);
+        outcome.dense = trace.certificates[t].dense;
+        if (const double spread = row * std::sqrt(length); spread > 0)
+            outcome.bound = static_cast<double>(trace.certificates[t].bound) / spread;
     }
 }
 
@@ -153,9 +164,10 @@ EncoderReport measureEncoder(const ExactTokens& exact, const TopKEncoder& encode
     comparison.active.resize(static_cast<std::size_t>(report.latents));
     for (std::int64_t t = 0; t < report.tokens; ++t)
         report.outcomes.push_back(compareToken(exact.codes, codes, t, comparison));
+    report.exactLatents = exact.codes.latents;
     fillRecall(comparison, report.quality);
     report.missed = mostMissed(comparison, options.missed);
-    addCertificates(trace, report);
+    addCertificates(trace, exact, report);
     const Matrix<float> decoded = dictionary.decoded(codes, exact.inputs.view(), context.part(1, "reconstructing"));
     report.quality.fvu = 1 - explainedVariance(exact.inputs.view(), decoded.view());
     report.quality.fvuExact = exact.fvu;

@@ -6,6 +6,7 @@
 #include "core/tensor/matrix.h"
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ struct TokenCertificate {
     std::int32_t candidates = 0; ///< latents whose exact score was computed
     float margin = 0;            ///< k-th value less the largest upper bound outside of the result; >= 0: the set is proven
     bool dense = false;          ///< the candidates exceeded the cap, so that every latent was scored
+    float bound = std::numeric_limits<float>::quiet_NaN(); ///< by how much upper bounds lie above the exact scores, mean over the candidates
 };
 
 /// Beside the codes, where the caller asks for it.

@@ -40,6 +40,7 @@ struct TokenOutcome {
     std::int32_t candidates = 0;       ///< certified encoders
     double margin = kNotMeasured;
     bool dense = false;                ///< fell back
+    double bound = kNotMeasured;       ///< certified encoders: width of the bounds over rms |w| |x| / sqrt(D), the eps sqrt(D) of the law
 };
 
 struct EncoderCostEstimate {
@@ -56,11 +57,30 @@ struct EncoderReport {
     std::vector<EncoderLatency> latency;
     std::vector<MissedLatent> missed;     ///< most often missed first
     std::vector<TokenOutcome> outcomes;   ///< [tokens]
+    std::vector<std::int32_t> exactLatents; ///< the exact sets one after the other: outcomes[t].exact of token t, largest first
     std::vector<double> coarseRanks;      ///< of every latent of the exact sets, its place in the coarse order (0 first); empty without a coarse stage
     bool certified = false;
     double buildSeconds = 0, seconds = 0;
     Series trainingLoss;
     std::vector<std::string> notes, warnings; ///< what the reader assumed; fall-backs
+};
+
+/// One token through an encoder, its exact set beside what the encoder makes of it.
+struct TokenRanking {
+    struct Wanted {
+        std::int32_t latent = 0;
+        double value = 0;
+        std::int64_t place = -1; ///< in the encoder's order, 0 first; -1: it is not in it
+    };
+    struct Ranked {
+        std::int32_t latent = 0;
+        double score = 0; ///< the encoder's own
+        bool wanted = false;
+    };
+    std::int64_t token = 0, latents = 0, k = 0;
+    bool coarse = false;         ///< `ranked` is a coarse order of all latents, of which a cut takes the first; else what was returned
+    std::vector<Wanted> exact;   ///< largest first
+    std::vector<Ranked> ranked;  ///< the first of the order
 };
 
 } // namespace tamis::report

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How fast the window answers on the bundled models: first and final picture after a change of keep and of ridge, of the keep on the
-// low-rank Run page, and of a rank on the attention-map page; the longest pause of the window's thread while each is dragged, the
-// stop of a running sweep, the end of the window.
+// low-rank Run page, of a rank on the attention-map page and of one in the encoder tab; the longest pause of the window's thread while
+// each is dragged, the stop of a running sweep, the end of the window.
 // Bounds asked for: first picture 50 ms, final picture 300 ms, pause 50 ms, stop 100 ms, end 1 s.
 //   xvfb-run -a build/release/tests/bench/bench_interaction
 #include "app/window/lowrank_run_controller.h"
@@ -11,6 +11,7 @@
 #include "core/base/parallel.h"
 #include "core/linalg/singular_values.h"
 #include "views/common/theme.h"
+#include "views/encoder/encoder_panel.h"
 #include "views/lowrank/attention_panel.h"
 #include "views/lowrank/low_rank_panel.h"
 #include "views/vtk/vtk_widget.h"
@@ -132,6 +133,46 @@ void measureAttention(MainWindow& window, const char* what, const QString& model
     measurePage(what, maps, [&](int i) { emit maps.panel().valueEdited(QStringLiteral("query-rank"), std::int64_t{8 + i}, true); });
 }
 
+/// First and whole picture of the encoder tab after a change of the rank, and the longest pause while the cut is dragged, milliseconds.
+void measureEncoder(MainWindow& window, const QString& autoencoder)
+{
+    auto& lab = window.encoder();
+    lab.open(autoencoder);
+    const auto settled = [&] { return !window.jobs().isRunning() && !lab.isBusy() && lab.isUpToDate(); };
+    (void)QTest::qWaitFor(settled, 60000);
+    std::vector<double> first, last;
+    for (int round = 0; round < 9; ++round) {
+        QElapsedTimer clock;
+        double shown = -1, whole = -1;
+        const auto connection = QObject::connect(&lab, &EncoderController::pictureShown, &window, [&](bool complete) {
+            shown = shown < 0 ? milliseconds(clock) : shown;
+            whole = complete && whole < 0 ? milliseconds(clock) : whole;
+        });
+        clock.start();
+        window.document().change(QStringLiteral("bench"), {}, [&](SessionState& state) { state.encoder.parameters.set("rank", std::int64_t{20 + 7 * round}); });
+        (void)QTest::qWaitFor([&] { return whole >= 0 && settled(); }, 10000);
+        first.push_back(shown);
+        last.push_back(whole);
+        QObject::disconnect(connection);
+    }
+    std::printf("%-28s first picture %6.1f ms of 50, of all tokens %6.1f ms of 300 (median of 9)\n", "encoder, rank", median(first), median(last));
+    measureDrag("encoder, rank, dragged", [&] { return lab.lane().counts().coarse; }, [&](int i) {
+        window.document().change(QStringLiteral("bench"), QStringLiteral("encoder-rank"), [i](SessionState& s) { s.encoder.parameters.set("rank", std::int64_t{16 + i}); });
+    });
+    (void)QTest::qWaitFor(settled, 10000);
+    const int before = lab.lane().counts().requests;
+    std::vector<double> steps;
+    for (int i = 0; i < 120; ++i) {
+        QElapsedTimer clock;
+        clock.start();
+        emit window.encoderViews().panel->cutMoved(20 + 5 * i, i == 119);
+        window.encoderViews().panel->repaint();
+        steps.push_back(milliseconds(clock));
+    }
+    std::printf("%-28s %.1f ms (median of 120 with the picture), longest %.1f ms, %d requests\n", "encoder, drag of the cut", median(steps),
+                *std::max_element(steps.begin(), steps.end()), lab.lane().counts().requests - before);
+}
+
 /// Time from a stop to the return of a sweep of 40 matrices 1500 x 1500.
 void measureStop()
 {
@@ -185,6 +226,7 @@ int main(int argc, char** argv)
         measureRun(window, "low-rank run, vit20, keep", datasets + QStringLiteral("vit20"));
         measureAttention(window, "attention maps, vit20, r_q", datasets + QStringLiteral("vit20"), datasets + QStringLiteral("photos"));
         measureAttention(window, "attention maps, tinylm, r_q", datasets + QStringLiteral("tinylm"), {});
+        measureEncoder(window, datasets + QStringLiteral("sae/vit20.block3.k16/sparsify"));
         window.open(datasets + QStringLiteral("vit20"));
         (void)QTest::qWaitFor([&] { return window.workspaces().workspace() && window.spectrum().isUpToDate(); }, 20000);
         window.document().change(QStringLiteral("bench"), {}, [](SessionState& s) { s.settings.parameters.set("ridge", 0.77); });

@@ -66,6 +66,17 @@ void WorkspaceModel::setPhotos(const QString& folder, int count)
     endResetModel();
 }
 
+void WorkspaceModel::setAutoencoder(const QString& path, const QString& shape)
+{
+    if (path == m_autoencoder && shape == m_autoencoderShape)
+        return;
+    beginResetModel();
+    m_autoencoder = path;
+    m_autoencoderShape = shape;
+    build();
+    endResetModel();
+}
+
 void WorkspaceModel::build()
 {
     m_root = std::make_unique<Node>();
@@ -73,8 +84,20 @@ void WorkspaceModel::build()
         buildModel();
     if (!m_outline.calibrationPath.empty())
         buildCalibration();
+    if (!m_autoencoder.isEmpty())
+        buildAutoencoder();
     if (!m_photoFolder.isEmpty())
         buildPhotos();
+}
+
+void WorkspaceModel::buildAutoencoder()
+{
+    // The last folder alone says little where it names the format.
+    const QString name = fileName(m_autoencoder.toStdString()), above = m_autoencoder.section(QLatin1Char('/'), -2, -2);
+    Node& node = m_root->add(Kind::Autoencoder, above.isEmpty() ? name : above + QLatin1Char('/') + name);
+    node.role = tr("autoencoder");
+    node.shape = m_autoencoderShape;
+    node.toolTip = m_autoencoder + QLatin1Char('\n') + m_autoencoderShape;
 }
 
 void WorkspaceModel::buildPhotos()
@@ -183,6 +206,7 @@ QVariant WorkspaceModel::data(const QModelIndex& index, int role) const
         return at.kind == Kind::Model ? QVariant(themedIcon(QStringLiteral("model")))
                : at.kind == Kind::Calibration ? QVariant(themedIcon(QStringLiteral("calibration")))
                : at.kind == Kind::Photos ? QVariant(themedIcon(QStringLiteral("photo")))
+               : at.kind == Kind::Autoencoder ? QVariant(themedIcon(QStringLiteral("spectrum")))
                : at.kind == Kind::Matrix ? QVariant(themedIcon(QStringLiteral("matrix"), Ink::MutedText)) : QVariant();
     case Qt::ToolTipRole: return at.toolTip.isEmpty() ? QVariant() : at.toolTip;
     case Qt::TextAlignmentRole: return index.column() == SizeColumn ? QVariant(Qt::AlignRight | Qt::AlignVCenter) : QVariant();
@@ -193,6 +217,8 @@ QVariant WorkspaceModel::data(const QModelIndex& index, int role) const
     case PathRole:
         if (at.kind == Kind::Photos)
             return m_photoFolder;
+        if (at.kind == Kind::Autoencoder)
+            return m_autoencoder;
         return QString::fromStdString(at.kind == Kind::Calibration || at.kind == Kind::Site ? m_outline.calibrationPath : m_outline.modelPath);
     case MatrixRole: return at.matrix;
     case LayerRole: return at.layer;

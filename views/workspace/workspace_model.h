@@ -8,12 +8,12 @@
 
 namespace tamis::views {
 
-/// The model > layers ("Outside the blocks" last) > matrices; the calibration set > sites; the photos. Columns: what, role, shape, size.
+/// The model > layers ("Outside the blocks" last) > matrices; the calibration set > sites; the autoencoder; the photos. Columns: what, role, shape, size.
 class WorkspaceModel : public QAbstractItemModel {
     Q_OBJECT
 public:
     enum Column { NameColumn, RoleColumn, ShapeColumn, SizeColumn, kColumnCount };
-    enum class Kind { Root, Model, Layer, Matrix, Calibration, Site, Photos };
+    enum class Kind { Root, Model, Layer, Matrix, Calibration, Site, Photos, Autoencoder };
     Q_ENUM(Kind)
     enum Role { KindRole = Qt::UserRole + 1, PathRole, MatrixRole, LayerRole }; ///< file path; matrix name; block number
 
@@ -23,6 +23,8 @@ public:
     void setOutline(const report::WorkspaceOutline& outline);
     void setPhotos(const QString& folder, int count); ///< empty: none are open
     QString photos() const { return m_photoFolder; }
+    void setAutoencoder(const QString& path, const QString& shape); ///< empty path: none is open
+    QString autoencoder() const { return m_autoencoder; }
     const report::WorkspaceOutline& outline() const noexcept { return m_outline; }
     QModelIndex matrixIndex(const QString& name) const; ///< invalid: not in the model
 
@@ -38,11 +40,12 @@ private:
     Node* node(const QModelIndex& index) const;
     void build();
     void buildPhotos();
+    void buildAutoencoder();
     void buildModel();
     void buildCalibration();
 
     report::WorkspaceOutline m_outline;
-    QString m_photoFolder;
+    QString m_photoFolder, m_autoencoder, m_autoencoderShape;
     int m_photoCount = 0;
     std::unique_ptr<Node> m_root;
 };

@@ -26,6 +26,8 @@ namespace tamis::views {
 namespace {
 using Kind = WorkspaceModel::Kind;
 
+bool canClose(Kind kind) { return kind == Kind::Model || kind == Kind::Calibration || kind == Kind::Photos || kind == Kind::Autoencoder; }
+
 /// A row stays when every word stands in its name, role or shape, or in those of a row above or below it.
 class TreeFilter : public QSortFilterProxyModel {
 public:
@@ -124,6 +126,17 @@ void WorkspaceTree::setPhotos(const QString& folder, int count)
     setSelection(before);
 }
 
+void WorkspaceTree::setAutoencoder(const QString& path, const QString& shape)
+{
+    const QStringList before = selection();
+    m_quiet = true;
+    m_model->setAutoencoder(path, shape);
+    m_quiet = false;
+    collapseAll();
+    m_stack->setCurrentIndex(m_model->rowCount() > 0 ? 1 : 0);
+    setSelection(before);
+}
+
 void WorkspaceTree::applyFilter(const QString& text)
 {
     m_quiet = true; // rows that the filter hides leave the selection; nobody chose that
@@ -203,6 +216,11 @@ void WorkspaceTree::announce()
     });
     if (photos != rows.end())
         emit photosSelected(photos->data(WorkspaceModel::PathRole).toString());
+    const auto autoencoder = std::find_if(rows.begin(), rows.end(), [](const QModelIndex& index) {
+        return index.data(WorkspaceModel::KindRole).value<Kind>() == Kind::Autoencoder;
+    });
+    if (autoencoder != rows.end())
+        emit autoencoderSelected(autoencoder->data(WorkspaceModel::PathRole).toString());
     if (const QStringList names = selection(); !names.isEmpty())
         emit matricesSelected(names);
 }
@@ -211,7 +229,7 @@ void WorkspaceTree::requestClose()
 {
     const QModelIndex at = m_view->currentIndex();
     const auto kind = at.data(WorkspaceModel::KindRole).value<Kind>();
-    if (at.isValid() && (kind == Kind::Model || kind == Kind::Calibration || kind == Kind::Photos))
+    if (at.isValid() && canClose(kind))
         emit closeRequested(at.data(WorkspaceModel::PathRole).toString());
 }
 
@@ -221,7 +239,7 @@ void WorkspaceTree::showMenu(const QPoint& position)
     const auto kind = at.data(WorkspaceModel::KindRole).value<Kind>();
     QMenu menu(this);
     menu.addAction(tr("Copy name"), this, [at] { QApplication::clipboard()->setText(at.data().toString()); })->setEnabled(at.isValid());
-    if (at.isValid() && (kind == Kind::Model || kind == Kind::Calibration || kind == Kind::Photos)) {
+    if (at.isValid() && canClose(kind)) {
         const QString path = at.data(WorkspaceModel::PathRole).toString();
         menu.addAction(tr("Copy path"), this, [path] { QApplication::clipboard()->setText(path); });
         menu.addAction(themedIcon(QStringLiteral("close")), tr("Close"), this, [this, path] { emit closeRequested(path); });

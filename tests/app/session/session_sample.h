@@ -24,7 +24,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.settings.budget.overrides["blocks.0.qkv"] = {40, true};
     state.settings.budget.overrides["blocks.1.qkv"] = {std::nullopt, true};
     state.settings.budget.overrides["blocks.2.qkv"] = {std::numeric_limits<std::int64_t>::max(), false};
-    state.selection = {"blocks.3.fc1", {"blocks.3.fc1", "blocks.3.fc2"}, "/elsewhere/photos", "sensitivity"};
+    state.selection = {"blocks.3.fc1", {"blocks.3.fc1", "blocks.3.fc2"}, "/elsewhere/photos", "sensitivity", "recall", 17};
     state.lowRank.run = state.settings;
     state.lowRank.run.method = "lowrank.joint";
     state.lowRank.compared = {"lowrank.plain", "lowrank.\"odd\""};
@@ -35,6 +35,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.lowRank.latency = false;
     state.lowRank.heldOut = folder + "/held out";
     state.lowRank.training = "/elsewhere/training.npy";
+    state.encoder = {folder + "/autoencoder", "/elsewhere/tokens.npy", folder + "/fitted to.npy", 24, "encoder.low-rank", state.settings.parameters, 96};
     state.chart.series = {report::Curve::CumulativeEnergy, false, true, false, true};
     state.chart.logX = true;
     state.chart.logY = false;

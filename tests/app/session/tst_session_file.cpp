@@ -97,7 +97,7 @@ private slots:
         const std::string text = sessionToJson(sampleSession("/sessions"), "/sessions");
         const auto root = parsed(text);
         QCOMPARE(root["schema"].toString(), QString("tamis.session/1"));
-        QCOMPARE(root.keys(), QStringList({"calibration", "chart", "lowRank", "model", "points", "schema", "selection", "settings"}));
+        QCOMPARE(root.keys(), QStringList({"calibration", "chart", "encoder", "lowRank", "model", "points", "schema", "selection", "settings"}));
         QCOMPARE(root["settings"].toObject().keys(),
                  QStringList({"accounting", "alignment", "allocation", "keep", "method", "overrides", "parameters"}));
         QCOMPARE(root["chart"].toObject().keys(),

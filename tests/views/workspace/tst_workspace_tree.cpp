@@ -99,6 +99,28 @@ private slots:
         QVERIFY(m_tree->view()->isVisible());
     }
 
+    void anAutoencoderStandsBesideTheModelAndAlone()
+    {
+        m_tree->setSelection({"blocks.0.mlp.fc1"});
+        m_tree->setPhotos("/photos/holiday", 20);
+        m_tree->setAutoencoder("/saes/small/sparsify", "2048 latents");
+        QCOMPARE(asText(*m_tree->model()).at(asText(*m_tree->model()).size() - 2), QStringLiteral("small/sparsify | autoencoder | 2048 latents | ")); // before the photos
+        QCOMPARE(m_tree->selection(), QStringList{"blocks.0.mlp.fc1"});
+        QSignalSpy chosen(m_tree.get(), &WorkspaceTree::autoencoderSelected), matrices(m_tree.get(), &WorkspaceTree::matricesSelected), closed(m_tree.get(), &WorkspaceTree::closeRequested);
+        click("small/sparsify");
+        QCOMPARE(chosen.size(), 1);
+        QCOMPARE(chosen[0][0].toString(), QStringLiteral("/saes/small/sparsify"));
+        QCOMPARE(matrices.size(), 0);
+        QTest::keyClick(m_tree->view(), Qt::Key_Delete);
+        QCOMPARE(closed.value(0).value(0).toString(), QStringLiteral("/saes/small/sparsify"));
+        m_tree->setPhotos({}, 0);
+        m_tree->setOutline({});
+        QCOMPARE(asText(*m_tree->model()), QStringList{"small/sparsify | autoencoder | 2048 latents | "});
+        QVERIFY(m_tree->view()->isVisible());
+        m_tree->setAutoencoder({}, {});
+        QCOMPARE(m_tree->model()->rowCount(), 0);
+    }
+
     void theTreeAsText()
     {
         QCOMPARE(asText(*m_tree->model()), (QStringList{

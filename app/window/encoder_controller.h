@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include "app/jobs/job_queue.h"
+#include "app/jobs/lane.h"
+#include "app/session/session_document.h"
+#include "app/window/encoder_work.h"
+#include "app/window/export_controller.h"
+#include "app/window/file_questions.h"
+#include "app/window/workspace_controller.h"
+
+#include <QObject>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace tamis::views {
+class EncoderPanel;
+class WorkspaceTree;
+} // namespace tamis::views
+
+namespace tamis::app {
+
+/// The views that the encoder lab is shown in. Not owned.
+struct EncoderViews {
+    views::EncoderPanel* panel = nullptr;
+    views::WorkspaceTree* tree = nullptr;
+};
+
+/// What the controller shares with the others. Not owned.
+struct EncoderNeighbours {
+    SessionDocument& document;
+    WorkspaceController& workspaces;
+    ExportController& exports;
+    JobQueue& jobs;
+    const FileQuestions& ask;
+};
+
+/// Between the session, the lab's methods and its tab. Files are opened by jobs and committed once they are read; every edit of a method is
+/// a request on a lane; the cut is read from the places in the report and asks for nothing while it is dragged; comparisons and training are
+/// jobs.
+class EncoderController : public QObject
+{
+    Q_OBJECT
+public:
+    EncoderController(const EncoderNeighbours& neighbours, const EncoderViews& views, QObject* parent = nullptr);
+
+    void open(const QString& autoencoder); ///< a directory or weight file; what is open stays until it is read
+    void openBundled();                    ///< the one that comes with the program
+    void askAndOpen();
+    void askAndOpenTokens();
+    void askAndOpenCalibration();
+    void openTokens(const QString& file);
+    void close();
+    void compare(); ///< every method that trains nothing at several settings
+    void train();
+    void stop();    ///< the jobs started here
+    void showWorstToken();
+    QString openDisabledReason() const;    ///< why there is nothing to work on; empty: there is
+    QString compareDisabledReason() const;
+    QString trainDisabledReason() const;
+
+    const std::shared_ptr<const EncoderPicture>& picture() const noexcept { return m_picture; }
+    const std::shared_ptr<const report::EncoderComparison>& comparison() const noexcept { return m_comparison; }
+    const LaneCore& lane() const noexcept { return m_lane; }
+    bool isBusy() const { return m_lane.isBusy() || m_opening != 0; }
+    bool isUpToDate() const; ///< what is shown is whole and of the present settings
+    std::int64_t cut() const; ///< in effect
+
+signals:
+    void pictureShown(bool complete);
+    void opened();  ///< an autoencoder that the user asked for, or alone: its tab is to be shown
+    void availabilityChanged();
+    void done(const QString& sentence);
+    void failed(const QString& sentence);
+
+private:
+    void connectPanel();
+    void connectSettings();
+    void edit(const QString& label, const QString& mergeKey, bool finished, const std::function<void(EncoderChoice&)>& change);
+    const encoder::Method& method() const; ///< of the session, or the lab's choice
+    QString unavailable(const encoder::Method& method) const;
+    std::optional<EncoderRequest> request() const;
+    void openSources(const EncoderPaths& paths, bool byUser);
+    void takeSources(const SourcesPointer& sources);
+    void setCut(std::int64_t cut, bool finished);
+    void showState(const SessionState& state);
+    void showSources();
+    void showMethods();
+    void showCurrent();
+    void ask();   ///< the lane, where the panel is in sight; else when it comes
+    void show(const std::shared_ptr<const EncoderPicture>& picture);
+    void showComparison(const std::shared_ptr<const report::EncoderComparison>& comparison);
+    void takePoint(int index);
+    void start(const QString& title, const QString& running, JobQueue::Work work, const std::function<void(const Job&)>& ended);
+    QString caption() const;
+
+    EncoderNeighbours m_with;
+    EncoderViews m_views;
+    SourcesPointer m_sources;           ///< null: none is open
+    std::optional<EncoderPaths> m_failed; ///< that could not be opened: not tried again until they change
+    EncoderPaths m_openingPaths;
+    int m_opening = 0;                  ///< job; 0: none
+    std::shared_ptr<TrainedEncoders> m_trained = std::make_shared<TrainedEncoders>();
+    std::shared_ptr<const EncoderPicture> m_picture;
+    std::optional<EncoderRequest> m_asked; ///< of the lane, last
+    std::shared_ptr<const report::EncoderComparison> m_comparison;
+    int m_comparing = 0;                ///< job; 0: none
+    std::vector<int> m_jobIds;          ///< not over
+    bool m_waiting = false;             ///< for the panel to come into sight
+    bool m_dragging = false;            ///< the cut
+    bool m_refused = false;             ///< what was asked for failed: not asked again
+    Lane<EncoderRequest, EncoderPicture> m_lane;
+};
+
+} // namespace tamis::app

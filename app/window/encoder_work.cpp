@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/window/encoder_work.h"
+
+#include "core/base/error.h"
+#include "core/encoder/activation_rows.h"
+#include "core/encoder/encoder_latency.h"
+#include "core/encoder/token_ranking.h"
+#include "core/io/sae_checkpoint.h"
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+#include <thread>
+
+namespace tamis::app {
+namespace {
+namespace fs = std::filesystem;
+using tensor::Matrix;
+using Clock = std::chrono::steady_clock;
+constexpr std::size_t kDictionaries = 2, kEncoders = 6, kTrained = 8; ///< remembered
+constexpr double kQuickBuild = 0.015;          ///< seconds that a first picture has for building
+constexpr double kQuickMacs = 6e7;             ///< of the rows times the width, for a method not built yet
+constexpr double kTokenMacs = 6e7;             ///< of the exact codes of a first picture
+constexpr std::int64_t kFewestTokens = 16;
+constexpr std::size_t kRankingDepth = 512;
+constexpr std::int64_t kHalvedAtLeast = 4;     ///< tokens
+constexpr auto kLatencyDelay = std::chrono::milliseconds(60); ///< without a new request, before latency is measured
+constexpr double kLatencySeconds = 0.12;       ///< for each batch size
+const std::vector<std::int64_t> kBatches{1, 8, 64};
+constexpr std::size_t kComparedSteps = 5;      ///< of one number
+
+double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+Matrix<float> rowsOf(const Matrix<float>& all, std::int64_t first, std::int64_t end, std::int64_t most)
+{
+    const std::int64_t count = std::min(end - first, most);
+    Matrix<float> rows(count, all.cols());
+    for (std::int64_t i = 0; i < count; ++i) // evenly spread
+        std::copy_n(all.data() + (first + i * (end - first) / count) * all.cols(), all.cols(), rows.data() + i * all.cols());
+    return rows;
+}
+
+tensor::MatrixView<const float> oneRow(const Matrix<float>& rows, std::int64_t at) { return {rows.data() + at * rows.cols(), 1, rows.cols(), rows.cols()}; }
+
+const encoder::Method& methodOf(const std::string& id)
+{
+    if (const auto* method = encoder::findMethod(id))
+        return *method;
+    throw Error(ErrorCode::InvalidParameter, "is not a method of the encoder lab", id);
+}
+
+std::shared_ptr<const encoder::Dictionary> dictionaryOf(const EncoderRequest& request)
+{
+    return encoder::Dictionary::of(request.sources->autoencoder, request.k > 0 ? request.k : request.sources->ownK);
+}
+
+encoder::Inputs inputsOf(const EncoderRequest& request, std::shared_ptr<const encoder::Dictionary> dictionary)
+{
+    encoder::Inputs inputs;
+    if (!request.sources->fitted.empty())
+        inputs.calibration = dictionary->prepared(request.sources->fitted.view());
+    inputs.dictionary = std::move(dictionary);
+    return inputs;
+}
+} // namespace
+
+// Sources ----------------------------------------------------------------------------------------------------------------
+
+fs::path tokensBeside(const fs::path& autoencoder)
+{
+    std::error_code error;
+    const fs::path whole = fs::absolute(autoencoder, error).lexically_normal();
+    fs::path folder = fs::is_directory(whole, error) ? whole : whole.parent_path();
+    if (!folder.has_filename())
+        folder = folder.parent_path();
+    const std::string own = folder.filename().string(), above = folder.parent_path().filename().string();
+    constexpr std::string_view kSuffix = ".heldout.npy";
+    for (int level = 0; level < 3 && !folder.empty(); ++level, folder = folder.parent_path()) {
+        if (fs::is_regular_file(folder / "heldout.npy", error))
+            return folder / "heldout.npy";
+        std::vector<fs::path> found;
+        for (fs::directory_iterator each(folder, error), end; !error && each != end; each.increment(error)) {
+            const std::string name = each->path().filename().string();
+            if (name.size() <= kSuffix.size() || !name.ends_with(kSuffix))
+                continue;
+            const std::string stem = name.substr(0, name.size() - kSuffix.size());
+            if (own.starts_with(stem) || above.starts_with(stem))
+                found.push_back(each->path());
+        }
+        if (!found.empty()) // the longest name says most
+            return *std::ranges::max_element(found, {}, [](const fs::path& path) { return path.filename().string().size(); });
+    }
+    return {};
+}
+
+SourcesPointer openEncoderSources(const EncoderPaths& paths, const RunContext& context)
+{
+    context.setParts(4);
+    auto sources = std::make_shared<EncoderSources>();
+    sources->paths = paths;
+    sources->autoencoder = std::make_shared<const io::SparseAutoencoder>(io::readSparseAutoencoder(paths.autoencoder, context.part(3, "autoencoder")));
+    const auto& config = sources->autoencoder->config;
+    sources->ownK = config.k > 0 ? config.k : std::min<std::int64_t>(32, sources->autoencoder->latents());
+    sources->tokens = paths.tokens.empty() ? tokensBeside(paths.autoencoder) : paths.tokens;
+    if (sources->tokens.empty())
+        throw Error(ErrorCode::InvalidParameter, "found no heldout.npy beside the autoencoder, expected an .npy of activations to measure on: open one", paths.autoencoder.string());
+    const std::int64_t width = sources->autoencoder->width();
+    const Matrix<float> all = encoder::readActivations(sources->tokens, width, context.part(1, "tokens"));
+    sources->rows = all.rows();
+    if (!paths.calibration.empty()) {
+        const Matrix<float> fitted = encoder::readActivations(paths.calibration, width, context);
+        sources->fitted = rowsOf(fitted, 0, fitted.rows(), EncoderSources::kMostFitted);
+        sources->measured = rowsOf(all, 0, all.rows(), EncoderSources::kMostTokens);
+        return sources;
+    }
+    if (all.rows() < kHalvedAtLeast)
+        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(all.rows()) + " tokens, expected at least " + std::to_string(kHalvedAtLeast) +
+                                                     ": one half is fitted to, the other measured", sources->tokens.string());
+    sources->halved = true;
+    sources->fitted = rowsOf(all, 0, all.rows() / 2, EncoderSources::kMostFitted);
+    sources->measured = rowsOf(all, all.rows() / 2, all.rows(), EncoderSources::kMostTokens);
+    return sources;
+}
+
+// Trained encoders ---------------------------------------------------------------------------------------------------------
+
+void TrainedEncoders::keep(Entry entry)
+{
+    const std::lock_guard lock(m_mutex);
+    m_entries.push_front(std::move(entry));
+    if (m_entries.size() > kTrained)
+        m_entries.pop_back();
+}
+
+std::optional<TrainedEncoders::Entry> TrainedEncoders::find(const EncoderRequest& request) const
+{
+    const std::lock_guard lock(m_mutex);
+    const auto found = std::ranges::find_if(m_entries, [&](const Entry& entry) { return entry.request.sameEncoder(request); });
+    return found == m_entries.end() ? std::nullopt : std::optional<Entry>(*found);
+}
+
+TrainedEncoders::Entry buildEncoder(const EncoderRequest& request, const RunContext& context)
+{
+    const auto start = Clock::now();
+    const auto& method = methodOf(request.method);
+    const auto inputs = inputsOf(request, dictionaryOf(request));
+    auto built = method.build(inputs, method.declaration.schema.complete(request.parameters), context);
+    return {request, std::move(built), secondsSince(start)};
+}
+
+// The lane's work ----------------------------------------------------------------------------------------------------------
+
+struct EncoderWork::Prepared {
+    SourcesPointer sources;
+    std::int64_t k = 0;
+    encoder::Inputs inputs;
+    std::shared_ptr<const encoder::ExactTokens> part, whole; ///< null until they are needed
+
+    /// Evenly spread tokens whose exact codes take a moment.
+    const encoder::ExactTokens& few()
+    {
+        if (whole)
+            return *whole;
+        if (!part) {
+            const auto& dictionary = *inputs.dictionary;
+            const double each = static_cast<double>(dictionary.latents()) * static_cast<double>(dictionary.width());
+            const auto most = std::max<std::int64_t>(static_cast<std::int64_t>(kTokenMacs / each), kFewestTokens);
+            part = encoder::exactTokens(inputs.dictionary, rowsOf(sources->measured, 0, sources->measured.rows(), most));
+        }
+        return *part;
+    }
+    const encoder::ExactTokens& all(const RunContext& context)
+    {
+        if (!whole)
+            whole = encoder::exactTokens(inputs.dictionary, rowsOf(sources->measured, 0, sources->measured.rows(), sources->measured.rows()), context);
+        return *whole;
+    }
+    const encoder::TopKEncoder& exactEncoder() { return whole ? *whole->encoder : *few().encoder; }
+};
+
+struct EncoderWork::Remembered {
+    EncoderRequest request;
+    Parameters complete;
+    encoder::Built built;
+    double seconds = 0;
+    std::shared_ptr<const report::EncoderReport> report; ///< of all tokens; null: not yet
+    bool timed = false;                                  ///< with latencies
+};
+
+EncoderWork::EncoderWork(std::shared_ptr<const TrainedEncoders> trained) : m_trained(std::move(trained)) {}
+EncoderWork::~EncoderWork() = default;
+
+EncoderWork::Prepared& EncoderWork::prepare(const EncoderRequest& request)
+{
+    const std::int64_t k = request.k > 0 ? request.k : request.sources->ownK;
+    const auto known = std::ranges::find_if(m_prepared, [&](const auto& each) { return each->sources == request.sources && each->k == k; });
+    if (known != m_prepared.end())
+        return **known;
+    auto made = std::make_unique<Prepared>();
+    made->sources = request.sources;
+    made->k = k;
+    made->inputs = inputsOf(request, dictionaryOf(request));
+    std::erase_if(m_remembered, [&](const auto& each) { return each->request.sources != request.sources; });
+    m_prepared.push_front(std::move(made));
+    if (m_prepared.size() > kDictionaries)
+        m_prepared.pop_back();
+    return *m_prepared.front();
+}
+
+EncoderWork::Remembered* EncoderWork::remembered(const EncoderRequest& request)
+{
+    const auto found = std::ranges::find_if(m_remembered, [&](const auto& each) { return each->request.sameEncoder(request); });
+    return found == m_remembered.end() ? nullptr : found->get();
+}
+
+EncoderWork::Remembered& EncoderWork::build(const EncoderRequest& request, const RunContext& context)
+{
+    auto made = std::make_unique<Remembered>();
+    made->request = request;
+    const auto& method = methodOf(request.method);
+    made->complete = method.declaration.schema.complete(request.parameters);
+    if (auto trained = m_trained->find(request)) {
+        made->built = std::move(trained->built);
+        made->seconds = trained->seconds;
+    } else {
+        const auto start = Clock::now();
+        made->built = method.build(prepare(request).inputs, made->complete, context);
+        made->seconds = secondsSince(start);
+        double& least = m_buildSeconds.emplace(request.method, made->seconds).first->second;
+        least = std::min(least, made->seconds); // others may have been using the machine
+    }
+    m_remembered.push_front(std::move(made));
+    if (m_remembered.size() > kEncoders)
+        m_remembered.pop_back();
+    return *m_remembered.front();
+}
+
+bool EncoderWork::quick(const EncoderRequest& request) const
+{
+    if (const auto known = m_buildSeconds.find(request.method); known != m_buildSeconds.end())
+        return known->second <= kQuickBuild;
+    const auto& autoencoder = *request.sources->autoencoder;
+    const double width = static_cast<double>(autoencoder.width());
+    return static_cast<double>(autoencoder.latents()) * width * width <= kQuickMacs;
+}
+
+namespace {
+report::EncoderReport measured(const encoder::ExactTokens& exact, const encoder::TopKEncoder& encoder, const EncoderRequest& request, const Parameters& parameters, const encoder::Built& built,
+                               double seconds, const encoder::MeasureOptions& options, const RunContext& context)
+{
+    auto report = encoder::measureEncoder(exact, encoder, request.method, parameters, options, context);
+    report.buildSeconds = seconds;
+    report.trainingLoss = built.trainingLoss;
+    report.warnings = built.warnings;
+    report.notes = request.sources->autoencoder->notes;
+    return report;
+}
+} // namespace
+
+EncoderWork::Picture EncoderWork::pictureOf(const EncoderRequest& request, const Remembered& from, Prepared& prepared, const std::shared_ptr<const report::EncoderReport>& report, bool complete,
+                                            const RunContext& context)
+{
+    auto picture = std::make_shared<EncoderPicture>();
+    picture->request = request;
+    picture->report = report;
+    picture->complete = complete;
+    const Matrix<float>& rows = request.sources->measured;
+    const std::int64_t token = std::clamp<std::int64_t>(request.token, 0, rows.rows() - 1);
+    const Matrix<float> row = prepared.inputs.dictionary->prepared(oneRow(rows, token));
+    auto ranking = encoder::tokenRanking(prepared.exactEncoder(), *from.built.encoder, row.view(), kRankingDepth, context);
+    ranking.token = token;
+    picture->ranking = std::make_shared<const report::TokenRanking>(std::move(ranking));
+    return picture;
+}
+
+EncoderWork::Picture EncoderWork::coarse(const EncoderRequest& request)
+{
+    try {
+        const auto* method = encoder::findMethod(request.method);
+        auto* known = remembered(request);
+        if (known && known->report)
+            return pictureOf(request, *known, prepare(request), known->report, true, {});
+        if (!known && (!method || method->trains || !quick(request)))
+            return nullptr;
+        Prepared& prepared = prepare(request);
+        const encoder::ExactTokens& exact = prepared.few();
+        if (!known)
+            known = &build(request, {});
+        const auto report = std::make_shared<const report::EncoderReport>(measured(exact, *known->built.encoder, request, known->complete, known->built, known->seconds, {}, {}));
+        return pictureOf(request, *known, prepared, report, false, {});
+    } catch (const std::exception&) {
+        return nullptr; // refine() meets the same and says it
+    }
+}
+
+EncoderWork::Picture EncoderWork::refine(const EncoderRequest& request, const RunContext& context, const std::function<void(Picture)>& publish)
+{
+    context.setParts(4);
+    auto* known = remembered(request);
+    const auto& method = methodOf(request.method);
+    if (!known && method.trains && !m_trained->find(request))
+        return nullptr;
+    Prepared& prepared = prepare(request);
+    const encoder::ExactTokens& exact = prepared.all(context.part(1, "exact codes"));
+    if (!known)
+        known = &build(request, context.part(1, "building"));
+    if (!known->report) {
+        const RunContext part = context.part(1, "measuring");
+        known->report = std::make_shared<const report::EncoderReport>(measured(exact, *known->built.encoder, request, known->complete, known->built, known->seconds, {}, part));
+    }
+    if (!known->timed) {
+        if (publish)
+            publish(pictureOf(request, *known, prepared, known->report, true, context));
+        // A measurement of a drag that goes on would only slow it down.
+        for (auto waited = std::chrono::milliseconds(0); waited < kLatencyDelay; waited += kLatencyDelay / 12) {
+            context.throwIfStopped();
+            std::this_thread::sleep_for(kLatencyDelay / 12);
+        }
+        auto timed = std::make_shared<report::EncoderReport>(*known->report);
+        const RunContext part = context.part(1, "latency");
+        for (const std::int64_t batch : kBatches)
+            timed->latency.push_back(encoder::measureLatency(*known->built.encoder, *exact.encoder, exact.prepared.view(), batch, kLatencySeconds, part));
+        known->report = std::move(timed);
+        known->timed = true;
+    }
+    return pictureOf(request, *known, prepared, known->report, true, context);
+}
+
+// Comparisons ----------------------------------------------------------------------------------------------------------------
+
+report::EncoderComparison compareAll(const EncoderRequest& request, const RunContext& context, const std::function<void(const report::EncoderComparison&)>& finished,
+                                     double latencySeconds)
+{
+    context.setParts(10);
+    const auto dictionary = dictionaryOf(request);
+    const auto inputs = inputsOf(request, dictionary);
+    const auto& rows = request.sources->measured;
+    const auto exact = encoder::exactTokens(dictionary, rowsOf(rows, 0, rows.rows(), rows.rows()), context.part(1, "exact codes"));
+    std::vector<encoder::ComparedEncoder> encoders;
+    for (const auto& method : encoder::methods()) {
+        if (method.trains || (method.needsCalibration && inputs.calibration.empty()))
+            continue;
+        const bool chosen = method.declaration.id == request.method; // the user's other settings are kept
+        for (auto& each : encoder::spreadSettings(method, chosen ? request.parameters : Parameters(), *dictionary, kComparedSteps))
+            encoders.push_back(std::move(each));
+    }
+    encoder::MeasureOptions options;
+    options.latencyBatches = kBatches;
+    options.latencySeconds = latencySeconds;
+    const auto named = [&](report::EncoderComparison comparison) {
+        comparison.dictionary = request.sources->paths.autoencoder.string();
+        comparison.tokens = request.sources->tokens.string();
+        return comparison;
+    };
+    return named(encoder::compareEncoders(*exact, inputs, encoders, options, context.part(9, "comparing"),
+                                          [&](const report::EncoderComparison& soFar) { finished(named(soFar)); }));
+}
+
+} // namespace tamis::app

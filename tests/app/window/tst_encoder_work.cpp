@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the encoder tab asks of core, without a window: sources, first and whole pictures, what is remembered.
+#include "app/window/encoder_work.h"
+#include "core/base/error.h"
+#include "core/encoder/token_ranking.h"
+#include "core/io/npy.h"
+#include "core/io/sae_checkpoint.h"
+#include "tests/core/linalg/blas_main.h"
+
+#include <QFile>
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+using namespace tamis;
+using namespace tamis::app;
+namespace fs = std::filesystem;
+
+namespace {
+const fs::path kSaes = TAMIS_SOURCE_DIR "/datasets/sae";
+const fs::path kSmall = kSaes / "vit20.block3.k16" / "sparsify";
+
+EncoderRequest lowRank(const SourcesPointer& sources, std::int64_t rank, std::int64_t token = 0)
+{
+    EncoderRequest request{sources, 0, "encoder.low-rank", {}, token};
+    request.parameters.set("rank", rank);
+    return request;
+}
+
+std::string failure(const std::function<void()>& run)
+{
+    try {
+        run();
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "no error";
+}
+} // namespace
+
+class TstEncoderWork : public QObject {
+    Q_OBJECT
+    SourcesPointer m_sources;
+
+private slots:
+    void initTestCase() { m_sources = openEncoderSources({kSmall, {}, {}}, {}); }
+
+    void tokensAreFoundBesideTheAutoencoder()
+    {
+        QCOMPARE(tokensBeside(kSmall), kSaes / "vit20.block3.heldout.npy");
+        QCOMPARE(tokensBeside(kSmall / "sae.safetensors"), kSaes / "vit20.block3.heldout.npy");
+        QCOMPARE(tokensBeside(kSaes / "tinylm.block3.k16" / "saelens"), kSaes / "tinylm.block3.heldout.npy");
+        QTemporaryDir folder;
+        const fs::path own = fs::path(folder.path().toStdString()) / "a" / "b";
+        fs::create_directories(own);
+        QVERIFY(tokensBeside(own).empty());
+        fs::copy_file(kSaes / "vit20.block3.heldout.npy", own.parent_path() / "other.heldout.npy"); // of something else
+        QVERIFY(tokensBeside(own).empty());
+        fs::copy_file(kSaes / "vit20.block3.heldout.npy", own.parent_path() / "heldout.npy");
+        QCOMPARE(tokensBeside(own), own.parent_path() / "heldout.npy");
+    }
+    void oneFileIsHalved()
+    {
+        const auto all = io::readNpy(kSaes / "vit20.block3.heldout.npy").toFloatMatrix();
+        QVERIFY(m_sources->halved);
+        QCOMPARE(m_sources->rows, all.rows());
+        QCOMPARE(m_sources->fitted.rows() + m_sources->measured.rows(), all.rows());
+        QCOMPARE(m_sources->fitted(0, 5), all(0, 5));
+        QCOMPARE(m_sources->measured(0, 5), all(all.rows() / 2, 5)); // no row is both
+        QCOMPARE(m_sources->measured(m_sources->measured.rows() - 1, 7), all(all.rows() - 1, 7));
+        const auto two = openEncoderSources({kSmall, {}, kSaes / "vit20.block3.heldout.npy"}, {});
+        QVERIFY(!two->halved);
+        QCOMPARE(two->measured.rows(), all.rows());
+    }
+    void whatCannotBeOpenedIsSaid()
+    {
+        QTemporaryDir folder;
+        const fs::path alone = fs::path(folder.path().toStdString()) / "alone";
+        fs::create_directories(alone);
+        fs::copy(kSmall, alone);
+        QVERIFY(failure([&] { (void)openEncoderSources({alone, {}, {}}, {}); }).find("heldout.npy") != std::string::npos);
+        QVERIFY(failure([&] { (void)openEncoderSources({alone / "nothing", {}, {}}, {}); }) != "no error");
+        const auto two = alone / "two.npy";
+        {
+            // A valid .npy of two rows is too short to halve.
+            auto rows = io::readNpy(kSaes / "vit20.block3.heldout.npy").toFloatMatrix();
+            std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 128), }";
+            header.resize(118 - 1, ' ');
+            header += '\n';
+            std::string bytes("\x93NUMPY\x01\x00", 8);
+            bytes += static_cast<char>(header.size() & 0xff);
+            bytes += static_cast<char>(header.size() >> 8);
+            bytes += header;
+            bytes.append(reinterpret_cast<const char*>(rows.data()), 2 * 128 * sizeof(float));
+            QFile file(QString::fromStdString(two.string()));
+            QVERIFY(file.open(QFile::WriteOnly));
+            file.write(bytes.data(), static_cast<qint64>(bytes.size()));
+        }
+        QVERIFY(failure([&] { (void)openEncoderSources({alone, two, {}}, {}); }).find("found 2 tokens") != std::string::npos);
+    }
+    void theFirstPictureIsOfSomeTokensTheLastOfAll()
+    {
+        EncoderWork work(std::make_shared<TrainedEncoders>());
+        const auto request = lowRank(m_sources, 32, 11);
+        const auto first = work.coarse(request);
+        QVERIFY(first);
+        QVERIFY(!first->complete);
+        QVERIFY(first->report->tokens > 0 && first->report->tokens < m_sources->measured.rows());
+        QCOMPARE(first->ranking->token, std::int64_t(11));
+        std::vector<EncoderWork::Picture> published;
+        const auto last = work.refine(request, {}, [&](const auto& picture) { published.push_back(picture); });
+        QCOMPARE(published.size(), std::size_t(1));
+        QVERIFY(published[0]->complete && published[0]->report->latency.empty()); // before the latencies are measured
+        QCOMPARE(last->report->tokens, m_sources->measured.rows());
+        QCOMPARE(last->report->latency.size(), std::size_t(3));
+        QCOMPARE(last->report->quality.recallMean, published[0]->report->quality.recallMean);
+        // The token seen closely is the same token of the whole report.
+        std::size_t at = 0;
+        for (int t = 0; t < 11; ++t)
+            at += static_cast<std::size_t>(last->report->outcomes[static_cast<std::size_t>(t)].exact);
+        for (const auto& wanted : last->ranking->exact)
+            QCOMPARE(static_cast<double>(wanted.place), last->report->coarseRanks[at++]);
+        QCOMPARE(first->ranking->exact.size(), last->ranking->exact.size());
+    }
+    void whatWasMeasuredIsRemembered()
+    {
+        EncoderWork work(std::make_shared<TrainedEncoders>());
+        const auto whole = work.refine(lowRank(m_sources, 16), {}, {});
+        const auto again = work.coarse(lowRank(m_sources, 16, 40)); // another token of it
+        QVERIFY(again && again->complete);
+        QCOMPARE(again->report, whole->report);
+        QCOMPARE(again->ranking->token, std::int64_t(40));
+        if (const auto other = work.coarse(lowRank(m_sources, 24))) { // nothing where building took long
+            QVERIFY(other->report != whole->report);
+            QCOMPARE(other->report->tokens, m_sources->measured.rows()); // exact codes are of all tokens by now
+        }
+        const auto next = work.refine(lowRank(m_sources, 24), {}, {});
+        QVERIFY(next->report != whole->report);
+        QCOMPARE(work.coarse(lowRank(m_sources, 24))->report, next->report);
+        QCOMPARE(work.coarse(lowRank(m_sources, 16))->report, whole->report); // still there
+    }
+    void anotherKIsAnotherDictionary()
+    {
+        EncoderWork work(std::make_shared<TrainedEncoders>());
+        auto request = lowRank(m_sources, 32);
+        request.k = 8;
+        const auto eight = work.refine(request, {}, {});
+        QCOMPARE(eight->report->k, std::int64_t(8));
+        request.k = 0;
+        const auto own = work.refine(request, {}, {});
+        QCOMPARE(own->report->k, std::int64_t(16));
+        QVERIFY(own->report->coarseRanks.size() > eight->report->coarseRanks.size());
+    }
+    void tokensOutOfRangeAreTheLast()
+    {
+        EncoderWork work(std::make_shared<TrainedEncoders>());
+        const auto picture = work.coarse(lowRank(m_sources, 16, 1'000'000));
+        QCOMPARE(picture->ranking->token, m_sources->measured.rows() - 1);
+    }
+    void badSettingsAreRefusedByTheSecondLevel()
+    {
+        EncoderWork work(std::make_shared<TrainedEncoders>());
+        EncoderRequest request = lowRank(m_sources, -3);
+        QVERIFY(!work.coarse(request));
+        QVERIFY(failure([&] { (void)work.refine(request, {}, {}); }).find("rank") != std::string::npos);
+        request.method = "encoder.nothing";
+        QVERIFY(!work.coarse(request));
+        QVERIFY(failure([&] { (void)work.refine(request, {}, {}); }).find("encoder.nothing") != std::string::npos);
+    }
+    void encodersThatWereKeptAreNotBuiltAgain()
+    {
+        auto kept = std::make_shared<TrainedEncoders>();
+        const auto request = lowRank(m_sources, 16);
+        auto other = buildEncoder(lowRank(m_sources, 64), {});
+        other.request = request; // told apart by what it finds
+        const auto parameters = other.built.encoder->cost().parameters;
+        kept->keep(std::move(other));
+        EncoderWork work(kept);
+        QCOMPARE(work.refine(request, {}, {})->report->cost.parameters, parameters);
+        QVERIFY(!kept->find(lowRank(m_sources, 17)));
+    }
+    void everyMethodIsCompared()
+    {
+        std::size_t told = 0;
+        const auto comparison = compareAll(lowRank(m_sources, 32), {}, [&](const auto& soFar) { told = soFar.points.size(); }, 0.001);
+        QCOMPARE(told, comparison.points.size());
+        QCOMPARE(comparison.points.size(), comparison.planned);
+        std::set<std::string> compared;
+        for (const auto& point : comparison.points) {
+            QVERIFY2(point.failure.empty(), (point.method + ": " + point.failure).c_str());
+            QCOMPARE(point.latency.size(), std::size_t(3));
+            compared.insert(point.method);
+        }
+        for (const auto& method : encoder::methods())
+            QVERIFY(method.trains || compared.contains(method.declaration.id));
+        QVERIFY(comparison.dictionary.find("vit20.block3.k16") != std::string::npos);
+    }
+};
+
+TAMIS_BLAS_TEST_MAIN(TstEncoderWork)
+#include "tst_encoder_work.moc"

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Encoders compared: fronts, axes, hover, what a click and keys choose.
+#include "tests/views/encoder_sample.h"
+#include "views/common/figure_export.h"
+#include "views/encoder/encoder_pareto_chart.h"
+#include "views/encoder/pareto_page.h"
+
+#include <QComboBox>
+#include <QLabel>
+#include <QPushButton>
+#include <QSignalSpy>
+#include <QTest>
+
+#include <cmath>
+
+using namespace tamis;
+using namespace tamis::views;
+
+class TstEncoderPareto : public QObject {
+    Q_OBJECT
+    std::unique_ptr<ParetoPage> m_page;
+    EncoderParetoChart* chart() const { return m_page->chart(); }
+
+private slots:
+    void init()
+    {
+        m_page = std::make_unique<ParetoPage>();
+        m_page->resize(1000, 600);
+        m_page->show();
+        QVERIFY(QTest::qWaitForWindowExposed(m_page.get()));
+        m_page->setComparison(sample::encoders());
+    }
+    void cleanup() { m_page.reset(); }
+
+    void eachMethodHasItsFront()
+    {
+        const auto front = encoderFronts(*sample::encoders(), EncoderLoss::Recall, EncoderSpeed::Tokens64);
+        // Rank 16 finds less and is slower than rank 8; the certified encoder is on its own front though the exact one finds as much.
+        QCOMPARE(front, (std::vector<bool>{true, true, false, true, true, false}));
+        const auto costs = encoderFronts(*sample::encoders(), EncoderLoss::FvuIncrease, EncoderSpeed::Macs);
+        QCOMPARE(costs, (std::vector<bool>{true, true, false, true, true, false}));
+    }
+    void valuesAreThoseOfThePoint()
+    {
+        const auto all = sample::encoders();
+        const auto& point = all->points[1];
+        QCOMPARE(encoderSpeedOf(EncoderSpeed::Tokens64, point), 64 / 0.4e-3);
+        QCOMPARE(encoderSpeedOf(EncoderSpeed::Tokens1, point), 1000 / (0.4 / 32));
+        QVERIFY(std::abs(encoderLossOf(EncoderLoss::FvuIncrease, point) - 0.1) < 1e-12);
+        QCOMPARE(encoderLossOf(EncoderLoss::Recall, all->points[0]), 1.0);
+        QVERIFY(std::isnan(encoderSpeedOf(EncoderSpeed::Tokens8, all->points[5])));
+        QVERIFY(std::isnan(encoderLossOf(EncoderLoss::RecallP5, all->points[5])));
+    }
+    void fasterIsUpAndMoreRecallIsRight()
+    {
+        QCOMPARE(chart()->shownPoints(), 5); // the failed one has no place
+        QCOMPARE(chart()->toPixel(5), QPointF(-1, -1));
+        QVERIFY(chart()->toPixel(1).y() < chart()->toPixel(3).y());
+        QVERIFY(chart()->toPixel(1).x() < chart()->toPixel(3).x());
+        // Twice as fast is as far everywhere: 0.4, 0.8 and 1.6 ms.
+        const double first = chart()->toPixel(2).y() - chart()->toPixel(1).y(), second = chart()->toPixel(3).y() - chart()->toPixel(2).y();
+        QVERIFY(std::abs(first - second) < 1e-6);
+    }
+    void axesAreSwitched()
+    {
+        auto* loss = m_page->findChild<QComboBox*>("paretoLoss");
+        auto* speed = m_page->findChild<QComboBox*>("paretoSpeed");
+        loss->setCurrentIndex(loss->findText("Increase of FVU"));
+        QCOMPARE(chart()->loss(), EncoderLoss::FvuIncrease);
+        QVERIFY(chart()->toPixel(3).x() < chart()->toPixel(1).x()); // 0.01 left of 0.1
+        QVERIFY(chart()->toPixel(4).x() < chart()->toPixel(3).x()); // no increase: at the edge
+        speed->setCurrentIndex(speed->findText("MACs a token"));
+        QCOMPARE(chart()->speed(), EncoderSpeed::Macs);
+        QVERIFY(chart()->toPixel(4).y() < chart()->toPixel(0).y()); // twice the multiply-adds of the exact one
+        QVERIFY(!chart()->grab().isNull());
+    }
+    void hoverTellsTheSettings()
+    {
+        QTest::mouseMove(chart(), chart()->toPixel(3).toPoint());
+        const QStringList lines = chart()->hoverLines();
+        QCOMPARE(lines.value(0), QStringLiteral("Low rank"));
+        QCOMPARE(lines.value(1), QStringLiteral("rank 32"));
+        QVERIFY(lines.value(2).contains("95.00"));
+        QTest::mouseMove(chart(), {2, 2});
+        QVERIFY(chart()->hoverLines().isEmpty());
+    }
+    void aClickAndEnterMakeAPointCurrent()
+    {
+        QSignalSpy activated(m_page.get(), &ParetoPage::pointActivated);
+        QTest::mouseClick(chart(), Qt::LeftButton, {}, chart()->toPixel(1).toPoint());
+        QCOMPARE(activated.last().first().toInt(), 1);
+        QTest::mouseClick(chart(), Qt::LeftButton, {}, {3, 3});
+        QCOMPARE(activated.size(), 1);
+        chart()->setFocus();
+        QTest::keyClick(chart(), Qt::Key_Right); // by recall: 0.65, 0.7, 0.95, ...
+        QTest::keyClick(chart(), Qt::Key_Return);
+        QCOMPARE(activated.last().first().toInt(), 3);
+        QTest::keyClick(chart(), Qt::Key_Left);
+        QTest::keyClick(chart(), Qt::Key_Left);
+        QTest::keyClick(chart(), Qt::Key_Enter);
+        QCOMPARE(activated.last().first().toInt(), 2);
+    }
+    void theStateCountsPointsAndFailures()
+    {
+        const auto* state = m_page->findChild<QLabel*>("encoderCompareState");
+        QVERIFY(state->text().contains("6 points, 1 failed"));
+        QVERIFY(state->toolTip().contains("expected at most 1000"));
+        auto some = sample::encoders();
+        some->points.resize(3);
+        m_page->setRunning(true);
+        m_page->setComparison(some);
+        QCOMPARE(state->text(), QStringLiteral("3 of 6 points"));
+        m_page->setRunning(false);
+        QCOMPARE(state->text(), QStringLiteral("3 of 6 points, stopped"));
+    }
+    void theButtonSaysWhyNot()
+    {
+        auto* button = m_page->findChild<QPushButton*>("compareEncoders");
+        QSignalSpy asked(m_page.get(), &ParetoPage::compareRequested);
+        m_page->setDisabledReason("no autoencoder is open");
+        QTest::mouseClick(button, Qt::LeftButton);
+        QVERIFY(asked.isEmpty());
+        QVERIFY(button->toolTip().contains("no autoencoder is open"));
+        m_page->setDisabledReason({});
+        QTest::mouseClick(button, Qt::LeftButton);
+        QCOMPARE(asked.size(), 1);
+    }
+    void tablesHaveEveryPointWithItsFailure()
+    {
+        const QString table = figureTable(*chart());
+        QVERIFY(table.startsWith("# /saes/small: 1000 latents of width 64, k = 4, measured on 300 tokens of /saes/heldout.npy\n"));
+        QCOMPARE(table.count('\n'), qsizetype(8)); // caption, heading, six points
+        QVERIFY(table.contains("encoder.low-rank,rank 32,0.95,0.85,"));
+        QVERIFY(table.contains("\"found 4096 clusters, expected at most 1000\""));
+    }
+    void nothingComparedIsEmpty()
+    {
+        m_page->setComparison(nullptr);
+        QCOMPARE(chart()->shownPoints(), 0);
+        chart()->setFocus();
+        QTest::keyClick(chart(), Qt::Key_Right);
+        QTest::keyClick(chart(), Qt::Key_Return);
+        QVERIFY(chart()->hoverLines().isEmpty());
+        report::EncoderPoint now = sample::encoders()->points[1];
+        m_page->setCurrent(now); // alone
+        QVERIFY(!chart()->grab().isNull());
+    }
+};
+
+QTEST_MAIN(TstEncoderPareto)
+#include "tst_encoder_pareto.moc"

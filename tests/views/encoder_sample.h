@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Reports of the encoder lab with numbers that a test can follow.
+#include "core/report/encoder_comparison.h"
+#include "core/report/encoder_report.h"
+
+#include <memory>
+
+namespace tamis::sample {
+
+/// 1000 latents, k = 4, 5 tokens. Places of the sets in the coarse order: {0 1 2 3}, {0 1 2 9}, {0 1 40 50}, {} and {3 2 1 700}.
+inline std::shared_ptr<report::EncoderReport> encoderReport()
+{
+    auto made = std::make_shared<report::EncoderReport>();
+    made->method = "encoder.low-rank";
+    made->width = 64;
+    made->latents = 1000;
+    made->k = 4;
+    made->tokens = 5;
+    made->exactLatents = {10, 11, 12, 13, 10, 11, 12, 14, 10, 11, 15, 16, 13, 12, 11, 14};
+    made->coarseRanks = {0, 1, 2, 3, 0, 1, 2, 9, 0, 1, 40, 50, 3, 2, 1, 700};
+    const auto outcome = [](std::int64_t exact, std::int64_t found) {
+        report::TokenOutcome o;
+        o.exact = exact;
+        o.found = found;
+        o.recall = exact > 0 ? static_cast<double>(found) / static_cast<double>(exact) : 1;
+        return o;
+    };
+    made->outcomes = {outcome(4, 4), outcome(4, 3), outcome(4, 2), outcome(0, 0), outcome(4, 3)};
+    made->missed = {{14, 2, 2}, {15, 1, 1}, {16, 1, 1}};
+    made->quality.recallMean = 0.75;
+    made->quality.recallP5 = made->quality.recallP1 = made->quality.recallMin = 0.5;
+    made->quality.fvu = 0.12;
+    made->quality.fvuExact = 0.1;
+    made->cost = {8'000, 32'000, 8'000, 32'000};
+    made->exactCost = {65'000, 260'000, 64'000, 272'000};
+    made->latency = {{1, 0.02, 0.03, 0.1}, {8, 0.1, 0.12, 0.4}, {64, 0.6, 0.7, 1.2}};
+    made->buildSeconds = 0.02;
+    made->warnings = {"The rank is 8, not 9."};
+    return made;
+}
+
+/// Token 2 of the report, and the first 100 of its coarse order.
+inline std::shared_ptr<report::TokenRanking> ranking()
+{
+    auto made = std::make_shared<report::TokenRanking>();
+    made->token = 2;
+    made->latents = 1000;
+    made->k = 4;
+    made->coarse = true;
+    made->exact = {{10, 4.0, 0}, {11, 3.0, 1}, {15, 2.0, 40}, {16, 1.0, 50}};
+    for (std::int32_t place = 0; place < 100; ++place) {
+        const bool wanted = place == 0 || place == 1 || place == 40 || place == 50;
+        made->ranked.push_back({place == 0 ? 10 : place == 1 ? 11 : place == 40 ? 15 : place == 50 ? 16 : 200 + place, 4.0 - 0.05 * place, wanted});
+    }
+    return made;
+}
+
+/// The exact encoder, three ranks of one method of which the middle one is beaten, one of another, and one that failed.
+inline std::shared_ptr<report::EncoderComparison> encoders()
+{
+    auto made = std::make_shared<report::EncoderComparison>();
+    made->dictionary = "/saes/small";
+    made->tokens = "/saes/heldout.npy";
+    made->width = 64;
+    made->latents = 1000;
+    made->k = 4;
+    made->tokenCount = 300;
+    made->planned = 6;
+    const auto point = [&](const char* method, const char* title, const char* settings, double recall, double fvu, double ms64, double macs) {
+        report::EncoderPoint p;
+        p.method = method;
+        p.title = title;
+        p.settings = settings;
+        p.quality.recallMean = recall;
+        p.quality.recallP5 = recall - 0.1;
+        p.quality.recallMin = recall - 0.3;
+        p.quality.fvu = fvu;
+        p.quality.fvuExact = 0.1;
+        p.cost.macs = macs;
+        p.cost.bytesRead = 4 * macs;
+        p.latency = {{1, ms64 / 32, ms64 / 30, 0.1}, {8, ms64 / 6, ms64 / 5, 0.3}, {64, ms64, 1.1 * ms64, 3.2}};
+        return p;
+    };
+    auto exact = point("encoder.exact", "Exact, float32", "", 1, 0.1, 3.2, 64'000);
+    exact.exact = true;
+    auto failed = point("encoder.other", "Other", "clusters 4096", 0, 0, 1, 1);
+    failed.quality = {};
+    failed.cost = {};
+    failed.latency.clear();
+    failed.failure = "found 4096 clusters, expected at most 1000";
+    made->points = {exact, point("encoder.low-rank", "Low rank", "rank 8", 0.7, 0.2, 0.4, 9'000), point("encoder.low-rank", "Low rank", "rank 16", 0.65, 0.25, 0.8, 18'000),
+                    point("encoder.low-rank", "Low rank", "rank 32", 0.95, 0.11, 1.6, 36'000), point("encoder.certified", "Certified", "bits 8", 1, 0.1, 2.4, 128'000), failed};
+    return made;
+}
+
+} // namespace tamis::sample
