@@ -68,7 +68,7 @@ void CostPage::setReport(std::shared_ptr<const report::EncoderReport> report)
             lines << QString::fromStdString(warning);
         for (const auto& note : report->notes)
             lines << QString::fromStdString(note);
-        state = tr("built in %1").arg(formatDuration(report->buildSeconds));
+        state = tr("built in %1").arg(report->buildSeconds < 60 ? formatMilliseconds(1000 * report->buildSeconds) : formatDuration(report->buildSeconds));
         if (report->latency.empty())
             state += tr(" · latency is measured once nothing changes");
     }

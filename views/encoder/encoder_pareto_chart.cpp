@@ -168,8 +168,12 @@ QColor EncoderParetoChart::colorOf(int index) const
 {
     if (point(index).exact)
         return Theme::instance().color(Ink::Baseline);
-    const auto found = std::ranges::find(m_methods, QString::fromStdString(point(index).title));
-    return Theme::instance().seriesColor(static_cast<int>(found - m_methods.begin()));
+    return Theme::instance().seriesColor(static_cast<int>(colorIndex(index)));
+}
+
+std::size_t EncoderParetoChart::colorIndex(int index) const
+{
+    return static_cast<std::size_t>(std::ranges::find(m_methods, QString::fromStdString(point(index).title)) - m_methods.begin());
 }
 
 EncoderParetoChart::Frame EncoderParetoChart::frame() const

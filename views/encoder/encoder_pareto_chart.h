@@ -80,6 +80,7 @@ private:
     QPointF place(const Frame& frame, const Point& point) const;
     int pointAt(const QPointF& position) const; ///< into m_points; -1: none
     const report::EncoderPoint& point(int index) const { return m_comparison->points[static_cast<std::size_t>(index)]; }
+    std::size_t colorIndex(int index) const; ///< of its title
     QColor colorOf(int index) const;
     void draw(QPainter& painter, bool interactive) const;
     void drawAxes(QPainter& painter, const Frame& frame) const;

@@ -11,6 +11,18 @@
 #include <cmath>
 
 namespace tamis::views {
+namespace {
+constexpr std::size_t kColors = 10; ///< of the theme, before they repeat
+
+/// Encoders beyond the theme's colours have diamonds, so that none looks like another.
+void drawMarker(QPainter& painter, const QPointF& at, bool diamond)
+{
+    if (!diamond)
+        painter.drawEllipse(at, 4.5, 4.5);
+    else
+        painter.drawPolygon(QPolygonF{at + QPointF(0, -6), at + QPointF(6, 0), at + QPointF(0, 6), at + QPointF(-6, 0)});
+}
+} // namespace
 
 void EncoderParetoChart::draw(QPainter& painter, bool interactive) const
 {
@@ -77,7 +89,7 @@ void EncoderParetoChart::drawFronts(QPainter& painter, const Frame& f) const
             if (m_front[static_cast<std::size_t>(each.index)] && !point(each.index).exact && QString::fromStdString(point(each.index).title) == m_methods[color])
                 line << place(f, each);
         painter.setBrush(Qt::NoBrush);
-        painter.setPen(QPen(Theme::instance().seriesColor(static_cast<int>(color)), 1.6));
+        painter.setPen(QPen(Theme::instance().seriesColor(static_cast<int>(color)), 1.6, color < kColors ? Qt::SolidLine : Qt::DashLine));
         painter.drawPolyline(line);
     }
     for (const Point& each : m_points)
@@ -99,7 +111,7 @@ void EncoderParetoChart::drawPoints(QPainter& painter, const Frame& f) const
         if (point(each.index).exact)
             painter.drawRect(QRectF(at.x() - 4.5, at.y() - 4.5, 9, 9));
         else
-            painter.drawEllipse(at, 4.5, 4.5);
+            drawMarker(painter, at, colorIndex(each.index) >= kColors);
         if (each.index == m_hovered || each.index == m_walked) {
             painter.setBrush(Qt::NoBrush);
             painter.setPen(QPen(theme.color(Ink::Text), 1.4));
@@ -121,20 +133,20 @@ void EncoderParetoChart::drawLegend(QPainter& painter, const Frame& f) const
     const auto& theme = Theme::instance();
     const QFontMetricsF metrics(painter.font());
     double y = f.legend.top() + metrics.height() / 2;
-    const auto entry = [&](const QString& text, const QColor& color, bool square, bool filled) {
+    const auto entry = [&](const QString& text, const QColor& color, bool square, bool filled, bool diamond = false) {
         painter.setPen(QPen(color, 1.8));
         painter.setBrush(filled ? QBrush(color) : QBrush(Qt::NoBrush));
         if (square)
             painter.drawRect(QRectF(f.legend.left() + 1, y - 4.5, 9, 9));
         else
-            painter.drawEllipse(QPointF(f.legend.left() + 5.5, y), 4.5, 4.5);
+            drawMarker(painter, QPointF(f.legend.left() + 5.5, y), diamond);
         painter.setPen(theme.color(Ink::Text));
         painter.drawText(QRectF(f.legend.left() + 18, y - metrics.height() / 2, f.legend.width() - 18, metrics.height()), Qt::AlignLeft | Qt::AlignVCenter,
                          metrics.elidedText(text, Qt::ElideRight, f.legend.width() - 18));
         y += 1.5 * metrics.height();
     };
     for (std::size_t i = 0; i < m_methods.size(); ++i)
-        entry(m_methods[i], theme.seriesColor(static_cast<int>(i)), false, true);
+        entry(m_methods[i], theme.seriesColor(static_cast<int>(i)), false, true, i >= kColors);
     if (m_comparison && std::ranges::any_of(m_comparison->points, &report::EncoderPoint::exact))
         entry(tr("Exact"), theme.color(Ink::Baseline), true, true);
     if (m_current)

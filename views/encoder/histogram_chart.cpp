@@ -15,7 +15,8 @@
 
 namespace tamis::views {
 namespace {
-constexpr double kReach = 6; ///< pixels from the cut within which it is meant
+constexpr double kReach = 6;   ///< pixels from the cut within which it is meant
+constexpr double kDecades = 8; ///< largest over least edge from which a logarithmic axis has logarithmic ticks
 } // namespace
 
 HistogramChart::HistogramChart(QWidget* parent) : QWidget(parent), m_emptyText(tr("Nothing to show yet."))
@@ -242,8 +243,9 @@ void HistogramChart::drawAxes(QPainter& painter, const QRectF& f) const
     const double low = m_histogram.edges.front(), high = m_histogram.edges.back();
     const int room = std::clamp(static_cast<int>(f.width() / (metrics.horizontalAdvance(QStringLiteral("0000.0")) + 8)), 2, 12);
     painter.setPen(theme.color(Ink::MutedText));
-    for (const double x : m_axes.logX ? logTicks(std::max(low, 1e-12), high, room) : linearTicks(low, high, std::min(room, 8))) {
-        if (m_axes.places && x < 1)
+    const bool decades = m_axes.logX && high > kDecades * low; // fewer have too few round numbers among 1, 2 and 5
+    for (const double x : decades ? logTicks(low, high, room) : linearTicks(low, high, std::min(room, 8))) {
+        if (m_axes.places && (x < 1 || x != std::floor(x)))
             continue; // there is no such place
         const double at = toPixel(x);
         painter.drawLine(QPointF(at, f.bottom()), QPointF(at, f.bottom() + 3));
