@@ -175,6 +175,18 @@ std::string storeRun(const RunPicture& picture, const std::filesystem::path& dir
     return std::to_string(plan.operators.size()) + " operators and plan.json in " + directory.string();
 }
 
+RunWork::Picture openRun(const RunRequest& request, const plan::Plan& plan, const RunContext& context)
+{
+    context.setParts(2);
+    auto picture = std::make_shared<RunPicture>();
+    picture->request = request;
+    picture->inputs = openInputs(request.inputs, context.part(1, "model"));
+    picture->compression = std::make_shared<const lowrank::Compression>(lowrank::readCompression(picture->inputs, plan, context.part(1, "plan")));
+    picture->report = std::make_shared<const report::LowRankReport>(picture->compression->report);
+    picture->complete = true;
+    return picture;
+}
+
 std::shared_ptr<const views::RidgeSweep> sweepRidge(const RidgeRequest& request, const RunContext& context,
                                                     const std::function<void(std::shared_ptr<const views::RidgeSweep>)>& publish)
 {

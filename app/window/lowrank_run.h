@@ -49,6 +49,10 @@ private:
 /// Writes what was made as factors and a plan into `directory`; returns the sentence that says so.
 std::string storeRun(const RunPicture& picture, const std::filesystem::path& directory, const RunContext& context);
 
+/// What storeRun() wrote, as a whole picture of `request`, whose method did not run for it. Throws what opening the inputs and
+/// lowrank::readCompression() throw.
+RunWork::Picture openRun(const RunRequest& request, const plan::Plan& plan, const RunContext& context);
+
 /// One matrix under a method at ridges from 0 to 0.1.
 struct RidgeRequest {
     RunRequest run; ///< its `current` is the matrix

@@ -166,11 +166,18 @@ std::string LowRankRunController::focus() const
 
 RunRequest LowRankRunController::runRequest() const
 {
-    const auto& run = m_with.document.state().lowRank.run;
+    Settings run = m_with.document.state().lowRank.run;
+    run.method = method() ? method()->declaration.id : std::string();
+    return requestOf(run);
+}
+
+RunRequest LowRankRunController::requestOf(const Settings& run) const
+{
     RunRequest request;
-    const bool samples = method() && !isLive();
+    const auto* of = lowrank::findMethod(run.method);
+    const bool samples = of && (of->trains || of->needsSamples || plan::needsEvidence(run.budget.allocation));
     request.inputs = {m_with.model.runnable(), samples ? m_lab.training() : std::filesystem::path(), {}};
-    request.method = method() ? method()->declaration.id : std::string();
+    request.method = run.method;
     request.parameters = run.parameters;
     request.budget = run.budget;
     request.current = focus();
@@ -381,6 +388,35 @@ void LowRankRunController::store()
     m_lab.start(
         tr("Store in %1").arg(QFileInfo(directory).fileName()), tr("Storing"),
         [picture = m_picture, path = directory.toStdString()](const RunContext& context) { return text(storeRun(*picture, path, context)); }, [](const Job&) {});
+}
+
+void LowRankRunController::openPlan(const plan::Plan& plan)
+{
+    m_views.panel->showPage(QStringLiteral("run"));
+    m_jobRuns = true; // what is stored is shown, not what the method makes anew
+    m_lane.cancel();
+    m_asked.reset();
+    const Settings run{plan.method, plan.parameters, plan.budget};
+    const RunRequest request = requestOf(run);
+    const auto result = std::make_shared<std::shared_ptr<const RunPicture>>();
+    m_lab.start(
+        tr("Open the plan of %1").arg(text(plan.method)), tr("Opening"),
+        [request, plan, result](const RunContext& context) {
+            *result = openRun(request, plan, context);
+            return tr("%n operators of the plan", nullptr, static_cast<int>((*result)->compression->operators.size()));
+        },
+        [this, run, result](const Job& job) {
+            m_jobRuns = false;
+            if (job.state == JobState::Finished && (*result)->request.inputs.model == m_with.model.runnable()) {
+                m_asked = (*result)->request; // shown: the lane has nothing to do
+                m_with.document.change(tr("Open a plan of the low-rank lab"), {}, [&](SessionState& state) { state.lowRank.run = run; });
+                m_with.document.select([](Selection& selection) { selection.lowRankPage = "run"; });
+                show(*result);
+            }
+            showStale();
+            this->request();
+        });
+    showStale();
 }
 
 void LowRankRunController::addToComparison()

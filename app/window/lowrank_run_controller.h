@@ -34,6 +34,9 @@ public:
     void showMethods(const std::vector<views::LabMethod>& methods);
     void run();   ///< the method as it is set, whatever is on screen
     void store(); ///< asks for a directory
+    /// Shows what was stored, without running the method, and makes its settings the session's; a plan that cannot be shown changes
+    /// nothing.
+    void openPlan(const plan::Plan& plan);
     void request(); ///< what is in sight
     QString runDisabledReason() const;   ///< why the method cannot run; empty: it can
     QString storeDisabledReason() const; ///< why nothing can be stored; empty: it can
@@ -49,7 +52,8 @@ private:
     void connectPages();
     const lowrank::Method* method() const; ///< of the session, or the lab's first; null: the lab has none
     bool isLive() const; ///< follows a slider: runs no samples, neither for the method nor for its allocation
-    RunRequest runRequest() const;
+    RunRequest runRequest() const; ///< of the session
+    RunRequest requestOf(const Settings& run) const;
     std::string focus() const; ///< matrix in focus that the calibration set covers
     void show(const std::shared_ptr<const RunPicture>& picture);
     void showFailure(const QString& sentence);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/window/main_window.h"
 
+#include "app/window/lowrank_run_controller.h"
 #include "app/window/window_commands.h"
 #include "views/common/chart_figure.h"
 #include "views/common/copyable_table_view.h"
@@ -258,6 +259,10 @@ void MainWindow::connectControllers()
     connect(m_views.tree, &views::WorkspaceTree::photosSelected, this, [this] { showLab(m_modelViews.photos); });
     connect(m_workspaces.get(), &WorkspaceController::sessionFileChanged, this, &MainWindow::showTitle);
     connect(m_workspaces.get(), &WorkspaceController::failed, this, &MainWindow::sayFailure);
+    connect(m_workspaces.get(), &WorkspaceController::lowRankPlanOpened, this, [this](const plan::Plan& plan) {
+        m_lowRank->runs().openPlan(plan); // first: a page that comes into sight runs its method
+        showLab(m_lowRankViews.panel);
+    });
     connect(m_spectrum.get(), &SpectrumController::failed, this, &MainWindow::sayFailure);
     connect(m_exports.get(), &ExportController::failed, this, &MainWindow::sayFailure);
     connect(&m_document.undoStack(), &QUndoStack::cleanChanged, this, &MainWindow::showTitle);

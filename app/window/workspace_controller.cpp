@@ -4,6 +4,7 @@
 #include "app/session/session_file.h"
 #include "core/base/error.h"
 #include "core/io/sae_checkpoint.h"
+#include "core/lowrank/method.h"
 #include "core/plan/plan.h"
 #include "core/spectrum/method.h"
 
@@ -52,7 +53,7 @@ void WorkspaceController::openModel(const QString& model, const QString& calibra
     load(std::move(state), {}, false);
 }
 
-void WorkspaceController::load(SessionState state, const QString& sessionFile, bool markChanged)
+void WorkspaceController::load(SessionState state, const QString& sessionFile, bool markChanged, std::function<void()> whenOpen)
 {
     if (state.modelPath.empty() && !state.encoder.autoencoder.empty()) { // a session of the encoder lab alone
         m_workspace.reset();
@@ -74,7 +75,7 @@ void WorkspaceController::load(SessionState state, const QString& sessionFile, b
     };
     m_jobs.add(
         tr("Open %1").arg(name), std::move(work),
-        [this, opened, state = std::move(state), sessionFile, markChanged](const Job& job) mutable {
+        [this, opened, state = std::move(state), sessionFile, markChanged, whenOpen = std::move(whenOpen)](const Job& job) mutable {
             if (job.state != JobState::Finished) {
                 if (job.state == JobState::Failed)
                     emit failed(job.message);
@@ -98,6 +99,8 @@ void WorkspaceController::load(SessionState state, const QString& sessionFile, b
                 emit warned(QString::fromStdString(warning));
             emit workspaceChanged();
             emit sessionFileChanged();
+            if (whenOpen)
+                whenOpen();
         });
 }
 
@@ -123,6 +126,12 @@ void WorkspaceController::openPlan(const QString& file)
 {
     try {
         const plan::Plan plan = plan::readPlan(file.toStdString());
+        if (lowrank::findMethod(plan.method)) {
+            openLowRankPlan(plan);
+            return;
+        }
+        if (!spectrum::findMethod(plan.method))
+            throw Error(ErrorCode::InvalidParameter, "found the method \"" + plan.method + "\", expected one of the spectrum or the low-rank lab", file.toStdString());
         if (!m_workspace) {
             SessionState state;
             state.modelPath = plan.modelPath;
@@ -137,6 +146,19 @@ void WorkspaceController::openPlan(const QString& file)
     } catch (const Error& error) {
         emit failed(QString::fromUtf8(error.what()));
     }
+}
+
+void WorkspaceController::openLowRankPlan(const plan::Plan& plan)
+{
+    if (m_workspace) {
+        emit lowRankPlanOpened(plan);
+        return;
+    }
+    SessionState state; // the spectrum lab's own settings are not the plan's
+    state.modelPath = plan.modelPath;
+    state.calibrationPath = plan.calibrationPath;
+    state.lowRank.run = {plan.method, plan.parameters, plan.budget};
+    load(std::move(state), {}, true, [this, plan] { emit lowRankPlanOpened(plan); });
 }
 
 void WorkspaceController::askAndOpenFile()

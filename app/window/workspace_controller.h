@@ -5,9 +5,11 @@
 #include "app/session/session_document.h"
 #include "app/session/workspace.h"
 #include "app/window/file_questions.h"
+#include "core/plan/plan.h"
 
 #include <QObject>
 
+#include <functional>
 #include <memory>
 
 namespace tamis::app {
@@ -40,13 +42,16 @@ public:
 
 signals:
     void workspaceChanged();
+    /// A plan of the low-rank lab for what is open; the session does not hold its settings yet where something was open before.
+    void lowRankPlanOpened(const tamis::plan::Plan& plan);
     void sessionFileChanged();
     void failed(const QString& sentence);
     void warned(const QString& sentence);
     void autoencoderRequested(const QString& path); ///< what open() was given is one, for the encoder lab
 
 private:
-    void load(SessionState state, const QString& sessionFile, bool markChanged);
+    void load(SessionState state, const QString& sessionFile, bool markChanged, std::function<void()> whenOpen = {}); ///< `whenOpen` is called last, only where it opened
+    void openLowRankPlan(const plan::Plan& plan);
     void saveTo(const QString& file);
     SessionDocument& m_document;
     JobQueue& m_jobs;

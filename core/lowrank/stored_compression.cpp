@@ -3,6 +3,9 @@
 
 #include "core/base/error.h"
 #include "core/io/safetensors.h"
+#include "core/lowrank/operator_loss.h"
+#include "core/plan/apply_plan.h"
+#include "core/plan/plan_inputs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -85,6 +88,40 @@ plan::Plan storeCompression(const Inputs& inputs, const plan::BudgetRequest& bud
     plan.baseline = compression.report.baselineCost;
     plan::writePlan(directory / "plan.json", plan);
     return plan;
+}
+
+Compression readCompression(const Inputs& inputs, const plan::Plan& plan, const RunContext& context)
+{
+    if (plan.factorsPath.empty())
+        throw Error(ErrorCode::InvalidParameter, "is the plan's method, but the plan names no factor file, expected one as Store writes it", plan.method);
+    context.setParts(2);
+    plan::requireModel(plan, *inputs.checkpoint, context.part(1, "checking the model"));
+    Compression compression;
+    auto& report = compression.report;
+    report.method = plan.method;
+    report.parameters = plan.parameters;
+    report.keep = plan.budget.keep;
+    report.allocation = plan::allocationName(plan.budget.allocation);
+    report.accounting = plan::accountingName(plan.budget.accounting);
+    for (plan::StoredOperator& stored : plan::readStoredOperators(plan, context.part(1, "reading the factors"))) {
+        const auto& matrices = inputs.checkpoint->layout().matrices;
+        const auto matrix = std::ranges::find(matrices, stored.name, &io::MatrixRef::name);
+        if (matrix == matrices.end())
+            throw Error(ErrorCode::InvalidParameter, "is replaced by the plan, but the checkpoint has no matrix of that name", stored.name);
+        auto measured = measureOperator(*inputs.checkpoint, *matrix, stored.op.get(), nullptr, context);
+        const auto& planned = *std::ranges::find(plan.operators, stored.name, &plan::PlannedOperator::name);
+        if (planned.predictedRelativeLoss > 0) {
+            measured.loss = planned.predictedLoss;
+            measured.energy = planned.predictedLoss / planned.predictedRelativeLoss;
+        }
+        report.matrices.push_back(measured);
+        compression.operators.push_back({stored.name, std::move(stored.op), std::move(measured)});
+    }
+    fillCosts(inputs, compression);
+    report.cost = plan.cost;
+    report.baselineCost = plan.baseline;
+    context.finish();
+    return compression;
 }
 
 } // namespace tamis::lowrank

@@ -14,4 +14,10 @@ namespace tamis::lowrank {
 plan::Plan storeCompression(const Inputs& inputs, const plan::BudgetRequest& budget, const Compression& compression,
                             const std::filesystem::path& directory, const RunContext& context = {});
 
+/// What storeCompression() wrote, read back without running the method: the operators of the plan's factor file, and a report with
+/// the plan's costs and losses on the replaced matrices (charts, heads and held-out losses are not stored). Hashes model and factor
+/// file. Throws Error{InvalidParameter} for a plan without a factor file, of another model or with other factors, and what
+/// plan::readStoredOperators() throws.
+Compression readCompression(const Inputs& inputs, const plan::Plan& plan, const RunContext& context = {});
+
 } // namespace tamis::lowrank

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// What a plan needs to be carried out: its method, and the files that it was made from. Internal to core/plan.
+// What a plan needs to be carried out: its method, and the files that it was made from. Internal to core.
 #include "core/base/run_context.h"
 #include "core/plan/plan.h"
 #include "core/spectrum/method.h"

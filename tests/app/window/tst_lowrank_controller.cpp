@@ -291,6 +291,71 @@ private slots:
         QVERIFY(QFile::exists(desk.answer + "/factors.safetensors"));
     }
 
+    /// Another window, whose settings are others: the spectrum lab keeps its own and works, the plan's operators and costs are shown
+    /// although no method ran.
+    void aStoredPlanOpens()
+    {
+        LabDesk desk;
+        QVERIFY(desk.open(kModel));
+        QVERIFY(desk.showRun());
+        const auto stored = desk.runs().picture();
+        desk.answer = desk.directory.filePath("stored");
+        desk.run("lowrank.store");
+        QVERIFY(desk.settled());
+        const QString file = desk.answer + "/plan.json";
+        const auto plan = plan::readPlan(file.toStdString());
+        for (const bool openBefore : {true, false}) {
+            LabDesk other;
+            if (openBefore) {
+                QVERIFY(other.open(kModel));
+                other.window.document().change("Keep", {}, [](SessionState& state) { state.lowRank.run.budget.keep = 0.3; });
+            }
+            const auto spectrum = other.window.document().state().settings;
+            QVERIFY(other.open(file));
+            QVERIFY(other.waitFor([&] { return other.runs().picture() && other.settled(); }));
+            const auto& now = other.window.document().state().settings;
+            QVERIFY(now.method == spectrum.method && now.budget == spectrum.budget);
+            QVERIFY(other.window.spectrum().isUpToDate() && other.window.spectrum().picture());
+            QCOMPARE(other.choice().run.method, std::string("lowrank.local"));
+            QVERIFY(other.choice().run.budget == plan.budget);
+            QCOMPARE(other.panel().page(), QStringLiteral("run"));
+            QVERIFY(other.panel().isVisible());
+            const auto& picture = *other.runs().picture();
+            QVERIFY(picture.complete && !other.child<QWidget>("runStale")->isVisible());
+            QCOMPARE(other.runs().lane().counts().requests, 0); // it was read, not made anew
+            QVERIFY(picture.report->cost == plan.cost || (std::isnan(plan.cost.latencyMs) && picture.report->cost.parameters == plan.cost.parameters));
+            QCOMPARE(picture.compression->operators.size(), stored->compression->operators.size());
+            QCOMPARE(picture.report->achievedKeep, stored->report->achievedKeep);
+            for (std::size_t i = 0; i < picture.report->matrices.size(); ++i) {
+                const auto &a = picture.report->matrices[i], &b = stored->report->matrices[i];
+                QCOMPARE(a.name, b.name);
+                QCOMPARE(a.rank, b.rank);
+                QCOMPARE(a.loss, b.loss);
+                QVERIFY(std::abs(a.relativeLoss() / b.relativeLoss() - 1) < 1e-12); // the energy is a quotient of two numbers of the plan
+            }
+            QCOMPARE(other.runs().storeDisabledReason(), QString());
+        }
+    }
+
+    /// A plan of other weights is one sentence, and changes nothing.
+    void aPlanOfAnotherModelIsRefused()
+    {
+        LabDesk desk;
+        QVERIFY(desk.open(kModel));
+        QVERIFY(desk.showRun());
+        desk.answer = desk.directory.filePath("stored");
+        desk.run("lowrank.store");
+        QVERIFY(desk.settled());
+        LabDesk other;
+        QVERIFY(other.open(dataset("tinylm")));
+        const auto before = other.window.document().state();
+        QSignalSpy failed(&other.lab(), &LowRankController::failed);
+        other.window.open(desk.answer + "/plan.json");
+        QTRY_COMPARE_WITH_TIMEOUT(failed.size(), 1, 60000);
+        QVERIFY2(failed[0][0].toString().contains("SHA-256") || failed[0][0].toString().contains("model"), qPrintable(failed[0][0].toString()));
+        QVERIFY(other.window.document().state().lowRank == before.lowRank && other.window.document().state().settings == before.settings);
+    }
+
     void theSessionRemembersTheLab()
     {
         LabDesk desk;
