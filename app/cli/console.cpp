@@ -61,6 +61,11 @@ private:
     std::jthread m_thread; // last: it reads what stands above
 };
 
+struct Console::Kept {
+    std::string text;
+    nlohmann::ordered_json document;
+};
+
 Console::Console(const CommonOptions& common, Interrupts& interrupts)
     : m_common(common), m_interrupts(interrupts), m_context(interrupts.token(), [this](LogLevel level, const std::string& text) {
           if (level != LogLevel::Warning)
@@ -72,9 +77,13 @@ Console::Console(const CommonOptions& common, Interrupts& interrupts)
 {
     if (!common.quiet && isatty(STDERR_FILENO))
         m_progress = std::make_unique<ProgressLine>(m_context);
+    m_interrupts.onStop([this] {
+        endProgress();
+        writeKept();
+    });
 }
 
-Console::~Console() = default;
+Console::~Console() { m_interrupts.onStop({}); }
 
 void Console::beginWriting() { m_interrupts.beginWriting(); }
 
@@ -82,11 +91,68 @@ void Console::print(const std::string& text)
 {
     if (m_common.quiet)
         return;
-    m_progress.reset();
+    endProgress();
+    {
+        const std::lock_guard lock(m_mutex);
+        if (m_kept)
+            m_kept->text.clear(); // said now, in full
+    }
+    writeText(text);
+}
+
+void Console::writeText(const std::string& text) const
+{
     if (m_common.json == "-")
         writeStream(stderr, text, "standard error");
     else
         writeStandardOutput(text);
+}
+
+void Console::endProgress()
+{
+    const std::lock_guard lock(m_progressMutex);
+    m_progress.reset();
+}
+
+void Console::keep(std::string text, nlohmann::ordered_json document)
+{
+    document["cancelled"] = true;
+    auto kept = std::make_unique<Kept>(Kept{std::move(text), std::move(document)});
+    const std::lock_guard lock(m_mutex);
+    m_kept = std::move(kept);
+}
+
+void Console::stopped() { m_interrupts.endStopped(); }
+
+void Console::writeKept() const
+{
+    Kept kept;
+    {
+        const std::lock_guard lock(m_mutex);
+        if (!m_kept)
+            return;
+        kept = *m_kept;
+    }
+    try {
+        if (!m_common.quiet)
+            writeText(kept.text);
+        if (m_common.json.empty())
+            return;
+        const std::string text = withWarnings(std::move(kept.document));
+        if (m_common.json == "-")
+            writeStandardOutput(text);
+        else
+            writeFileAtomically(m_common.json, text);
+    } catch (const std::exception& error) { // the program ends anyway
+        std::fprintf(stderr, "tamis-cli: what was finished is lost: %s\n", error.what());
+    }
+}
+
+std::string Console::withWarnings(nlohmann::ordered_json document) const
+{
+    for (const auto& warning : warnings())
+        addWarning(document, warning);
+    return jsonText(std::move(document));
 }
 
 std::vector<std::string> Console::warnings() const
@@ -98,12 +164,10 @@ std::vector<std::string> Console::warnings() const
 void Console::finish(nlohmann::ordered_json document)
 {
     m_context.throwIfStopped();
-    m_progress.reset();
+    endProgress();
     if (m_common.json.empty())
         return;
-    for (const auto& warning : warnings())
-        addWarning(document, warning);
-    const std::string text = jsonText(std::move(document));
+    const std::string text = withWarnings(std::move(document));
     if (m_common.json == "-") {
         writeStandardOutput(text);
         return;

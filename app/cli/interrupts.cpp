@@ -8,6 +8,7 @@
 #include <ctime>
 #include <semaphore.h>
 #include <unistd.h>
+#include <utility>
 
 namespace tamis::cli {
 namespace {
@@ -84,6 +85,26 @@ void Interrupts::beginWriting()
         throw Error(ErrorCode::Cancelled, "stopped on request");
 }
 
+void Interrupts::onStop(std::function<void()> keep)
+{
+    const std::lock_guard lock(m_mutex);
+    m_keep = std::move(keep);
+}
+
+void Interrupts::keepResults()
+{
+    const std::lock_guard lock(m_mutex);
+    if (const auto keep = std::exchange(m_keep, {}))
+        keep();
+}
+
+void Interrupts::endStopped()
+{
+    while (m_ending.exchange(true))
+        pause(); // the other thread ends the program
+    keepResults();
+}
+
 void Interrupts::watch()
 {
     waitForSignal();
@@ -93,8 +114,12 @@ void Interrupts::watch()
     const bool second = waitThroughGrace();
     if (m_closing)
         return;
-    if (second || !m_writing)
+    if (second)
         leaveNow();
+    if (!m_writing && !m_ending.exchange(true)) {
+        keepResults();
+        leaveNow();
+    }
     waitForSignal();
     if (!m_closing)
         leaveNow();

@@ -79,7 +79,7 @@ ordered_json toJson(const report::LowRankReport& report)
 {
     ordered_json json;
     json["keep"] = report.keep;
-    json["achievedKeep"] = report.achievedKeep;
+    json["achievedKeep"] = orNull(report.achievedKeep);
     json["allocation"] = report.allocation;
     json["accounting"] = report.accounting;
     for (const char* key : {"matrices", "heads", "planes", "figures", "scalars"})

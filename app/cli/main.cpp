@@ -36,7 +36,13 @@ void runProgram(int argc, char** argv)
     const tamis::ThreadLimit limit(static_cast<int>(request.common.threads));
     Interrupts interrupts;
     Console console(request.common, interrupts);
-    request.verb->run(console);
+    try {
+        request.verb->run(console);
+    } catch (const tamis::Error& error) {
+        if (error.code() == tamis::ErrorCode::Cancelled)
+            console.stopped();
+        throw;
+    }
 }
 } // namespace
 

@@ -17,13 +17,18 @@ namespace tamis::cli {
 namespace {
 using nlohmann::ordered_json;
 
-std::string described(const lowrank::Method& method, const report::LowRankReport& report)
+std::string matrixTable(const report::LowRankReport& report)
 {
     Table table({"matrix", "form", "shape", "rank", "keep", "rel. loss", "held out", "condition"}, 2);
     for (const auto& matrix : report.matrices)
         table.add({matrix.name, matrix.layout, std::to_string(matrix.rows) + "x" + std::to_string(matrix.cols), std::to_string(matrix.rank), fixed(matrix.keep, 3),
                    significant(matrix.relativeLoss()), significant(matrix.heldOutRelativeLoss()), significant(matrix.condition)});
-    std::string text = table.text() + "\n" + method.declaration.title + ", keep " + fixed(report.keep, 3) + " (achieved " + fixed(report.achievedKeep, 3) + "), " +
+    return table.text() + "\n";
+}
+
+std::string described(const lowrank::Method& method, const report::LowRankReport& report)
+{
+    std::string text = matrixTable(report) + method.declaration.title + ", keep " + fixed(report.keep, 3) + " (achieved " + fixed(report.achievedKeep, 3) + "), " +
                        report.allocation + ", " + report.accounting + ": " + grouped(report.baselineCost.parameters) + " -> " + grouped(report.cost.parameters) +
                        " parameters, " + byteSize(report.baselineCost.bytes) + " -> " + byteSize(report.cost.bytes) + ", " + grouped(report.baselineCost.macs) + " -> " +
                        grouped(report.cost.macs) + " MACs a token\nmean relative loss " + percent(report.relativeLoss(), 2) + ", held out " +
@@ -76,6 +81,39 @@ void addQuality(ordered_json& document, const report::LowRankReport& report, con
     document["layers"] = evaluation["layers"];
 }
 
+/// tamis.run/1 without the keys of addQuality().
+ordered_json documentOf(const report::LowRankReport& report, const ordered_json& inputs)
+{
+    ordered_json document{{"schema", "tamis.run/1"}, {"method", report.method}, {"parameters", toJson(report.parameters)}, {"inputs", inputs}, {"warnings", ordered_json::array()}};
+    for (const auto& warning : report.warnings)
+        addWarning(document, warning);
+    for (const auto& matrix : report.matrices)
+        for (const auto& warning : matrix.warnings)
+            addWarning(document, matrix.name + ": " + warning);
+    document.update(toJson(report));
+    return document;
+}
+
+ordered_json wholeDocument(const report::LowRankReport& report, const report::EvaluationReport* evaluated, const ordered_json& inputs)
+{
+    ordered_json document = documentOf(report, inputs);
+    addQuality(document, report, evaluated);
+    return document;
+}
+
+/// Of a run that has finished no matrix yet.
+report::LowRankReport startedReport(const lowrank::Method& method, const Parameters& parameters, const plan::BudgetRequest& budget)
+{
+    report::LowRankReport report;
+    report.method = method.declaration.id;
+    report.parameters = parameters;
+    report.keep = budget.keep;
+    report.achievedKeep = report::kNotMeasured;
+    report.allocation = plan::allocationName(budget.allocation);
+    report.accounting = plan::accountingName(budget.accounting);
+    return report;
+}
+
 report::EvaluationReport evaluated(const lowrank::Inputs& inputs, const lowrank::Compression& compression, const measure::SampleSource& heldOut, const RunContext& context)
 {
     measure::EvaluateOptions options;
@@ -98,24 +136,21 @@ void runLowRank(Console& console, const RunOptions& options)
     const auto inputs = openLowRankInputs(options, context.part(1, "opening"));
     requireFor(method, inputs);
     const auto heldOut = openHeldOut(options, *inputs.model, context.part(1, "opening"));
-    const auto compression = method.compress(inputs, budget, parameters, context.part(12, "compressing"), {});
+    const auto inputsOf = inputsJson(inputs, heldOut.get(), context.part(0.5, "hashing")); // before: a stop leaves no time to hash
+    report::LowRankReport soFar = startedReport(method, parameters, budget);
+    const auto compression = method.compress(inputs, budget, parameters, context.part(12, "compressing"), [&](const lowrank::CompressedOperator& finished) {
+        soFar.matrices.push_back(finished.matrix);
+        console.keep(matrixTable(soFar) + "stopped after " + std::to_string(soFar.matrices.size()) + " matrices; nothing was stored\n", documentOf(soFar, inputsOf));
+    });
     const auto& report = compression.report;
     std::string text = described(method, report);
+    console.keep(text + "stopped before the evaluation was over; nothing was stored\n", wholeDocument(report, nullptr, inputsOf));
     std::optional<report::EvaluationReport> quality;
     if (heldOut) {
         quality = evaluated(inputs, compression, *heldOut, context.part(5, "evaluating"));
         text += described(*quality);
     }
-    ordered_json document{{"schema", "tamis.run/1"}, {"method", report.method}, {"parameters", toJson(report.parameters)},
-                          {"inputs", inputsJson(inputs, heldOut.get(), context.part(0.5, "hashing"))}};
-    addQuality(document, report, quality ? &*quality : nullptr);
-    document["warnings"] = ordered_json::array();
-    for (const auto& warning : report.warnings)
-        addWarning(document, warning);
-    for (const auto& matrix : report.matrices)
-        for (const auto& warning : matrix.warnings)
-            addWarning(document, matrix.name + ": " + warning);
-    document.update(toJson(report));
+    ordered_json document = wholeDocument(report, quality ? &*quality : nullptr, inputsOf);
     if (!options.store.empty()) {
         console.beginWriting();
         lowrank::storeCompression(inputs, budget, compression, options.store, context.part(0.5, "storing"));

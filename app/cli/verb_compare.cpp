@@ -133,6 +133,16 @@ std::string described(const report::MethodComparison& comparison)
            "; " + fixed(comparison.seconds, 1) + " s\n";
 }
 
+ordered_json documentOf(const report::MethodComparison& comparison, const ordered_json& inputs)
+{
+    ordered_json document{{"schema", "tamis.compare/1"}, {"inputs", inputs}, {"warnings", ordered_json::array()}};
+    document.update(toJson(comparison));
+    for (const auto& row : comparison.rows)
+        if (!row.failure.empty())
+            addWarning(document, row.label + ": " + row.failure);
+    return document;
+}
+
 void run(Console& console, const CompareOptions& options)
 {
     if (options.run.heldOut.empty())
@@ -144,14 +154,14 @@ void run(Console& console, const CompareOptions& options)
     const auto heldOut = openHeldOut(options.run, *inputs.model, context.part(1, "opening"));
     lowrank::ComparisonOptions settings;
     settings.latencyRuns = options.latency ? 5 : 0;
-    const auto comparison = lowrank::compareMethods(inputs, *heldOut, entries, settings, context.part(18, "comparing"));
-    ordered_json document{{"schema", "tamis.compare/1"}, {"inputs", inputsJson(inputs, heldOut.get(), context)}, {"warnings", ordered_json::array()}};
-    document.update(toJson(comparison));
-    for (const auto& row : comparison.rows)
-        if (!row.failure.empty())
-            addWarning(document, row.label + ": " + row.failure);
+    const auto inputsOf = inputsJson(inputs, heldOut.get(), context.part(0.5, "hashing")); // before: a stop leaves no time to hash
+    const auto comparison = lowrank::compareMethods(inputs, *heldOut, entries, settings, context.part(17.5, "comparing"), [&](const report::MethodComparison& soFar) {
+        auto document = documentOf(soFar, inputsOf);
+        document["planned"] = soFar.planned;
+        console.keep(described(soFar) + "stopped after " + std::to_string(soFar.rows.size()) + " of " + std::to_string(soFar.planned) + " rows\n", std::move(document));
+    });
     console.print(described(comparison));
-    console.finish(std::move(document));
+    console.finish(documentOf(comparison, inputsOf));
 }
 
 void declare(OptionSet& set, CompareOptions& options)

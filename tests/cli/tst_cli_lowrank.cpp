@@ -9,6 +9,7 @@
 #include <QTest>
 
 #include <cmath>
+#include <csignal>
 
 using namespace tamis::tests;
 
@@ -90,6 +91,57 @@ private slots:
         QCOMPARE(rows[5].toObject()["label"].toString().contains("greedy"), true);
         for (int row = 3; row < 6; ++row)
             QVERIFY(rows[row].toObject()["cost"].toObject()["parameters"].toDouble() < rows[0].toObject()["cost"].toObject()["parameters"].toDouble());
+    }
+
+    /// More than a minute of work each. The stop comes a second after the program listens, then after two, four, ... until something
+    /// was finished before it: how fast the machine is decides nothing.
+    void aStopKeepsWhatIsFinished_data()
+    {
+        QTest::addColumn<QStringList>("arguments");
+        QTest::addColumn<QString>("kept"); ///< array of the document
+        QTest::addColumn<QByteArray>("words");
+        QStringList keeps;
+        for (int i = 100; i < 900; ++i)
+            keeps << QString::number(i / 1000.0);
+        const QStringList inputs{"--calibration", vit20Calibration(), "--resize", "squash"};
+        QTest::newRow("compare") << QStringList({"compare", vit20(), "--held-out", photos(), "--method", "lowrank.local", "--keep", keeps.join(',')}) + inputs << "rows"
+                                 << QByteArray(" of 803 rows\n");
+        const QString many = m_directory.filePath("many");
+        QVERIFY(QDir().mkpath(many));
+        for (int i = 0; i < 250; ++i)
+            for (const QString& name : QDir(photos()).entryList({"*.jpg"}, QDir::Files, QDir::Name))
+                QVERIFY(QFile::link(photos() + '/' + name, QString("%1/%2-%3").arg(many).arg(i).arg(name)));
+        QTest::newRow("run") << QStringList({"run", "lowrank.local", "--model", vit20(), "--held-out", many}) + inputs << "matrices" << QByteArray("nothing was stored\n");
+    }
+    void aStopKeepsWhatIsFinished()
+    {
+        QFETCH(QStringList, arguments);
+        QFETCH(QString, kept);
+        QFETCH(QByteArray, words);
+        const QString file = m_directory.filePath(kept + ".json");
+        QByteArray said;
+        for (int after = 1000; !QFile::exists(file) && after <= 32'000; after *= 2) {
+            const auto run = interruptCli(arguments + QStringList{"--json", file}, SIGINT, after);
+            QVERIFY2(run.reached, run.result.errors);
+            QCOMPARE(run.result.status, 130);
+            QCOMPARE(run.result.errors, QByteArray("tamis-cli: cancelled\n")); // the table went to standard output
+            said = run.result.output;
+            QCOMPARE(said.isEmpty(), !QFile::exists(file));
+        }
+        const auto document = readJsonFile(file);
+        QCOMPARE(document["cancelled"].toBool(), true);
+        const auto finished = document[kept].toArray();
+        QVERIFY(!finished.isEmpty());
+        QVERIFY2(said.contains("stopped ") && said.endsWith(words), said);
+        const QByteArray name = finished.last().toObject()[kept == "rows" ? "label" : "name"].toString().toUtf8();
+        QVERIFY2(said.contains(name), name);
+        if (kept != "rows")
+            return;
+        QCOMPARE(document["planned"].toInt(), 803);
+        QVERIFY(finished.size() < 803);
+        QVERIFY(said.contains("stopped after " + QByteArray::number(finished.size()) + words));
+        QCOMPARE(finished[0].toObject()["label"].toString(), QStringLiteral("dense"));
+        QVERIFY(finished.last().toObject()["cost"].toObject()["parameters"].toDouble() > 0);
     }
 
     void badInputIsOneSentence_data()
