@@ -2,6 +2,7 @@
 #include "app/window/lowrank_controller.h"
 
 #include "app/window/lowrank_run_controller.h"
+#include "core/lowrank/optional_samples.h"
 #include "views/lowrank/compare_page.h"
 #include "views/lowrank/compare_settings.h"
 #include "views/lowrank/low_rank_panel.h"
@@ -225,7 +226,7 @@ void LowRankController::showMethods()
     std::vector<views::LabMethod> methods;
     for (const auto& method : lowrank::methods()) {
         const auto& d = method.declaration;
-        methods.push_back({text(d.id), text(d.title), text(d.reference), method.trains, !method.trains && !method.needsSamples && !evidence, unavailable(method), d.schema});
+        methods.push_back({text(d.id), text(d.title), text(d.reference), method.trains, !method.trains && !method.needsSamples && !evidence, unavailable(method), d.schema, lowrank::takesSamples(method) || evidence});
     }
     m_runs->showMethods(methods);
 }

@@ -125,6 +125,7 @@ RunWork::Picture RunWork::coarse(const RunRequest& request)
     auto report = standIn(request, m_last->report.get());
     try {
         lowrank::Inputs one = m_inputs;
+        one.samples.reset(); // the whole picture has what is measured on them
         one.matrices = {request.current};
         plan::BudgetRequest budget = request.budget;
         budget.allocation = plan::Allocation::Uniform; // the others' shares are not known yet

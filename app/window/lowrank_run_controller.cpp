@@ -2,6 +2,7 @@
 #include "app/window/lowrank_run_controller.h"
 
 #include "core/lowrank/local.h"
+#include "core/lowrank/optional_samples.h"
 #include "views/common/notice_bar.h"
 #include "views/lowrank/figure_view.h"
 #include "views/lowrank/low_rank_panel.h"
@@ -175,7 +176,7 @@ RunRequest LowRankRunController::requestOf(const Settings& run) const
 {
     RunRequest request;
     const auto* of = lowrank::findMethod(run.method);
-    const bool samples = of && (of->trains || of->needsSamples || plan::needsEvidence(run.budget.allocation));
+    const bool samples = of && (lowrank::takesSamples(*of) || plan::needsEvidence(run.budget.allocation));
     request.inputs = {m_with.model.runnable(), samples ? m_lab.training() : std::filesystem::path(), {}};
     request.method = run.method;
     request.parameters = run.parameters;
@@ -277,6 +278,8 @@ void LowRankRunController::requestRidge()
 {
     const auto* of = method();
     RidgeRequest wanted{runRequest()};
+    if (isLive())
+        wanted.run.inputs.training.clear(); // a matrix by itself
     if (m_ridgeAsked && *m_ridgeAsked == wanted)
         return;
     m_ridgeAsked = wanted;

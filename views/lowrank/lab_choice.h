@@ -18,6 +18,7 @@ struct LabMethod {
     bool live = false;    ///< fast enough to follow a slider
     QString unavailable;  ///< why it cannot run now; empty: it can
     ParameterSchema schema;
+    bool takesSamples = false; ///< reads samples where there are some; a method that is live does without, too
 };
 
 /// Names of the accountings and allocations that a budget knows, in menu order.

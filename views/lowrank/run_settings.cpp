@@ -194,7 +194,8 @@ void RunSettings::showMethod()
     m_reference->setText(method->reference);
     m_method->setToolTip(method->id);
     m_run->setText(method->live ? tr("Run again") : method->trains ? tr("Train") : tr("Run"));
-    const bool samples = !method->live;
+    const bool samples = !method->live || method->takesSamples;
+    setTraining(m_samples);
     for (QWidget* widget : {static_cast<QWidget*>(m_trainingTitle), static_cast<QWidget*>(m_training), static_cast<QWidget*>(m_trainingChoose)})
         widget->setVisible(samples);
 }
@@ -227,7 +228,16 @@ void RunSettings::tellBudget()
     emit budgetEdited({keep(), m_allocation->currentText(), m_accounting->currentText(), m_alignment->currentData().toInt()});
 }
 
-void RunSettings::setTraining(const QString& text) { m_training->setText(text.isEmpty() ? tr("none chosen") : text); }
+void RunSettings::setTraining(const QString& text)
+{
+    m_samples = text;
+    const auto* method = chosen();
+    const bool optional = method && method->live && method->takesSamples;
+    m_training->setText(!text.isEmpty() ? text : optional ? tr("none: less is measured") : tr("none chosen"));
+    m_training->setToolTip(optional && text.isEmpty() ? tr("The method compresses without samples, but leaves out what it measures or collects on them. Choose some to see it, as a comparison and "
+                                                           "the command line do with theirs.")
+                                                      : QString());
+}
 void RunSettings::setRunReason(const QString& reason) { setReason(m_run, reason); }
 void RunSettings::setStoreReason(const QString& reason) { setReason(m_store, reason); }
 

@@ -59,6 +59,7 @@ private:
     QSlider* m_slider;
     QDoubleSpinBox* m_spin;
     ParameterEditor* m_parameters;
+    QString m_samples; ///< in words; empty: none
 };
 
 } // namespace tamis::views

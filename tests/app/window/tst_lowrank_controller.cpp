@@ -22,6 +22,7 @@
 #include <QApplication>
 #include <QComboBox>
 #include <QDeadlineTimer>
+#include <QLabel>
 #include <QLineEdit>
 #include <QListWidget>
 #include <QPushButton>
@@ -354,6 +355,39 @@ private slots:
         QTRY_COMPARE_WITH_TIMEOUT(failed.size(), 1, 60000);
         QVERIFY2(failed[0][0].toString().contains("SHA-256") || failed[0][0].toString().contains("model"), qPrintable(failed[0][0].toString()));
         QVERIFY(other.window.document().state().lowRank == before.lowRank && other.window.document().state().settings == before.settings);
+    }
+
+    /// A live method measures on the samples to calibrate on, as the command line lets it; edits still show a first picture.
+    void liveMethodsGetSamples()
+    {
+        LabDesk desk;
+        QVERIFY(desk.open(kModel));
+        QVERIFY(desk.showRun());
+        QVERIFY(!desk.child<QWidget>("runTrainingChoose")->isVisible()); // lowrank.local reads none
+        desk.window.document().change("Method", {}, [](SessionState& state) {
+            state.lowRank.run.method = "lowrank.joint-vo";
+            state.lowRank.run.parameters = {};
+        });
+        QVERIFY(desk.complete());
+        const auto hasCauses = [&] {
+            const auto& figures = desk.runs().picture()->report->figures;
+            return std::any_of(figures.begin(), figures.end(), [](const auto& figure) { return figure.id == "value-error"; });
+        };
+        QVERIFY(desk.child<QWidget>("runTrainingChoose")->isVisible());
+        QVERIFY(!desk.child<QLabel>("runTraining")->toolTip().isEmpty()); // says what is missing without samples
+        QVERIFY(!hasCauses());
+        const auto without = desk.runs().picture();
+        desk.answer = kPhotos;
+        QTest::mouseClick(desk.child<QPushButton>("runTrainingChoose"), Qt::LeftButton);
+        QVERIFY(desk.waitFor([&] { return desk.runs().picture()->complete && desk.runs().picture() != without && !desk.runs().isBusy(); }));
+        QVERIFY(hasCauses());
+        QCOMPARE(desk.runs().picture()->report->cost.parameters, without->report->cost.parameters); // the same operators
+        QCOMPARE(desk.runs().picture()->report->matrices.back().loss, without->report->matrices.back().loss);
+        QVERIFY(desk.child<QLabel>("runTraining")->toolTip().isEmpty());
+        const auto shown = shownPictures(desk.runs());
+        desk.child<QSlider>("runKeepSlider")->setValue(450);
+        QVERIFY(desk.complete());
+        QVERIFY(shown->back()->complete && hasCauses());
     }
 
     void theSessionRemembersTheLab()

@@ -67,6 +67,15 @@ private slots:
         QVERIFY(child<QDoubleSpinBox>("beta"));
         QVERIFY(child<QWidget>("runTrainingChoose")->isVisible());
     }
+    void aLiveMethodThatReadsSamplesSaysWhatItLacks()
+    {
+        m_view->setMethods({{"lowrank.joint-vo", "Joint", "a", false, true, {}, {}, true}});
+        m_view->setTraining({});
+        QVERIFY(child<QWidget>("runTrainingChoose")->isVisible());
+        QCOMPARE(child<QLabel>("runTraining")->text(), QStringLiteral("none: less is measured"));
+        m_view->setTraining("photos");
+        QCOMPARE(child<QLabel>("runTraining")->text(), QStringLiteral("photos"));
+    }
     void draggingTheKeepTellsAndEnds()
     {
         QSignalSpy edits(m_view.get(), &RunSettings::keepEdited);
