@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kDictionaries = 2, kEncoders = 6, kTrained = 8; ///< remembered
 constexpr double kQuickBuild = 0.015;          ///< seconds that a first picture has for building
 constexpr double kQuickMacs = 6e7;             ///< of the rows times the width, for a method not built yet
-constexpr double kTokenMacs = 6e7;             ///< of the exact codes of a first picture
+constexpr double kTokenMacs = 2.5e7;           ///< of the exact codes of a first picture
 constexpr std::int64_t kFewestTokens = 16;
 constexpr std::size_t kRankingDepth = 512;
 constexpr std::int64_t kHalvedAtLeast = 4;     ///< tokens
@@ -156,11 +156,9 @@ struct EncoderWork::Prepared {
     encoder::Inputs inputs;
     std::shared_ptr<const encoder::ExactTokens> part, whole; ///< null until they are needed
 
-    /// Evenly spread tokens whose exact codes take a moment.
+    /// Evenly spread tokens that are measured in a moment.
     const encoder::ExactTokens& few()
     {
-        if (whole)
-            return *whole;
         if (!part) {
             const auto& dictionary = *inputs.dictionary;
             const double each = static_cast<double>(dictionary.latents()) * static_cast<double>(dictionary.width());

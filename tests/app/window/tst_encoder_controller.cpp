@@ -49,7 +49,7 @@ struct LabDesk : Desk {
     const EncoderChoice& choice() { return window.document().state().encoder; }
     bool showWindow()
     {
-        if (!QTest::qWaitForWindowExposed(&window, patience.exposed))
+        if (!QTest::qWaitForWindowExposed(&window, kExposed))
             return false;
         QApplication::setActiveWindow(&window);
         return true;

@@ -11,6 +11,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -135,7 +136,7 @@ private slots:
         QCOMPARE(again->ranking->token, std::int64_t(40));
         if (const auto other = work.coarse(lowRank(m_sources, 24))) { // nothing where building took long
             QVERIFY(other->report != whole->report);
-            QCOMPARE(other->report->tokens, m_sources->measured.rows()); // exact codes are of all tokens by now
+            QVERIFY(!other->complete && other->report->tokens < m_sources->measured.rows());
         }
         const auto next = work.refine(lowRank(m_sources, 24), {}, {});
         QVERIFY(next->report != whole->report);
@@ -185,7 +186,10 @@ private slots:
     void everyMethodIsCompared()
     {
         std::size_t told = 0;
-        const auto comparison = compareAll(lowRank(m_sources, 32), {}, [&](const auto& soFar) { told = soFar.points.size(); }, 0.001);
+        auto few = std::make_shared<EncoderSources>(*m_sources);
+        few->measured = tensor::Matrix<float>(40, m_sources->measured.cols());
+        std::copy_n(m_sources->measured.data(), few->measured.size(), few->measured.data());
+        const auto comparison = compareAll(lowRank(few, 32), {}, [&](const auto& soFar) { told = soFar.points.size(); }, 0.001);
         QCOMPARE(told, comparison.points.size());
         QCOMPARE(comparison.points.size(), comparison.planned);
         std::set<std::string> compared;
