@@ -42,7 +42,8 @@ struct BoundTable {
 };
 
 const BoundTable& avx2Bounds() noexcept;       ///< multiply-adds of 16-bit integers
-const BoundTable& avxVnniBounds() noexcept;    ///< call only where the processor has AVX-VNNI
+const BoundTable& avxVnniBounds() noexcept;    ///< call only where hasAvxVnni()
+bool hasAvxVnni() noexcept;                    ///< of the processor; compilers before clang 15 do not know its name
 const BoundTable& avx512VnniBounds() noexcept; ///< call only where it has AVX-512 F, BW, DQ, VL and VNNI
 const BoundTable& bounds() noexcept;           ///< the best of this machine; AVX2's after forcePortableKernels(true)
 

@@ -6,6 +6,7 @@
 #include "core/kernels/scan_table.h"
 
 #include <atomic>
+#include <cpuid.h>
 
 namespace tamis::kernels {
 
@@ -34,12 +35,18 @@ const ScanTable& scans() noexcept
     return &kernels() == &avx2Kernels() ? avx2Scans() : avx512Scans();
 }
 
+bool hasAvxVnni() noexcept
+{
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1U << 4)) != 0 && __builtin_cpu_supports("avx2");
+}
+
 const BoundTable& bounds() noexcept
 {
     const bool narrow = &kernels() == &avx2Kernels();
     if (!narrow)
         return __builtin_cpu_supports("avx512vnni") ? avx512VnniBounds() : avx2Bounds();
-    return __builtin_cpu_supports("avxvnni") && !__builtin_cpu_supports("avx512f") ? avxVnniBounds() : avx2Bounds();
+    return hasAvxVnni() && !__builtin_cpu_supports("avx512f") ? avxVnniBounds() : avx2Bounds();
 }
 
 std::string_view instructionSet() noexcept

@@ -50,7 +50,7 @@ std::vector<std::uint8_t> laidOut(const Problem& p, bool nibbles)
 std::vector<const BoundTable*> tables()
 {
     std::vector<const BoundTable*> all{&avx2Bounds()};
-    if (__builtin_cpu_supports("avxvnni"))
+    if (hasAvxVnni())
         all.push_back(&avxVnniBounds());
     if (__builtin_cpu_supports("avx512vnni"))
         all.push_back(&avx512VnniBounds());
