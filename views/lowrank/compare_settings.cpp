@@ -39,7 +39,7 @@ CompareSettings::CompareSettings(QWidget* parent) : QWidget(parent)
 {
     setObjectName(QStringLiteral("compareSettings"));
     auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(0, 0, 0, 0);
+    column->setContentsMargins(Theme::kMargin, Theme::kSpacing, Theme::kMargin, Theme::kMargin);
     column->setSpacing(Theme::kSpacing);
     buildMethods(column);
     buildBudget(column);

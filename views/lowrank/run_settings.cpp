@@ -34,7 +34,7 @@ RunSettings::RunSettings(QWidget* parent) : QWidget(parent), m_parameters(new Pa
 {
     setObjectName(QStringLiteral("runSettings"));
     auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(0, 0, 0, 0);
+    column->setContentsMargins(Theme::kMargin, Theme::kSpacing, Theme::kMargin, Theme::kMargin);
     column->setSpacing(Theme::kSpacing);
     buildMethod(column);
     buildBudget(column);
