@@ -33,6 +33,8 @@ QString shortName(const std::filesystem::path& path) { return text((path.parent_
 
 EncoderController::EncoderController(const EncoderNeighbours& neighbours, const EncoderViews& views, QObject* parent)
     : QObject(parent), m_with(neighbours), m_views(views),
+      m_jobs(neighbours.jobs, {[this](const QString& sentence) { m_views.panel->setRunning(sentence); }, [this](const QString& sentence) { emit done(sentence); },
+                               [this](const QString& sentence) { emit failed(sentence); }}),
       m_lane(
           [work = std::make_shared<EncoderWork>(m_trained)](const EncoderRequest& request, Level level, const RunContext& context, const auto& publish) {
               return level == Level::Coarse ? work->coarse(request) : work->refine(request, context, publish);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-#include "app/jobs/job_queue.h"
+#include "app/jobs/job_group.h"
 #include "app/jobs/lane.h"
 #include "app/session/session_document.h"
 #include "app/window/encoder_work.h"
@@ -56,7 +56,7 @@ public:
     void close();
     void compare(); ///< every method that trains nothing at several settings
     void train();
-    void stop();    ///< the jobs started here
+    void stop() { m_jobs.stop(); }    ///< the jobs started here
     void showWorstToken();
     QString openDisabledReason() const;    ///< why there is nothing to work on; empty: there is
     QString compareDisabledReason() const;
@@ -94,11 +94,11 @@ private:
     void show(const std::shared_ptr<const EncoderPicture>& picture);
     void showComparison(const std::shared_ptr<const report::EncoderComparison>& comparison);
     void takePoint(int index);
-    void start(const QString& title, const QString& running, JobQueue::Work work, const std::function<void(const Job&)>& ended);
     QString caption() const;
 
     EncoderNeighbours m_with;
     EncoderViews m_views;
+    JobGroup m_jobs;
     SourcesPointer m_sources;           ///< null: none is open
     std::optional<EncoderPaths> m_failed; ///< that could not be opened: not tried again until they change
     EncoderPaths m_openingPaths;
@@ -108,7 +108,6 @@ private:
     std::optional<EncoderRequest> m_asked; ///< of the lane, last
     std::shared_ptr<const report::EncoderComparison> m_comparison;
     int m_comparing = 0;                ///< job; 0: none
-    std::vector<int> m_jobIds;          ///< not over
     bool m_waiting = false;             ///< for the panel to come into sight
     bool m_dragging = false;            ///< the cut
     bool m_refused = false;             ///< what was asked for failed: not asked again

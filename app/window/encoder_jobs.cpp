@@ -166,29 +166,6 @@ QString EncoderController::trainDisabledReason() const
     return unavailable(method());
 }
 
-void EncoderController::start(const QString& title, const QString& running, JobQueue::Work work, const std::function<void(const Job&)>& ended)
-{
-    const auto id = std::make_shared<int>(0);
-    *id = m_with.jobs.add(title, std::move(work), [this, id, ended](const Job& job) {
-        std::erase(m_jobIds, *id);
-        if (m_jobIds.empty())
-            m_views.panel->setRunning({});
-        ended(job);
-        if (job.state == JobState::Finished)
-            emit done(job.message);
-        else if (job.state == JobState::Failed)
-            emit failed(job.message);
-    });
-    m_jobIds.push_back(*id);
-    m_views.panel->setRunning(running);
-}
-
-void EncoderController::stop()
-{
-    for (const int id : std::vector<int>(m_jobIds))
-        m_with.jobs.cancel(id);
-}
-
 void EncoderController::compare()
 {
     if (const QString reason = compareDisabledReason(); !reason.isEmpty()) {
@@ -200,7 +177,7 @@ void EncoderController::compare()
     page->setComparison(nullptr);
     page->setRunning(true);
     m_with.document.select([](Selection& selection) { selection.encoderPage = "compare"; });
-    start(
+    m_comparing = m_jobs.start(
         tr("Compare encoders"), tr("Comparing"),
         [request = *request(), guard = QPointer<EncoderController>(this)](const RunContext& context) {
             const auto result = compareAll(request, context, [&](const report::EncoderComparison& soFar) {
@@ -218,7 +195,6 @@ void EncoderController::compare()
             page->setDisabledReason(compareDisabledReason());
             emit availabilityChanged();
         });
-    m_comparing = m_jobIds.back();
     page->setDisabledReason(compareDisabledReason());
     emit availabilityChanged();
 }
@@ -247,7 +223,7 @@ void EncoderController::train()
         return;
     }
     const QString title = QString::fromStdString(method().declaration.title);
-    start(
+    m_jobs.start(
         tr("Train %1").arg(title), tr("Training"),
         [request = *request(), trained = m_trained, title](const RunContext& context) {
             auto entry = buildEncoder(request, context);

@@ -44,7 +44,9 @@ views::BudgetNames LowRankController::budgetNames()
 }
 
 LowRankController::LowRankController(const LowRankNeighbours& neighbours, const LowRankViews& views, QObject* parent)
-    : QObject(parent), m_with(neighbours), m_views(views)
+    : QObject(parent), m_with(neighbours), m_views(views),
+      m_jobs(neighbours.jobs, {[this](const QString& sentence) { m_views.panel->setRunning(sentence); }, [this](const QString& sentence) { emit done(sentence); },
+                               [this](const QString& sentence) { emit failed(sentence); }})
 {
     buildPages();
     m_runs = std::make_unique<LowRankRunController>(m_with, m_views, *this);

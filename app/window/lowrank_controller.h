@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-#include "app/jobs/job_queue.h"
+#include "app/jobs/job_group.h"
 #include "app/session/session_document.h"
 #include "app/window/export_controller.h"
 #include "app/window/file_questions.h"
@@ -56,7 +56,7 @@ public:
     void compareCurves(); ///< the same at keep 0.9 to 0.3
     void measureSensitivity(); ///< of each matrix alone; asks for samples where none are chosen
     QString sensitivityDisabledReason() const; ///< why it cannot be measured now; empty: it can
-    void stop(); ///< the jobs started here
+    void stop() { m_jobs.stop(); } ///< the jobs started here
     /// Why nothing can be compared now; empty: it can.
     QString compareDisabledReason() const;
     const std::shared_ptr<const report::MethodComparison>& comparison() const noexcept { return m_comparison; }
@@ -77,9 +77,7 @@ public:
     std::filesystem::path heldOut() const;                    ///< samples to judge on; empty: none
     void chooseSamples(bool heldOut);                         ///< asks
     void selectMatrices(const QStringList& names);            ///< everywhere
-    using Ended = std::function<void(const Job&)>;
-    /// A job that Stop ends; `ended` is called before done() or failed().
-    void start(const QString& title, const QString& running, JobQueue::Work work, Ended ended);
+    JobGroup& jobs() noexcept { return m_jobs; } ///< what Stop ends
     LowRankRunController& runs() noexcept { return *m_runs; }
 
 private:
@@ -102,12 +100,12 @@ private:
 
     LowRankNeighbours m_with;
     LowRankViews m_views;
+    JobGroup m_jobs;
     views::ComparePage* m_compare = nullptr;
     views::CompareSettings* m_compareSettings = nullptr;
     std::shared_ptr<const Workspace> m_workspace;
     std::shared_ptr<const report::MethodComparison> m_comparison;
     std::optional<Compared> m_compared; ///< what m_comparison, or the one that runs, is of
-    std::vector<int> m_jobIds; ///< not over
     views::SensitivityPage* m_sensitivity = nullptr;
     bool m_measuring = false;  ///< sensitivities
     int m_comparing = 0;       ///< id of the comparison that runs; 0: none

@@ -16,29 +16,6 @@ namespace {
 const std::vector<double> kCurveKeeps{0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3};
 } // namespace
 
-void LowRankController::start(const QString& title, const QString& running, JobQueue::Work work, Ended ended)
-{
-    const auto id = std::make_shared<int>(0);
-    *id = m_with.jobs.add(title, std::move(work), [this, id, ended = std::move(ended)](const Job& job) {
-        m_jobIds.erase(std::remove(m_jobIds.begin(), m_jobIds.end(), *id), m_jobIds.end());
-        if (m_jobIds.empty())
-            m_views.panel->setRunning({});
-        ended(job);
-        if (job.state == JobState::Finished)
-            emit done(job.message);
-        else if (job.state == JobState::Failed)
-            emit failed(job.message);
-    });
-    m_jobIds.push_back(*id);
-    m_views.panel->setRunning(running);
-}
-
-void LowRankController::stop()
-{
-    for (const int id : std::vector<int>(m_jobIds))
-        m_with.jobs.cancel(id);
-}
-
 QString LowRankController::compareDisabledReason() const
 {
     if (!m_workspace)
@@ -83,7 +60,7 @@ void LowRankController::startComparison(const std::vector<double>& keeps)
     m_compare->setComparison(nullptr);
     m_compare->setRunning(true);
     m_views.panel->showPage(QStringLiteral("compare"));
-    start(
+    m_comparing = m_jobs.start(
         tr("Compare %n configurations", nullptr, static_cast<int>(request.entries.size()) + 1), tr("Comparing"),
         [request, guard = QPointer<LowRankController>(this)](const RunContext& context) {
             const auto result = app::compare(request, context, [&](const report::MethodComparison& soFar) {
@@ -103,7 +80,6 @@ void LowRankController::startComparison(const std::vector<double>& keeps)
             // What was handed over last may still be on its way to this thread.
             QMetaObject::invokeMethod(this, [this] { emit compared(); }, Qt::QueuedConnection);
         });
-    m_comparing = m_jobIds.back();
     emit availabilityChanged();
     showState(m_with.document.state());
 }
@@ -133,7 +109,7 @@ void LowRankController::measureSensitivity()
     m_sensitivity->setRunning(true);
     m_views.panel->showPage(QStringLiteral("sensitivity"));
     const LabInputs inputs{m_with.model.runnable(), source(), {}};
-    start(
+    m_jobs.start(
         tr("Measure sensitivities"), tr("Measuring"),
         [inputs, guard = QPointer<LowRankController>(this)](const RunContext& context) {
             const auto show = [&](const report::SensitivityReport& soFar) {

@@ -358,7 +358,7 @@ void LowRankRunController::runAsJob(const RunRequest& wanted)
     const auto result = std::make_shared<std::shared_ptr<const RunPicture>>();
     const QPointer<LowRankRunController> guard(this);
     const QString title = text(method()->declaration.title);
-    m_lab.start(
+    m_lab.jobs().start(
         title, method()->trains ? tr("Training") : tr("Compressing"),
         [wanted, result, guard](const RunContext& context) {
             RunWork work; // of its own: the lane's is the lane's
@@ -388,7 +388,7 @@ void LowRankRunController::store()
     const QString directory = m_with.ask.newDirectory(tr("Store the compressed operators in a new directory"), QStringLiteral("low-rank"));
     if (directory.isEmpty())
         return;
-    m_lab.start(
+    m_lab.jobs().start(
         tr("Store in %1").arg(QFileInfo(directory).fileName()), tr("Storing"),
         [picture = m_picture, path = directory.toStdString()](const RunContext& context) { return text(storeRun(*picture, path, context)); }, [](const Job&) {});
 }
@@ -402,7 +402,7 @@ void LowRankRunController::openPlan(const plan::Plan& plan)
     const Settings run{plan.method, plan.parameters, plan.budget};
     const RunRequest request = requestOf(run);
     const auto result = std::make_shared<std::shared_ptr<const RunPicture>>();
-    m_lab.start(
+    m_lab.jobs().start(
         tr("Open the plan of %1").arg(text(plan.method)), tr("Opening"),
         [request, plan, result](const RunContext& context) {
             *result = openRun(request, plan, context);

@@ -47,7 +47,9 @@ std::vector<report::Ceilings> knownCeilings()
 } // namespace
 
 ModelController::ModelController(const ModelNeighbours& neighbours, const ModelViews& views, QObject* parent)
-    : QObject(parent), m_with(neighbours), m_views(views), m_presets(knownCeilings()),
+    : QObject(parent), m_with(neighbours), m_views(views),
+      m_jobs(neighbours.jobs, {[this](const QString& sentence) { m_views.panel->setRunning(sentence); }, [this](const QString& sentence) { emit done(sentence); },
+                               [this](const QString& sentence) { emit failed(sentence); }}), m_presets(knownCeilings()),
       m_costLane(
           [work = std::make_shared<CostWork>()](const CostRequest& request, Level level, const RunContext& context, const auto& publish) {
               return level == Level::Coarse ? work->coarse(request) : work->refine(request, context, publish);

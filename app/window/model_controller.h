@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-#include "app/jobs/job_queue.h"
+#include "app/jobs/job_group.h"
 #include "app/jobs/lane.h"
 #include "app/samples/sample_request.h"
 #include "app/session/session_document.h"
@@ -55,7 +55,7 @@ public:
     void capture();        ///< asks for photos or text and for a file
     void measureLayers();
     void measureMachine();
-    void stop();           ///< the jobs started here
+    void stop() { m_jobs.stop(); }           ///< the jobs started here
     void askAndOpenPhotos();
     void openPhotos(const QString& folder);
     void closePhotos();
@@ -95,12 +95,11 @@ private:
     void rememberMachine(const report::Ceilings& measured); ///< among the presets, in the settings, and chosen
     void selectLayers(const QStringList& names);
     std::optional<SampleRequest> askSamples(const QString& title);
-    using Finished = std::function<void()>;
-    void start(const QString& title, const QString& running, JobQueue::Work work, Finished finished);
     bool isVision() const;
 
     ModelNeighbours m_with;
     ModelViews m_views;
+    JobGroup m_jobs;
     std::shared_ptr<RunnableModel> m_model;
     std::shared_ptr<const report::ModelCostReport> m_report;
     std::shared_ptr<const report::EvaluationReport> m_evaluation;
@@ -109,7 +108,6 @@ private:
     report::Ceilings m_ceilings;
     std::vector<report::Ceilings> m_presets;
     std::int64_t m_tokens = 0, m_batch = 1;
-    std::vector<int> m_jobIds; ///< not over
     std::filesystem::path m_folder;
     std::shared_ptr<const std::vector<views::PhotoEntry>> m_photos;
     std::vector<ThumbnailRequest::Wanted> m_wanted;

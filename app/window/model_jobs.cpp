@@ -17,30 +17,6 @@
 
 namespace tamis::app {
 
-void ModelController::start(const QString& title, const QString& running, JobQueue::Work work, Finished finished)
-{
-    const auto id = std::make_shared<int>(0);
-    *id = m_with.jobs.add(title, std::move(work), [this, id, finished = std::move(finished)](const Job& job) {
-        m_jobIds.erase(std::remove(m_jobIds.begin(), m_jobIds.end(), *id), m_jobIds.end());
-        if (m_jobIds.empty())
-            m_views.panel->setRunning({});
-        if (job.state == JobState::Finished) {
-            finished();
-            emit done(job.message);
-        } else if (job.state == JobState::Failed) {
-            emit failed(job.message);
-        }
-    });
-    m_jobIds.push_back(*id);
-    m_views.panel->setRunning(running);
-}
-
-void ModelController::stop()
-{
-    for (const int id : std::vector<int>(m_jobIds))
-        m_with.jobs.cancel(id);
-}
-
 std::optional<SampleRequest> ModelController::askSamples(const QString& title)
 {
     SampleRequest request;
@@ -75,7 +51,7 @@ void ModelController::evaluate()
     const auto settings = settingsLine(m_with.document.state().settings);
     auto result = std::make_shared<report::EvaluationReport>();
     m_views.panel->showPage(m_views.panel->evaluation());
-    start(
+    m_jobs.start(
         tr("Evaluate"), tr("Evaluating"),
         [model = m_model, picture, samples = *samples, settings, result](const RunContext& context) {
             context.setParts(20);
@@ -99,7 +75,9 @@ void ModelController::evaluate()
                        ? tr("Perplexity %1 on %2").arg(views::formatNumber(result->quality.perplexity.mean), QString::fromStdString(result->inputs))
                        : tr("Evaluated on %1").arg(QString::fromStdString(result->inputs));
         },
-        [this, result, picture, model = m_model] {
+        [this, result, picture, model = m_model](const Job& job) {
+            if (job.state != JobState::Finished)
+                return;
             if (model != m_model)
                 return; // another model was opened meanwhile
             m_evaluation = result;
@@ -124,7 +102,7 @@ void ModelController::capture()
         return;
     if (QFileInfo(out).suffix().isEmpty())
         out += QStringLiteral(".h5");
-    start(
+    m_jobs.start(
         tr("Capture %1").arg(QFileInfo(out).fileName()), tr("Capturing"),
         [model = m_model, samples = *samples, file = out.toStdString()](const RunContext& context) {
             context.setParts(20);
@@ -136,7 +114,9 @@ void ModelController::capture()
             const auto report = measure::captureCalibration(*dense, *source, options, context.part(17, "capturing"));
             return tr("%1 sites from %2 samples in %3").arg(report.sites.size()).arg(report.samples + report.heldOutSamples).arg(QString::fromStdString(file));
         },
-        [this, out, model = m_model] {
+        [this, out, model = m_model](const Job& job) {
+            if (job.state != JobState::Finished)
+                return;
             if (model == m_model)
                 m_with.workspaces.open(out); // for the model that is open
         });
@@ -150,7 +130,7 @@ void ModelController::measureLayers()
     }
     const auto request = costRequest();
     auto result = std::make_shared<report::ModelCostReport>();
-    start(
+    m_jobs.start(
         tr("Measure latencies"), tr("Measuring"),
         [model = m_model, request, result](const RunContext& context) {
             context.setParts(10);
@@ -164,7 +144,9 @@ void ModelController::measureLayers()
             cost::measureLayers(*result, measured, {}, context.part(7, "measuring"));
             return tr("%1 for a batch of %2").arg(views::formatMilliseconds(result->measuredMs)).arg(request.batch);
         },
-        [this, result, request] {
+        [this, result, request](const Job& job) {
+            if (job.state != JobState::Finished)
+                return;
             m_measured = Measurement{result, request};
             requestCosts();
         });
@@ -174,24 +156,17 @@ void ModelController::measureMachine()
 {
     auto result = std::make_shared<report::Ceilings>();
     m_views.panel->roofline()->setMeasuring(true);
-    const auto id = std::make_shared<int>(0);
-    *id = m_with.jobs.add(
-        tr("Measure this machine"),
+    m_jobs.start(
+        tr("Measure this machine"), {},
         [result](const RunContext& context) {
             *result = cost::measureCeilings(context);
             return tr("%1 GFLOP/s, %2 GB/s").arg(views::formatNumber(result->gflops, 3), views::formatNumber(result->gigabytesPerSecond, 3));
         },
-        [this, result, id](const Job& job) {
-            m_jobIds.erase(std::remove(m_jobIds.begin(), m_jobIds.end(), *id), m_jobIds.end());
+        [this, result](const Job& job) {
             m_views.panel->roofline()->setMeasuring(false);
-            if (job.state == JobState::Failed)
-                emit failed(job.message);
-            if (job.state != JobState::Finished)
-                return;
-            rememberMachine(*result);
-            emit done(job.message);
+            if (job.state == JobState::Finished)
+                rememberMachine(*result);
         });
-    m_jobIds.push_back(*id);
 }
 
 } // namespace tamis::app

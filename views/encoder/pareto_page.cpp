@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/encoder/pareto_page.h"
 
+#include "views/common/labelled_combo.h"
 #include "views/common/figure_export.h"
 #include "views/common/icons.h"
 #include "views/common/ink.h"
@@ -22,22 +23,10 @@ ParetoPage::ParetoPage(QWidget* parent) : QWidget(parent), m_chart(new EncoderPa
     column->setContentsMargins(0, Theme::kSpacing, 0, 0);
     column->setSpacing(Theme::kSpacing);
     auto* row = new QHBoxLayout;
-    const auto combo = [&](const QString& title, const QString& name, const QString& help) {
-        auto* label = new QLabel(title, this);
-        auto* box = new QComboBox(this);
-        box->setObjectName(name);
-        box->setToolTip(help);
-        box->setAccessibleName(QString(title).remove(QLatin1Char('&')));
-        box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
-        label->setBuddy(box);
-        row->addWidget(label);
-        row->addWidget(box);
-        return box;
-    };
-    m_loss = combo(tr("&Found"), QStringLiteral("paretoLoss"), tr("What the chart has to the right"));
+    m_loss = labelledCombo(this, row, tr("&Found"), QStringLiteral("paretoLoss"), tr("What the chart has to the right"));
     for (const auto loss : {EncoderLoss::Recall, EncoderLoss::RecallP5, EncoderLoss::FvuIncrease})
         m_loss->addItem(encoderLossTitle(loss), static_cast<int>(loss));
-    m_speed = combo(tr("&Speed"), QStringLiteral("paretoSpeed"), tr("What the chart has upwards"));
+    m_speed = labelledCombo(this, row, tr("&Speed"), QStringLiteral("paretoSpeed"), tr("What the chart has upwards"));
     for (const auto speed : {EncoderSpeed::Tokens64, EncoderSpeed::Tokens8, EncoderSpeed::Tokens1, EncoderSpeed::Macs, EncoderSpeed::BytesRead})
         m_speed->addItem(encoderSpeedTitle(speed), static_cast<int>(speed));
     m_state->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/lowrank/compare_page.h"
 
+#include "views/common/labelled_combo.h"
 #include "views/common/chart_figure.h"
 #include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
@@ -71,20 +72,8 @@ QWidget* ComparePage::buildCharts()
     auto* bar = new QWidget(side);
     auto* row = new QHBoxLayout(bar);
     row->setContentsMargins(0, 0, 0, 0);
-    const auto combo = [&](const QString& title, const QString& name, const QString& help) {
-        auto* label = new QLabel(title, bar);
-        auto* box = new QComboBox(bar);
-        box->setObjectName(name);
-        box->setToolTip(help);
-        box->setAccessibleName(QString(title).remove(QLatin1Char('&')));
-        box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
-        label->setBuddy(box);
-        row->addWidget(label);
-        row->addWidget(box);
-        return box;
-    };
-    m_measure = combo(tr("&Quality"), QStringLiteral("compareMeasure"), tr("What configurations are judged by in the charts"));
-    m_unit = combo(tr("&Cost"), QStringLiteral("compareUnit"), tr("What the trade-off is drawn against"));
+    m_measure = labelledCombo(bar, row, tr("&Quality"), QStringLiteral("compareMeasure"), tr("What configurations are judged by in the charts"));
+    m_unit = labelledCombo(bar, row, tr("&Cost"), QStringLiteral("compareUnit"), tr("What the trade-off is drawn against"));
     for (const CostUnit unit : {CostUnit::Parameters, CostUnit::Bytes, CostUnit::Macs, CostUnit::Latency})
         m_unit->addItem(costUnitTitle(unit), static_cast<int>(unit));
     row->addStretch(1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/base/error.h"
 #include "core/encoder/dictionary.h"
+#include "tests/core/base/failure.h"
 #include "tests/core/encoder/dictionaries.h"
 
 #include <QTest>
@@ -8,6 +9,7 @@
 #include <limits>
 
 using namespace tamis;
+using tamis::test::failure;
 using namespace tamis::encoder;
 using io::SaeActivation;
 
@@ -15,16 +17,6 @@ namespace {
 std::shared_ptr<const Dictionary> dictionaryOf(io::SparseAutoencoder autoencoder, std::int64_t k = 0)
 {
     return Dictionary::of(std::make_shared<const io::SparseAutoencoder>(std::move(autoencoder)), k);
-}
-
-QString failure(const std::function<void()>& run, ErrorCode code)
-{
-    try {
-        run();
-    } catch (const Error& error) {
-        return error.code() == code ? QString::fromUtf8(error.what()) : "another error: " + QString::fromUtf8(error.what());
-    }
-    return "no error";
 }
 } // namespace
 

@@ -2,11 +2,13 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/encoder/low_rank.h"
+#include "tests/core/base/failure.h"
 #include "tests/core/encoder/bundled.h"
 #include "tests/core/encoder/dictionaries.h"
 #include "tests/core/linalg/blas_main.h"
 
 using namespace tamis;
+using tamis::test::failure;
 using namespace tamis::encoder;
 using tensor::Matrix;
 
@@ -66,16 +68,6 @@ Parameters with(std::int64_t rank, const std::string& weighting = "activations")
     parameters.set("rank", rank);
     parameters.set("weighting", weighting);
     return lowRankMethod().declaration.schema.complete(parameters);
-}
-
-QString failure(const std::function<void()>& run, ErrorCode code)
-{
-    try {
-        run();
-    } catch (const Error& error) {
-        return error.code() == code ? QString::fromUtf8(error.what()) : "another error: " + QString::fromUtf8(error.what());
-    }
-    return "no error";
 }
 } // namespace
 

@@ -3,6 +3,7 @@
 #include "core/encoder/encoder_quality.h"
 #include "core/encoder/method.h"
 #include "core/io/npz.h"
+#include "tests/core/base/failure.h"
 #include "tests/core/encoder/bundled.h"
 #include "tests/core/encoder/dictionaries.h"
 #include "tests/core/linalg/blas_main.h"
@@ -10,6 +11,7 @@
 #include <map>
 
 using namespace tamis;
+using tamis::test::failure;
 using namespace tamis::encoder;
 using tensor::Matrix;
 
@@ -52,16 +54,6 @@ SparseCodes without(const SparseCodes& codes, std::size_t drop)
 std::vector<double> golden(const std::string& name)
 {
     return io::NpzArchive::open(TAMIS_SOURCE_DIR "/tests/golden/encoder_golden.npz")->read(name).toDoubles();
-}
-
-QString failure(const std::function<void()>& run, ErrorCode code)
-{
-    try {
-        run();
-    } catch (const Error& error) {
-        return error.code() == code ? QString::fromUtf8(error.what()) : "another error: " + QString::fromUtf8(error.what());
-    }
-    return "no error";
 }
 } // namespace
 

@@ -6,12 +6,14 @@
 #include "core/encoder/model_site.h"
 #include "core/measure/evaluate.h"
 #include "core/measure/token_source.h"
+#include "tests/core/base/failure.h"
 #include "tests/core/encoder/bundled.h"
 #include "tests/core/encoder/dictionaries.h"
 #include "tests/core/linalg/blas_main.h"
 #include "tests/core/measure/sample_list.h"
 
 using namespace tamis;
+using tamis::test::failure;
 using namespace tamis::encoder;
 using tensor::Matrix;
 
@@ -59,15 +61,6 @@ private:
     int m_block;
 };
 
-QString failure(const std::function<void()>& run, ErrorCode code)
-{
-    try {
-        run();
-    } catch (const Error& error) {
-        return error.code() == code ? QString::fromUtf8(error.what()) : "another error: " + QString::fromUtf8(error.what());
-    }
-    return "no error";
-}
 } // namespace
 
 class TestModelSite : public QObject {

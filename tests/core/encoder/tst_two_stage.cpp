@@ -7,11 +7,13 @@
 #include "core/encoder/random_projection.h"
 #include "core/encoder/recall_surface.h"
 #include "core/encoder/two_stage.h"
+#include "tests/core/base/failure.h"
 #include "tests/core/encoder/bundled.h"
 #include "tests/core/encoder/dictionaries.h"
 #include "tests/core/linalg/blas_main.h"
 
 using namespace tamis;
+using tamis::test::failure;
 using namespace tamis::encoder;
 using tensor::Matrix;
 
@@ -38,16 +40,6 @@ bool same(const SparseCodes& a, const SparseCodes& b) { return a.first == b.firs
 std::shared_ptr<const Dictionary> whole(std::int64_t latents, std::int64_t width, std::int64_t k)
 {
     return Dictionary::of(std::make_shared<const io::SparseAutoencoder>(test::wholeAutoencoder(latents, width, k)));
-}
-
-QString failure(const std::function<void()>& run, ErrorCode code)
-{
-    try {
-        run();
-    } catch (const Error& error) {
-        return error.code() == code ? QString::fromUtf8(error.what()) : "another error: " + QString::fromUtf8(error.what());
-    }
-    return "no error";
 }
 
 /// A number whose products are counted.

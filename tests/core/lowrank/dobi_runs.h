@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // What the tests of trained ranks share: short windows of tinylm, fast settings, budgets counted again by hand.
-#include "core/base/error.h"
 #include "core/inputs/token_file.h"
 #include "core/lowrank/dobi.h"
 #include "core/measure/token_source.h"
-
-#include <QString>
+#include "tests/core/base/failure.h"
 
 #include <cmath>
-#include <functional>
 
 namespace tamis::test {
 
@@ -66,15 +63,5 @@ inline double scalar(const lowrank::Compression& compression, const std::string&
         if (title == name)
             return value;
     return std::nan("");
-}
-
-inline QString failure(const std::function<void()>& run, ErrorCode code)
-{
-    try {
-        run();
-    } catch (const Error& error) {
-        return error.code() == code ? QString::fromUtf8(error.what()) : "another error: " + QString::fromUtf8(error.what());
-    }
-    return "no error";
 }
 } // namespace tamis::test
