@@ -139,7 +139,7 @@ void runEncoder(Console& console, const RunOptions& options)
         report.quality.loss = spliced->encoded.crossEntropy;
     }
     report.warnings = built.warnings;
-    report.trainingLoss = built.trainingLoss;
+    report.training = built.training;
     ordered_json document{{"schema", "tamis.run/1"}, {"method", report.method}, {"parameters", toJson(report.parameters)}, {"inputs", inputsJson(options, inputs)}};
     document.update(toJson(report));
     if (spliced) {

@@ -248,7 +248,7 @@ report::EncoderReport measured(const encoder::ExactTokens& exact, const encoder:
 {
     auto report = encoder::measureEncoder(exact, encoder, request.method, parameters, options, context);
     report.buildSeconds = seconds;
-    report.trainingLoss = built.trainingLoss;
+    report.training = built.training;
     report.warnings = built.warnings;
     report.notes = request.sources->autoencoder->notes;
     return report;

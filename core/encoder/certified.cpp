@@ -360,7 +360,7 @@ Method certifiedMethod()
                                                           .delta = parameters.real("delta"),
                                                           .seed = inputs.seed},
                                          .cap = parameters.real("cap")};
-        Built built{.encoder = certifiedEncoder(inputs.dictionary, settings, context), .warnings = {}, .trainingLoss = {}};
+        Built built{.encoder = certifiedEncoder(inputs.dictionary, settings, context), .warnings = {}, .training = {}, .trained = {}};
         if (settings.quantisation.bits == 4)
             built.warnings.push_back("The certificate is probabilistic: a token's set is proven with probability 1 - " + toText(settings.quantisation.delta) +
                                      " over the draw of the dither, for inputs that do not depend on it.");

@@ -97,7 +97,7 @@ Method exactMethod()
                                     .choices = {"f32", "bf16", "int8"}}})};
     method.build = [](const Inputs& inputs, const Parameters& given, const RunContext& context) {
         const Parameters parameters = exactMethod().declaration.schema.complete(given);
-        return Built{.encoder = exactEncoder(inputs.dictionary, precisionNamed(parameters.text("precision")), context), .warnings = {}, .trainingLoss = {}};
+        return Built{.encoder = exactEncoder(inputs.dictionary, precisionNamed(parameters.text("precision")), context), .warnings = {}, .training = {}, .trained = {}};
     };
     return method;
 }

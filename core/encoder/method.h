@@ -5,6 +5,7 @@
 #include "core/base/run_context.h"
 #include "core/encoder/dictionary.h"
 #include "core/encoder/topk_encoder.h"
+#include "core/encoder/trained_encoder.h"
 #include "core/report/series.h"
 
 #include <functional>
@@ -20,12 +21,17 @@ struct Inputs {
     std::shared_ptr<const Dictionary> dictionary;
     tensor::Matrix<float> calibration; ///< prepared rows [t, D] to fit or train on; empty for methods that need none
     std::uint64_t seed = 0;
+    /// Methods that train: the losses so far, called from the building thread every 100 ms or so; may be empty.
+    std::function<void(const std::vector<report::Series>&)> trainingSeen;
+    /// Methods that train: asked after every step; true ends training with the best parameters so far, which is no failure. May be empty.
+    std::function<bool()> enough;
 };
 
 struct Built {
     EncoderPtr encoder;
     std::vector<std::string> warnings; ///< fall-backs and clamps, one sentence each
-    report::Series trainingLoss;       ///< by step; empty where nothing was trained
+    std::vector<report::Series> training;           ///< losses by step: "training", "held out" (dashed); empty where nothing was trained
+    std::shared_ptr<const TrainedEncoder> trained;  ///< what restore() makes the same encoder from; null where nothing was trained
 };
 
 struct Method {
@@ -34,6 +40,9 @@ struct Method {
     bool trains = false; ///< takes minutes: left out of a comparison unless asked for
     /// Throws Error{InvalidParameter, NonFinite, Cancelled, OutOfMemory}.
     std::function<Built(const Inputs&, const Parameters&, const RunContext&)> build;
+    /// Methods that train: the encoder that was written to a file; inputs.calibration is not used. Throws Error{MalformedFile} for tensors that
+    /// are missing or of other shapes, Error{InvalidParameter} for one trained on another dictionary.
+    std::function<EncoderPtr(const Inputs&, const TrainedEncoder&, const RunContext&)> restore;
 };
 
 /// Every method of the lab, in menu order.

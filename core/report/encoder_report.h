@@ -61,7 +61,7 @@ struct EncoderReport {
     std::vector<double> coarseRanks;      ///< of every latent of the exact sets, its place in the coarse order (0 first); empty without a coarse stage
     bool certified = false;
     double buildSeconds = 0, seconds = 0;
-    Series trainingLoss;
+    std::vector<Series> training; ///< losses by step; empty where nothing was trained
     std::vector<std::string> notes, warnings; ///< what the reader assumed; fall-backs
 };
 

@@ -75,9 +75,9 @@ void CostPage::setReport(std::shared_ptr<const report::EncoderReport> report)
     m_state->setText(state);
     if (const QString all = lines.join(QLatin1Char('\n')); m_notices->toPlainText() != all)
         m_notices->setPlainText(all);
-    const bool trained = report && !report->trainingLoss.points.empty();
+    const bool trained = report && !report->training.empty();
     m_training->setVisible(trained);
-    m_training->setSeries(trained ? std::vector<report::Series>{report->trainingLoss} : std::vector<report::Series>());
+    m_training->setSeries(trained ? report->training : std::vector<report::Series>());
 }
 
 void CostPage::setCaption(const QString& settings)

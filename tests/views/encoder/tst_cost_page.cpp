@@ -82,7 +82,7 @@ private slots:
         QVERIFY(m_page->findChild<QPlainTextEdit*>("encoderNotices")->toPlainText().contains("The rank is 8"));
         QVERIFY(!m_page->training()->isVisible());
         auto report = sample::encoderReport();
-        report->trainingLoss.points = {{0, 1}, {1, 0.5}};
+        report->training = {{.name = "training", .points = {{0, 1}, {1, 0.5}}}};
         m_page->setReport(report);
         QVERIFY(m_page->training()->isVisible());
         QCOMPARE(m_page->training()->series().size(), std::size_t(1));

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What training leaves of an encoder, in a form that a file holds and the same method reads back.
+#include "core/base/parameter_schema.h"
+#include "core/base/run_context.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tamis::encoder {
+
+class Dictionary;
+
+/// Either values or integers.
+struct TrainedTensor {
+    std::string name;
+    std::vector<std::int64_t> shape;
+    std::vector<float> values;          ///< row by row
+    std::vector<std::int32_t> integers; ///< places, tiles, experts
+};
+
+struct TrainedEncoder {
+    std::string method;          ///< id of the method that trained it
+    Parameters parameters;       ///< complete
+    std::int64_t width = 0, latents = 0, k = 0;
+    std::string dictionary;      ///< fingerprintOf() the dictionary it was trained for
+    std::vector<TrainedTensor> tensors;
+
+    /// Throws Error{MalformedFile} when there is none of that name, or it has another shape or kind than asked for.
+    const TrainedTensor& floats(std::string_view name, const std::vector<std::int64_t>& shape) const;
+    const TrainedTensor& indices(std::string_view name, const std::vector<std::int64_t>& shape) const;
+};
+
+/// SHA-256, in hexadecimal digits, of rows, bias and k: two autoencoders that score alike have the same.
+std::string fingerprintOf(const Dictionary& dictionary, const RunContext& context = {});
+
+/// As safetensors, method, parameters, shape and dictionary in its metadata; docs/formats-trained-encoder.md. The file is there whole or not
+/// at all. Throws what writing throws.
+void writeTrainedEncoder(const std::filesystem::path& file, const TrainedEncoder& encoder, const RunContext& context = {});
+/// Throws Error{MalformedFile} with what, where, found and expected; numbers are finite. The method's restore() checks names and shapes.
+TrainedEncoder readTrainedEncoder(const std::filesystem::path& file, const RunContext& context = {});
+
+} // namespace tamis::encoder
