@@ -2,19 +2,15 @@
 #include "app/window/encoder_work.h"
 
 #include "core/base/error.h"
-#include "core/encoder/activation_rows.h"
 #include "core/encoder/encoder_latency.h"
 #include "core/encoder/token_ranking.h"
-#include "core/io/sae_checkpoint.h"
 
 #include <algorithm>
 #include <chrono>
-#include <system_error>
 #include <thread>
 
 namespace tamis::app {
 namespace {
-namespace fs = std::filesystem;
 using tensor::Matrix;
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kDictionaries = 2, kEncoders = 6, kTrained = 8; ///< remembered
@@ -23,22 +19,12 @@ constexpr double kQuickMacs = 6e7;             ///< of the rows times the width,
 constexpr double kTokenMacs = 2.5e7;           ///< of the exact codes of a first picture
 constexpr std::int64_t kFewestTokens = 16;
 constexpr std::size_t kRankingDepth = 512;
-constexpr std::int64_t kHalvedAtLeast = 4;     ///< tokens
 constexpr auto kLatencyDelay = std::chrono::milliseconds(60); ///< without a new request, before latency is measured
 constexpr double kLatencySeconds = 0.12;       ///< for each batch size
 const std::vector<std::int64_t> kBatches{1, 8, 64};
 constexpr std::size_t kComparedSteps = 5;      ///< of one number
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-Matrix<float> rowsOf(const Matrix<float>& all, std::int64_t first, std::int64_t end, std::int64_t most)
-{
-    const std::int64_t count = std::min(end - first, most);
-    Matrix<float> rows(count, all.cols());
-    for (std::int64_t i = 0; i < count; ++i) // evenly spread
-        std::copy_n(all.data() + (first + i * (end - first) / count) * all.cols(), all.cols(), rows.data() + i * all.cols());
-    return rows;
-}
 
 tensor::MatrixView<const float> oneRow(const Matrix<float>& rows, std::int64_t at) { return {rows.data() + at * rows.cols(), 1, rows.cols(), rows.cols()}; }
 
@@ -63,64 +49,6 @@ encoder::Inputs inputsOf(const EncoderRequest& request, std::shared_ptr<const en
     return inputs;
 }
 } // namespace
-
-// Sources ----------------------------------------------------------------------------------------------------------------
-
-fs::path tokensBeside(const fs::path& autoencoder)
-{
-    std::error_code error;
-    const fs::path whole = fs::absolute(autoencoder, error).lexically_normal();
-    fs::path folder = fs::is_directory(whole, error) ? whole : whole.parent_path();
-    if (!folder.has_filename())
-        folder = folder.parent_path();
-    const std::string own = folder.filename().string(), above = folder.parent_path().filename().string();
-    constexpr std::string_view kSuffix = ".heldout.npy";
-    for (int level = 0; level < 3 && !folder.empty(); ++level, folder = folder.parent_path()) {
-        if (fs::is_regular_file(folder / "heldout.npy", error))
-            return folder / "heldout.npy";
-        std::vector<fs::path> found;
-        for (fs::directory_iterator each(folder, error), end; !error && each != end; each.increment(error)) {
-            const std::string name = each->path().filename().string();
-            if (name.size() <= kSuffix.size() || !name.ends_with(kSuffix))
-                continue;
-            const std::string stem = name.substr(0, name.size() - kSuffix.size());
-            if (own.starts_with(stem) || above.starts_with(stem))
-                found.push_back(each->path());
-        }
-        if (!found.empty()) // the longest name says most
-            return *std::ranges::max_element(found, {}, [](const fs::path& path) { return path.filename().string().size(); });
-    }
-    return {};
-}
-
-SourcesPointer openEncoderSources(const EncoderPaths& paths, const RunContext& context)
-{
-    context.setParts(4);
-    auto sources = std::make_shared<EncoderSources>();
-    sources->paths = paths;
-    sources->autoencoder = std::make_shared<const io::SparseAutoencoder>(io::readSparseAutoencoder(paths.autoencoder, context.part(3, "autoencoder")));
-    const auto& config = sources->autoencoder->config;
-    sources->ownK = config.k > 0 ? config.k : std::min<std::int64_t>(32, sources->autoencoder->latents());
-    sources->tokens = paths.tokens.empty() ? tokensBeside(paths.autoencoder) : paths.tokens;
-    if (sources->tokens.empty())
-        throw Error(ErrorCode::InvalidParameter, "found no heldout.npy beside the autoencoder, expected an .npy of activations to measure on: open one", paths.autoencoder.string());
-    const std::int64_t width = sources->autoencoder->width();
-    const Matrix<float> all = encoder::readActivations(sources->tokens, width, context.part(1, "tokens"));
-    sources->rows = all.rows();
-    if (!paths.calibration.empty()) {
-        const Matrix<float> fitted = encoder::readActivations(paths.calibration, width, context);
-        sources->fitted = rowsOf(fitted, 0, fitted.rows(), EncoderSources::kMostFitted);
-        sources->measured = rowsOf(all, 0, all.rows(), EncoderSources::kMostTokens);
-        return sources;
-    }
-    if (all.rows() < kHalvedAtLeast)
-        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(all.rows()) + " tokens, expected at least " + std::to_string(kHalvedAtLeast) +
-                                                     ": one half is fitted to, the other measured", sources->tokens.string());
-    sources->halved = true;
-    sources->fitted = rowsOf(all, 0, all.rows() / 2, EncoderSources::kMostFitted);
-    sources->measured = rowsOf(all, all.rows() / 2, all.rows(), EncoderSources::kMostTokens);
-    return sources;
-}
 
 // Trained encoders ---------------------------------------------------------------------------------------------------------
 
@@ -163,14 +91,14 @@ struct EncoderWork::Prepared {
             const auto& dictionary = *inputs.dictionary;
             const double each = static_cast<double>(dictionary.latents()) * static_cast<double>(dictionary.width());
             const auto most = std::max<std::int64_t>(static_cast<std::int64_t>(kTokenMacs / each), kFewestTokens);
-            part = encoder::exactTokens(inputs.dictionary, rowsOf(sources->measured, 0, sources->measured.rows(), most));
+            part = encoder::exactTokens(inputs.dictionary, someRows(sources->measured, 0, sources->measured.rows(), most));
         }
         return *part;
     }
     const encoder::ExactTokens& all(const RunContext& context)
     {
         if (!whole)
-            whole = encoder::exactTokens(inputs.dictionary, rowsOf(sources->measured, 0, sources->measured.rows(), sources->measured.rows()), context);
+            whole = encoder::exactTokens(inputs.dictionary, someRows(sources->measured, 0, sources->measured.rows(), sources->measured.rows()), context);
         return *whole;
     }
     const encoder::TopKEncoder& exactEncoder() { return whole ? *whole->encoder : *few().encoder; }
@@ -333,7 +261,7 @@ report::EncoderComparison compareAll(const EncoderRequest& request, const RunCon
     const auto dictionary = dictionaryOf(request);
     const auto inputs = inputsOf(request, dictionary);
     const auto& rows = request.sources->measured;
-    const auto exact = encoder::exactTokens(dictionary, rowsOf(rows, 0, rows.rows(), rows.rows()), context.part(1, "exact codes"));
+    const auto exact = encoder::exactTokens(dictionary, someRows(rows, 0, rows.rows(), rows.rows()), context.part(1, "exact codes"));
     std::vector<encoder::ComparedEncoder> encoders;
     for (const auto& method : encoder::methods()) {
         if (method.trains || (method.needsCalibration && inputs.calibration.empty()))
