@@ -14,7 +14,7 @@ namespace tamis::encoder {
 
 struct EncoderTrainingSettings {
     EncoderTrainingSettings() = default;
-    explicit EncoderTrainingSettings(const Parameters& complete, std::uint64_t seed = 0); ///< of encoderTrainingParameters()
+    explicit EncoderTrainingSettings(const Parameters& complete, std::uint64_t seed = 0); ///< of encoderTrainingParameters(); `seed` is added to theirs
     std::int64_t steps = 2000, batch = 256;
     std::int64_t checkEvery = 50; ///< steps between two looks at the rows kept apart
     std::int64_t patience = 10;   ///< such looks without a better loss end training; 0: never
@@ -26,17 +26,28 @@ struct EncoderTrainingSettings {
 /// steps, batch, learning-rate, warm-up, check-every, patience, seed.
 std::vector<ParameterSpec> encoderTrainingParameters();
 
-/// Some calibration rows.
+/// What TrainingRows::target holds, in the space of the decoder's rows, less its bias.
+enum class TrainingTarget {
+    None,
+    ExactCodes, ///< what the exact codes decode to: sum_j v_j d_j
+    Input       ///< the prepared input less the decoder's bias; exact codes where the autoencoder decodes into something else, with a warning
+};
+
+/// Some calibration rows. The scales are means over the rows that are trained on, the same for every batch: losses divided by them have no
+/// unit and average over batches.
 struct TrainingRows {
     train::View<const float> x;      ///< prepared [n, D], stays until the tape's reset()
-    train::View<const float> target; ///< what the exact codes decode to in the space of the decoder, less its bias: sum_j z_j d_j [n, D]; on request, else empty
+    train::View<const float> target; ///< [n, D], stays as long; empty for TrainingTarget::None
     SparseCodes exact;               ///< the exact codes of the rows
+    double codeEnergy = 1;           ///< mean over rows of sum_j z_j^2 of the exact codes; 1 where all are empty
+    double targetVariance = 1;       ///< mean over rows of |target - mean target|^2; 1 where they are all equal or there are none
 };
 
 struct EncoderObjective {
-    /// Loss [1, 1] of some rows, from tape.parameter(...) of the set that is trained; `checking`: without noise, what is compared.
+    /// Loss [1, 1], a mean over the rows, from tape.parameter(...) of the set that is trained; `step` counts from 0; `checking`: without
+    /// noise, what is compared.
     std::function<train::Variable<float>(train::Tape<float>&, const TrainingRows&, std::int64_t step, bool checking)> loss;
-    std::string unit; ///< title of the loss axis
+    TrainingTarget target = TrainingTarget::None;
 };
 
 struct EncoderTrainingResult {
@@ -46,10 +57,10 @@ struct EncoderTrainingResult {
     double startLoss = 0, bestLoss = 0; ///< on the rows kept apart
 };
 
-/// Trains `parameters` on inputs.calibration; afterwards they are the best there were. Ends early by patience and by inputs.enough. A loss
-/// that is no number ends training with a warning and the best so far. Does not depend on the number of threads. Throws
-/// Error{InvalidParameter} for fewer than 2 calibration rows or another width, Error{NonFinite} when the first loss is no number, Error{Cancelled}
-/// within 100 ms.
+/// Trains `parameters` on inputs.calibration; afterwards they are the best there were, by the loss on the rows kept apart: never worse there
+/// than at the start. Ends early by patience and by inputs.enough. A loss that is no number ends training with a warning and the best so far.
+/// Does not depend on the number of threads. Throws Error{InvalidParameter} for fewer than 2 calibration rows or another width,
+/// Error{NonFinite} when the first loss is no number, Error{Cancelled} within 100 ms.
 EncoderTrainingResult trainEncoder(train::ParameterSet<float>& parameters, const Inputs& inputs, const EncoderTrainingSettings& settings, const EncoderObjective& objective,
                                    const RunContext& context);
 

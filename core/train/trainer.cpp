@@ -38,6 +38,8 @@ std::vector<TrainingStep> train(ParameterSet<T>& parameters, const TrainingSetti
         if (observe)
             observe(report);
         context.setFraction(static_cast<double>(step + 1) / static_cast<double>(settings.schedule.total));
+        if (settings.enough && settings.enough())
+            break;
     }
     return history;
 }

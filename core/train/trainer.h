@@ -16,6 +16,7 @@ struct TrainingSettings {
     Schedule schedule;                                            ///< schedule.total is the number of steps
     double clipNorm = std::numeric_limits<double>::infinity();    ///< of all gradients together
     std::int64_t accumulate = 1;                                  ///< losses averaged into one step
+    std::function<bool()> enough;                                 ///< asked after every step, after `observe`: true ends training; may be empty
 };
 
 struct TrainingStep {
@@ -27,7 +28,7 @@ struct TrainingStep {
 /// Builds the loss [1, 1] of one part of a step on the tape, from tape.parameter(...) of the set that is trained.
 template <class T> using BuildLoss = std::function<Variable<T>(Tape<T>& tape, std::int64_t step, std::int64_t part)>;
 
-/// Runs schedule.total steps; `observe` (may be empty) is called after each, on this thread. Blocks. A stop is seen within
+/// Runs schedule.total steps, or fewer when settings.enough says so; `observe` (may be empty) is called after each, on this thread. Blocks. A stop is seen within
 /// 100 ms and throws Error{Cancelled}: the parameters are those of the last whole step. Progress is the fraction of steps.
 /// Throws Error{NonFinite} with the step when the loss is no number, before it spoils the parameters, and what `build` throws.
 /// Returns all steps.
