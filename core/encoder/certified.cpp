@@ -84,7 +84,8 @@ class CertifiedEncoder final : public TopKEncoder {
 public:
     CertifiedEncoder(std::shared_ptr<const Dictionary> dictionary, const CertifiedSettings& settings, const RunContext& context)
         : m_dictionary(std::move(dictionary)), m_rows(*m_dictionary, settings.quantisation, context),
-          m_cap(std::max(static_cast<std::size_t>(settings.cap * static_cast<double>(m_dictionary->latents())), static_cast<std::size_t>(m_dictionary->k())))
+          m_cap(std::max(static_cast<std::size_t>(settings.cap * static_cast<double>(m_dictionary->latents())), static_cast<std::size_t>(m_dictionary->k()))),
+          m_failure(settings.quantisation.bits == 4 ? static_cast<float>(settings.quantisation.delta) : 0.0F)
     {
     }
     std::int64_t width() const noexcept override { return m_rows.width(); }
@@ -294,7 +295,8 @@ private:
         }
         if (trace) {
             const float least = result.size() == size ? result.back().value : 0;
-            trace->certificates.push_back({.candidates = static_cast<std::int32_t>(scored), .margin = least - work.outside, .dense = work.dense, .bound = bound});
+            trace->certificates.push_back({.candidates = static_cast<std::int32_t>(scored), .margin = least - work.outside, .dense = work.dense,
+                                           .failure = scored == static_cast<std::size_t>(latents()) ? 0.0F : m_failure, .bound = bound});
             trace->ranking.push_back(work.dense ? std::vector<std::int32_t>{} : ranked(work.ranking));
         }
         return result;
@@ -303,6 +305,7 @@ private:
     std::shared_ptr<const Dictionary> m_dictionary;
     QuantisedRows m_rows;
     std::size_t m_cap;
+    float m_failure; ///< of a token's certificate
 };
 
 ParameterSchema certifiedSchema()

@@ -104,6 +104,7 @@ void addCertificates(const EncodeTrace& trace, const ExactTokens& exact, Encoder
         outcome.candidates = trace.certificates[t].candidates;
         outcome.margin = static_cast<double>(trace.certificates[t].margin);
         outcome.dense = trace.certificates[t].dense;
+        outcome.failure = static_cast<double>(trace.certificates[t].failure);
         if (const double spread = row * std::sqrt(length); spread > 0)
             outcome.bound = static_cast<double>(trace.certificates[t].bound) / spread;
     }

@@ -26,6 +26,7 @@ struct TokenCertificate {
     std::int32_t candidates = 0; ///< latents whose exact score was computed
     float margin = 0;            ///< k-th value less the largest upper bound outside of the result; >= 0: the set is proven
     bool dense = false;          ///< the candidates exceeded the cap, so that every latent was scored
+    float failure = 0;          ///< probability that the certificate does not hold, over what the method drew; 0: it always does
     float bound = std::numeric_limits<float>::quiet_NaN(); ///< by how much upper bounds lie above the exact scores, mean over the candidates
 };
 

@@ -40,6 +40,7 @@ struct TokenOutcome {
     std::int32_t candidates = 0;       ///< certified encoders
     double margin = kNotMeasured;
     bool dense = false;                ///< fell back
+    double failure = 0;                ///< certified encoders: probability that the certificate does not hold, 0 where it is a proof
     double bound = kNotMeasured;       ///< certified encoders: width of the bounds over rms |w| |x| / sqrt(D), the eps sqrt(D) of the law
 };
 

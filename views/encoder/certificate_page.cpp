@@ -4,15 +4,19 @@
 #include "core/report/encoder_recall.h"
 #include "core/report/histogram.h"
 #include "views/common/chart_figure.h"
+#include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
 #include "views/common/ink.h"
+#include "views/common/inline_bar_delegate.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
+#include "views/encoder/certificate_model.h"
 #include "views/encoder/histogram_chart.h"
 
 #include <QHBoxLayout>
+#include <QHeaderView>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QVBoxLayout>
@@ -41,7 +45,7 @@ report::Histogram withoutEmptyEnds(report::Histogram histogram)
 
 CertificatePage::CertificatePage(QWidget* parent)
     : QWidget(parent), m_pages(new QStackedWidget(this)), m_state(mutedLabel(this, QStringLiteral("certificateState"))), m_candidates(new HistogramChart(this)),
-      m_margins(new HistogramChart(this)), m_law(new LineChart(this))
+      m_margins(new HistogramChart(this)), m_law(new LineChart(this)), m_model(new CertificateModel(this)), m_table(new CopyableTableView(this))
 {
     auto* whole = new QVBoxLayout(this);
     whole->setContentsMargins(0, Theme::kSpacing, 0, 0);
@@ -70,13 +74,40 @@ CertificatePage::CertificatePage(QWidget* parent)
     m_margins->setAxes({tr("Margin: k-th value less the largest bound outside"), tr("Tokens"), false, false, false});
     upper->addWidget(framed(m_candidates, tr("What the bounds leave to score exactly"), QStringLiteral("candidates")));
     upper->addWidget(framed(m_margins, tr("By how much each set is proven"), QStringLiteral("margins")));
+    rows->addWidget(buildLower());
+    rows->setStretchFactor(0, 2);
+    rows->setStretchFactor(1, 3);
+    column->addWidget(rows, 1);
+    m_pages->addWidget(page);
+}
+
+QWidget* CertificatePage::buildLower()
+{
+    auto* lower = new QSplitter(Qt::Horizontal, this);
+    lower->setChildrenCollapsible(false);
+    lower->setHandleWidth(Theme::kSpacing);
     m_law->setObjectName(QStringLiteral("certificateLaw"));
     m_law->setAccessibleName(tr("Candidates against the width of the bounds"));
     m_law->setAxes({.xTitle = tr("Width of the bounds over the spread of the scores, ε √D"), .yTitle = tr("Candidates"), .rightTitle = {}, .logX = false, .logY = true, .wholeX = false});
     onChartExport(m_law, this, [this](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, QStringLiteral("survivor-law")); });
-    rows->addWidget(m_law);
-    column->addWidget(rows, 1);
-    m_pages->addWidget(page);
+    m_table->setObjectName(QStringLiteral("certificateTokens"));
+    m_table->setAccessibleName(tr("Certificates by token"));
+    m_table->setToolTip(tr("Enter or a double click shows the token closely"));
+    m_table->setSourceModel(m_model);
+    m_table->sortByColumn(-1, Qt::AscendingOrder);
+    const int digit = m_table->fontMetrics().horizontalAdvance(QLatin1Char('0'));
+    constexpr int widths[CertificateModel::kColumnCount] = {8, 14, 10, 10, 30};
+    for (int at = 0; at < CertificateModel::kColumnCount; ++at)
+        m_table->setColumnWidth(at, std::max(widths[at] * digit, m_table->horizontalHeader()->sectionSizeHint(at)));
+    m_table->setItemDelegateForColumn(CertificateModel::CandidatesColumn, new InlineBarDelegate(m_table));
+    m_table->horizontalHeader()->setStretchLastSection(true);
+    connect(m_table, &QAbstractItemView::activated, this, [this](const QModelIndex& at) { emit tokenActivated(m_table->toSource(at).row()); });
+    connect(m_table, &CopyableTableView::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_table, format, QStringLiteral("certificates")); });
+    lower->addWidget(m_law);
+    lower->addWidget(m_table);
+    lower->setStretchFactor(0, 3);
+    lower->setStretchFactor(1, 2);
+    return lower;
 }
 
 QWidget* CertificatePage::framed(HistogramChart* chart, const QString& title, const QString& name)
@@ -102,29 +133,40 @@ void CertificatePage::setReport(std::shared_ptr<const report::EncoderReport> rep
 {
     const bool certified = report && report->certified;
     m_pages->setCurrentIndex(certified ? 1 : 0);
+    m_model->setReport(report);
     if (!certified)
         return;
     std::vector<double> candidates, margins;
-    std::int64_t most = 1, dense = 0, proven = 0;
-    double sum = 0;
+    std::int64_t most = 1, proven = 0, probable = 0, dense = 0, open = 0;
+    double sum = 0, failure = 0;
     for (const auto& outcome : report->outcomes) {
         candidates.push_back(outcome.candidates);
         margins.push_back(outcome.margin);
         most = std::max<std::int64_t>(most, outcome.candidates);
         sum += outcome.candidates;
-        dense += outcome.dense;
-        proven += outcome.margin >= 0;
+        const Certainty certainty = certaintyOf(outcome);
+        proven += certainty == Certainty::Proven;
+        probable += certainty == Certainty::Probable;
+        dense += certainty == Certainty::Dense;
+        open += certainty == Certainty::Open;
+        failure = std::max(failure, outcome.failure);
     }
     const auto tokens = static_cast<double>(std::max<std::size_t>(report->outcomes.size(), 1));
     m_candidates->setHistogram(withoutEmptyEnds(report::placeHistogram(candidates, most, 1.08)));
     m_margins->setHistogram(report::histogramOf(margins, kMarginBins));
-    m_state->setText(tr("%1 of %2 sets proven · %3 candidates a token of %4 latents, %5 at most · %6 tokens scored whole")
-                         .arg(proven)
-                         .arg(report->outcomes.size())
-                         .arg(formatNumber(sum / tokens, 3))
-                         .arg(report->latents)
-                         .arg(most)
-                         .arg(dense));
+    const auto of = [&](std::int64_t count, const QString& what) { return tr("%1 of %2 sets %3").arg(count).arg(report->outcomes.size()).arg(what); };
+    QStringList parts;
+    if (proven > 0 || probable + dense + open == 0)
+        parts << of(proven, tr("proven"));
+    if (probable > 0)
+        parts << of(probable, tr("certain with probability 1 − %1 each").arg(formatNumber(failure, 2)));
+    if (dense > 0)
+        parts << of(dense, tr("by the dense fall-back"));
+    if (open > 0)
+        parts << of(open, tr("not proven"));
+    parts << tr("%1 candidates a token of %2 latents, %3 at most").arg(formatNumber(sum / tokens, 3)).arg(report->latents).arg(most);
+    m_state->setText(parts.join(QStringLiteral(" · ")));
+    m_state->setToolTip(parts.join(QLatin1Char('\n')));
     showLaw(*report);
 }
 
@@ -175,6 +217,7 @@ void CertificatePage::setCaption(const QString& settings)
     m_candidates->setCaption(settings);
     m_margins->setCaption(settings);
     m_law->setCaption(settings);
+    m_table->setCaption(settings);
 }
 
 } // namespace tamis::views

@@ -12,12 +12,15 @@ class QStackedWidget;
 
 namespace tamis::views {
 
+class CertificateModel;
+class CopyableTableView;
 class HistogramChart;
 class LineChart;
 class PlaceholderPanel;
 
-/// Of a certified encoder: how many candidates its bounds leave a token, by how much each result is proven, how many tokens were scored
-/// whole, and candidates against the width of the bounds beside what normally distributed scores would leave.
+/// Of a certified encoder: how many sets are proven, certain up to a probability or scored whole; how many candidates the bounds leave a
+/// token, by how much each result is proven, candidates against the width of the bounds beside what normally distributed scores would
+/// leave, and every token with its certificate.
 class CertificatePage : public QWidget {
     Q_OBJECT
 public:
@@ -27,14 +30,18 @@ public:
     HistogramChart* candidates() const { return m_candidates; }
     HistogramChart* margins() const { return m_margins; }
     LineChart* law() const { return m_law; }
+    CertificateModel* model() const { return m_model; }
+    CopyableTableView* table() const { return m_table; }
     bool shows() const; ///< certificates, and not the word why there are none
 
 signals:
+    void tokenActivated(qlonglong token); ///< by the user: to be seen closely
     /// `figure` lives until the slot returns.
     void exportRequested(tamis::views::Figure* figure, tamis::views::FigureFormat format, const QString& name);
 
 private:
     QWidget* framed(HistogramChart* chart, const QString& title, const QString& name);
+    QWidget* buildLower();
     void showLaw(const report::EncoderReport& report);
 
     QStackedWidget* m_pages;
@@ -42,6 +49,8 @@ private:
     QLabel* m_state;
     HistogramChart *m_candidates, *m_margins;
     LineChart* m_law;
+    CertificateModel* m_model;
+    CopyableTableView* m_table;
 };
 
 } // namespace tamis::views

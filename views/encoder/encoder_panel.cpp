@@ -6,6 +6,7 @@
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
+#include "views/encoder/certificate_model.h"
 #include "views/encoder/certificate_page.h"
 #include "views/encoder/cost_page.h"
 #include "views/encoder/encoder_settings.h"
@@ -116,6 +117,10 @@ void EncoderPanel::buildPages()
     connect(m_cost, &CostPage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_compare, &ParetoPage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_certificate, &CertificatePage::exportRequested, this, &EncoderPanel::exportRequested);
+    connect(m_certificate, &CertificatePage::tokenActivated, this, [this](qlonglong token) {
+        emit tokenChosen(token);
+        m_pages->setCurrentWidget(m_token);
+    });
 }
 
 void EncoderPanel::setReport(std::shared_ptr<const report::EncoderReport> report, bool complete, std::int64_t allTokens)
@@ -128,6 +133,15 @@ void EncoderPanel::setReport(std::shared_ptr<const report::EncoderReport> report
     m_certificate->setReport(m_report);
     showHead();
     showWorst();
+    showCertificate();
+}
+
+/// Of the token that is seen closely.
+void EncoderPanel::showCertificate()
+{
+    const auto token = static_cast<std::size_t>(m_token->token());
+    const bool known = m_report && m_complete && m_report->certified && token < m_report->outcomes.size(); // a first picture has other tokens
+    m_token->setCertificate(known ? tr("Set: %1").arg(certaintyText(m_report->outcomes[token])) : QString());
 }
 
 void EncoderPanel::showHead()
@@ -167,6 +181,7 @@ void EncoderPanel::setToken(std::int64_t token, std::int64_t tokens)
 {
     m_token->setTokens(tokens);
     m_token->setToken(token);
+    showCertificate();
 }
 
 void EncoderPanel::setCut(std::int64_t cut, bool ofMethod)

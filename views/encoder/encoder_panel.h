@@ -73,6 +73,7 @@ private:
     void buildPages();
     void showHead();
     void showWorst();
+    void showCertificate();
 
     std::shared_ptr<const report::EncoderReport> m_report;
     bool m_complete = false, m_quiet = false;

@@ -20,6 +20,7 @@ namespace tamis::views {
 
 TokenPage::TokenPage(QWidget* parent)
     : QWidget(parent), m_number(new QSpinBox(this)), m_slider(new QSlider(Qt::Horizontal, this)), m_of(mutedLabel(this, QStringLiteral("tokenCount"))),
+      m_certificate(mutedLabel(this, QStringLiteral("tokenCertificate"))),
       m_worst(new QPushButton(tr("Worst token"), this)), m_view(new CoarseExactView(this))
 {
     auto* column = new QVBoxLayout(this);
@@ -41,6 +42,7 @@ TokenPage::TokenPage(QWidget* parent)
     row->addWidget(m_number);
     row->addWidget(m_of);
     row->addWidget(m_slider, 1);
+    row->addWidget(m_certificate);
     row->addWidget(m_worst);
     row->addWidget(exports);
     column->addLayout(row);
@@ -52,6 +54,7 @@ TokenPage::TokenPage(QWidget* parent)
     connect(exports, &ExportButton::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_view, format, QStringLiteral("token")); });
     setTokens(0);
     setWorst(-1, 0);
+    setCertificate({});
 }
 
 void TokenPage::setTokens(std::int64_t count)
@@ -88,6 +91,12 @@ void TokenPage::setWorst(std::int64_t token, double recall)
     m_worstToken = token;
     m_worst->setEnabled(token >= 0);
     m_worst->setToolTip(token < 0 ? tr("No token lost a latent") : tr("Token %1, of whose exact set %2 was found").arg(token).arg(formatPercent(recall)));
+}
+
+void TokenPage::setCertificate(const QString& text)
+{
+    m_certificate->setText(text);
+    m_certificate->setVisible(!text.isEmpty());
 }
 
 void TokenPage::setRanking(std::shared_ptr<const report::TokenRanking> ranking) { m_view->setRanking(std::move(ranking)); }

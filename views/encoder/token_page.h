@@ -26,6 +26,7 @@ public:
     void setTokens(std::int64_t count);
     void setToken(std::int64_t token); ///< no tokenChosen
     std::int64_t token() const;
+    void setCertificate(const QString& text); ///< what is certain of the token's set; empty: the method says nothing of it
     void setWorst(std::int64_t token, double recall); ///< -1: none; offered as a jump
     void setRanking(std::shared_ptr<const report::TokenRanking> ranking);
     void setCut(std::int64_t cut);
@@ -44,7 +45,7 @@ private:
 
     QSpinBox* m_number;
     QSlider* m_slider;
-    QLabel* m_of;
+    QLabel *m_of, *m_certificate;
     QPushButton* m_worst;
     CoarseExactView* m_view;
     std::int64_t m_worstToken = -1;

@@ -225,6 +225,28 @@ private slots:
             QVERIFY(delta > 0.1 ? failures <= 400 : failures == 0);
         }
     }
+    /// Only bounds that hold with a probability leave a certificate that may fail; where every latent was scored there is no doubt.
+    void certificatesSayHowSureTheyAre()
+    {
+        const test::HardCase c = test::hardCase({.latents = 300, .width = 64, .k = 10, .tokens = 4});
+        const auto failures = [&](int bits, double cap) {
+            EncodeTrace trace;
+            (void)certifiedEncoder(c.dictionary, settingsOf(bits, true, cap, 0.25))->encode(c.tokens.view(), {}, &trace);
+            std::vector<std::pair<bool, float>> each;
+            for (const TokenCertificate& token : trace.certificates)
+                each.emplace_back(token.candidates == 300, token.failure);
+            return each;
+        };
+        for (const auto& [all, failure] : failures(8, 1))
+            QCOMPARE(failure, 0.0F);
+        int scoredWhole = 0, bounded = 0;
+        for (const double cap : {0.0, 1.0}) // with more than k candidates a token falls back, or none does
+            for (const auto& [all, failure] : failures(4, cap)) {
+                QCOMPARE(failure, all ? 0.0F : 0.25F);
+                (all ? scoredWhole : bounded) += 1;
+            }
+        QVERIFY(scoredWhole > 0 && bounded > 0);
+    }
     /// NumPy's sets, and its values in double: 72 products in float differ by less than 74 * 2^-24 times |w| |x| (at most 60 here) + |b|.
     void agreesWithNumpy()
     {

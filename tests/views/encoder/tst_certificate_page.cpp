@@ -2,11 +2,16 @@
 // Candidates, margins and the law of their number.
 #include "core/report/encoder_recall.h"
 #include "tests/views/encoder_sample.h"
+#include "views/common/copyable_table_view.h"
+#include "views/common/figure_export.h"
 #include "views/common/line_chart.h"
+#include "views/encoder/certificate_model.h"
 #include "views/encoder/certificate_page.h"
 #include "views/encoder/histogram_chart.h"
 
+#include <QAbstractItemModelTester>
 #include <QLabel>
+#include <QSignalSpy>
 #include <QTest>
 
 #include <cmath>
@@ -66,13 +71,44 @@ private slots:
             QCOMPARE(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}), std::int64_t(100));
         }
         const QString state = m_page->findChild<QLabel*>("certificateState")->text();
-        QVERIFY(state.contains("100 of 100 sets proven"));
+        QVERIFY(state.contains("99 of 100 sets proven"));
         QVERIFY(state.contains("1000 at most"));
-        QVERIFY(state.contains("1 tokens scored whole"));
+        QVERIFY(state.contains("1 of 100 sets by the dense fall-back"));
         auto unproven = certified();
         unproven->outcomes[3].margin = -0.1;
         m_page->setReport(unproven);
-        QVERIFY(m_page->findChild<QLabel*>("certificateState")->text().contains("99 of 100 sets proven"));
+        QVERIFY(m_page->findChild<QLabel*>("certificateState")->text().contains("98 of 100 sets proven"));
+        QVERIFY(m_page->findChild<QLabel*>("certificateState")->text().contains("1 of 100 sets not proven"));
+    }
+    void everyTokenSaysWhatIsCertain()
+    {
+        auto report = certified();
+        for (int t = 10; t < 40; ++t)
+            report->outcomes[static_cast<std::size_t>(t)].failure = 1e-3;
+        report->outcomes[5].margin = report::kNotMeasured; // no number proves nothing
+        report->outcomes.back().failure = 1e-3;            // every latent was scored: nothing is left to chance
+        m_page->setReport(report);
+        const auto* model = m_page->model();
+        const auto label = [&](int token) { return model->index(token, CertificateModel::CertaintyColumn).data().toString(); };
+        QCOMPARE(model->rowCount(), 100);
+        QCOMPARE(label(0), QStringLiteral("proven"));
+        QCOMPARE(label(5), QStringLiteral("not proven"));
+        QCOMPARE(label(20), QStringLiteral("with probability 1 − 0.001"));
+        QCOMPARE(label(99), QStringLiteral("dense fall-back"));
+        const QString state = m_page->findChild<QLabel*>("certificateState")->text();
+        QVERIFY(state.contains("68 of 100 sets proven") && state.contains("30 of 100 sets certain with probability 1 − 0.001 each"));
+        QVERIFY(figureTable(*m_page->table()).contains("20,24,0.2,"));
+        const QAbstractItemModelTester tester(m_page->model(), QAbstractItemModelTester::FailureReportingMode::Fatal);
+        m_page->setReport(sample::encoderReport()); // proves nothing
+        QCOMPARE(model->rowCount(), 0);
+    }
+    void aTokenIsSeenClosely()
+    {
+        m_page->setReport(certified());
+        m_page->table()->sortByColumn(CertificateModel::CandidatesColumn, Qt::DescendingOrder);
+        QSignalSpy activated(m_page.get(), &CertificatePage::tokenActivated);
+        emit m_page->table()->activated(m_page->table()->model()->index(0, 0));
+        QCOMPARE(activated.last().first().toLongLong(), 99LL);
     }
     void theLawStandsBesideWhatWasMeasured()
     {
