@@ -67,7 +67,7 @@ EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& 
     if ((sampled || !options.heldOut.empty()) && options.model.empty())
         throw UsageError("samples and --held-out need --model: the checkpoint whose activations the autoencoder reads");
     EncoderInputs inputs;
-    auto autoencoder = std::make_shared<const io::SparseAutoencoder>(io::readSparseAutoencoder(options.encoder, context));
+    auto autoencoder = std::make_shared<const io::SparseAutoencoder>(io::readSparseAutoencoder(options.encoder, assumedFrom(options.assumed), context));
     inputs.fit.dictionary = encoder::Dictionary::of(std::move(autoencoder), options.k);
     inputs.fit.seed = static_cast<std::uint64_t>(common.seed.value_or(0));
     const std::int64_t width = inputs.fit.dictionary->width();
@@ -125,11 +125,23 @@ nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs
 void declareEncoder(OptionSet& set, RunOptions& options)
 {
     set.text("--encoder", options.encoder, "PATH", "encoder.*: the autoencoder, a directory or its weight file");
+    set.texts("--assume", options.assumed, "NAME=VALUE", "encoder.*: what the autoencoder's files leave open, as inspect takes it (repeatable)");
     set.text("--activations", options.activations, "FILE", "encoder.*: .npy of rows [tokens, width] to measure on");
     set.text("--calibration-activations", options.calibrationActivations, "FILE",
              "encoder.*: .npy of rows to fit to; or --calibration with one --layer SITE, or --model with one --layer BLOCK and samples");
     set.integer("--k", options.k, 1, 1'000'000'000, "encoder.*: latents a token (the autoencoder's own)");
-    set.flag("--latency,!--no-latency", options.latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder (on)");
+}
+
+io::SaeReadOptions assumedFrom(const std::vector<std::string>& assignments)
+{
+    io::SaeReadOptions switches;
+    for (const auto& assignment : assignments)
+        try {
+            io::setSaeReadOption(switches, assignment);
+        } catch (const Error& error) {
+            throw UsageError("--assume: " + error.message());
+        }
+    return switches;
 }
 
 } // namespace tamis::cli

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // What `run encoder.*` reads: an autoencoder, the activations it is measured on, those that a method fits to.
+#include "app/cli/compare_options.h"
 #include "app/cli/console.h"
 #include "app/cli/run_options.h"
 #include "core/encoder/encoder_quality.h"
 #include "core/encoder/method.h"
 #include "core/encoder/model_site.h"
+#include "core/io/sae_options.h"
 #include "core/report/encoder_report.h"
 
 #include <nlohmann/json_fwd.hpp>
 
 #include <memory>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tamis::cli {
 
@@ -37,10 +41,15 @@ nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs
 nlohmann::ordered_json toJson(const report::EncoderReport& report); ///< its part of tamis.run/1: cost, baseline, quality, tokens, ...
 std::string described(const report::EncoderReport& report);         ///< for people
 
-/// --encoder, --activations, --calibration-activations, --k, --latency.
+/// --encoder, --assume, --activations, --calibration-activations, --k.
 void declareEncoder(OptionSet& set, RunOptions& options);
+/// The switches of --assume NAME=VALUE. Throws UsageError with what there is.
+io::SaeReadOptions assumedFrom(const std::vector<std::string>& assignments);
 
 /// One encoder of one autoencoder: `tamis-cli run encoder.*`.
 void runEncoder(Console& console, const RunOptions& options);
+
+/// Encoders of one autoencoder side by side: `tamis-cli compare --encoder`.
+void compareEncoders(Console& console, const CompareOptions& options);
 
 } // namespace tamis::cli

@@ -9,6 +9,7 @@
 #include "core/base/parallel.h"
 #include "core/bench/bench.h"
 #include "core/bench/encoder_bench.h"
+#include "core/bench/encoder_recall_bench.h"
 #include "core/bench/lowrank_bench.h"
 
 #include <nlohmann/json.hpp>
@@ -83,12 +84,37 @@ std::vector<bench::BenchResult> shards(const RunContext& context, const Settings
     return bench::benchShards(context, {.layers = static_cast<int>(settings.layers), .width = settings.width, .hidden = settings.hidden, .directory = settings.directory});
 }
 
+/// The bundled autoencoders with their tokens, or nothing (and a warning) where they are not at hand.
+std::vector<bench::BundledAutoencoder> bundledAutoencoders(const RunContext& context)
+{
+    std::vector<bench::BundledAutoencoder> all;
+    try {
+        const auto directory = app::bundledDatasets() / "sae";
+        for (const char* model : {"vit20", "tinylm"})
+            for (const char* k : {"k16", "k32"}) {
+                const auto folder = directory / (std::string(model) + ".block3." + k);
+                const auto path = std::filesystem::exists(folder / "saelens") ? folder / "saelens" : folder / "sparsify";
+                all.push_back({std::string(model) + " " + k, path, directory / (std::string(model) + ".block3.heldout.npy")});
+            }
+    } catch (const Error& error) {
+        context.warn(std::string("the bundled autoencoders are left out: ") + error.what());
+    }
+    return all;
+}
+
 std::vector<bench::BenchResult> encoders(const RunContext& context, const Settings& settings)
 {
     bench::EncoderBenchInputs inputs;
     for (bench::EncoderBenchShape& shape : inputs.shapes)
         shape.latents = std::min(shape.latents, settings.latents);
-    return bench::benchEncoder(context, inputs);
+    context.setParts(4);
+    auto results = bench::benchEncoder(context.part(3, "speed"), inputs);
+    bench::EncoderRecallInputs recall;
+    recall.autoencoders = bundledAutoencoders(context);
+    recall.synthetic.latents = std::min(recall.synthetic.latents, settings.latents);
+    for (auto& each : bench::benchEncoderRecall(context.part(1, "recall"), recall))
+        results.push_back(std::move(each));
+    return results;
 }
 
 const std::vector<NamedBench>& benches()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/console.h"
+#include "app/cli/encoder_inputs.h"
 #include "app/cli/json_output.h"
 #include "app/cli/lowrank_inputs.h"
 #include "app/cli/table.h"
@@ -17,13 +18,6 @@
 namespace tamis::cli {
 namespace {
 using nlohmann::ordered_json;
-
-struct CompareOptions {
-    RunOptions run;
-    std::string keeps = "0.8,0.6,0.4";
-    std::vector<std::string> methods;
-    bool trained = false, latency = true;
-};
 
 std::vector<std::string> split(const std::string& text, char separator)
 {
@@ -145,6 +139,10 @@ ordered_json documentOf(const report::MethodComparison& comparison, const ordere
 
 void run(Console& console, const CompareOptions& options)
 {
+    if (!options.run.encoder.empty())
+        return compareEncoders(console, options);
+    if (options.run.model.empty())
+        throw UsageError("MODEL is required, or --encoder (tamis-cli compare --help)");
     if (options.run.heldOut.empty())
         throw UsageError("--held-out is required: what quality is measured on (tamis-cli compare --help)");
     const auto& context = console.context();
@@ -153,7 +151,7 @@ void run(Console& console, const CompareOptions& options)
     const auto entries = entriesFrom(options, inputs);
     const auto heldOut = openHeldOut(options.run, *inputs.model, context.part(1, "opening"));
     lowrank::ComparisonOptions settings;
-    settings.latencyRuns = options.latency ? 5 : 0;
+    settings.latencyRuns = options.run.latency ? 5 : 0;
     const auto inputsOf = inputsJson(inputs, heldOut.get(), context.part(0.5, "hashing")); // before: a stop leaves no time to hash
     const auto comparison = lowrank::compareMethods(inputs, *heldOut, entries, settings, context.part(17.5, "comparing"), [&](const report::MethodComparison& soFar) {
         auto document = documentOf(soFar, inputsOf);
@@ -166,25 +164,31 @@ void run(Console& console, const CompareOptions& options)
 
 void declare(OptionSet& set, CompareOptions& options)
 {
-    set.positional("MODEL", options.run.model, "Checkpoint that runs: a file or a directory");
-    set.text("--calibration", options.run.calibration, "FILE", "Calibration set (HDF5)");
+    RunOptions& run = options.run;
+    set.positional("MODEL", run.model, "Checkpoint that runs: a file or a directory; with --encoder the model that the autoencoder reads", false);
+    set.text("--calibration", run.calibration, "FILE", "Calibration set (HDF5)");
     set.text("--keep", options.keeps, "K,K,...", "Fractions of the parameters kept (0.8,0.6,0.4)");
     set.texts("--method", options.methods, "ID[:NAME=VALUE...]",
-              "A method with its settings; 'allocate', 'accounting' and 'unit' are settings too (repeatable; every method with its defaults)");
-    set.texts("--layer", options.run.layers, "PATTERN", "Only matrices whose name matches (repeatable)");
+              "A method with its settings; 'allocate', 'accounting' and 'unit' are settings of lowrank.*, too (repeatable; every method with its defaults)");
+    set.texts("--layer", run.layers, "PATTERN", "Only matrices whose name matches (repeatable)");
     set.flag("--trained,!--no-trained", options.trained, "Methods that train, too: minutes each (off)");
-    set.flag("--latency,!--no-latency", options.latency, "Measure latency (on)");
-    declareLowRank(set, options.run);
+    set.flag("--latency,!--no-latency", run.latency, "Measure latency (on)");
+    set.integer("--steps", options.steps, 1, 64, "encoder.* without settings: values tried of a rank or a number of candidates (4)");
+    set.real("--recall", options.recall, 0, 1, "encoder.*: recall that the fastest encoder is to have (0.99)");
+    declareLowRank(set, run);
+    declareEncoder(set, run);
 }
 } // namespace
 
 Verb verbCompare()
 {
     const auto options = std::make_shared<CompareOptions>();
-    return {"compare", "Measure low-rank methods side by side: one calibration, one held-out set, one accounting",
+    return {"compare", "Measure methods side by side: one calibration, one held-out set, one accounting",
             "  tamis-cli compare datasets/vit20 --calibration datasets/vit20/calibration.h5 --held-out datasets/photos --resize squash\n"
             "  tamis-cli compare datasets/tinylm --calibration C --held-out datasets/tinylm/heldout.npy --keep 0.6 \\\n"
-            "    --method lowrank.local --method lowrank.local:preconditioner=identity --method lowrank.local:allocate=greedy --json -",
+            "    --method lowrank.local --method lowrank.local:preconditioner=identity --method lowrank.local:allocate=greedy --json -\n"
+            "  tamis-cli compare --encoder datasets/sae/tinylm.block3.k16/saelens --activations datasets/sae/tinylm.block3.heldout.npy \\\n"
+            "    --calibration-activations rows.npy --method encoder.two-stage:coarse=int8:candidates=64 --method encoder.low-rank",
             [options](OptionSet& set) { declare(set, *options); },
             [options](Console& console) { run(console, *options); }};
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/console.h"
+#include "app/cli/encoder_inputs.h"
 #include "app/cli/inspect_autoencoder.h"
 #include "app/cli/inspect_cost.h"
 #include "app/cli/inspect_export.h"
@@ -249,14 +250,7 @@ void inspectPlan(Console& console, const fs::path& file)
 
 void inspectAutoencoder(Console& console, const InspectOptions& options)
 {
-    io::SaeReadOptions switches;
-    for (const auto& assignment : options.assumed)
-        try {
-            io::setSaeReadOption(switches, assignment);
-        } catch (const Error& error) {
-            throw UsageError("--assume: " + error.message());
-        }
-    const auto autoencoder = io::readSparseAutoencoder(options.path, switches, console.context());
+    const auto autoencoder = io::readSparseAutoencoder(options.path, assumedFrom(options.assumed), console.context());
     auto document = emptyDocument("sparse autoencoder");
     document["parameters"] = autoencoder.parameters();
     document["bytes"] = fs::file_size(autoencoder.file);

@@ -37,13 +37,15 @@ private:
 };
 } // namespace
 
-std::shared_ptr<const encoder::Dictionary> syntheticDictionary(std::int64_t width, std::int64_t latents, std::int64_t k, const RunContext& context)
+std::shared_ptr<const encoder::Dictionary> syntheticDictionary(std::int64_t width, std::int64_t latents, std::int64_t k, const RunContext& context, bool decodes)
 {
     auto autoencoder = std::make_shared<io::SparseAutoencoder>();
     autoencoder->config.k = k;
     autoencoder->config.subtractDecoderBias = false;
     autoencoder->encoder = tensor::Matrix<float>(latents, width);
     autoencoder->encoderBias.resize(static_cast<std::size_t>(latents));
+    if (decodes)
+        autoencoder->decoder = tensor::Matrix<float>(latents, width);
     autoencoder->decoderBias.resize(static_cast<std::size_t>(width));
     parallelFor(context, static_cast<std::size_t>((latents + kRowsAtOnce - 1) / kRowsAtOnce), [&](std::size_t piece) {
         const std::int64_t first = static_cast<std::int64_t>(piece) * kRowsAtOnce;
@@ -58,6 +60,10 @@ std::shared_ptr<const encoder::Dictionary> syntheticDictionary(std::int64_t widt
             const float scale = static_cast<float>(std::exp(0.25 * static_cast<double>(normal())) / std::sqrt(squares));
             for (float& w : row)
                 w *= scale;
+            if (decodes) {
+                const float length = scale * static_cast<float>(std::sqrt(squares));
+                std::ranges::transform(row, autoencoder->decoder.view().row(i).begin(), [length](float w) { return w / (length * length); });
+            }
             autoencoder->encoderBias[static_cast<std::size_t>(i)] = -0.3F + 0.1F * normal();
         }
     });

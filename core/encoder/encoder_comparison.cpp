@@ -151,4 +151,21 @@ report::EncoderComparison compareEncoders(const ExactTokens& exact, const Inputs
     return comparison;
 }
 
+const EncoderPoint* fastestAt(const report::EncoderComparison& comparison, double recall, std::int64_t batch)
+{
+    const EncoderPoint* best = nullptr;
+    double bestRatio = 0;
+    for (const EncoderPoint& point : comparison.points) {
+        const auto latency = std::ranges::find(point.latency, batch, &report::EncoderLatency::batch);
+        if (!point.failure.empty() || latency == point.latency.end() || !(point.quality.recallMean >= recall))
+            continue;
+        const double ratio = latency->exactP50 / latency->p50;
+        if (ratio > bestRatio) {
+            bestRatio = ratio;
+            best = &point;
+        }
+    }
+    return best;
+}
+
 } // namespace tamis::encoder

@@ -7,6 +7,7 @@
 #include "core/report/encoder_comparison.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -32,5 +33,9 @@ using PointFinished = std::function<void(const report::EncoderComparison&)>;
 /// Error{Cancelled}; what was finished was told before.
 report::EncoderComparison compareEncoders(const ExactTokens& exact, const Inputs& inputs, const std::vector<ComparedEncoder>& encoders, const MeasureOptions& options,
                                           const RunContext& context, const PointFinished& finished = {});
+
+/// The point that is fastest beside the exact encoder of its own run, among those with a mean recall of at least `recall`, at `batch` tokens
+/// a call; the first of equals. nullptr: none was measured.
+const report::EncoderPoint* fastestAt(const report::EncoderComparison& comparison, double recall, std::int64_t batch);
 
 } // namespace tamis::encoder

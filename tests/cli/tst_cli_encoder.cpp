@@ -100,6 +100,47 @@ private slots:
         QCOMPARE(json["quality"].toObject()["meanActiveExact"].toDouble(), 5.0);
         QVERIFY(json["latency"].toArray().isEmpty() && json["cost"].toObject()["latencyMs"].isNull());
     }
+    /// The rows of a comparison are the figures that each method alone gives; the exact encoder is among them.
+    void compareKeys()
+    {
+        const QStringList inputs{"--encoder", autoencoder(), "--activations", heldOut(), "--calibration-activations", heldOut()};
+        const auto json = runCli(QStringList{"compare"} + inputs + QStringList{"--method", "encoder.low-rank:rank=32", "--method", "encoder.two-stage:coarse=int8:candidates=64",
+                                                                              "--method", "encoder.mips:index=flat", "--recall", "0.95", "--json", "-"}).json();
+        QCOMPARE(json["schema"].toString(), "tamis.compare/1");
+        const auto rows = json["rows"].toArray();
+        QVERIFY(rows.size() == 4 && json["planned"].toInt() == 4 && json["tokens"].toInt() == 768);
+        QVERIFY(rows[0].toObject()["exact"].toBool() && rows[0].toObject()["quality"].toObject()["recallMin"].toDouble() == 1);
+        const auto alone = runCli(lowRank({"--set", "rank=32", "--no-latency"})).json()["quality"].toObject();
+        const auto compared = rows[1].toObject()["quality"].toObject();
+        for (const char* key : {"recallMean", "recallP5", "recallMin", "fvu", "valueError"})
+            QCOMPARE(compared[QLatin1String(key)].toDouble(), alone[QLatin1String(key)].toDouble());
+        QCOMPARE(rows[2].toObject()["settings"].toString(), "coarse int8, candidates 64");
+        const auto fastest = json["fastest"].toArray();
+        QCOMPARE(fastest.size(), 3); // batch 1, 8, 64; the exact encoder at least reaches any recall
+        for (const auto& each : fastest) {
+            const auto row = rows[each.toObject()["row"].toInt()].toObject();
+            QVERIFY(row["quality"].toObject()["recallMean"].toDouble() >= 0.95 && each.toObject()["speedUp"].toDouble() > 0);
+        }
+    }
+    void comparisonsSpreadSettings()
+    {
+        const auto json = runCli({"compare", "--encoder", autoencoder(), "--activations", heldOut(), "--calibration-activations", heldOut(), "--method", "encoder.low-rank", "--steps", "3",
+                                  "--no-latency", "--json", "-"}).json();
+        QStringList settings;
+        for (const auto& row : json["rows"].toArray())
+            settings << row.toObject()["settings"].toString();
+        QCOMPARE(settings, (QStringList{"", "rank 8", "rank 32", "rank 128"}));
+        QVERIFY(json["fastest"].toArray().isEmpty()); // nothing was timed
+    }
+    void switchesOfTheReader()
+    {
+        const auto stated = runCli(lowRank({"--no-latency"})), unknown = runCli(lowRank({"--no-latency", "--assume", "layer-norms=yes"}));
+        QVERIFY(stated.status == 0);
+        QVERIFY2(unknown.status == 2 && unknown.errors.contains("--assume"), unknown.errors);
+        const auto compared = runCli({"compare", "--encoder", autoencoder(), "--activations", heldOut(), "--method", "encoder.low-rank"});
+        QVERIFY2(compared.status == 2 && compared.errors.contains("needs rows to fit to"), compared.errors);
+        QVERIFY(runCli({"compare", "--held-out", heldOut()}).errors.contains("MODEL is required, or --encoder"));
+    }
     void badInputIsRefused_data()
     {
         QTest::addColumn<QStringList>("arguments");

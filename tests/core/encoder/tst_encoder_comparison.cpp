@@ -110,6 +110,22 @@ private slots:
         QCOMPARE(point.cost.macs, alone.cost.macs);
         QVERIFY(comparison.points[4].quality.recallMean > point.quality.recallMean); // rank 128 against 8
     }
+    void theFastestIsThatOfTheLargestRatioAmongThoseThatReachTheRecall()
+    {
+        const auto point = [](double recall, double ms, double exactMs, const char* failure = "") {
+            report::EncoderPoint p;
+            p.quality.recallMean = recall;
+            p.latency = {{1, ms, ms, exactMs}};
+            p.failure = failure;
+            return p;
+        };
+        report::EncoderComparison comparison;
+        comparison.points = {point(1, 4, 4), point(0.98, 1, 4), point(0.99, 2, 4), point(0.995, 3, 9), point(1, 1, 9, "gave up"), point(std::nan(""), 1, 9)};
+        QCOMPARE(fastestAt(comparison, 0.99, 1), &comparison.points[3]);
+        QCOMPARE(fastestAt(comparison, 0.9, 1), &comparison.points[1]);
+        QCOMPARE(fastestAt(comparison, 0.999, 1), &comparison.points[0]);
+        QVERIFY(!fastestAt(comparison, 0.99, 64) && !fastestAt({}, 0, 1));
+    }
     void aStopIsNoFailureOfAMethod()
     {
         const auto exact = exactTokens(m_dictionary, test::bundledRows("vit20", 0, 20));
