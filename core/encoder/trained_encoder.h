@@ -32,9 +32,12 @@ struct TrainedEncoder {
     /// Throws Error{MalformedFile} when there is none of that name, or it has another shape or kind than asked for.
     const TrainedTensor& floats(std::string_view name, const std::vector<std::int64_t>& shape) const;
     const TrainedTensor& indices(std::string_view name, const std::vector<std::int64_t>& shape) const;
+    /// What every restore() asks first. Throws Error{InvalidParameter} unless `wanted` trained it, for this very dictionary.
+    void requireFor(const std::string& wanted, const Dictionary& given, const RunContext& context = {}) const;
 };
 
-/// SHA-256, in hexadecimal digits, of rows, bias and k: two autoencoders that score alike have the same.
+/// SHA-256, in hexadecimal digits, made from rows, bias and k as docs/formats-trained-encoder.md says: two autoencoders that score alike have
+/// the same.
 std::string fingerprintOf(const Dictionary& dictionary, const RunContext& context = {});
 
 /// As safetensors, method, parameters, shape and dictionary in its metadata; docs/formats-trained-encoder.md. The file is there whole or not
