@@ -8,6 +8,7 @@
 #include "app/cli/verbs.h"
 #include "core/base/error.h"
 #include "core/lowrank/comparison.h"
+#include "core/lowrank/configuration_text.h"
 
 #include <nlohmann/json.hpp>
 
@@ -43,32 +44,22 @@ std::vector<double> keepsFrom(const std::string& text)
     return keeps;
 }
 
-/// "lowrank.local:preconditioner=identity:allocate=greedy": a method with settings of its own.
 lowrank::ComparisonEntry entryFrom(const std::string& text, double keep, const RunOptions& options)
 {
-    const auto parts = split(text, ':');
     lowrank::ComparisonEntry entry;
-    entry.method = parts[0];
-    const auto& method = lowRankMethodNamed(entry.method);
-    entry.label = method.declaration.title;
-    RunOptions own = options;
-    for (std::size_t i = 1; i < parts.size(); ++i) {
-        const auto [name, value] = splitAssignment(parts[i], "--method");
-        if (name == "allocate")
-            own.allocation = value;
-        else if (name == "accounting")
-            own.accounting = value;
-        else if (name == "unit")
-            own.unit = value;
-        else
-            try {
-                entry.parameters.set(name, method.declaration.schema.parse(name, value));
-            } catch (const Error& error) {
-                throw UsageError("--method " + text + ": " + error.what());
-            }
-        entry.label += ", " + (name == "allocate" || name == "accounting" || name == "unit" ? value : name + " " + value);
+    entry.method = text.substr(0, text.find(':'));
+    entry.label = lowRankMethodNamed(entry.method).declaration.title;
+    entry.budget = budgetFrom(options, keep);
+    try {
+        const auto configuration = lowrank::parseConfiguration(text);
+        entry.parameters = configuration.parameters;
+        for (const auto& [name, value] : entry.parameters.all())
+            entry.label += ", " + name + " " + toText(value);
+        entry.label += configuration.budget.title();
+        configuration.budget.applyTo(entry.budget);
+    } catch (const Error& error) {
+        throw UsageError("--method " + text + ": " + error.what());
     }
-    entry.budget = budgetFrom(own, keep);
     return entry;
 }
 

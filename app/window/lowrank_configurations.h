@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // What can be compared: a method of the low-rank lab with some of its parameters set, named as the command line names it.
-#include "core/lowrank/method.h"
+#include "core/lowrank/configuration_text.h"
 
 #include <string>
 #include <string_view>
@@ -15,11 +15,12 @@ struct Configuration {
     const lowrank::Method* method = nullptr;
     Parameters parameters; ///< those that differ from the method's defaults
     bool usual = false;    ///< belongs to the lab's own choice
+    lowrank::OwnBudget budget; ///< instead of what holds for all
 };
 
-/// The method's id and `:name=value` for every one of `parameters` that has not its default, by name.
-std::string configurationId(const lowrank::Method& method, const Parameters& parameters);
-/// Throws Error{InvalidParameter} for an unknown method or parameter and a value that it does not take.
+/// lowrank::configurationText().
+std::string configurationId(const lowrank::Method& method, const Parameters& parameters, const lowrank::OwnBudget& budget = {});
+/// Throws what lowrank::parseConfiguration() throws.
 Configuration configuration(std::string_view id);
 /// Every method of the lab, the local one once a preconditioner, in menu order.
 std::vector<Configuration> offeredConfigurations();

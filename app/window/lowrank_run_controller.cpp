@@ -427,9 +427,15 @@ void LowRankRunController::addToComparison()
     const auto* of = method();
     if (!of)
         return;
-    const std::string id = configurationId(*of, m_with.document.state().lowRank.run.parameters);
+    const auto& lab = m_with.document.state().lowRank;
+    lowrank::OwnBudget budget; // what is not the comparison's own
+    if (lab.run.budget.allocation != lab.comparedAllocation)
+        budget.allocation = lab.run.budget.allocation;
+    if (lab.run.budget.accounting != lab.comparedAccounting)
+        budget.accounting = lab.run.budget.accounting;
+    const std::string id = configurationId(*of, lab.run.parameters, budget);
     auto compared = m_lab.comparedIds();
-    const auto& chosen = m_with.document.state().lowRank.compared;
+    const auto& chosen = lab.compared;
     if (chosen)
         compared = *chosen;
     if (std::find(compared.begin(), compared.end(), id) == compared.end())

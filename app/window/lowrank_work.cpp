@@ -61,6 +61,7 @@ std::vector<lowrank::ComparisonEntry> entriesOf(const std::vector<Configuration>
             entry.budget.keep = keep;
             entry.budget.allocation = allocation;
             entry.budget.accounting = accounting;
+            each.budget.applyTo(entry.budget);
             entries.push_back(std::move(entry));
         }
     return entries;

@@ -39,7 +39,7 @@ struct CompareRequest {
     bool latency = true;
 };
 
-/// Rounding to 8 and 4 bits, then each of `configurations` at each of `keeps`.
+/// Rounding to 8 and 4 bits, then each of `configurations` at each of `keeps`; `allocation` and `accounting` hold where one says nothing else.
 std::vector<lowrank::ComparisonEntry> entriesOf(const std::vector<Configuration>& configurations, const std::vector<double>& keeps, plan::Allocation allocation,
                                                 plan::Accounting accounting);
 /// Throws Error{InvalidParameter} where held-out and training samples are the same, and what compareMethods and openInputs throw.

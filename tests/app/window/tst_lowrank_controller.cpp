@@ -263,15 +263,16 @@ private slots:
             state.lowRank.run.method = "lowrank.local";
             state.lowRank.run.parameters.set("preconditioner", std::string("cholesky"));
             state.lowRank.run.parameters.set("ridge", 0.01);
+            state.lowRank.run.budget.accounting = plan::Accounting::BlockIdentity; // the comparison's is another one
         });
         QVERIFY(desk.complete());
         QTest::mouseClick(desk.child<QPushButton>("runToComparison"), Qt::LeftButton);
         QCOMPARE(desk.panel().page(), QStringLiteral("compare"));
-        const std::string id = "lowrank.local:preconditioner=cholesky:ridge=0.01";
+        const std::string id = "lowrank.local:preconditioner=cholesky:ridge=0.01:accounting=block-identity";
         const auto& compared = *desk.choice().compared;
         QVERIFY(std::find(compared.begin(), compared.end(), id) != compared.end());
         auto* list = desk.child<QListWidget>("compareMethods");
-        QCOMPARE(list->item(list->count() - 1)->text(), QStringLiteral("Cholesky (SVD-LLM), ridge 0.01"));
+        QCOMPARE(list->item(list->count() - 1)->text(), QStringLiteral("Cholesky (SVD-LLM), ridge 0.01, block-identity"));
         QCOMPARE(list->item(list->count() - 1)->checkState(), Qt::Checked);
     }
 
@@ -419,6 +420,15 @@ private slots:
         QCOMPARE(configurationId(*made.method, made.parameters), made.id);
         QCOMPARE(configurationId(*made.method, made.method->declaration.schema.defaults()), std::string("lowrank.local"));
         for (const char* wrong : {"lowrank.none", "lowrank.local:", "lowrank.local:ridge", "lowrank.local:rigde=1", "lowrank.local:ridge=-1", "lowrank.local:preconditioner=best", ""})
+            QVERIFY_THROWS_EXCEPTION(Error, configuration(wrong));
+        const auto own = configuration("lowrank.local:preconditioner=identity:allocate=greedy:accounting=block-identity:unit=bytes");
+        QCOMPARE(configurationId(*own.method, own.parameters, own.budget), own.id);
+        const auto entries = entriesOf({configuration("lowrank.local"), own}, {0.5}, plan::Allocation::Uniform, plan::Accounting::Factors);
+        const auto &shared = entries[entries.size() - 2].budget, &apart = entries.back().budget;
+        QVERIFY(shared.allocation == plan::Allocation::Uniform && shared.accounting == plan::Accounting::Factors && shared.unit == plan::BudgetUnit::Parameters);
+        QVERIFY(apart.allocation == plan::Allocation::Greedy && apart.accounting == plan::Accounting::BlockIdentity && apart.unit == plan::BudgetUnit::Bytes);
+        QVERIFY(entries.back().label.find("greedy") != std::string::npos && entries.back().label.find("block-identity") != std::string::npos);
+        for (const char* wrong : {"lowrank.local:allocate=best", "lowrank.local:accounting=", "lowrank.local:unit=miles", "lowrank.local:=1"})
             QVERIFY_THROWS_EXCEPTION(Error, configuration(wrong));
         const auto all = offeredConfigurations();
         for (const auto& each : all) {
