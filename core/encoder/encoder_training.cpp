@@ -39,10 +39,10 @@ public:
             m_target = decoder.decoded(m_exact, context);
         else if (target == TrainingTarget::Input)
             m_target = decoder.inputsAsTargets(m_x);
-        train::SampleOrder order(m_x.rows, settings.seed);
+        // One run, the last: neighbours are alike (tokens of one photo, of one text), and rows from among them would flatter what is trained.
         const auto checked = std::clamp<std::int64_t>(std::llround(settings.checkShare * static_cast<double>(m_x.rows)), 1, std::min(kMostChecked, m_x.rows - 1));
         for (std::int64_t i = 0; i < m_x.rows; ++i)
-            (i < checked ? m_checked : m_trained).push_back(order.at(i));
+            (i < m_x.rows - checked ? m_trained : m_checked).push_back(i);
         takeScales(context);
     }
     const std::vector<std::int64_t>& checked() const noexcept { return m_checked; }
@@ -253,11 +253,11 @@ std::vector<ParameterSpec> encoderTrainingParameters()
         {.name = "warm-up", .title = "Warm-up", .type = Type::Real, .defaultValue = 0.05, .minimum = 0, .maximum = 1, .unit = "of the steps",
          .help = "Share of the steps in which the rate rises from 0"},
         {.name = "check-every", .title = "Check every", .type = Type::Integer, .defaultValue = std::int64_t{50}, .minimum = 1, .maximum = 1e6, .step = 1, .logarithmic = true, .unit = "steps",
-         .help = "How often the loss on the eighth of the rows that is kept apart is taken; the best encoder by it is kept"},
+         .help = "How often the loss on the rows kept apart, the last eighth, is taken; the best encoder by it is kept"},
         {.name = "patience", .title = "Patience", .type = Type::Integer, .defaultValue = std::int64_t{10}, .minimum = 0, .maximum = 1e6, .step = 1, .logarithmic = true, .unit = "checks",
          .help = "Training ends after so many checks without a better loss; 0: never"},
         {.name = "seed", .title = "Seed", .type = Type::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 1e9, .step = 1,
-         .help = "Of the rows kept apart, the order of the others, and random starts"},
+         .help = "Of the order of the rows, and of random starts"},
     };
 }
 

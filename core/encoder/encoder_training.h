@@ -19,7 +19,7 @@ struct EncoderTrainingSettings {
     std::int64_t checkEvery = 50; ///< steps between two looks at the rows kept apart
     std::int64_t patience = 10;   ///< such looks without a better loss end training; 0: never
     double learningRate = 3e-3, warmUp = 0.05, weightDecay = 0, clipNorm = 1;
-    double checkShare = 0.125;    ///< of the calibration rows, kept apart; at least 1, at most 2048 rows
+    double checkShare = 0.125;    ///< of the calibration rows, the last ones, kept apart; at least 1, at most 2048 rows
     std::uint64_t seed = 0;
 };
 

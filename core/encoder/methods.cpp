@@ -4,6 +4,7 @@
 #include "core/encoder/certified.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/low_rank.h"
+#include "core/encoder/low_rank_trained.h"
 #include "core/encoder/mips.h"
 #include "core/encoder/tiled.h"
 #include "core/encoder/two_stage.h"
@@ -21,6 +22,7 @@ const std::vector<Method>& methods()
         lowRankMethod(),
         tiledMethod(),
         twoStageMethod(),
+        lowRankTrainedMethod(),
         mipsMethod(),
     };
     return all;

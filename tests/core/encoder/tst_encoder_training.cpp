@@ -126,8 +126,7 @@ private slots:
         trainEncoder(set, inputs, settings(40, 0), objective, {}); // 640 rows drawn: over three epochs
         QCOMPARE(seen[true].size(), std::size_t{25});              // an eighth
         QCOMPARE(seen[false].size(), std::size_t{175});
-        for (const int row : seen[true])
-            QVERIFY(!seen[false].contains(row));
+        QVERIFY(*seen[false].rbegin() == 174 && *seen[true].begin() == 175); // the last run
     }
     /// The scales are the stated means over the rows trained on, the same in every batch.
     void scalesAreMeansOverTheTrainedRows()
