@@ -18,7 +18,8 @@ constexpr const char* kSchema = "tamis.session/1";
 constexpr io::JsonLimits kLimits{8u << 20, 16, 200'000};
 constexpr std::size_t kMostKeeps = 100;
 constexpr std::int64_t kMostSamples = 1'000'000;
-constexpr std::int64_t kMostLatents = 1'000'000'000;
+constexpr std::int64_t kMostLatents = 1'000'000'000, kMostBlocks = 100'000;
+constexpr const char* kOriginNames[] = {"rows", "calibration", "photos", "text"}; ///< of TokenOrigin, in its order
 constexpr const char* kCurveNames[] = {"singular-values", "cumulative-energy", "loss", "relative-loss"};
 
 /// Whole numbers from 2^63 to 2^64 - 1 would wrap.
@@ -255,7 +256,10 @@ LowRankChoice lowRankFrom(const Reader& reader, const std::filesystem::path& bas
 Json toJson(const EncoderChoice& choice, const std::filesystem::path& base)
 {
     return {{"autoencoder", writtenPath(choice.autoencoder, base)},
+            {"tokensFrom", kOriginNames[static_cast<std::size_t>(choice.origin)]},
             {"tokens", writtenPath(choice.tokens, base)},
+            {"site", choice.site},
+            {"block", choice.block},
             {"calibration", writtenPath(choice.calibration, base)},
             {"k", choice.k},
             {"method", choice.method},
@@ -267,7 +271,17 @@ EncoderChoice encoderFrom(const Reader& reader, const std::filesystem::path& bas
 {
     EncoderChoice choice;
     choice.autoencoder = readPath(reader, "autoencoder", base);
+    std::string origin = kOriginNames[static_cast<std::size_t>(choice.origin)];
+    reader.read("tokensFrom", origin);
+    const auto* named = std::ranges::find(kOriginNames, origin);
+    reader.requireValue(named != std::ranges::end(kOriginNames), "tokensFrom", io::quotedName(origin), "\"rows\", \"calibration\", \"photos\" or \"text\"");
+    choice.origin = static_cast<TokenOrigin>(named - std::ranges::begin(kOriginNames));
     choice.tokens = readPath(reader, "tokens", base);
+    reader.read("site", choice.site);
+    std::int64_t block = choice.block;
+    reader.read("block", block);
+    reader.requireValue(block >= -1 && block <= kMostBlocks, "block", std::to_string(block), "-1 to 100000");
+    choice.block = static_cast<int>(block);
     choice.calibration = readPath(reader, "calibration", base);
     reader.read("k", choice.k);
     reader.requireValue(choice.k >= 0 && choice.k <= kMostLatents, "k", std::to_string(choice.k), "0 to 1000000000");

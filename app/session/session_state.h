@@ -37,15 +37,21 @@ struct LowRankChoice {
     bool operator==(const LowRankChoice&) const = default;
 };
 
+/// Where the encoder lab's tokens come from: rows of an .npy, a site of the calibration set, the model on photos, the model on text.
+enum class TokenOrigin { Rows, Calibration, Photos, Text };
+
 /// What the encoder lab works on and with.
 struct EncoderChoice {
     std::string autoencoder;  ///< directory or weight file; empty: none is open
-    std::string tokens;       ///< .npy to measure on; empty: what lies beside the autoencoder
+    std::string tokens;       ///< to measure on: .npy, folder of photos, text or token ids; empty: what is found beside the autoencoder or is open
     std::string calibration;  ///< .npy to fit to; empty: a half of the tokens
     std::int64_t k = 0;       ///< latents a token; 0: the autoencoder's own
     std::string method;       ///< empty: the lab's first that is cheaper than the exact one
     Parameters parameters;    ///< of the method; what is missing has its default
     std::int64_t cut = 0;     ///< candidates that are re-ranked, in the charts; 0: k
+    TokenOrigin origin = TokenOrigin::Rows; ///< of `tokens`
+    std::string site;         ///< of the calibration set; empty: the first that fits
+    int block = -1;           ///< of the model, after which its tokens are taken; -1: as the autoencoder names it
     bool operator==(const EncoderChoice&) const = default;
 };
 

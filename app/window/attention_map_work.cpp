@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/window/attention_map_work.h"
 
-#include "app/images/image_loading.h"
 #include "app/samples/sample_request.h"
 #include "app/window/photo_work.h"
+#include "app/window/sample_pictures.h"
 #include "core/base/error.h"
 #include "core/inputs/image_preprocess.h"
 #include "core/inputs/image_preprocess_config.h"
@@ -34,19 +34,6 @@ std::string readable(std::string text)
     return first == std::string::npos ? "␣" : shown.substr(first);
 }
 
-std::shared_ptr<const inputs::Tokenizer> tokenizerOf(const fs::path& model)
-{
-    std::error_code error;
-    const fs::path folder = fs::is_directory(model, error) ? model : model.parent_path();
-    if (!fs::is_regular_file(folder / "tokenizer.json", error))
-        return nullptr;
-    try {
-        return inputs::Tokenizer::read(folder);
-    } catch (const Error&) {
-        return nullptr; // numbers stand for the words
-    }
-}
-
 SampleRequest sampleRequest(const AttentionRequest& request, const nn::Model& model)
 {
     SampleRequest asked;
@@ -60,16 +47,6 @@ SampleRequest sampleRequest(const AttentionRequest& request, const nn::Model& mo
     asked.windows.context = positions > 0 ? std::min(kContext, positions) : kContext;
     asked.limit = kMostTexts;
     return asked;
-}
-
-/// The centre of the photo that the model reads, at a multiple of its resolution.
-QImage photoFor(const fs::path& file, inputs::ImagePreprocess settings)
-{
-    const std::int64_t factor = settings.rule == inputs::ResizeRule::None ? 1 : std::max<std::int64_t>(1, kPhotoSide / std::max<std::int64_t>(settings.height, 1));
-    for (std::int64_t* side : {&settings.height, &settings.width, &settings.resizeHeight, &settings.resizeWidth})
-        *side *= factor;
-    const inputs::Image seen = inputs::croppedForModel(loadImage(file), settings);
-    return QImage(seen.rgb.data(), static_cast<int>(seen.width), static_cast<int>(seen.height), static_cast<int>(3 * seen.width), QImage::Format_RGB888).copy();
 }
 } // namespace
 
@@ -155,7 +132,7 @@ void AttentionMapWork::open(const AttentionRequest& request, const RunContext& c
         opened->classNames = classNamesOf(modelPath);
         opened->preprocess = inputs::readImagePreprocess(modelPath);
     } else {
-        opened->tokenizer = tokenizerOf(modelPath);
+        opened->tokenizer = tokenizerBeside(modelPath);
         opened->listTexts(*listed, *source, context);
     }
     const auto& workspace = *request.model->workspace();
@@ -175,7 +152,7 @@ AttentionMapWork::Picture AttentionMapWork::pictureOf(const AttentionRequest& re
         if (o.photo.isNull() || o.photoOf != report.sampleIndex) {
             const fs::path folder = o.samples;
             std::error_code error;
-            o.photo = photoFor(fs::is_directory(folder, error) ? folder / o.sources->names[report.sampleIndex] : folder, o.preprocess);
+            o.photo = photoAsRead(fs::is_directory(folder, error) ? folder / o.sources->names[report.sampleIndex] : folder, o.preprocess);
             o.photoOf = report.sampleIndex;
         }
     } else if (report.tokens > 0) {

@@ -27,7 +27,6 @@ const ParameterSpec* cutParameter(const encoder::Method& method)
     return nullptr;
 }
 
-EncoderPaths pathsOf(const EncoderChoice& choice) { return {choice.autoencoder, choice.tokens, choice.calibration}; }
 QString shortName(const std::filesystem::path& path) { return text((path.parent_path().filename() / path.filename()).string()); }
 } // namespace
 
@@ -104,8 +103,7 @@ void EncoderController::connectSettings()
         edit(tr("Latents of a token"), QStringLiteral("encoder-k"), true, [&](EncoderChoice& choice) { choice.k = m_sources && k == m_sources->ownK ? 0 : k; });
     });
     connect(settings, &views::EncoderSettings::autoencoderRequested, this, &EncoderController::askAndOpen);
-    connect(settings, &views::EncoderSettings::tokensRequested, this, &EncoderController::askAndOpenTokens);
-    connect(settings, &views::EncoderSettings::calibrationRequested, this, &EncoderController::askAndOpenCalibration);
+    connectOrigins();
     connect(settings, &views::EncoderSettings::trainRequested, this, &EncoderController::train);
 }
 
@@ -191,7 +189,7 @@ void EncoderController::showState(const SessionState& state)
         if (m_sources)
             takeSources(nullptr);
         m_failed.reset();
-    } else if (!(m_sources && m_sources->paths == paths) && !(m_opening != 0 && m_openingPaths == paths) && m_failed != paths) {
+    } else if (!(m_sources && m_sources->paths == paths) && !(m_opening != 0 && m_openingPaths == paths) && m_failed != paths && !awaitsModel(paths)) {
         openSources(paths, false); // undo, or a session
     }
     if (!state.selection.encoderPage.empty())
@@ -223,23 +221,22 @@ void EncoderController::showMethods()
 void EncoderController::showSources()
 {
     auto* settings = m_views.panel->settings();
+    showOrigins();
     if (!m_sources) {
-        settings->setSources({}, {}, {}, 0, 0);
+        settings->setSources({}, 0, 0);
         m_views.panel->setSummary(m_opening != 0 ? tr("Reading %1").arg(shortName(m_openingPaths.autoencoder)) : QString());
         return;
     }
     const auto& s = *m_sources;
     const auto& state = m_with.document.state().encoder;
     const std::int64_t k = state.k > 0 ? state.k : s.ownK;
-    settings->setSources(shortName(s.paths.autoencoder), text(s.tokens.filename().string()),
-                         s.halved ? tr("%1, the first half").arg(text(s.tokens.filename().string())) : text(s.paths.calibration.filename().string()), k, s.autoencoder->latents());
+    settings->setSources(shortName(s.paths.autoencoder), k, s.autoencoder->latents());
     QString summary = tr("%1 · %2, %3 · %4 latents of width %5, k = %6")
                           .arg(shortName(s.paths.autoencoder), text(io::saeFormatName(s.autoencoder->format)), text(io::saeActivationName(s.autoencoder->config.activation)))
                           .arg(s.autoencoder->latents())
                           .arg(s.autoencoder->width())
                           .arg(k);
-    summary += s.halved ? tr(" · fitted to the first %1 rows of %2, measured on %3 others").arg(s.rows / 2).arg(text(s.tokens.filename().string())).arg(s.measured.rows())
-                        : tr(" · measured on %1 of %2 rows of %3").arg(s.measured.rows()).arg(s.rows).arg(text(s.tokens.filename().string()));
+    summary += tokensInWords();
     m_views.panel->setSummary(summary);
 }
 

@@ -6,6 +6,7 @@
 #include "app/window/encoder_work.h"
 #include "app/window/export_controller.h"
 #include "app/window/file_questions.h"
+#include "app/window/model_controller.h"
 #include "app/window/workspace_controller.h"
 
 #include <QObject>
@@ -33,6 +34,7 @@ struct EncoderViews {
 struct EncoderNeighbours {
     SessionDocument& document;
     WorkspaceController& workspaces;
+    ModelController& model;
     ExportController& exports;
     JobQueue& jobs;
     const FileQuestions& ask;
@@ -47,12 +49,17 @@ class EncoderController : public QObject
 public:
     EncoderController(const EncoderNeighbours& neighbours, const EncoderViews& views, QObject* parent = nullptr);
 
+    void setWorkspace(); ///< another model is open, or none; after the model controller's
     void open(const QString& autoencoder); ///< a directory or weight file; what is open stays until it is read
     void openBundled();                    ///< the one that comes with the program
     void askAndOpen();
     void askAndOpenTokens();
     void askAndOpenCalibration();
     void openTokens(const QString& file);
+    void takeTokensFrom(TokenOrigin origin); ///< asks for photos where none are open
+    void chooseSite(const QString& site);
+    void chooseBlock(int block);
+    void fitToHalf(); ///< of the tokens, instead of a file of its own
     void close();
     void compare(); ///< every method that trains nothing at several settings
     void train();
@@ -84,6 +91,14 @@ private:
     QString unavailable(const encoder::Method& method) const;
     std::optional<EncoderRequest> request() const;
     void openSources(const EncoderPaths& paths, bool byUser);
+    void sourcesRead(const EncoderPaths& paths, const SourcesPointer& sources, const Job& job, bool byUser);
+    TokenSurroundings surroundings() const;
+    bool awaitsModel(const EncoderPaths& paths) const; ///< which the tokens come from, and which is on its way
+    QString originReason(TokenOrigin origin) const;    ///< why tokens cannot come from there now; empty: they can
+    QString modelNote() const;                         ///< what became of the model whose tokens these are; empty: it is open
+    void connectOrigins();
+    void showOrigins();
+    QString tokensInWords() const; ///< what is measured and what is fitted to, for the line on top
     void takeSources(const SourcesPointer& sources);
     void setCut(std::int64_t cut, bool finished);
     void showState(const SessionState& state);

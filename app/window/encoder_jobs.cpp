@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the encoder lab does once: opening, comparing, training.
+// What the encoder lab does once: opening an autoencoder, comparing, training.
 #include "app/bundled/bundled.h"
 #include "app/window/encoder_controller.h"
 #include "views/encoder/encoder_panel.h"
@@ -15,7 +15,6 @@
 namespace tamis::app {
 namespace {
 const QString kWeights = QStringLiteral("Autoencoders (*.safetensors *.npz *.pt *.pth);;All files (*)");
-const QString kRows = QStringLiteral("Activations (*.npy)");
 constexpr const char* kBundled = "sae/vit20.block3.k32/sparsify";
 } // namespace
 
@@ -39,85 +38,6 @@ void EncoderController::askAndOpen()
         open(path);
 }
 
-void EncoderController::openTokens(const QString& file)
-{
-    if (!m_sources)
-        return;
-    EncoderPaths paths = m_sources->paths;
-    paths.tokens = file.toStdString();
-    openSources(paths, true);
-}
-
-void EncoderController::askAndOpenTokens()
-{
-    if (!m_sources)
-        return;
-    if (const QString path = m_with.ask.open(tr("Activations to measure on"), kRows); !path.isEmpty())
-        openTokens(path);
-}
-
-void EncoderController::askAndOpenCalibration()
-{
-    if (!m_sources)
-        return;
-    const QString path = m_with.ask.open(tr("Activations to fit to"), kRows);
-    if (path.isEmpty())
-        return;
-    EncoderPaths paths = m_sources->paths;
-    paths.calibration = path.toStdString();
-    openSources(paths, true);
-}
-
-void EncoderController::openSources(const EncoderPaths& paths, bool byUser)
-{
-    if (m_opening != 0)
-        m_with.jobs.cancel(m_opening);
-    m_openingPaths = paths;
-    auto read = std::make_shared<SourcesPointer>();
-    const QString name = QString::fromStdString(paths.autoencoder.filename().string());
-    const auto id = std::make_shared<int>(0);
-    *id = m_with.jobs.add(
-        tr("Open %1").arg(name),
-        [read, paths](const RunContext& context) {
-            *read = openEncoderSources(paths, context);
-            return tr("%1 latents of width %2").arg((*read)->autoencoder->latents()).arg((*read)->autoencoder->width());
-        },
-        [this, read, id, paths, byUser](const Job& job) {
-            if (m_opening == *id)
-                m_opening = 0;
-            else
-                return; // another one was asked for since
-            if (job.state != JobState::Finished) {
-                if (!byUser)
-                    m_failed = paths;
-                if (job.state == JobState::Failed)
-                    emit failed(job.message);
-                showSources();
-                return;
-            }
-            m_failed.reset();
-            takeSources(*read);
-            const auto& now = m_with.document.state().encoder;
-            if (!(EncoderPaths{now.autoencoder, now.tokens, now.calibration} == paths))
-                m_with.document.change(tr("Open %1").arg(QString::fromStdString(paths.autoencoder.filename().string())), {}, [&](SessionState& state) {
-                    const bool same = state.encoder.autoencoder == paths.autoencoder.string();
-                    state.encoder.autoencoder = paths.autoencoder.string();
-                    state.encoder.tokens = paths.tokens.string();
-                    state.encoder.calibration = paths.calibration.string();
-                    if (!same) {
-                        state.encoder.k = state.encoder.cut = 0;
-                        state.selection.encoderToken = 0;
-                    }
-                });
-            else
-                showState(m_with.document.state());
-            if (byUser || !m_with.workspaces.workspace()) // there is nothing else to look at
-                emit opened();
-        });
-    m_opening = *id;
-    showSources();
-}
-
 void EncoderController::takeSources(const SourcesPointer& sources)
 {
     m_lane.cancel();
@@ -134,18 +54,6 @@ void EncoderController::takeSources(const SourcesPointer& sources)
     m_views.tree->setAutoencoder(sources ? QString::fromStdString(sources->paths.autoencoder.string()) : QString(),
                                  sources ? tr("%1 latents").arg(sources->autoencoder->latents()) : QString());
     emit availabilityChanged();
-}
-
-void EncoderController::close()
-{
-    if (m_opening != 0)
-        m_with.jobs.cancel(m_opening);
-    m_opening = 0;
-    m_with.document.change(tr("Close the autoencoder"), {}, [](SessionState& state) {
-        state.encoder.autoencoder.clear();
-        state.encoder.tokens.clear();
-        state.encoder.calibration.clear();
-    });
 }
 
 QString EncoderController::openDisabledReason() const { return m_sources ? QString() : tr("no autoencoder is open"); }

@@ -275,7 +275,7 @@ report::EncoderComparison compareAll(const EncoderRequest& request, const RunCon
     options.latencySeconds = latencySeconds;
     const auto named = [&](report::EncoderComparison comparison) {
         comparison.dictionary = request.sources->paths.autoencoder.string();
-        comparison.tokens = request.sources->tokens.string();
+        comparison.tokens = request.sources->measuredOn;
         return comparison;
     };
     return named(encoder::compareEncoders(*exact, inputs, encoders, options, context.part(9, "comparing"),

@@ -68,7 +68,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_model = std::make_unique<ModelController>(ModelNeighbours{m_document, *m_spectrum, *m_workspaces, *m_exports, m_jobs, m_ask}, m_modelViews);
     m_lowRank = std::make_unique<LowRankController>(LowRankNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, m_lowRankViews);
     m_attentionMaps = std::make_unique<AttentionMapController>(AttentionMapNeighbours{*m_model, *m_spectrum, *m_exports, m_ask}, *m_lowRankViews.panel, *m_modelViews.photoModel);
-    m_encoder = std::make_unique<EncoderController>(EncoderNeighbours{m_document, *m_workspaces, *m_exports, m_jobs, m_ask}, m_encoderViews);
+    m_encoder = std::make_unique<EncoderController>(EncoderNeighbours{m_document, *m_workspaces, *m_model, *m_exports, m_jobs, m_ask}, m_encoderViews);
     if (!autosaveDirectory.isEmpty())
         m_autosave = std::make_unique<Autosave>(m_document, autosaveDirectory);
     registerCommands(*this);
@@ -235,6 +235,7 @@ void MainWindow::connectControllers()
                 m_model->setWorkspace(m_workspaces->workspace());
                 m_lowRank->setWorkspace(m_workspaces->workspace());
                 m_attentionMaps->setWorkspace(m_workspaces->workspace());
+                m_encoder->setWorkspace();
                 m_commands->refresh();
             });
     connect(m_model.get(), &ModelController::failed, this, &MainWindow::sayFailure);

@@ -221,9 +221,16 @@ void WorkspaceController::closeWorkspace()
 {
     if (!mayClose())
         return;
+    SessionState left;
+    if (m_workspace) { // an autoencoder was opened by itself and stays; with no model open it is what is closed
+        const SessionState& before = m_document.state();
+        left.encoder = before.encoder;
+        left.selection.encoderPage = before.selection.encoderPage;
+        left.selection.encoderToken = before.selection.encoderToken;
+    }
     m_workspace.reset();
     m_sessionFile.clear();
-    m_document.reset({});
+    m_document.reset(left);
     emit workspaceChanged();
     emit sessionFileChanged();
 }

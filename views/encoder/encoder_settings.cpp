@@ -5,6 +5,7 @@
 #include "views/common/ink.h"
 #include "views/common/parameter_editor.h"
 #include "views/common/theme.h"
+#include "views/encoder/token_source_box.h"
 
 #include <QComboBox>
 #include <QHBoxLayout>
@@ -35,7 +36,7 @@ EncoderSettings::EncoderSettings(QWidget* parent) : QWidget(parent), m_parameter
     column->addWidget(m_train);
     connect(m_train, &QPushButton::clicked, this, &EncoderSettings::trainRequested);
     column->addStretch(1);
-    setSources({}, {}, {}, 0, 0);
+    setSources({}, 0, 0);
     showMethod();
 }
 
@@ -60,10 +61,8 @@ QLabel* EncoderSettings::source(QVBoxLayout* column, const QString& title, const
 void EncoderSettings::buildSources(QVBoxLayout* column)
 {
     m_autoencoder = source(column, tr("Autoencoder"), QStringLiteral("encoderAutoencoder"), tr("A directory with a sparse autoencoder, or its weight file"), m_openAutoencoder);
-    m_tokens = source(column, tr("Tokens"), QStringLiteral("encoderTokens"), tr("Activations that encoders are measured on: an .npy of rows, as the model has them where the autoencoder reads"),
-                      m_openTokens);
-    m_calibration = source(column, tr("Fitted to"), QStringLiteral("encoderCalibration"), tr("Activations that methods are fitted to: other rows than those that they are measured on"),
-                           m_openCalibration);
+    m_tokens = new TokenSourceBox(this);
+    column->addWidget(m_tokens);
     auto* row = new QHBoxLayout;
     auto* label = new QLabel(tr("&k"), this);
     m_k = new QSpinBox(this);
@@ -76,8 +75,6 @@ void EncoderSettings::buildSources(QVBoxLayout* column)
     row->addWidget(m_k);
     column->addLayout(row);
     connect(m_openAutoencoder, &QPushButton::clicked, this, &EncoderSettings::autoencoderRequested);
-    connect(m_openTokens, &QPushButton::clicked, this, &EncoderSettings::tokensRequested);
-    connect(m_openCalibration, &QPushButton::clicked, this, &EncoderSettings::calibrationRequested);
     connect(m_k, &QSpinBox::valueChanged, this, [this](int k) { emit kEdited(k); });
 }
 
@@ -156,17 +153,10 @@ void EncoderSettings::showMethod()
     m_method->setToolTip(of->id);
 }
 
-void EncoderSettings::setSources(const QString& autoencoder, const QString& tokens, const QString& calibration, std::int64_t k, std::int64_t mostK)
+void EncoderSettings::setSources(const QString& autoencoder, std::int64_t k, std::int64_t mostK)
 {
-    const auto show = [](QLabel* label, const QString& text, const QString& none) {
-        label->setText(text.isEmpty() ? none : text);
-        label->setToolTip(text);
-    };
-    show(m_autoencoder, autoencoder, tr("none is open"));
-    show(m_tokens, tokens, tr("none are open"));
-    show(m_calibration, calibration, tr("nothing"));
-    m_openTokens->setEnabled(!autoencoder.isEmpty());
-    m_openCalibration->setEnabled(!autoencoder.isEmpty());
+    m_autoencoder->setText(autoencoder.isEmpty() ? tr("none is open") : autoencoder);
+    m_autoencoder->setToolTip(autoencoder);
     const QSignalBlocker quiet(m_k);
     m_k->setEnabled(k > 0);
     m_k->setRange(k > 0 ? 1 : 0, static_cast<int>(std::min<std::int64_t>(mostK, 1'000'000)));

@@ -17,6 +17,7 @@ class QVBoxLayout;
 namespace tamis::views {
 
 class ParameterEditor;
+class TokenSourceBox;
 
 /// A method of the encoder lab as its views name it.
 struct EncoderMethod {
@@ -35,7 +36,8 @@ public:
     void setMethods(const std::vector<EncoderMethod>& methods);
     void setChoice(const QString& method, const Parameters& parameters); ///< without a signal
     /// What is open, in words; empty: nothing. `k` of the autoencoder or chosen; 0: none is open.
-    void setSources(const QString& autoencoder, const QString& tokens, const QString& calibration, std::int64_t k, std::int64_t mostK);
+    void setSources(const QString& autoencoder, std::int64_t k, std::int64_t mostK);
+    TokenSourceBox* tokens() const { return m_tokens; }
     void setTrainReason(const QString& reason); ///< why the method cannot be trained now; empty: it can
     QString method() const;
 
@@ -44,8 +46,6 @@ signals:
     void parameterEdited(const QString& name, const tamis::ParameterValue& value, bool finished);
     void kEdited(qlonglong k);
     void autoencoderRequested();
-    void tokensRequested();
-    void calibrationRequested();
     void trainRequested();
 
 private:
@@ -57,8 +57,9 @@ private:
 
     std::vector<EncoderMethod> m_methods;
     QString m_schemaOf; ///< method whose schema the editor has
-    QLabel *m_autoencoder, *m_tokens, *m_calibration, *m_reference;
-    QPushButton *m_openAutoencoder, *m_openTokens, *m_openCalibration, *m_train;
+    QLabel *m_autoencoder, *m_reference;
+    TokenSourceBox* m_tokens;
+    QPushButton *m_openAutoencoder, *m_train;
     QSpinBox* m_k;
     QComboBox* m_method;
     ParameterEditor* m_parameters;

@@ -36,6 +36,9 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.lowRank.heldOut = folder + "/held out";
     state.lowRank.training = "/elsewhere/training.npy";
     state.encoder = {folder + "/autoencoder", "/elsewhere/tokens.npy", folder + "/fitted to.npy", 24, "encoder.low-rank", state.settings.parameters, 96};
+    state.encoder.origin = TokenOrigin::Calibration;
+    state.encoder.site = "blocks.3.attn.qkv";
+    state.encoder.block = 3;
     state.chart.series = {report::Curve::CumulativeEnergy, false, true, false, true};
     state.chart.logX = true;
     state.chart.logY = false;

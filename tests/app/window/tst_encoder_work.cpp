@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the encoder tab asks of core, without a window: sources, first and whole pictures, what is remembered.
+// What the encoder tab asks of core, without a window: first and whole pictures, what is remembered.
 #include "app/window/encoder_work.h"
 #include "core/base/error.h"
 #include "core/encoder/token_ranking.h"
-#include "core/io/npy.h"
-#include "core/io/sae_checkpoint.h"
 #include "tests/core/linalg/blas_main.h"
 
-#include <QFile>
-#include <QTemporaryDir>
 #include <QTest>
 
 #include <algorithm>
@@ -49,59 +45,6 @@ class TstEncoderWork : public QObject {
 private slots:
     void initTestCase() { m_sources = openEncoderSources({kSmall, {}, {}}, {}); }
 
-    void tokensAreFoundBesideTheAutoencoder()
-    {
-        QCOMPARE(tokensBeside(kSmall), kSaes / "vit20.block3.heldout.npy");
-        QCOMPARE(tokensBeside(kSmall / "sae.safetensors"), kSaes / "vit20.block3.heldout.npy");
-        QCOMPARE(tokensBeside(kSaes / "tinylm.block3.k16" / "saelens"), kSaes / "tinylm.block3.heldout.npy");
-        QTemporaryDir folder;
-        const fs::path own = fs::path(folder.path().toStdString()) / "a" / "b";
-        fs::create_directories(own);
-        QVERIFY(tokensBeside(own).empty());
-        fs::copy_file(kSaes / "vit20.block3.heldout.npy", own.parent_path() / "other.heldout.npy"); // of something else
-        QVERIFY(tokensBeside(own).empty());
-        fs::copy_file(kSaes / "vit20.block3.heldout.npy", own.parent_path() / "heldout.npy");
-        QCOMPARE(tokensBeside(own), own.parent_path() / "heldout.npy");
-    }
-    void oneFileIsHalved()
-    {
-        const auto all = io::readNpy(kSaes / "vit20.block3.heldout.npy").toFloatMatrix();
-        QVERIFY(m_sources->halved);
-        QCOMPARE(m_sources->rows, all.rows());
-        QCOMPARE(m_sources->fitted.rows() + m_sources->measured.rows(), all.rows());
-        QCOMPARE(m_sources->fitted(0, 5), all(0, 5));
-        QCOMPARE(m_sources->measured(0, 5), all(all.rows() / 2, 5)); // no row is both
-        QCOMPARE(m_sources->measured(m_sources->measured.rows() - 1, 7), all(all.rows() - 1, 7));
-        const auto two = openEncoderSources({kSmall, {}, kSaes / "vit20.block3.heldout.npy"}, {});
-        QVERIFY(!two->halved);
-        QCOMPARE(two->measured.rows(), all.rows());
-    }
-    void whatCannotBeOpenedIsSaid()
-    {
-        QTemporaryDir folder;
-        const fs::path alone = fs::path(folder.path().toStdString()) / "alone";
-        fs::create_directories(alone);
-        fs::copy(kSmall, alone);
-        QVERIFY(failure([&] { (void)openEncoderSources({alone, {}, {}}, {}); }).find("heldout.npy") != std::string::npos);
-        QVERIFY(failure([&] { (void)openEncoderSources({alone / "nothing", {}, {}}, {}); }) != "no error");
-        const auto two = alone / "two.npy";
-        {
-            // A valid .npy of two rows is too short to halve.
-            auto rows = io::readNpy(kSaes / "vit20.block3.heldout.npy").toFloatMatrix();
-            std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 128), }";
-            header.resize(118 - 1, ' ');
-            header += '\n';
-            std::string bytes("\x93NUMPY\x01\x00", 8);
-            bytes += static_cast<char>(header.size() & 0xff);
-            bytes += static_cast<char>(header.size() >> 8);
-            bytes += header;
-            bytes.append(reinterpret_cast<const char*>(rows.data()), 2 * 128 * sizeof(float));
-            QFile file(QString::fromStdString(two.string()));
-            QVERIFY(file.open(QFile::WriteOnly));
-            file.write(bytes.data(), static_cast<qint64>(bytes.size()));
-        }
-        QVERIFY(failure([&] { (void)openEncoderSources({alone, two, {}}, {}); }).find("found 2 tokens") != std::string::npos);
-    }
     void theFirstPictureIsOfSomeTokensTheLastOfAll()
     {
         EncoderWork work(std::make_shared<TrainedEncoders>());
