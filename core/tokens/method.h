@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// The token lab's methods: one file pair each, one line in methods.cpp. A method makes a chain of steps for a model.
+#include "core/base/parameter_schema.h"
+#include "core/base/run_context.h"
+#include "core/measure/sample_source.h"
+#include "core/nn/model.h"
+#include "core/tokens/reduction.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tamis::tokens {
+
+/// Immutable snapshot of what a method makes its chain from.
+struct Inputs {
+    std::shared_ptr<const nn::Model> model;                   ///< vision transformer with one token grid
+    std::shared_ptr<const measure::SampleSource> calibration; ///< for methods that are fitted or trained; else may be null
+    std::uint64_t seed = 0;
+};
+
+struct Method {
+    MethodDeclaration declaration;
+    bool needsCalibration = false;
+    bool trains = false;
+    bool baseline = false; ///< trivial: random pruning, uniform down-sampling
+    /// Throws Error{InvalidParameter, UnsupportedFeature (a model that it is not for), Cancelled}.
+    std::function<Chain(const Inputs&, const Parameters&, const RunContext&)> chain;
+};
+
+/// Every method of the lab, in menu order.
+const std::vector<Method>& methods();
+/// nullptr when there is none of that id.
+const Method* findMethod(std::string_view id);
+
+} // namespace tamis::tokens

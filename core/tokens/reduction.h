@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// A step that leaves a transformer fewer tokens: it looks at the tokens of one image and says where each goes.
+#include "core/nn/model.h"
+#include "core/tokens/token_set.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tamis::tokens {
+
+enum class Place {
+    BeforeBlock,    ///< DynamicViT
+    BetweenBranches ///< after attention and its residual, before the MLP: ToMe, EViT, ATS
+};
+
+/// What a step may look at. Views are valid during the call only.
+struct Look {
+    int block = 0;
+    const nn::Block& layer;
+    const nn::AttentionInput* attention; ///< q, k, v of this block; null before the block
+    kernels::ConstRows x;                ///< [tokens, width]
+    const TokenSet& set;
+    nn::Scratch& scratch;
+};
+
+/// Where each token goes.
+struct Assignment {
+    std::vector<std::int32_t> to;  ///< [tokens]: row afterwards, -1: pruned; rows are 0 .. count - 1, each with one token at least
+    std::int64_t count = 0;
+    std::vector<float> weights;    ///< [tokens] of the mean that a row becomes; empty: the sizes (ToMe)
+    std::vector<std::uint8_t> sum; ///< [count] 1: the weighted sum instead of the mean (EViT's fused token); empty: all means
+    std::vector<float> scores;     ///< [tokens] what was gone by, for pictures; empty: nothing
+};
+
+/// Immutable, shared between threads.
+class Reduction {
+public:
+    virtual ~Reduction() = default;
+    virtual Assignment assign(const Look& look) const = 0;
+};
+using ReductionPtr = std::shared_ptr<const Reduction>;
+
+struct Step {
+    int block = 0;
+    Place place = Place::BetweenBranches;
+    ReductionPtr reduction;
+};
+
+/// Steps in the order of their places; of one place in the order given.
+struct Chain {
+    std::vector<Step> steps;
+    bool proportionalAttention = false; ///< log of the key's size is added to the scores (ToMe)
+    std::string scoreTitle;
+};
+
+} // namespace tamis::tokens
