@@ -28,18 +28,24 @@ public:
     }
     void apply(const AttentionInput& input, kernels::Rows out, Scratch& scratch) const override
     {
-        kernels::softmaxAttention(m_shape, input.q, input.k, input.v, out, scratch.parallel());
+        kernels::softmaxAttention(shapeFor(input), input.q, input.k, input.v, out, scratch.parallel());
     }
     std::int64_t maps(std::int64_t) const noexcept override { return 1; }
     std::int64_t mapTokens(std::int64_t tokens) const noexcept override { return tokens; }
     tensor::Matrix<float> map(const AttentionInput& input, std::int64_t head, std::int64_t) const override
     {
         tensor::Matrix<float> probabilities(input.q.rows, input.k.rows);
-        kernels::attentionProbabilities(m_shape, input.q, input.k, head, probabilities.view());
+        kernels::attentionProbabilities(shapeFor(input), input.q, input.k, head, probabilities.view());
         return probabilities;
     }
 
 private:
+    kernels::AttentionShape shapeFor(const AttentionInput& input) const noexcept
+    {
+        kernels::AttentionShape shape = m_shape;
+        shape.bias = input.keyBias; // strides 0: one row for all queries of all heads
+        return shape;
+    }
     kernels::AttentionShape m_shape;
 };
 } // namespace

@@ -17,6 +17,9 @@ struct AttentionInput {
     const float* paddingQuery = nullptr;
     const float* paddingKey = nullptr;
     const float* paddingValue = nullptr;
+    /// [tokens] added to the scores of each key, whatever the query and the head (log of a merged token's size); null: nothing.
+    /// Operators that cannot throw Error{UnsupportedFeature}.
+    const float* keyBias = nullptr;
 };
 
 struct AttentionCost {

@@ -4,6 +4,7 @@
 #include "core/base/parallel.h"
 #include "core/kernels/elementwise.h"
 #include "core/nn/model_content.h"
+#include "core/nn/token_hook.h"
 
 #include <algorithm>
 #include <mutex>
@@ -37,6 +38,7 @@ struct Pass {
     Scratch& scratch;
     std::size_t sample;
     Observer* observer;
+    TokenHook* hook = nullptr;
 
     void apply(const LinearSlot& slot, ConstRows x, const kernels::Epilogue& epilogue, Rows y) const
     {
@@ -68,8 +70,15 @@ void normHeads(const Norm& norm, Rows x, std::int64_t headDim)
     }
 }
 
-/// out = base + scale * attention(x)
-void runAttention(const Block& b, int index, const RotaryTable* rotary, ConstRows x, ConstRows base, Rows out, const Pass& pass)
+std::int64_t rowsLeft(std::int64_t rows, std::int64_t before)
+{
+    if (rows < 1 || rows > before)
+        throw Error(ErrorCode::InvalidParameter, "found a reduction of " + std::to_string(before) + " tokens to " + std::to_string(rows) + ", expected 1 to as many as there were");
+    return rows;
+}
+
+/// out = base + scale * attention(x). Returns the rows of out that a hook leaves.
+std::int64_t runAttention(const Block& b, int index, const RotaryTable* rotary, ConstRows x, ConstRows base, Rows out, const Pass& pass)
 {
     Scratch::Frame frame(pass.scratch);
     const AttentionSpec& at = b.spec.attention;
@@ -100,10 +109,13 @@ void runAttention(const Block& b, int index, const RotaryTable* rotary, ConstRow
         rotary->apply(k, at.keyValueHeads, at.headDim);
     }
     const Rows mixed = frame.take(x.rows, queries);
+    if (pass.hook)
+        input.keyBias = pass.hook->keyBias(index, x.rows);
     if (pass.observer)
         pass.observer->attentionInput(pass.sample, index, b, input);
     b.attention->apply(input, mixed, pass.scratch);
     pass.apply(b.output, mixed, {.scale = b.attentionScale.empty() ? nullptr : b.attentionScale.data(), .base = base}, out);
+    return pass.hook ? rowsLeft(pass.hook->betweenBranches(index, b, input, out, pass.scratch), out.rows) : out.rows;
 }
 
 /// out = base + scale * mlp(x)
@@ -119,6 +131,22 @@ void runMlp(const Block& b, ConstRows x, ConstRows base, Rows out, const Pass& p
         pass.apply(b.up, x, {.activation = b.spec.mlp.activation}, hidden);
     }
     pass.apply(b.down, hidden, {.scale = b.mlpScale.empty() ? nullptr : b.mlpScale.data(), .base = base}, out);
+}
+
+/// In place; returns the rows left.
+std::int64_t runPreNormBlock(const Block& b, int index, const RotaryTable* rotary, Rows x, const Pass& pass)
+{
+    Scratch::Frame frame(pass.scratch);
+    Rows normed = frame.take(x.rows, x.cols);
+    b.attentionNorm.apply(x, normed);
+    x.rows = runAttention(b, index, rotary, normed, x, x, pass);
+    normed.rows = x.rows;
+    pass.scratch.context().throwIfStopped();
+    if (b.up) {
+        b.mlpNorm.apply(x, normed);
+        runMlp(b, normed, x, x, pass);
+    }
+    return x.rows;
 }
 
 /// 2 x 2 neighbours side by side (top left, bottom left, top right, bottom right), zeros beyond an odd border.
@@ -181,7 +209,8 @@ void addPositions(const Model::Content& c, const Sample& sample, Rows x)
     }
 }
 
-void pool(const Model::Content& c, ConstRows hidden, Rows pooled)
+/// `weights` of the mean, [hidden.rows]; empty: all patches alike.
+void pool(const Model::Content& c, ConstRows hidden, std::span<const float> weights, Rows pooled)
 {
     const std::int64_t width = hidden.cols, first = c.spec.patch.prefixTokens;
     float* out = pooled.data;
@@ -192,6 +221,18 @@ void pool(const Model::Content& c, ConstRows hidden, Rows pooled)
     if (c.spec.pool == Pool::ClassToken)
         return;
     std::fill_n(out, width, 0.0f);
+    if (!weights.empty()) {
+        float sum = 0;
+        for (std::int64_t t = first; t < hidden.rows; ++t) {
+            const float weight = weights[static_cast<std::size_t>(t)];
+            sum += weight;
+            for (std::int64_t j = 0; j < width; ++j)
+                out[j] += weight * hidden(t, j);
+        }
+        for (std::int64_t j = 0; j < width; ++j)
+            out[j] /= sum;
+        return;
+    }
     for (std::int64_t t = first; t < hidden.rows; ++t)
         kernels::add({hidden.data + t * hidden.stride, static_cast<std::size_t>(width)}, {out, static_cast<std::size_t>(width)});
     for (std::int64_t j = 0; j < width; ++j)
@@ -231,8 +272,9 @@ void Model::runBlock(int index, Rows x, Scratch& scratch, std::size_t sample, Ob
     const Block& b = m_content->blocks[static_cast<std::size_t>(index)];
     const Pass pass{scratch, sample, observer};
     scratch.context().throwIfStopped();
-    Scratch::Frame frame(scratch);
-    if (b.spec.postNorm) {
+    if (!b.spec.postNorm) {
+        runPreNormBlock(b, index, m_content->rotary.get(), x, pass);
+    } else {
         runAttention(b, index, m_content->rotary.get(), x, x, x, pass);
         b.attentionNorm.apply(x, x);
         scratch.context().throwIfStopped();
@@ -240,18 +282,24 @@ void Model::runBlock(int index, Rows x, Scratch& scratch, std::size_t sample, Ob
             runMlp(b, x, x, x, pass);
             b.mlpNorm.apply(x, x);
         }
-    } else {
-        const Rows normed = frame.take(x.rows, x.cols);
-        b.attentionNorm.apply(x, normed);
-        runAttention(b, index, m_content->rotary.get(), normed, x, x, pass);
-        scratch.context().throwIfStopped();
-        if (b.up) {
-            b.mlpNorm.apply(x, normed);
-            runMlp(b, normed, x, x, pass);
-        }
     }
     if (observer)
         observer->blockOutput(sample, index, x);
+}
+
+std::int64_t Model::runBlock(int index, Rows x, Scratch& scratch, TokenHook& hook, std::size_t sample, Observer* observer) const
+{
+    const Block& b = m_content->blocks[static_cast<std::size_t>(index)];
+    if (b.spec.postNorm || b.spec.gridHeight > 0 || (b.spec.attention.rope.enabled && m_content->rotary))
+        throw Error(ErrorCode::UnsupportedFeature, "tokens are changed inside blocks that norm before their branches, see all tokens and have no rotary positions only",
+                    "block " + std::to_string(index));
+    const Pass pass{scratch, sample, observer, &hook};
+    scratch.context().throwIfStopped();
+    x.rows = rowsLeft(hook.beforeBlock(index, b, x, scratch), x.rows);
+    x.rows = runPreNormBlock(b, index, nullptr, x, pass);
+    if (observer)
+        observer->blockOutput(sample, index, x);
+    return x.rows;
 }
 
 void Model::runHidden(const Sample& sample, Rows hidden, Scratch& scratch, std::size_t index, Observer* observer) const
@@ -287,17 +335,42 @@ std::int64_t Model::hiddenTokens(const Sample& sample) const
 
 void Model::run(const Sample& sample, Rows output, Scratch& scratch, std::size_t index, Observer* observer) const
 {
+    Scratch::Frame frame(scratch);
+    const Rows hidden = frame.take(hiddenTokens(sample), m_content->spec.blocks.back().width);
+    runHidden(sample, hidden, scratch, index, observer);
+    poolAndHead(hidden, {}, output, scratch, index, observer, nullptr);
+}
+
+void Model::runTail(Rows x, std::span<const float> weights, Rows output, Scratch& scratch, std::size_t index, Observer* observer, std::vector<float>* pooled) const
+{
+    if (!weights.empty() && static_cast<std::int64_t>(weights.size()) != x.rows)
+        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(weights.size()) + " weights of the mean over tokens, expected one for each of " + std::to_string(x.rows));
+    if (x.rows <= m_content->spec.patch.prefixTokens && (m_content->spec.pool == Pool::Mean || m_content->spec.pool == Pool::ClassAndMean))
+        throw Error(ErrorCode::InvalidParameter, "found no patch left, expected one at least in a model that takes their mean");
+    m_content->finalNorm.apply(x, x);
+    if (observer)
+        observer->finalHidden(index, x);
+    poolAndHead(x, weights, output, scratch, index, observer, pooled);
+}
+
+void Model::poolAndHead(ConstRows hidden, std::span<const float> weights, Rows output, Scratch& scratch, std::size_t index, Observer* observer,
+                        std::vector<float>* pooled) const
+{
     const Content& c = *m_content;
     Scratch::Frame frame(scratch);
-    const std::int64_t width = c.spec.blocks.back().width;
-    Rows features = frame.take(hiddenTokens(sample), width);
-    runHidden(sample, features, scratch, index, observer);
+    const std::int64_t width = hidden.cols;
+    ConstRows features = hidden;
     if (c.secondHead) {
         features.rows = 2; // class and distillation token
     } else if (c.spec.pool != Pool::None) {
-        const Rows pooled = frame.take(1, c.spec.pool == Pool::ClassAndMean ? 2 * width : width);
-        pool(c, features, pooled);
-        features = pooled;
+        const Rows row = frame.take(1, c.spec.pool == Pool::ClassAndMean ? 2 * width : width);
+        pool(c, hidden, weights, row);
+        features = row;
+    }
+    if (pooled) {
+        pooled->clear();
+        for (std::int64_t i = 0; i < features.rows; ++i)
+            pooled->insert(pooled->end(), features.row(i).begin(), features.row(i).end());
     }
     runHead(features, output, scratch, index, observer);
 }

@@ -64,6 +64,8 @@ public:
     virtual void finalHidden(std::size_t sample, kernels::ConstRows x);            ///< after the last norm
 };
 
+class TokenHook;
+
 class Model {
 public:
     /// Throws Error{UnsupportedFeature (unknown family, refused option), MalformedFile (missing tensor, shape against
@@ -109,12 +111,21 @@ public:
     std::int64_t embeddedTokens(const Sample& sample) const;
     void embed(const Sample& sample, kernels::Rows x, Scratch& scratch) const;   ///< x [embeddedTokens, width]
     void runBlock(int block, kernels::Rows x, Scratch& scratch, std::size_t index = 0, Observer* observer = nullptr) const; ///< in place
+    /// In place, with tokens changed as `hook` says; returns the rows left, the first of x. Throws Error{UnsupportedFeature} for blocks that
+    /// norm behind their branches, blocks over a grid (Swin) and rotary positions.
+    std::int64_t runBlock(int block, kernels::Rows x, Scratch& scratch, TokenHook& hook, std::size_t index = 0, Observer* observer = nullptr) const;
+    /// What follows the blocks, for any number of rows: the last norm (x is overwritten), the pool and the head. `weights` [tokens] of the mean
+    /// over patches, where the model takes it; empty: all alike. `pooled` may be null: what goes into the head.
+    void runTail(kernels::Rows x, std::span<const float> weights, kernels::Rows output, Scratch& scratch, std::size_t index = 0, Observer* observer = nullptr,
+                 std::vector<float>* pooled = nullptr) const;
     /// features: pooled, or one row a token. Distilled models: the class and the distillation token.
     void runHead(kernels::ConstRows features, kernels::Rows output, Scratch& scratch, std::size_t index = 0, Observer* observer = nullptr) const;
 
     struct Content; ///< model_content.h
 
 private:
+    void poolAndHead(kernels::ConstRows hidden, std::span<const float> weights, kernels::Rows output, Scratch& scratch, std::size_t index, Observer* observer,
+                     std::vector<float>* pooled) const;
     explicit Model(std::shared_ptr<const Content> content);
     std::shared_ptr<const Content> m_content;
 };

@@ -120,6 +120,8 @@ kernels::AttentionShape WindowAttention::shapeOf(std::int64_t window) const noex
 
 void WindowAttention::apply(const AttentionInput& input, kernels::Rows out, Scratch& scratch) const
 {
+    if (input.keyBias)
+        throw Error(ErrorCode::UnsupportedFeature, "found a bias for every key, expected none in attention within windows");
     Scratch::Frame frame(scratch);
     const std::int64_t tokens = windowTokens(), rows = windows() * tokens, width = input.q.cols;
     const kernels::Rows all[] = {frame.take(rows, width), frame.take(rows, width), frame.take(rows, width), frame.take(rows, width)};

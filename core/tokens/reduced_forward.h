@@ -4,8 +4,10 @@
 #include "core/base/run_context.h"
 #include "core/nn/model.h"
 #include "core/tokens/reduction.h"
+#include "core/tokens/token_cost.h"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -13,29 +15,45 @@ namespace tamis::tokens {
 
 /// The tokens that leave a block.
 struct TracedLayer {
-    std::int64_t before = 0, after = 0; ///< tokens in attention and in the MLP
+    BlockTokens tokens;
     TokenSet set;
-    std::vector<float> scores;          ///< [source tokens], NaN: none; empty: no step here
+    std::vector<float> scores; ///< [source tokens] what the block's last step went by, NaN: none; empty: no step here
 };
 
 struct Trace {
     std::vector<TracedLayer> layers; ///< [blocks]
-    std::vector<float> features;     ///< before the head, pooled
+    std::vector<float> features;     ///< what goes into the head
+    double reductionMs = 0;          ///< of it all: choosing tokens and moving rows
+    std::vector<BlockTokens> tokens() const;
 };
 
-/// Throws Error{UnsupportedFeature} for models without one token grid through all blocks (Swin, text), and steps outside of its blocks.
+/// Throws Error{UnsupportedFeature} for models without one token grid through all blocks (Swin, text, rotary positions, norms behind the
+/// branches), Error{InvalidParameter} for steps outside of its blocks or out of their order.
 void requireReducible(const nn::Model& model, const Chain& chain);
 
-/// Output of one sample; `wishes` [source tokens] or empty; `trace` may be null. Without steps the bits of Model::run.
-void runReduced(const nn::Model& model, const Chain& chain, const nn::Sample& sample, std::span<const Wish> wishes, kernels::Rows output, nn::Scratch& scratch, Trace* trace = nullptr);
+/// Output of one sample. `wishes` [source tokens] or empty: dropped tokens do not enter the first block. `trace` may be null. With neither
+/// steps nor tokens dropped the bits of Model::run. Throws Error{InvalidParameter (a sample or wishes that do not fit), Cancelled} and what
+/// requireReducible throws.
+void runReduced(const nn::Model& model, const Chain& chain, const nn::Sample& sample, std::span<const Wish> wishes, kernels::Rows output, nn::Scratch& scratch,
+                Trace* trace = nullptr);
 
 /// All samples, in parallel where there are enough; the same bits for any number of threads. `traces` null or resized to the samples.
 std::vector<tensor::Matrix<float>> runReducedBatch(const nn::Model& model, const Chain& chain, std::span<const nn::Sample> samples, const RunContext& context = {},
                                                    std::vector<Trace>* traces = nullptr);
 
-/// MACs of every block and of the whole model for counts of tokens as traced: 4 N d^2 + 2 N^2 d in the attention, 8 N' d^2 (or as the MLP is) behind it,
-/// patches and head as core/cost counts them.
-std::vector<std::uint64_t> blockMacs(const nn::ModelSpec& spec, std::span<const TracedLayer> layers);
-std::uint64_t modelMacs(const nn::ModelSpec& spec, std::span<const TracedLayer> layers);
+/// Batches over and over in the same memory, as nn::ForwardPass: for latencies. Not thread-safe; model and chain must outlive it.
+class ReducedPass {
+public:
+    ReducedPass(const nn::Model& model, const Chain& chain);
+    ~ReducedPass();
+    ReducedPass(const ReducedPass&) = delete;
+    ReducedPass& operator=(const ReducedPass&) = delete;
+    /// The result is good until the next call.
+    const std::vector<tensor::Matrix<float>>& run(std::span<const nn::Sample> samples, const RunContext& context = {}, std::vector<Trace>* traces = nullptr);
+
+private:
+    struct Workers;
+    std::unique_ptr<Workers> m_workers;
+};
 
 } // namespace tamis::tokens

@@ -5,8 +5,8 @@
 #include "core/tokens/token_set.h"
 
 #include <cstdint>
-#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,9 +21,10 @@ enum class Place {
 struct Look {
     int block = 0;
     const nn::Block& layer;
-    const nn::AttentionInput* attention; ///< q, k, v of this block; null before the block
+    const nn::AttentionInput* attention; ///< q, k, v of this block, rows as x; null before the block and behind another step at the place
     kernels::ConstRows x;                ///< [tokens, width]
     const TokenSet& set;
+    std::span<const float> image;        ///< as the model is fed it
     nn::Scratch& scratch;
 };
 
@@ -54,7 +55,8 @@ struct Step {
 struct Chain {
     std::vector<Step> steps;
     bool proportionalAttention = false; ///< log of the key's size is added to the scores (ToMe)
-    std::string scoreTitle;
+    bool weightedPool = true;           ///< a mean over patches counts each token by its size (ToMe); false: all alike
+    std::string scoreTitle;             ///< what the steps' scores are, with unit; empty: none
 };
 
 } // namespace tamis::tokens

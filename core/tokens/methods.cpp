@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/tokens/method.h"
+
+#include "core/tokens/down_sampling.h"
+#include "core/tokens/evit.h"
+#include "core/tokens/random_pruning.h"
+#include "core/tokens/tome.h"
+
+#include <algorithm>
+
+namespace tamis::tokens {
+
+const std::vector<Method>& methods()
+{
+    static const std::vector<Method> all{
+        // Menu order: merging, pruning, baselines.
+        tomeMethod(),
+        evitMethod(),
+        randomPruningMethod(),
+        downSamplingMethod(),
+    };
+    return all;
+}
+
+const Method* findMethod(std::string_view id)
+{
+    const auto found = std::ranges::find(methods(), id, [](const Method& method) -> const std::string& { return method.declaration.id; });
+    return found == methods().end() ? nullptr : &*found;
+}
+
+} // namespace tamis::tokens

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/tokens/overlay.h"
+
+#include "core/measure/logit_metrics.h"
+
+#include <cmath>
+#include <cstddef>
+
+namespace tamis::tokens {
+namespace {
+constexpr std::size_t kBestClasses = 5;
+
+std::vector<report::ClassProbability> bestOf(std::span<const float> logits, std::span<const std::string> names)
+{
+    std::vector<report::ClassProbability> best;
+    const std::vector<int> classes = measure::bestClasses(logits, kBestClasses);
+    const std::vector<float> probabilities = measure::probabilities(logits, classes);
+    for (std::size_t i = 0; i < classes.size(); ++i) {
+        const auto index = static_cast<std::size_t>(classes[i]);
+        best.push_back({classes[i], index < names.size() ? names[index] : std::string(), static_cast<double>(probabilities[i])});
+    }
+    return best;
+}
+
+/// 1 - cosine; between 0 and 2, 1 when one of them is zero and the other is not.
+double shiftOf(std::span<const float> one, std::span<const float> other)
+{
+    double product = 0, first = 0, second = 0;
+    for (std::size_t i = 0; i < one.size(); ++i) {
+        const auto a = static_cast<double>(one[i]), b = static_cast<double>(other[i]);
+        product += a * b;
+        first += a * a;
+        second += b * b;
+    }
+    if (first == 0 || second == 0)
+        return first == second ? 0 : 1;
+    return std::max(0.0, 1 - product / std::sqrt(first * second));
+}
+} // namespace
+
+WholeResult wholeResult(const nn::Model& model, const nn::Sample& sample, nn::Scratch& scratch)
+{
+    WholeResult whole;
+    whole.output.resize(static_cast<std::size_t>(model.outputWidth()));
+    Trace trace;
+    runReduced(model, {}, sample, {}, {whole.output.data(), 1, model.outputWidth(), model.outputWidth()}, scratch, &trace);
+    whole.features = std::move(trace.features);
+    return whole;
+}
+
+std::vector<report::TokenLayer> layersOf(const nn::ModelSpec& spec, const Trace& trace)
+{
+    const std::vector<std::uint64_t> macs = blockMacs(spec, trace.tokens());
+    std::vector<report::TokenLayer> layers;
+    for (std::size_t i = 0; i < trace.layers.size(); ++i) {
+        const TracedLayer& from = trace.layers[i];
+        layers.push_back({static_cast<int>(i), from.tokens.attention, from.tokens.mlp, from.set.row, from.set.sizes, from.scores, macs[i]});
+    }
+    return layers;
+}
+
+report::TokenOverlay overlay(const nn::Model& model, const Chain& chain, const nn::Sample& sample, std::span<const Wish> wishes, const WholeResult& whole,
+                             std::span<const std::string> classNames, nn::Scratch& scratch)
+{
+    const nn::ModelSpec& spec = model.spec();
+    Trace trace;
+    std::vector<float> output(static_cast<std::size_t>(model.outputWidth()));
+    runReduced(model, chain, sample, wishes, {output.data(), 1, model.outputWidth(), model.outputWidth()}, scratch, &trace);
+    report::TokenOverlay result;
+    result.gridRows = spec.patch.gridHeight;
+    result.gridCols = spec.patch.gridWidth;
+    result.prefix = spec.patch.prefixTokens;
+    result.patch = spec.patch.patchHeight;
+    result.layers = layersOf(spec, trace);
+    if (spec.classes > 0) {
+        result.before = bestOf(whole.output, classNames);
+        result.after = bestOf(output, classNames);
+    }
+    result.embeddingShift = shiftOf(whole.features, trace.features);
+    result.macs = modelMacs(spec, trace.tokens());
+    result.fullMacs = modelMacs(spec, wholeTokens(spec));
+    result.scoreTitle = chain.scoreTitle;
+    return result;
+}
+
+} // namespace tamis::tokens

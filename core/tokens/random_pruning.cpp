@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/tokens/random_pruning.h"
+
+#include "core/tokens/reduced_forward.h"
+#include "core/tokens/schedule.h"
+#include "core/tokens/scores.h"
+#include "core/tokens/selection.h"
+
+namespace tamis::tokens {
+namespace {
+class RandomStep final : public Reduction {
+public:
+    RandomStep(double keep, std::uint64_t seed) : m_keep(keep), m_seed(seed) {}
+    Assignment assign(const Look& look) const override
+    {
+        return keepBest(look.set, scoreTokens(Score::Random, look, m_seed), keptOf(m_keep, look.set.tokens() - look.set.prefix));
+    }
+
+private:
+    double m_keep;
+    std::uint64_t m_seed;
+};
+
+Chain randomChain(const Inputs& inputs, const Parameters& given, const RunContext&)
+{
+    const Parameters parameters = randomPruningMethod().declaration.schema.complete(given);
+    Chain chain;
+    for (const int block : blocksOf(parameters.text("blocks"), static_cast<int>(inputs.model->blocks().size()), "blocks"))
+        chain.steps.push_back({block, Place::BetweenBranches, std::make_shared<RandomStep>(parameters.real("keep"), inputs.seed)});
+    chain.scoreTitle = scoreTitle(Score::Random);
+    requireReducible(*inputs.model, chain);
+    return chain;
+}
+} // namespace
+
+Method randomPruningMethod()
+{
+    Method method;
+    method.declaration = {
+        .id = "tokens.random",
+        .lab = "tokens",
+        .title = "Random pruning (baseline)",
+        .reference = "Trivial baseline: patches drawn at random, others in every image",
+        .schema = ParameterSchema({
+            {.name = "keep", .title = "Keep", .type = ParameterType::Real, .defaultValue = 0.7, .minimum = 0.05, .maximum = 1, .step = 0.05,
+             .help = "Part of the patches that each of the blocks keeps, rounded up"},
+            {.name = "blocks", .title = "Blocks", .type = ParameterType::Text, .defaultValue = std::string("auto"),
+             .help = "Where patches are pruned, from 0, as 3,6,9; auto: a quarter, a half and three quarters of the depth"},
+        })};
+    method.baseline = true;
+    method.chain = randomChain;
+    return method;
+}
+
+} // namespace tamis::tokens

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/tokens/reduced_forward.h"
+
+#include "core/base/error.h"
+#include "core/base/parallel.h"
+#include "core/nn/token_hook.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <string>
+
+namespace tamis::tokens {
+namespace {
+using kernels::Rows;
+using Clock = std::chrono::steady_clock;
+
+/// Rows of x where they go; `sizes` are those before. A row of one token alone is copied, bit by bit, unless it is a sum.
+void moveRows(const Assignment& a, const std::vector<float>& sizes, Rows x, nn::Scratch& scratch)
+{
+    nn::Scratch::Frame frame(scratch);
+    const Rows next = frame.take(a.count, x.cols);
+    const std::vector<float>& weights = a.weights.empty() ? sizes : a.weights;
+    std::vector<std::int32_t> members(static_cast<std::size_t>(a.count));
+    std::vector<float> totals(static_cast<std::size_t>(a.count));
+    for (std::size_t i = 0; i < a.to.size(); ++i)
+        if (a.to[i] >= 0) {
+            ++members[static_cast<std::size_t>(a.to[i])];
+            totals[static_cast<std::size_t>(a.to[i])] += weights[i];
+        }
+    std::vector<std::uint8_t> started(static_cast<std::size_t>(a.count));
+    for (std::int64_t i = 0; i < x.rows; ++i) {
+        const std::int32_t to = a.to[static_cast<std::size_t>(i)];
+        if (to < 0)
+            continue;
+        const auto place = static_cast<std::size_t>(to);
+        const bool isSum = !a.sum.empty() && a.sum[place] != 0;
+        const float* from = x.data + i * x.stride;
+        float* row = next.data + to * next.stride;
+        if (members[place] == 1 && !isSum) {
+            std::copy_n(from, x.cols, row);
+            continue;
+        }
+        const float weight = weights[static_cast<std::size_t>(i)];
+        if (!started[place])
+            std::fill_n(row, x.cols, 0.0f);
+        started[place] = 1;
+        for (std::int64_t j = 0; j < x.cols; ++j)
+            row[j] += weight * from[j];
+    }
+    for (std::int64_t i = 0; i < a.count; ++i) {
+        float* row = next.data + i * next.stride;
+        const auto place = static_cast<std::size_t>(i);
+        if (started[place] && (a.sum.empty() || a.sum[place] == 0))
+            for (std::int64_t j = 0; j < x.cols; ++j)
+                row[j] /= totals[place];
+        std::copy_n(row, x.cols, x.data + i * x.stride);
+    }
+}
+
+/// Does the chain's steps at their places and keeps the account of the tokens.
+class ChainHook final : public nn::TokenHook {
+public:
+    ChainHook(const Chain& chain, TokenSet set, std::span<const float> image, Trace* trace) : m_chain(chain), m_set(std::move(set)), m_image(image), m_trace(trace) {}
+    TokenSet& set() noexcept { return m_set; }
+
+    std::int64_t beforeBlock(int block, const nn::Block& layer, Rows x, nn::Scratch& scratch) override
+    {
+        m_scores.clear();
+        return steps(block, Place::BeforeBlock, layer, nullptr, x, scratch);
+    }
+    const float* keyBias(int, std::int64_t tokens) override
+    {
+        if (!m_chain.proportionalAttention || std::ranges::all_of(m_set.sizes, [](float size) { return size == 1.0f; }))
+            return nullptr;
+        m_bias.resize(static_cast<std::size_t>(tokens));
+        std::ranges::transform(m_set.sizes, m_bias.begin(), [](float size) { return std::log(size); });
+        return m_bias.data();
+    }
+    std::int64_t betweenBranches(int block, const nn::Block& layer, const nn::AttentionInput& input, Rows x, nn::Scratch& scratch) override
+    {
+        const std::int64_t before = x.rows;
+        x.rows = steps(block, Place::BetweenBranches, layer, &input, x, scratch);
+        if (m_trace)
+            m_trace->layers.push_back({{before, x.rows}, m_set, std::move(m_scores)});
+        return x.rows;
+    }
+
+private:
+    std::int64_t steps(int block, Place place, const nn::Block& layer, const nn::AttentionInput* input, Rows x, nn::Scratch& scratch)
+    {
+        bool first = true;
+        for (const Step& step : m_chain.steps) {
+            if (step.block != block || step.place != place)
+                continue;
+            const auto start = Clock::now();
+            // a second step at one place has no attention of its own tokens
+            const Assignment a = step.reduction->assign({block, layer, first ? input : nullptr, x, m_set, m_image, scratch});
+            if (m_trace && !a.scores.empty())
+                keepScores(a.scores);
+            const std::vector<float> sizes = m_set.sizes;
+            m_set.apply(a);
+            moveRows(a, sizes, x, scratch);
+            x.rows = a.count;
+            first = false;
+            if (m_trace)
+                m_trace->reductionMs += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+        }
+        return x.rows;
+    }
+    void keepScores(const std::vector<float>& scores)
+    {
+        m_scores.assign(m_set.row.size(), std::numeric_limits<float>::quiet_NaN());
+        for (std::size_t source = 0; source < m_set.row.size(); ++source)
+            if (m_set.row[source] >= 0)
+                m_scores[source] = scores[static_cast<std::size_t>(m_set.row[source])];
+    }
+    const Chain& m_chain;
+    TokenSet m_set;
+    std::span<const float> m_image;
+    Trace* m_trace;
+    std::vector<float> m_bias, m_scores;
+};
+
+/// Takes what the user dropped out of x before the first block.
+std::int64_t dropWished(TokenSet& set, Rows x, nn::Scratch& scratch)
+{
+    if (std::ranges::find(set.wishes, Wish::Drop) == set.wishes.end())
+        return x.rows;
+    Assignment a;
+    for (std::int64_t i = 0; i < x.rows; ++i)
+        a.to.push_back(i >= set.prefix && set.wishes[static_cast<std::size_t>(i)] == Wish::Drop ? -1 : static_cast<std::int32_t>(a.count++));
+    if (a.count <= set.prefix)
+        throw Error(ErrorCode::InvalidParameter, "found every patch dropped by hand, expected one at least to be left");
+    const std::vector<float> sizes = set.sizes;
+    set.apply(a);
+    moveRows(a, sizes, x, scratch);
+    return a.count;
+}
+} // namespace
+
+std::vector<BlockTokens> Trace::tokens() const
+{
+    std::vector<BlockTokens> result;
+    for (const TracedLayer& layer : layers)
+        result.push_back(layer.tokens);
+    return result;
+}
+
+void requireReducible(const nn::Model& model, const Chain& chain)
+{
+    const nn::ModelSpec& spec = model.spec();
+    const auto refuse = [&](const std::string& found) {
+        throw Error(ErrorCode::UnsupportedFeature, "found " + found + ", expected a vision transformer whose blocks all see one set of tokens", spec.architecture);
+    };
+    if (!spec.vision())
+        refuse("a language model");
+    if (spec.pool == nn::Pool::None)
+        refuse("a model with one output for every token");
+    for (const nn::BlockSpec& block : spec.blocks) {
+        if (block.gridHeight > 0 || block.mergeAfter || block.attention.window > 0)
+            refuse("attention within windows of a grid");
+        if (block.postNorm)
+            refuse("norms behind the branches");
+        if (block.attention.rope.enabled)
+            refuse("rotary positions");
+        if (block.attention.causal)
+            refuse("causal attention");
+    }
+    int last = 0;
+    for (const Step& step : chain.steps) {
+        if (step.block < 0 || step.block >= static_cast<int>(spec.blocks.size()))
+            throw Error(ErrorCode::InvalidParameter, "found a reduction in block " + std::to_string(step.block) + ", expected 0 to " + std::to_string(spec.blocks.size() - 1), spec.architecture);
+        const int place = 2 * step.block + (step.place == Place::BetweenBranches ? 1 : 0);
+        if (place < last)
+            throw Error(ErrorCode::InvalidParameter, "found a reduction in block " + std::to_string(step.block) + " behind one of a later place, expected them in order", spec.architecture);
+        last = place;
+    }
+}
+
+void runReduced(const nn::Model& model, const Chain& chain, const nn::Sample& sample, std::span<const Wish> wishes, Rows output, nn::Scratch& scratch, Trace* trace)
+{
+    requireReducible(model, chain);
+    model.check(sample);
+    const nn::ModelSpec& spec = model.spec();
+    TokenSet set = wholeSet(spec.patch.prefixTokens, spec.patch.gridHeight, spec.patch.gridWidth);
+    if (!wishes.empty() && wishes.size() != set.sizes.size())
+        throw Error(ErrorCode::InvalidParameter, "found wishes for " + std::to_string(wishes.size()) + " tokens, expected none or " + std::to_string(set.sizes.size()));
+    set.wishes.assign(wishes.begin(), wishes.end());
+    if (trace) {
+        *trace = {};
+        trace->layers.reserve(spec.blocks.size());
+    }
+    nn::Scratch::Frame frame(scratch);
+    Rows x = frame.take(set.tokens(), spec.width);
+    model.embed(sample, x, scratch);
+    x.rows = dropWished(set, x, scratch);
+    ChainHook hook(chain, std::move(set), sample.image, trace);
+    for (int block = 0; block < static_cast<int>(spec.blocks.size()); ++block)
+        x.rows = model.runBlock(block, x, scratch, hook);
+    const std::vector<float>& sizes = hook.set().sizes;
+    const bool weighted = chain.weightedPool && std::ranges::any_of(sizes, [](float size) { return size != 1.0f; });
+    model.runTail(x, weighted ? std::span<const float>(sizes) : std::span<const float>(), output, scratch, 0, nullptr, trace ? &trace->features : nullptr);
+}
+
+struct ReducedPass::Workers {
+    const nn::Model& model;
+    const Chain& chain;
+    std::vector<tensor::Matrix<float>> outputs{};
+    std::unique_ptr<nn::Scratch> shared{};
+    std::mutex mutex{};
+    std::vector<std::unique_ptr<nn::Scratch>> idle{};
+    std::unique_ptr<nn::Scratch> take()
+    {
+        const std::scoped_lock lock(mutex);
+        if (idle.empty())
+            return std::make_unique<nn::Scratch>(false);
+        auto scratch = std::move(idle.back());
+        idle.pop_back();
+        return scratch;
+    }
+    void give(std::unique_ptr<nn::Scratch> scratch)
+    {
+        const std::scoped_lock lock(mutex);
+        idle.push_back(std::move(scratch));
+    }
+};
+
+ReducedPass::ReducedPass(const nn::Model& model, const Chain& chain) : m_workers(new Workers{model, chain})
+{
+    requireReducible(model, chain);
+}
+ReducedPass::~ReducedPass() = default;
+
+const std::vector<tensor::Matrix<float>>& ReducedPass::run(std::span<const nn::Sample> samples, const RunContext& context, std::vector<Trace>* traces)
+{
+    Workers& w = *m_workers;
+    w.outputs.resize(samples.size());
+    if (traces)
+        traces->resize(samples.size());
+    for (tensor::Matrix<float>& output : w.outputs)
+        if (output.cols() != w.model.outputWidth())
+            output = tensor::Matrix<float>(1, w.model.outputWidth());
+    const auto one = [&](std::size_t i, nn::Scratch& scratch) {
+        scratch.setContext(context);
+        runReduced(w.model, w.chain, samples[i], {}, w.outputs[i].view(), scratch, traces ? &(*traces)[i] : nullptr);
+    };
+    if (samples.size() < static_cast<std::size_t>(threadCount())) {
+        if (!w.shared)
+            w.shared = std::make_unique<nn::Scratch>(true);
+        for (std::size_t i = 0; i < samples.size(); ++i)
+            one(i, *w.shared);
+        return w.outputs;
+    }
+    parallelFor(context, samples.size(), [&](std::size_t i) {
+        std::unique_ptr<nn::Scratch> scratch = w.take();
+        one(i, *scratch);
+        w.give(std::move(scratch));
+    });
+    return w.outputs;
+}
+
+std::vector<tensor::Matrix<float>> runReducedBatch(const nn::Model& model, const Chain& chain, std::span<const nn::Sample> samples, const RunContext& context,
+                                                   std::vector<Trace>* traces)
+{
+    ReducedPass pass(model, chain);
+    return pass.run(samples, context, traces);
+}
+
+} // namespace tamis::tokens

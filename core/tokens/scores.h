@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What a token may be kept or pruned by.
+#include "core/tokens/reduction.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tamis::tokens {
+
+enum class Score {
+    ClassAttention,     ///< mean over heads of A[class, i] (EViT)
+    AttentionReceived,  ///< mean over heads and queries of A[., i]: the column, for the row sums to 1 whatever the token
+    AttentionValueNorm, ///< sum over heads of A[class, i], times |v_i|, normalised to sum 1 over the patches (ATS)
+    FeatureNorm,        ///< |x_i|
+    ChannelVariance,    ///< of x_i over its features
+    Entropy,            ///< of |x_i| / sum |x_i|, nats; a token of zeros has none
+    Random
+};
+std::vector<Score> allScores();
+std::string_view scoreName(Score score) noexcept;  ///< "class-attention": in parameters
+std::string_view scoreTitle(Score score) noexcept; ///< with unit, for charts
+/// Throws Error{InvalidParameter}.
+Score scoreNamed(std::string_view name);
+/// What the score needs of a place: keys and queries.
+bool needsAttention(Score score) noexcept;
+
+/// [tokens], higher: sooner kept. `seed` is of Random alone, which also looks at the image. Throws Error{UnsupportedFeature} where there is
+/// no class token and the score is of one, Error{InvalidParameter} where attention is needed and the place has none.
+std::vector<float> scoreTokens(Score score, const Look& look, std::uint64_t seed = 0);
+
+/// Mean over heads of A[query, .], [tokens].
+std::vector<float> attentionRow(const Look& look, std::int64_t query);
+
+} // namespace tamis::tokens

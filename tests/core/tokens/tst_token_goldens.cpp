@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Every method against PyTorch's numbers in double: who holds whom after each block exactly, sizes exactly, logits to 1e-4.
+#include "tests/core/tokens/bundled_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace tamis;
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+struct GoldenCase {
+    const char* model;
+    const char* name;
+    const char* method;
+    Settings settings;
+};
+
+static const std::vector<GoldenCase>& goldenCases()
+{
+    static const std::vector<GoldenCase> cases{
+        {"vit20", "tome17", "tokens.tome", {{"r", "17"}}},
+        {"vit20", "tome60", "tokens.tome", {{"r", "60"}}},
+        {"vit20", "tome_falling", "tokens.tome", {{"r", "20"}, {"inflection", "-1"}}},
+        {"vit20", "tome_plain", "tokens.tome", {{"r", "24"}, {"proportional-attention", "false"}}},
+        {"vit20", "tome_list", "tokens.tome", {{"schedule", "0,40,0,30"}}},
+        {"vit20", "evit_fused", "tokens.evit", {{"keep", "0.7"}}},
+        {"vit20", "evit_pruned", "tokens.evit", {{"keep", "0.5"}, {"fuse", "false"}}},
+        {"deit", "tome5", "tokens.tome", {{"r", "5"}}},
+        {"deit", "evit_fused", "tokens.evit", {{"keep", "0.6"}, {"blocks", "1,2"}}},
+        {"timm_vit_avg_prenorm", "tome3", "tokens.tome", {{"r", "3"}}},
+    };
+    return cases;
+}
+
+class TestTokenGoldens : public QObject {
+    Q_OBJECT
+private slots:
+    void whoHoldsWhomAndWhatTheModelSays_data()
+    {
+        QTest::addColumn<int>("index");
+        for (std::size_t i = 0; i < goldenCases().size(); ++i)
+            QTest::addRow("%s.%s", goldenCases()[i].model, goldenCases()[i].name) << static_cast<int>(i);
+    }
+    void whoHoldsWhomAndWhatTheModelSays()
+    {
+        QFETCH(int, index);
+        const GoldenCase& c = goldenCases()[static_cast<std::size_t>(index)];
+        const auto model = test::tokenModel(c.model);
+        const test::TokenImages images(c.model);
+        const std::string key = std::string(c.model) + "." + c.name + ".";
+        const test::GoldenArray logits = test::tokenGolden(key + "logits"), row = test::tokenGolden(key + "row"), sizes = test::tokenGolden(key + "sizes");
+        const tokens::Chain chain = test::chainOf(c.method, model, c.settings);
+        const auto classes = static_cast<std::size_t>(model->outputWidth());
+        const auto blocks = static_cast<std::size_t>(row.shape[1]), sources = static_cast<std::size_t>(row.shape[2]);
+        bool reduced = false;
+        for (std::size_t image = 0; image < images.samples.size(); ++image) {
+            tokens::Trace trace;
+            const std::vector<float> output = test::runOne(*model, chain, images.samples[image], &trace);
+            QCOMPARE(trace.layers.size(), blocks);
+            for (std::size_t block = 0; block < blocks; ++block) {
+                const tokens::TokenSet& set = trace.layers[block].set;
+                reduced = reduced || set.sizes.size() < sources;
+                for (std::size_t source = 0; source < sources; ++source) {
+                    const std::size_t at = (image * blocks + block) * sources + source;
+                    QCOMPARE(set.row[source], static_cast<std::int32_t>(row.values[at]));
+                    QCOMPARE(source < set.sizes.size() ? set.sizes[source] : 0.0f, sizes.values[at]);
+                }
+            }
+            float largest = 0, difference = 0;
+            for (std::size_t k = 0; k < classes; ++k) {
+                largest = std::max(largest, std::abs(logits.values[image * classes + k]));
+                difference = std::max(difference, std::abs(output[k] - logits.values[image * classes + k]));
+            }
+            QVERIFY2(difference <= 1e-4f * std::max(1.0f, largest), qPrintable(QString::number(static_cast<double>(difference))));
+        }
+        QVERIFY(reduced);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestTokenGoldens)
+#include "tst_token_goldens.moc"
