@@ -11,6 +11,9 @@
 
 namespace tamis::report {
 
+/// What the user has said of a source token: it stays at every step, it goes at the first, or the method decides.
+enum class TokenWish : std::uint8_t { None, Keep, Drop };
+
 /// The tokens that leave one block.
 struct TokenLayer {
     int block = 0;
@@ -30,6 +33,7 @@ struct ClassProbability {
 /// One photo through a model, whole and reduced.
 struct TokenOverlay {
     std::string file, method;
+    std::string title, settings; ///< of the method, as people read them; empty: the whole model
     std::int64_t gridRows = 0, gridCols = 0, prefix = 0, patch = 0; ///< patch: side in pixels of the image that the model sees
     std::vector<TokenLayer> layers;                      ///< [blocks]
     std::vector<ClassProbability> before, after;         ///< best first, at most 5; empty for models without classes

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Reductions compared: fronts, break-even, axes, hover, what a click and keys choose.
+#include "tests/views/token_sample.h"
+#include "views/common/figure_export.h"
+#include "views/tokens/token_pareto_chart.h"
+#include "views/tokens/token_pareto_page.h"
+
+#include <QComboBox>
+#include <QLabel>
+#include <QPushButton>
+#include <QSignalSpy>
+#include <QTest>
+
+#include <cmath>
+
+using namespace tamis;
+using namespace tamis::views;
+
+class TstTokenPareto : public QObject {
+    Q_OBJECT
+    std::unique_ptr<TokenParetoPage> m_page;
+    TokenParetoChart* chart() const { return m_page->chart(); }
+    void choose(const char* box, int value)
+    {
+        auto* combo = m_page->findChild<QComboBox*>(box);
+        combo->setCurrentIndex(combo->findData(value));
+    }
+
+private slots:
+    void init()
+    {
+        m_page = std::make_unique<TokenParetoPage>();
+        m_page->resize(1000, 560);
+        m_page->show();
+        QVERIFY(QTest::qWaitForWindowExposed(m_page.get()));
+        m_page->setComparison(sample::tokenMethods());
+    }
+    void cleanup() { m_page.reset(); }
+
+    void eachMethodHasItsFront()
+    {
+        auto all = sample::tokenMethods();
+        QCOMPARE(tokenFronts(*all, TokenQuality::Agreement, TokenCost::Macs), (std::vector<bool>{true, true, true, true, true, true, false}));
+        all->points[2].agreement = 0.5; // worse than r 12 and dearer
+        QCOMPARE(tokenFronts(*all, TokenQuality::Agreement, TokenCost::Macs), (std::vector<bool>{true, true, false, true, true, true, false}));
+        QCOMPARE(tokenFronts(*all, TokenQuality::Kl, TokenCost::Macs), (std::vector<bool>{true, true, true, true, true, true, false}));
+    }
+    void breakEvenIsWhereTheTimeCrosses()
+    {
+        const auto all = sample::tokenMethods();
+        // 60 MMAC: 10 / 8 = 1.25 times as fast; 80: as fast. The line crosses 1 at 80.
+        QVERIFY(std::abs(tokenBreakEven(*all, "ToMe") - 80e6) < 1);
+        auto slower = sample::tokenMethods();
+        slower->points[1].latencyMs = 12.5; // 0.8: crosses between 60 and 80 at 5 / 9 of the way
+        QVERIFY(std::abs(tokenBreakEven(*slower, "ToMe") - (60e6 + 20e6 * 0.25 / 0.45)) < 1);
+        QCOMPARE(tokenBreakEven(*all, "Random"), 100e6); // at every setting
+        QVERIFY(std::isnan(tokenBreakEven(*all, "EViT")));
+        for (auto& point : slower->points)
+            point.latencyMs = point.method.empty() ? 10 : 11;
+        QVERIFY(std::isnan(tokenBreakEven(*slower, "ToMe")));
+        const QString said = m_page->findChild<QLabel*>("tokenBreakEven")->text();
+        QVERIFY(said.contains("ToMe: below 80.0"));
+        QVERIFY(said.contains("Random: at every setting"));
+        QVERIFY(!said.contains("EViT")); // was not measured
+    }
+    void betterIsUpAndDearerIsRight()
+    {
+        QCOMPARE(chart()->shownPoints(), 6);
+        QCOMPARE(chart()->toPixel(6), QPointF(-1, -1)); // failed
+        QVERIFY(chart()->toPixel(1).y() < chart()->toPixel(3).y());
+        QVERIFY(chart()->toPixel(1).x() > chart()->toPixel(3).x());
+        choose("tokenQuality", static_cast<int>(TokenQuality::Kl)); // less is better: upwards still
+        QVERIFY(chart()->toPixel(1).y() < chart()->toPixel(3).y());
+        choose("tokenCost", static_cast<int>(TokenCost::Latency));
+        QVERIFY(std::abs(chart()->toPixel(0).x() - chart()->toPixel(1).x()) < 1e-9); // both take 10 ms
+        choose("tokenCost", static_cast<int>(TokenCost::Tokens));
+        QVERIFY(chart()->toPixel(0).x() > chart()->toPixel(1).x());
+        QVERIFY(!chart()->grab().isNull());
+    }
+    void thePromiseStandsBesideTheMeasure()
+    {
+        QCOMPARE(chart()->promised(50e6), QPointF(-1, -1));
+        choose("tokenQuality", static_cast<int>(TokenQuality::SpeedUp));
+        QVERIFY(std::abs(chart()->promised(50e6).y() - chart()->toPixel(3).y()) < 1e-9); // half the MACs, half the time: kept
+        QVERIFY(chart()->promised(60e6).y() < chart()->toPixel(2).y()); // 1.67 promised, 1.25 measured
+        QVERIFY(std::abs(chart()->promised(100e6).y() - chart()->toPixel(0).y()) < 1e-9);
+        QVERIFY(!chart()->grab().isNull());
+    }
+    void whatWasNotMeasuredIsSaid()
+    {
+        choose("tokenQuality", static_cast<int>(TokenQuality::Top1));
+        QCOMPARE(chart()->shownPoints(), 0);
+        QVERIFY(!chart()->grab().isNull());
+    }
+    void hoverTellsEveryMeasure()
+    {
+        QTest::mouseMove(chart(), chart()->toPixel(2).toPoint());
+        const QString lines = chart()->hoverLines().join('\n');
+        QVERIFY(lines.startsWith("ToMe\nr 8\n"));
+        QVERIFY(lines.contains("90.0"));
+        QVERIFY(lines.contains("1.25"));
+        QVERIFY(lines.contains("a batch of 8, of it 0.20"));
+        QTest::mouseMove(chart(), {2, 2});
+        QVERIFY(chart()->hoverLines().isEmpty());
+    }
+    void aClickAndEnterChoose()
+    {
+        QSignalSpy activated(m_page.get(), &TokenParetoPage::pointActivated);
+        QTest::mouseClick(chart(), Qt::LeftButton, {}, chart()->toPixel(3).toPoint());
+        QCOMPARE(activated.last().first().toInt(), 3);
+        QTest::mouseClick(chart(), Qt::LeftButton, {}, {3, 3});
+        QCOMPARE(activated.size(), 1);
+        chart()->setFocus();
+        QTest::keyClick(chart(), Qt::Key_Right); // by MACs: 45, 50, 60, ...
+        QTest::keyClick(chart(), Qt::Key_Return);
+        QCOMPARE(activated.last().first().toInt(), 2);
+        QTest::keyClick(chart(), Qt::Key_Left);
+        QTest::keyClick(chart(), Qt::Key_Left);
+        QTest::keyClick(chart(), Qt::Key_Left);
+        QTest::keyClick(chart(), Qt::Key_Enter);
+        QCOMPARE(activated.last().first().toInt(), 5);
+        QVERIFY(chart()->accessibleDescription().contains("Random"));
+    }
+    void theStateCountsPointsAndFailures()
+    {
+        const auto* state = m_page->findChild<QLabel*>("tokenCompareState");
+        QCOMPARE(state->text(), QStringLiteral("7 points, 1 failed"));
+        QVERIFY(state->toolTip().contains("no class token"));
+        auto some = sample::tokenMethods();
+        some->points.resize(3);
+        m_page->setRunning(true);
+        m_page->setComparison(some);
+        QCOMPARE(state->text(), QStringLiteral("3 of 7 points"));
+        m_page->setRunning(false);
+        QCOMPARE(state->text(), QStringLiteral("3 of 7 points, stopped"));
+    }
+    void theButtonSaysWhyNot()
+    {
+        auto* button = m_page->findChild<QPushButton*>("compareTokens");
+        QSignalSpy asked(m_page.get(), &TokenParetoPage::compareRequested);
+        m_page->setDisabledReason("no photos are open");
+        QTest::mouseClick(button, Qt::LeftButton);
+        QVERIFY(asked.isEmpty());
+        QVERIFY(button->toolTip().contains("no photos are open"));
+        m_page->setDisabledReason({});
+        QTest::mouseClick(button, Qt::LeftButton);
+        QCOMPARE(asked.size(), 1);
+    }
+    void tablesHaveEveryPoint()
+    {
+        const QString table = figureTable(*chart());
+        QVERIFY(table.startsWith("# /models/small: 20 photos of /photos, latency at batch 8\n"));
+        QCOMPARE(table.count('\n'), qsizetype(9)); // caption, heading, seven points
+        QVERIFY(table.contains("tokens.tome,ToMe,r 8,0,60000000,0.6,,0.9,0.05,8,0.2,\n"));
+        QVERIFY(table.contains("\"the model has no class token, expected one\""));
+    }
+    void nothingComparedIsEmpty()
+    {
+        m_page->setComparison(nullptr);
+        QCOMPARE(chart()->shownPoints(), 0);
+        chart()->setFocus();
+        QTest::keyClick(chart(), Qt::Key_Right);
+        QTest::keyClick(chart(), Qt::Key_Return);
+        QVERIFY(chart()->hoverLines().isEmpty());
+        QVERIFY(!chart()->grab().isNull());
+    }
+};
+
+QTEST_MAIN(TstTokenPareto)
+#include "tst_token_pareto.moc"
