@@ -3,9 +3,11 @@
 
 #include "core/encoder/certified.h"
 #include "core/encoder/exact.h"
+#include "core/encoder/hierarchical.h"
 #include "core/encoder/low_rank.h"
 #include "core/encoder/low_rank_trained.h"
 #include "core/encoder/mips.h"
+#include "core/encoder/mixture.h"
 #include "core/encoder/tiled.h"
 #include "core/encoder/two_stage.h"
 
@@ -23,6 +25,8 @@ const std::vector<Method>& methods()
         tiledMethod(),
         twoStageMethod(),
         lowRankTrainedMethod(),
+        mixtureMethod(),
+        hierarchicalMethod(),
         mipsMethod(),
     };
     return all;
