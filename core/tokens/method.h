@@ -3,6 +3,7 @@
 // The token lab's methods: one file pair each, one line in methods.cpp. A method makes a chain of steps for a model.
 #include "core/base/parameter_schema.h"
 #include "core/base/run_context.h"
+#include "core/io/checkpoint.h"
 #include "core/measure/sample_source.h"
 #include "core/nn/model.h"
 #include "core/tokens/reduction.h"
@@ -21,6 +22,7 @@ struct Inputs {
     std::shared_ptr<const nn::Model> model;                   ///< vision transformer with one token grid
     std::shared_ptr<const measure::SampleSource> calibration; ///< for methods that are fitted or trained; else may be null
     std::uint64_t seed = 0;
+    std::shared_ptr<const io::Checkpoint> checkpoint;         ///< the model's, for scores by gradients; else may be null
 };
 
 struct Method {

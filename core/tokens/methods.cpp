@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/tokens/method.h"
 
+#include "core/tokens/ats.h"
+#include "core/tokens/diff_rate.h"
 #include "core/tokens/down_sampling.h"
+#include "core/tokens/dynamic_vit.h"
 #include "core/tokens/evit.h"
 #include "core/tokens/random_pruning.h"
 #include "core/tokens/tome.h"
+#include "core/tokens/top_rho.h"
 
 #include <algorithm>
 
@@ -13,9 +17,13 @@ namespace tamis::tokens {
 const std::vector<Method>& methods()
 {
     static const std::vector<Method> all{
-        // Menu order: merging, pruning, baselines.
+        // Menu order: merging, pruning, both, baselines.
         tomeMethod(),
         evitMethod(),
+        topRhoMethod(),
+        dynamicVitMethod(),
+        atsMethod(),
+        diffRateMethod(),
         randomPruningMethod(),
         downSamplingMethod(),
     };

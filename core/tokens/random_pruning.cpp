@@ -3,30 +3,16 @@
 
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
-#include "core/tokens/scores.h"
-#include "core/tokens/selection.h"
+#include "core/tokens/score_step.h"
 
 namespace tamis::tokens {
 namespace {
-class RandomStep final : public Reduction {
-public:
-    RandomStep(double keep, std::uint64_t seed) : m_keep(keep), m_seed(seed) {}
-    Assignment assign(const Look& look) const override
-    {
-        return keepBest(look.set, scoreTokens(Score::Random, look, m_seed), keptOf(m_keep, look.set.tokens() - look.set.prefix));
-    }
-
-private:
-    double m_keep;
-    std::uint64_t m_seed;
-};
-
 Chain randomChain(const Inputs& inputs, const Parameters& given, const RunContext&)
 {
     const Parameters parameters = randomPruningMethod().declaration.schema.complete(given);
     Chain chain;
     for (const int block : blocksOf(parameters.text("blocks"), static_cast<int>(inputs.model->blocks().size()), "blocks"))
-        chain.steps.push_back({block, Place::BetweenBranches, std::make_shared<RandomStep>(parameters.real("keep"), inputs.seed)});
+        chain.steps.push_back({block, Place::BetweenBranches, pruneByScore(Score::Random, parameters.real("keep"), inputs.seed)});
     chain.scoreTitle = scoreTitle(Score::Random);
     requireReducible(*inputs.model, chain);
     return chain;

@@ -4,12 +4,14 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/nn/token_hook.h"
+#include "core/tokens/rollout.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace tamis::tokens {
@@ -60,10 +62,27 @@ void moveRows(const Assignment& a, const std::vector<float>& sizes, Rows x, nn::
     }
 }
 
+bool leavesAllWhereTheyAre(const Assignment& a)
+{
+    if (a.count != static_cast<std::int64_t>(a.to.size()) || std::ranges::find(a.sum, 1) != a.sum.end())
+        return false;
+    for (std::size_t i = 0; i < a.to.size(); ++i)
+        if (a.to[i] != static_cast<std::int32_t>(i))
+            return false;
+    return true;
+}
+
 /// Does the chain's steps at their places and keeps the account of the tokens.
 class ChainHook final : public nn::TokenHook {
 public:
-    ChainHook(const Chain& chain, TokenSet set, std::span<const float> image, Trace* trace) : m_chain(chain), m_set(std::move(set)), m_image(image), m_trace(trace) {}
+    ChainHook(const Chain& chain, TokenSet set, std::span<const float> image, const RunContext& context, Trace* trace)
+        : m_chain(chain), m_set(std::move(set)), m_image(image), m_trace(trace)
+    {
+        if (chain.imageScorer)
+            m_imageScores = chain.imageScorer->score(image, context);
+        if (chain.rollout)
+            m_rollout.emplace(m_set);
+    }
     TokenSet& set() noexcept { return m_set; }
 
     std::int64_t beforeBlock(int block, const nn::Block& layer, Rows x, nn::Scratch& scratch) override
@@ -73,15 +92,17 @@ public:
     }
     const float* keyBias(int, std::int64_t tokens) override
     {
-        if (!m_chain.proportionalAttention || std::ranges::all_of(m_set.sizes, [](float size) { return size == 1.0f; }))
+        if (!m_chain.proportionalAttention || std::ranges::all_of(m_set.keyWeights, [](float weight) { return weight == 1.0f; }))
             return nullptr;
         m_bias.resize(static_cast<std::size_t>(tokens));
-        std::ranges::transform(m_set.sizes, m_bias.begin(), [](float size) { return std::log(size); });
+        std::ranges::transform(m_set.keyWeights, m_bias.begin(), [](float weight) { return std::log(weight); });
         return m_bias.data();
     }
     std::int64_t betweenBranches(int block, const nn::Block& layer, const nn::AttentionInput& input, Rows x, nn::Scratch& scratch) override
     {
         const std::int64_t before = x.rows;
+        if (m_rollout && hasStepFrom(block))
+            m_rollout->follow(layer, input, scratch);
         x.rows = steps(block, Place::BetweenBranches, layer, &input, x, scratch);
         if (m_trace)
             m_trace->layers.push_back({{before, x.rows}, m_set, std::move(m_scores)});
@@ -97,14 +118,21 @@ private:
                 continue;
             const auto start = Clock::now();
             // a second step at one place has no attention of its own tokens
-            const Assignment a = step.reduction->assign({block, layer, first ? input : nullptr, x, m_set, m_image, scratch});
+            const Assignment a = step.reduction->assign({block, layer, first ? input : nullptr, x, m_set, m_image, m_remembered, m_rollout ? &m_rollout->rows() : nullptr,
+                                                         m_imageScores.empty() ? nullptr : &m_imageScores, scratch});
             if (m_trace && !a.scores.empty())
                 keepScores(a.scores);
             const std::vector<float> sizes = m_set.sizes;
+            const bool same = leavesAllWhereTheyAre(a);
             m_set.apply(a);
-            moveRows(a, sizes, x, scratch);
-            x.rows = a.count;
-            first = false;
+            m_remembered = same ? a.scores : std::vector<float>();
+            if (!same) {
+                moveRows(a, sizes, x, scratch);
+                if (m_rollout)
+                    m_rollout->reduce(a, sizes);
+                x.rows = a.count;
+                first = false;
+            }
             if (m_trace)
                 m_trace->reductionMs += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
         }
@@ -117,11 +145,17 @@ private:
             if (m_set.row[source] >= 0)
                 m_scores[source] = scores[static_cast<std::size_t>(m_set.row[source])];
     }
+    bool hasStepFrom(int block) const
+    {
+        return std::ranges::any_of(m_chain.steps, [block](const Step& step) { return step.block >= block; });
+    }
     const Chain& m_chain;
     TokenSet m_set;
     std::span<const float> m_image;
     Trace* m_trace;
-    std::vector<float> m_bias, m_scores;
+    std::vector<float> m_bias, m_scores, m_remembered;
+    tensor::Matrix<float> m_imageScores;
+    std::optional<Rollout> m_rollout;
 };
 
 /// Takes what the user dropped out of x before the first block.
@@ -197,7 +231,7 @@ void runReduced(const nn::Model& model, const Chain& chain, const nn::Sample& sa
     Rows x = frame.take(set.tokens(), spec.width);
     model.embed(sample, x, scratch);
     x.rows = dropWished(set, x, scratch);
-    ChainHook hook(chain, std::move(set), sample.image, trace);
+    ChainHook hook(chain, std::move(set), sample.image, scratch.context(), trace);
     for (int block = 0; block < static_cast<int>(spec.blocks.size()); ++block)
         x.rows = model.runBlock(block, x, scratch, hook);
     const std::vector<float>& sizes = hook.set().sizes;

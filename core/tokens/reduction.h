@@ -25,6 +25,9 @@ struct Look {
     kernels::ConstRows x;                ///< [tokens, width]
     const TokenSet& set;
     std::span<const float> image;        ///< as the model is fed it
+    std::span<const float> remembered;   ///< [tokens] scores of the step before, where it left the tokens as they were; else empty
+    const tensor::Matrix<float>* rollout = nullptr;    ///< [tokens, source tokens], where the chain asks for it: rows sum to 1
+    const tensor::Matrix<float>* imageScores = nullptr; ///< [blocks, source tokens], of the chain's scorer
     nn::Scratch& scratch;
 };
 
@@ -35,6 +38,15 @@ struct Assignment {
     std::vector<float> weights;    ///< [tokens] of the mean that a row becomes; empty: the sizes (ToMe)
     std::vector<std::uint8_t> sum; ///< [count] 1: the weighted sum instead of the mean (EViT's fused token); empty: all means
     std::vector<float> scores;     ///< [tokens] what was gone by, for pictures; empty: nothing
+    std::vector<float> keyShares;  ///< [tokens] factor at which a token's key weight goes into its row's; empty: 1
+};
+
+/// What can be said of an image's source tokens by looking at the whole model first. Immutable, shared between threads.
+class ImageScorer {
+public:
+    virtual ~ImageScorer() = default;
+    /// [blocks, source tokens]. `image` as the model is fed it. Throws Error{Cancelled, InvalidParameter}.
+    virtual tensor::Matrix<float> score(std::span<const float> image, const RunContext& context) const = 0;
 };
 
 /// Immutable, shared between threads.
@@ -55,6 +67,8 @@ struct Step {
 struct Chain {
     std::vector<Step> steps;
     bool proportionalAttention = false; ///< log of the key's size is added to the scores (ToMe)
+    bool rollout = false;               ///< steps look at attention rollout
+    std::shared_ptr<const ImageScorer> imageScorer; ///< null: none; called once an image
     bool weightedPool = true;           ///< a mean over patches counts each token by its size (ToMe); false: all alike
     std::string scoreTitle;             ///< what the steps' scores are, with unit; empty: none
 };

@@ -75,8 +75,10 @@ std::vector<std::int64_t> mergeSchedule(int depth, std::int64_t r, double inflec
     const double most = 2.0 * static_cast<double>(r) - least;
     const double step = depth > 1 ? (most - least) / (depth - 1) : 0.0;
     std::vector<std::int64_t> result;
-    for (int block = 0; block < depth; ++block)
-        result.push_back(static_cast<std::int64_t>(least + step * block));
+    for (int block = 0; block < depth; ++block) {
+        const volatile double rise = step * block; // rounded by itself, as the authors' Python does it: no fused multiply-add
+        result.push_back(static_cast<std::int64_t>(least + rise));
+    }
     return result;
 }
 

@@ -2,6 +2,7 @@
 #include "core/tokens/scores.h"
 
 #include "core/base/error.h"
+#include "core/tokens/gradient_scorer.h"
 
 #include <algorithm>
 #include <array>
@@ -20,6 +21,8 @@ constexpr std::array kScores{
     ScoreEntry{Score::ClassAttention, "class-attention", "Attention of the class token (mean over heads)", true},
     ScoreEntry{Score::AttentionReceived, "attention-received", "Attention received (mean over heads and queries)", true},
     ScoreEntry{Score::AttentionValueNorm, "attention-value-norm", "Attention of the class token times value norm (share of all)", true},
+    ScoreEntry{Score::Rollout, "rollout", "Attention rollout of the class token (share)", true},
+    ScoreEntry{Score::Gradient, "gradient", "Loss when removed, first order |x . grad| (nats)", false},
     ScoreEntry{Score::FeatureNorm, "feature-norm", "Norm of the features", false},
     ScoreEntry{Score::ChannelVariance, "channel-variance", "Variance over the channels", false},
     ScoreEntry{Score::Entropy, "entropy", "Entropy over the channels (nats)", false},
@@ -44,24 +47,6 @@ tensor::Matrix<float> mapRows(const Look& look, std::int64_t head, std::int64_t 
     input.q.data += first * input.q.stride;
     input.q.rows = count;
     return look.layer.attention->map(input, head, 0);
-}
-
-/// Mean over heads of the mean over `count` queries from `first`.
-std::vector<float> meanAttention(const Look& look, std::int64_t first, std::int64_t count)
-{
-    const std::int64_t heads = look.layer.attention->heads();
-    std::vector<double> sums(static_cast<std::size_t>(look.x.rows));
-    for (std::int64_t head = 0; head < heads; ++head) {
-        look.scratch.context().throwIfStopped();
-        const tensor::Matrix<float> map = mapRows(look, head, first, count);
-        for (std::int64_t i = 0; i < count; ++i)
-            for (std::size_t j = 0; j < sums.size(); ++j)
-                sums[j] += static_cast<double>(map(i, static_cast<std::int64_t>(j)));
-    }
-    std::vector<float> means;
-    for (const double sum : sums)
-        means.push_back(static_cast<float>(sum / static_cast<double>(heads * count)));
-    return means;
 }
 
 double norm(std::span<const float> values)
@@ -131,6 +116,23 @@ std::vector<float> randomScores(const Look& look, std::uint64_t seed)
     return scores;
 }
 
+/// Of every token the sum over the sources that it stands for.
+std::vector<float> bySources(const Look& look, std::span<const float> sources)
+{
+    std::vector<float> scores(static_cast<std::size_t>(look.x.rows));
+    for (std::size_t source = 0; source < sources.size(); ++source)
+        if (const std::int32_t row = look.set.row[source]; row >= 0)
+            scores[static_cast<std::size_t>(row)] += sources[source];
+    return scores;
+}
+
+/// Patches that leave the last block but one are read once more, by a norm, and a loss that depends on x / |x| alone has x . grad = 0. From there on
+/// the scores are those of the block before.
+std::int64_t gradientBlock(const Look& look)
+{
+    return std::clamp<std::int64_t>(look.block, 0, std::max<std::int64_t>(0, look.imageScores->rows() - 3));
+}
+
 template <class Measure> std::vector<float> eachRow(const Look& look, Measure measure)
 {
     std::vector<float> scores;
@@ -160,9 +162,56 @@ Score scoreNamed(std::string_view name)
     return found->score;
 }
 
-std::vector<float> attentionRow(const Look& look, std::int64_t query)
+std::vector<float> meanAttention(const Look& look, std::int64_t first, std::int64_t count)
 {
-    return meanAttention(look, query, 1);
+    const std::int64_t heads = look.layer.attention->heads();
+    std::vector<double> sums(static_cast<std::size_t>(look.x.rows));
+    for (std::int64_t head = 0; head < heads; ++head) {
+        look.scratch.context().throwIfStopped();
+        const tensor::Matrix<float> map = mapRows(look, head, first, count);
+        for (std::int64_t i = 0; i < count; ++i)
+            for (std::size_t j = 0; j < sums.size(); ++j)
+                sums[j] += static_cast<double>(map(i, static_cast<std::int64_t>(j)));
+    }
+    std::vector<float> means;
+    for (const double sum : sums)
+        means.push_back(static_cast<float>(sum / static_cast<double>(heads * count)));
+    return means;
+}
+
+std::vector<float> attentionRowSums(const Look& look)
+{
+    const std::int64_t heads = look.layer.attention->heads();
+    std::vector<double> sums(static_cast<std::size_t>(look.x.rows));
+    for (std::int64_t head = 0; head < heads; ++head) {
+        const tensor::Matrix<float> map = mapRows(look, head, 0, look.x.rows);
+        for (std::int64_t i = 0; i < map.rows(); ++i)
+            for (const float value : map.view().row(i))
+                sums[static_cast<std::size_t>(i)] += static_cast<double>(value) / static_cast<double>(heads);
+    }
+    return {sums.begin(), sums.end()};
+}
+
+void prepareScore(Score score, const Inputs& inputs, Chain& chain, const RunContext& context)
+{
+    const nn::PatchSpec& patch = inputs.model->spec().patch;
+    if ((score == Score::ClassAttention || score == Score::AttentionValueNorm || score == Score::Rollout) && !patch.classToken)
+        throw Error(ErrorCode::UnsupportedFeature, "found a model without a class token, expected one for the score " + std::string(scoreName(score)), inputs.model->spec().architecture);
+    chain.rollout = chain.rollout || score == Score::Rollout;
+    chain.scoreTitle = scoreTitle(score);
+    if (score != Score::Gradient)
+        return;
+    if (!inputs.checkpoint)
+        throw Error(ErrorCode::InvalidParameter, "found the score gradient for a model without its checkpoint, expected one to take gradients of", "score");
+    chain.imageScorer = gradientScorer(*inputs.checkpoint, context, patch.imageHeight, patch.imageWidth);
+}
+
+ParameterSpec scoreParameter(Score byDefault)
+{
+    ParameterSpec spec{.name = "score", .title = "Score", .type = ParameterType::Choice, .defaultValue = std::string(scoreName(byDefault)), .help = "What a patch is kept by"};
+    for (const ScoreEntry& entry : kScores)
+        spec.choices.emplace_back(entry.name);
+    return spec;
 }
 
 std::vector<float> scoreTokens(Score score, const Look& look, std::uint64_t seed)
@@ -179,6 +228,15 @@ std::vector<float> scoreTokens(Score score, const Look& look, std::uint64_t seed
     case Score::AttentionValueNorm:
         requireClassToken(look, score);
         return attentionValueNorm(look);
+    case Score::Rollout:
+        requireClassToken(look, score);
+        if (!look.rollout)
+            throw Error(ErrorCode::InvalidParameter, "found the score rollout in a chain that does not follow it", "score");
+        return bySources(look, look.rollout->view().row(0));
+    case Score::Gradient:
+        if (!look.imageScores)
+            throw Error(ErrorCode::InvalidParameter, "found the score gradient in a chain without gradients", "score");
+        return bySources(look, look.imageScores->view().row(gradientBlock(look)));
     case Score::FeatureNorm:
         return eachRow(look, norm);
     case Score::ChannelVariance:

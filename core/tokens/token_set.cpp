@@ -21,8 +21,8 @@ void requireFit(const Assignment& a, std::int64_t tokens, std::int64_t prefix)
 {
     requireFit(static_cast<std::int64_t>(a.to.size()) == tokens, "found places for " + std::to_string(a.to.size()) + " tokens, expected one for each of " + std::to_string(tokens));
     requireFit(a.count >= 1 && a.count <= tokens, "found " + std::to_string(a.count) + " tokens left of " + std::to_string(tokens) + ", expected 1 to as many as there were");
-    for (const std::size_t found : {a.weights.size(), a.scores.size()})
-        requireFit(found == 0 || found == a.to.size(), "found " + std::to_string(found) + " weights or scores, expected none or one for each of " + std::to_string(tokens) + " tokens");
+    for (const std::size_t found : {a.weights.size(), a.scores.size(), a.keyShares.size()})
+        requireFit(found == 0 || found == a.to.size(), "found " + std::to_string(found) + " weights, scores or shares, expected none or one for each of " + std::to_string(tokens) + " tokens");
     requireFit(a.sum.empty() || static_cast<std::int64_t>(a.sum.size()) == a.count, "found " + std::to_string(a.sum.size()) + " marks of sums, expected none or one for each row left");
     std::vector<std::uint8_t> held(static_cast<std::size_t>(a.count));
     for (std::int64_t i = 0; i < tokens; ++i) {
@@ -49,21 +49,29 @@ std::vector<std::uint8_t> TokenSet::protectedRows() const
 void TokenSet::apply(const Assignment& assignment)
 {
     requireFit(assignment, tokens(), prefix);
-    std::vector<float> next(static_cast<std::size_t>(assignment.count));
+    std::vector<float> next(static_cast<std::size_t>(assignment.count)), nextWeights(next.size());
     for (std::size_t i = 0; i < sizes.size(); ++i)
-        if (assignment.to[i] >= 0)
-            next[static_cast<std::size_t>(assignment.to[i])] += sizes[i];
+        if (assignment.to[i] >= 0) {
+            const auto to = static_cast<std::size_t>(assignment.to[i]);
+            next[to] += sizes[i];
+            nextWeights[to] += (assignment.keyShares.empty() ? 1.0f : assignment.keyShares[i]) * keyWeights[i];
+        }
     for (std::int32_t& held : row)
         if (held >= 0)
             held = assignment.to[static_cast<std::size_t>(held)];
     sizes = std::move(next);
+    keyWeights = std::move(nextWeights);
 }
 
 TokenSet wholeSet(std::int64_t prefix, std::int64_t gridRows, std::int64_t gridCols)
 {
-    TokenSet set{prefix, gridRows, gridCols, {}, {}, {}};
+    TokenSet set;
+    set.prefix = prefix;
+    set.gridRows = gridRows;
+    set.gridCols = gridCols;
     const auto tokens = static_cast<std::size_t>(prefix + gridRows * gridCols);
     set.sizes.assign(tokens, 1.0f);
+    set.keyWeights = set.sizes;
     set.row.resize(tokens);
     std::iota(set.row.begin(), set.row.end(), 0);
     return set;

@@ -15,6 +15,7 @@ struct TokenSet {
     std::int64_t prefix = 0;             ///< rows 0 .. prefix - 1 are no patches and stay
     std::int64_t gridRows = 0, gridCols = 0; ///< of the source patches
     std::vector<float> sizes;            ///< [tokens]: source tokens that each stands for
+    std::vector<float> keyWeights;       ///< [tokens]: proportional attention adds their log to the keys' scores; the sizes as a rule
     std::vector<std::int32_t> row;       ///< [source tokens]: the token that holds it now, -1: pruned
     std::vector<Wish> wishes;            ///< [source tokens], or empty: none
 

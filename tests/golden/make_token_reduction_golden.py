@@ -8,6 +8,12 @@
   EViT  Liang et al. 2022 (arXiv 2202.07800): ceil(keep (N - 1)) patches by the class token's mean attention, the others' sum weighted by
         their attention as one more token
 
+  ATS   Fayyaz et al. 2022 (arXiv 2111.15667): inverse transform sampling of class attention times value norm
+  DynamicViT's schedule, Rao et al. 2021 (arXiv 2106.02034): int(patches keep^k) before given blocks
+  DiffRate  Chen et al. 2023 (arXiv 2305.17997): by class attention the last are pruned, the next merged (plain mean) into the most alike of the
+        others; a key's weight grows by the similarity times the weight of what is merged into it
+  scores: attention received, rollout (Abnar and Zuidema 2020), |x . grad| by autograd, norm, variance, entropy
+
 token_reduction/deit/           a small distilled transformer of random weights (config.json, model.safetensors) that golden models share
 token_reduction/golden.npz      per case <case>.logits [n, classes], <case>.row [n, blocks, source tokens] (the token that holds it after the
                                 block, -1: pruned), <case>.sizes [n, blocks, source tokens] (zero behind the last token), and the inputs
@@ -35,6 +41,7 @@ import models_timm_vit  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 OUT = HERE / "token_reduction"
 MARGIN = 1e-6
+SCORES = ["class-attention", "attention-received", "attention-value-norm", "rollout", "gradient", "feature-norm", "channel-variance", "entropy"]
 
 
 def order(scores, taken):
@@ -52,14 +59,19 @@ class Tokens:
     def __init__(self, x, prefix):
         self.x, self.prefix = x, prefix
         self.holds = torch.eye(x.shape[0], dtype=x.dtype)
+        self.rollout = self.holds.clone()
+        self.key_weights = torch.ones(x.shape[0], dtype=x.dtype)
 
     @property
     def sizes(self):
         return self.holds.sum(1)
 
-    def mix(self, weights, groups):
-        """Row i becomes weights[i] @ x and holds what groups[i] @ holds."""
+    def mix(self, weights, groups, shares=None):
+        """Row i becomes weights[i] @ x and holds what groups[i] @ holds; `shares` [t]: how much of a token's key weight is added (1)."""
         self.x, self.holds = weights @ self.x, groups @ self.holds
+        self.key_weights = (groups if shares is None else groups * shares) @ self.key_weights
+        means = weights / weights.sum(1, keepdim=True)
+        self.rollout = means @ self.rollout
 
 
 def tome(state, place, r):
@@ -117,8 +129,105 @@ def evit(state, place, keep, fuse):
     prune(state, list(range(state.prefix)) + [state.prefix + i for i in found], attention if fuse else None)
 
 
+def patch_scores(name, state, place):
+    """Of the patches, higher: kept."""
+    front, attention, rows = state.prefix, place["attention"], state.x
+    if name == "class-attention":
+        scores = attention.mean(0)[0]
+    elif name == "attention-received":
+        scores = attention.mean((0, 1))
+    elif name == "attention-value-norm":
+        scores = attention.mean(0)[0] * place["v"].transpose(0, 1).flatten(1).norm(dim=1)
+        scores = scores / scores[front:].sum()
+    elif name == "rollout":
+        scores = state.holds @ state.rollout[0]
+    elif name == "gradient":
+        # what leaves the last block but one is read by a norm alone: x . grad is 0 there
+        assert place["gradient"][-2][front:].max() < 1e-4 * place["gradient"][-3][front:].max()
+        scores = state.holds @ place["gradient"][min(place["block"], len(place["gradient"]) - 3)]
+    elif name == "feature-norm":
+        scores = rows.norm(dim=1)
+    elif name == "channel-variance":
+        scores = rows.var(1, unbiased=False)
+    elif name == "entropy":
+        p = rows.abs() / rows.abs().sum(1, keepdim=True)
+        scores = -torch.xlogy(p, p).sum(1)
+    assert (attention.sum(-1) - 1).abs().max() < 1e-12  # the row sum that some take for a score
+    return scores[front:]
+
+
+def top(state, scores, count):
+    count = min(count, len(scores))
+    found = order(scores.tolist(), count)[:count]
+    prune(state, list(range(state.prefix)) + [state.prefix + i for i in found])
+
+
+def top_rho(state, place, name, keep):
+    scores = patch_scores(name, state, place)
+    top(state, scores, math.ceil(keep * len(scores)))
+
+
+def ats(state, place, least=8):
+    scores = patch_scores("attention-value-norm", state, place)
+    n = len(scores)
+    if n <= least:
+        return
+    ascending, where = torch.sort(scores, stable=True)
+    share = ascending.cumsum(0) / ascending.sum()
+    first = share[0].item()
+    ys = first + (1 - first) * torch.arange(n, dtype=scores.dtype) / (n - 1)
+    distance = (share[None] - ys[:, None]).abs()
+    two = torch.topk(distance, 2, largest=False).values
+    assert (two[:, 1] - two[:, 0]).min() > MARGIN / 10, "two tokens as near"
+    kept = sorted({int(where[i]) for i in distance.argmin(1)})
+    others = [i for i in order(scores.tolist(), n) if i not in kept]
+    kept = sorted(kept + others[:max(0, least - len(kept))])
+    prune(state, list(range(state.prefix)) + [state.prefix + i for i in kept])
+
+
+def diff_rate(state, place, pruned, merged):
+    front, scores = state.prefix, place["attention"].mean(0)[0]
+    found = order(scores[front:].tolist(), pruned - front)
+    order(scores[front:].tolist(), merged - front)
+    found = [front + i for i in found]
+    targets, others = sorted(found[:merged - front]), found[merged - front:pruned - front]
+    unit = state.x / state.x.norm(dim=1, keepdim=True)
+    rows = list(range(front)) + targets
+    groups = torch.zeros(len(rows), state.x.shape[0], dtype=state.x.dtype)
+    shares = torch.ones(state.x.shape[0], dtype=state.x.dtype)
+    for new, old in enumerate(rows):
+        groups[new, old] = 1
+    for old in others:
+        similarity = unit[targets] @ unit[old]
+        two = torch.topk(similarity, 2)
+        assert two.values[0] - two.values[1] > MARGIN, "two targets alike"
+        groups[front + int(two.indices[0]), old] = 1
+        shares[old] = two.values[0].clamp(min=0)
+    state.mix(groups / groups.sum(1, keepdim=True), groups, shares)
+
+
+def gradients(net, config, image):
+    """|x . dL / dx| of what leaves each block, [blocks, tokens]; L: cross entropy of the class found most probable."""
+    option = models_timm_vit.option
+    net.record.clear()
+    x, _ = models_timm_vit.embed(net, config, image[None])
+    x.requires_grad_(True)
+    leaving = []
+    for i in range(option(config, "depth", None)):
+        x = models_timm_vit.block(net, config, i, x)
+        x.retain_grad()
+        leaving.append(x)
+    x = net.layer_norm("norm", x, option(config, "layer_norm_eps", 1e-6))
+    logits = net.linear("head", x[:, 0], config["num_classes"])
+    if option(config, "distilled", False):
+        logits = (logits + net.linear("head_dist", x[:, 1], config["num_classes"])) / 2
+    F.cross_entropy(logits, logits.argmax(1)).backward()
+    return torch.stack([(t * t.grad).sum(-1).abs()[0] for t in leaving]).detach()
+
+
 def run(net, config, image, steps, proportional):
     """One image [3, height, width]; steps: {block: function(state, place)} behind the attention. Logits, rows, sizes."""
+    gradient = gradients(net, config, image) if "gradient" in steps else None
     net.record.clear()
     option = models_timm_vit.option
     eps, heads = option(config, "layer_norm_eps", 1e-6), option(config, "num_heads", None)
@@ -130,16 +239,19 @@ def run(net, config, image, steps, proportional):
     rows, sizes = np.full((depth, sources), -1, np.int32), np.zeros((depth, sources), np.float32)
     for i in range(depth):
         name, d = f"blocks.{i}.", state.x.shape[1]
+        if ("before", i) in steps:
+            steps["before", i](state)
         qkv = net.linear(name + "attn.qkv", net.layer_norm(name + "norm1", state.x[None], eps), 3 * d)[0]
         q, k, v = (part.reshape(-1, heads, d // heads).transpose(0, 1) for part in qkv.chunk(3, -1))
         scores = q @ k.transpose(1, 2) * (d // heads) ** -0.5
         if proportional:
-            scores = scores + state.sizes.log()
+            scores = scores + state.key_weights.log()
         attention = scores.softmax(-1)
+        state.rollout = 0.5 * (attention.mean(0) @ state.rollout + state.rollout)
         mixed = (attention @ v).transpose(0, 1).reshape(-1, d)
         state.x = state.x + net.linear(name + "attn.proj", mixed[None], d)[0]
         if i in steps:
-            steps[i](state, {"q": q, "k": k, "v": v, "attention": attention})
+            steps[i](state, {"block": i, "q": q, "k": k, "v": v, "attention": attention, "gradient": gradient})
         y = net.layer_norm(name + "norm2", state.x[None], eps)
         y = net.linear(name + "mlp.fc1", y, int(d * option(config, "mlp_ratio", 4)))
         y = ACTIVATIONS[option(config, "hidden_act", "gelu")](y)
@@ -182,6 +294,21 @@ def cases(depth):
     def pruning(keep, fuse, blocks):
         return {i: (lambda s, p: evit(s, p, keep, fuse)) for i in blocks}
 
+    def scored(name, keeps):
+        steps = {i: (lambda s, p, keep=keep: top_rho(s, p, name, keep)) for i, keep in keeps.items()}
+        return {**steps, "gradient": True} if name == "gradient" else steps
+
+    def dynamic(name, keep, blocks, patches):
+        """Scored behind the attention of the block before, pruned before the block."""
+        steps, memory = {}, {}
+        for k, block in enumerate(blocks, 1):
+            steps[block - 1] = lambda s, p: memory.update(scores=patch_scores(name, s, p))
+            steps["before", block] = lambda s, count=int(patches * keep ** k): top(s, memory["scores"], count)
+        return steps
+
+    def rates(pruned, merged):
+        return {i: (lambda s, p, a=a, b=b: diff_rate(s, p, a, b)) for i, (a, b) in enumerate(zip(pruned, merged)) if i}
+
     thirds = sorted({depth * i // 4 for i in (1, 2, 3)})
     return {
         "vit20": {
@@ -192,10 +319,15 @@ def cases(depth):
             "tome_list": (merging([0, 40, 0, 30]), True),
             "evit_fused": (pruning(0.7, True, thirds), False),
             "evit_pruned": (pruning(0.5, False, thirds), False),
+            **{f"rho_{name}": (scored(name, {1: 0.8, 3: 0.6, 4: 0.7}), False) for name in SCORES},
+            "dynamic": (dynamic("class-attention", 0.7, thirds, 256), False),
+            "ats": ({i: ats for i in range(1, depth)}, False),
+            "diffrate": (rates([257, 230, 201, 160, 140, 61], [257, 222, 180, 150, 101, 41]), True),
         },
         "deit": {
             "tome5": (merging([5] * depth), True),
             "evit_fused": (pruning(0.6, True, [1, 2]), False),
+            "rho_gradient": (scored("gradient", {1: 0.7, 2: 0.7}), False),
         },
         "timm_vit_avg_prenorm": {"tome3": (merging([3] * depth), True)},
     }

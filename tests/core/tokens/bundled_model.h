@@ -17,11 +17,15 @@
 
 namespace tamis::test {
 
-inline std::shared_ptr<const nn::Model> tokenModel(const std::string& name)
+inline std::shared_ptr<const io::Checkpoint> tokenCheckpoint(const std::string& name)
 {
     const std::string source = TAMIS_SOURCE_DIR;
-    const std::string folder = name == "vit20" ? source + "/datasets/vit20" : name == "deit" ? source + "/tests/golden/token_reduction/deit" : source + "/tests/golden/models/" + name;
-    return nn::Model::load(*io::Checkpoint::open(folder));
+    return io::Checkpoint::open(name == "vit20" ? source + "/datasets/vit20" : name == "deit" ? source + "/tests/golden/token_reduction/deit" : source + "/tests/golden/models/" + name);
+}
+
+inline std::shared_ptr<const nn::Model> tokenModel(const std::string& name)
+{
+    return nn::Model::load(*tokenCheckpoint(name));
 }
 
 struct GoldenArray {
@@ -54,7 +58,8 @@ private:
 };
 
 /// A method's chain with these settings, as typed: {"r", "17"}.
-inline tokens::Chain chainOf(const std::string& id, std::shared_ptr<const nn::Model> model, const std::vector<std::pair<std::string, std::string>>& settings, std::uint64_t seed = 0)
+inline tokens::Chain chainOf(const std::string& id, std::shared_ptr<const nn::Model> model, const std::vector<std::pair<std::string, std::string>>& settings, std::uint64_t seed = 0,
+                             std::shared_ptr<const io::Checkpoint> checkpoint = nullptr)
 {
     const tokens::Method* method = tokens::findMethod(id);
     if (!method)
@@ -62,7 +67,7 @@ inline tokens::Chain chainOf(const std::string& id, std::shared_ptr<const nn::Mo
     Parameters parameters;
     for (const auto& [name, text] : settings)
         parameters.set(name, method->declaration.schema.parse(name, text));
-    return method->chain({std::move(model), nullptr, seed}, method->declaration.schema.complete(parameters), {});
+    return method->chain({std::move(model), nullptr, seed, std::move(checkpoint)}, method->declaration.schema.complete(parameters), {});
 }
 
 inline std::vector<float> runOne(const nn::Model& model, const tokens::Chain& chain, const nn::Sample& sample, tokens::Trace* trace = nullptr, std::span<const tokens::Wish> wishes = {})

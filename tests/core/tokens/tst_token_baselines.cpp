@@ -71,7 +71,7 @@ private slots:
         tensor::Matrix<float> x(17, 8);
         model->embed({image, {}, {}}, x.view(), scratch);
         const tokens::TokenSet set = tokens::wholeSet(1, 4, 4);
-        const tokens::Assignment a = chain.steps[0].reduction->assign({0, model->blocks()[0], nullptr, x.view(), set, image, scratch});
+        const tokens::Assignment a = chain.steps[0].reduction->assign({0, model->blocks()[0], nullptr, x.view(), set, image, {}, nullptr, nullptr, scratch});
         QCOMPARE(a.count, 5);
         QCOMPARE(a.to, (std::vector<std::int32_t>{0, 1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4}));
         QVERIFY(a.weights.empty() && a.sum.empty()); // means by size

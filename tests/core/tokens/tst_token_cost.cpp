@@ -35,6 +35,22 @@ private slots:
         const std::vector<tokens::BlockTokens> few(3, {10, 10});
         QVERIFY_EXCEPTION_THROWN(tokens::modelMacs(cost::deitTiny16(), few), Error);
     }
+    /// 2.9, 11.4 and 1.3 are printed, cut off behind the digit, with the predictors: three times LN, d x d, d x d/2, d/2 x d/4, d/4 x 2 on the patches.
+    void dynamicVitWithItsPredictors()
+    {
+        const auto narrow = test::narrowVit(12);
+        const std::vector<float> image = test::wavyImage(*narrow);
+        tokens::Trace trace;
+        test::runOne(*narrow, test::chainOf("tokens.dynamicvit", narrow, {{"keep", "0.7"}}), {image, {}, {}}, &trace);
+        const std::pair<nn::ModelSpec, const char*> models[] = {{cost::deitSmall16(), "2.981"}, {cost::vitBase16(), "11.476"}};
+        for (const auto& [spec, printed] : models) {
+            const auto d = static_cast<double>(spec.width);
+            double predictors = 0;
+            for (const std::int64_t patches : {196, 137, 96})
+                predictors += static_cast<double>(patches) * (d * d + d * d / 2 + d * d / 8 + d / 2);
+            QCOMPARE(QString::number(gmacs(spec, trace.tokens()) + 1e-9 * predictors, 'f', 3), QString(printed));
+        }
+    }
     void publishedSchedules_data()
     {
         QTest::addColumn<QString>("model");
@@ -56,6 +72,8 @@ private slots:
         row("DeiT-S", "tokens.evit", {"keep=0.9"}, "4.02");
         row("DeiT-S", "tokens.evit", {"keep=0.7"}, "3.03");
         row("DeiT-S", "tokens.evit", {"keep=0.5"}, "2.31");
+        row("DeiT-S", "tokens.diffrate", {"file=" TAMIS_SOURCE_DIR "/tests/golden/token_reduction/diffrate.json", "entry=ViT-S-DeiT/2.9"}, "2.905");
+        row("ViT-B", "tokens.diffrate", {"file=" TAMIS_SOURCE_DIR "/tests/golden/token_reduction/diffrate.json", "entry=ViT-B-DeiT/11.5"}, "11.517");
     }
     void publishedSchedules()
     {

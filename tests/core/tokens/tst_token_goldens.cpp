@@ -15,6 +15,8 @@ struct GoldenCase {
     Settings settings;
 };
 
+static Settings rho(const char* score) { return {{"score", score}, {"blocks", "1,3,4"}, {"schedule", "0.8,0.6,0.7"}}; }
+
 static const std::vector<GoldenCase>& goldenCases()
 {
     static const std::vector<GoldenCase> cases{
@@ -25,8 +27,20 @@ static const std::vector<GoldenCase>& goldenCases()
         {"vit20", "tome_list", "tokens.tome", {{"schedule", "0,40,0,30"}}},
         {"vit20", "evit_fused", "tokens.evit", {{"keep", "0.7"}}},
         {"vit20", "evit_pruned", "tokens.evit", {{"keep", "0.5"}, {"fuse", "false"}}},
+        {"vit20", "rho_class-attention", "tokens.top-rho", rho("class-attention")},
+        {"vit20", "rho_attention-received", "tokens.top-rho", rho("attention-received")},
+        {"vit20", "rho_attention-value-norm", "tokens.top-rho", rho("attention-value-norm")},
+        {"vit20", "rho_rollout", "tokens.top-rho", rho("rollout")},
+        {"vit20", "rho_gradient", "tokens.top-rho", rho("gradient")},
+        {"vit20", "rho_feature-norm", "tokens.top-rho", rho("feature-norm")},
+        {"vit20", "rho_channel-variance", "tokens.top-rho", rho("channel-variance")},
+        {"vit20", "rho_entropy", "tokens.top-rho", rho("entropy")},
+        {"vit20", "dynamic", "tokens.dynamicvit", {{"keep", "0.7"}}},
+        {"vit20", "ats", "tokens.ats", {}},
+        {"vit20", "diffrate", "tokens.diffrate", {{"file", TAMIS_SOURCE_DIR "/tests/golden/token_reduction/diffrate.json"}, {"entry", "vit20/list"}}},
         {"deit", "tome5", "tokens.tome", {{"r", "5"}}},
         {"deit", "evit_fused", "tokens.evit", {{"keep", "0.6"}, {"blocks", "1,2"}}},
+        {"deit", "rho_gradient", "tokens.top-rho", {{"score", "gradient"}, {"blocks", "1,2"}}},
         {"timm_vit_avg_prenorm", "tome3", "tokens.tome", {{"r", "3"}}},
     };
     return cases;
@@ -49,7 +63,7 @@ private slots:
         const test::TokenImages images(c.model);
         const std::string key = std::string(c.model) + "." + c.name + ".";
         const test::GoldenArray logits = test::tokenGolden(key + "logits"), row = test::tokenGolden(key + "row"), sizes = test::tokenGolden(key + "sizes");
-        const tokens::Chain chain = test::chainOf(c.method, model, c.settings);
+        const tokens::Chain chain = test::chainOf(c.method, model, c.settings, 0, test::tokenCheckpoint(c.model));
         const auto classes = static_cast<std::size_t>(model->outputWidth());
         const auto blocks = static_cast<std::size_t>(row.shape[1]), sources = static_cast<std::size_t>(row.shape[2]);
         bool reduced = false;
