@@ -102,7 +102,7 @@ public:
     SparseCodes encode(tensor::MatrixView<const float> prepared, const RunContext& context, EncodeTrace* trace) const override
     {
         requireWidth(*this, prepared);
-        EncodeTrace own;
+        EncodeTrace own{.wantsRanking = trace && trace->wantsRanking};
         std::vector<std::vector<Scored>> found;
         for (std::int64_t begin = 0; begin < prepared.rows; begin += kChunkTokens) {
             std::vector<Work> works(static_cast<std::size_t>(std::min(kChunkTokens, prepared.rows - begin)));
@@ -297,7 +297,8 @@ private:
             const float least = result.size() == size ? result.back().value : 0;
             trace->certificates.push_back({.candidates = static_cast<std::int32_t>(scored), .margin = least - work.outside, .dense = work.dense,
                                            .failure = scored == static_cast<std::size_t>(latents()) ? 0.0F : m_failure, .bound = bound});
-            trace->ranking.push_back(work.dense ? std::vector<std::int32_t>{} : ranked(work.ranking));
+            if (trace->wantsRanking)
+                trace->ranking.push_back(work.dense ? std::vector<std::int32_t>{} : ranked(work.ranking));
         }
         return result;
     }

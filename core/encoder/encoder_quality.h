@@ -21,7 +21,8 @@ struct ExactTokens {
     tensor::Matrix<float> inputs;   ///< [tokens, D] as given
     tensor::Matrix<float> prepared; ///< [tokens, D], Dictionary::prepared
     SparseCodes codes;              ///< the exact sets
-    double fvu = 0;                 ///< of reconstructions from them: sum |x - y|^2 / sum |x - mean|^2 over all tokens
+    double spread = 0;              ///< sum |x - mean|^2 over all tokens
+    double fvu = 0;                 ///< of reconstructions from the exact sets: sum |x - y|^2 / spread
 };
 
 /// Throws Error{InvalidParameter} for no token or another width, Error{NonFinite} naming the token, Error{Cancelled}.
@@ -29,6 +30,7 @@ std::shared_ptr<const ExactTokens> exactTokens(std::shared_ptr<const Dictionary>
 
 struct MeasureOptions {
     std::size_t missed = 100;                  ///< latents listed at most
+    std::int64_t outcomes = 4096;              ///< evenly spread tokens at most of which outcomes and coarse ranks are kept
     std::vector<std::int64_t> latencyBatches;  ///< tokens a call, e.g. 1, 8, 64; empty: no latency
     double latencySeconds = 0.3;               ///< for each batch size, both encoders in turn
 };

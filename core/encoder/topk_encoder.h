@@ -35,6 +35,7 @@ struct EncodeTrace {
     std::vector<TokenCertificate> certificates;     ///< [tokens], or empty where the encoder gives none
     std::vector<std::vector<std::int32_t>> ranking; ///< [tokens]: the coarse candidates in their coarse order, or empty without a coarse stage
     double rowsScored = 0;                          ///< latents a token whose exact score was computed, mean
+    bool wantsRanking = true;                       ///< set by the caller: false spares the ranking, which is tokens x candidates
 };
 
 /// Immutable and safe to use from several threads.

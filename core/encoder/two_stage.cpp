@@ -76,25 +76,26 @@ std::vector<std::vector<kernels::Scored>> TwoStage::rerank(MatrixView<const floa
 
 SparseCodes TwoStage::encode(MatrixView<const float> prepared, const RunContext& context, EncodeTrace* trace) const
 {
+    const bool ranked = trace && trace->wantsRanking;
     if (trace)
-        *trace = {.certificates = {}, .ranking = {}, .rowsScored = static_cast<double>(m_candidates)};
+        *trace = {.certificates = {}, .ranking = {}, .rowsScored = static_cast<double>(m_candidates), .wantsRanking = ranked};
     requireWidth(*this, prepared);
     std::vector<std::vector<kernels::Scored>> tokens;
     for (std::int64_t first = 0; first < prepared.rows; first += kTokensAtOnce) {
         const MatrixView<const float> some{prepared.data + first * prepared.stride, std::min(kTokensAtOnce, prepared.rows - first), prepared.cols, prepared.stride};
         std::vector<std::vector<std::int32_t>> listed(static_cast<std::size_t>(some.rows));
-        const bool all = m_candidates == latents() && !trace; // no order is needed to name all of them
+        const bool all = m_candidates == latents() && !ranked; // no order is needed to name all of them
         if (all)
             for (auto& each : listed)
                 for (std::int32_t i = 0; i < static_cast<std::int32_t>(m_candidates); ++i)
                     each.push_back(i);
         else
-            forBest(*m_scorer, some, {static_cast<std::size_t>(m_candidates), -std::numeric_limits<float>::infinity(), trace ? Order::Falling : Order::None}, context,
+            forBest(*m_scorer, some, {static_cast<std::size_t>(m_candidates), -std::numeric_limits<float>::infinity(), ranked ? Order::Falling : Order::None}, context,
                     [&](std::int64_t token, const std::vector<kernels::Scored>& best) {
                         for (const kernels::Scored& each : best)
                             listed[static_cast<std::size_t>(token)].push_back(each.row);
                     });
-        if (trace)
+        if (ranked)
             trace->ranking.insert(trace->ranking.end(), listed.begin(), listed.end());
         for (auto& each : listed)
             std::ranges::sort(each);

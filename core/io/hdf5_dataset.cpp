@@ -140,10 +140,17 @@ template <class Stored, class Word, class T> void decodeElements(const std::byte
     }
 }
 
+/// Some rows of a dataset of rank 2, or all of one of rank 1 as one row.
+struct Slab {
+    std::uint64_t first = 0, count = 0;
+};
+
+Slab wholeOf(const FloatDataset& dataset) { return {0, dataset.shape.size() == 2 ? dataset.shape[0] : 1}; }
+
 /// Reads a chunked dataset of rank 1 or 2 chunk by chunk.
 template <class T> class ChunkReader {
 public:
-    ChunkReader(const FloatDataset& dataset, std::span<T> values, const std::string& subject) : m_dataset(dataset), m_values(values), m_subject(subject)
+    ChunkReader(const FloatDataset& dataset, Slab slab, std::span<T> values, const std::string& subject) : m_dataset(dataset), m_slab(slab), m_values(values), m_subject(subject)
     {
         const Hdf5Handle creation(H5Dget_create_plist(dataset.handle), H5Pclose);
         m_pipeline = inspectFilters(creation, subject);
@@ -151,7 +158,6 @@ public:
         std::array<hsize_t, 2> chunk{1, 1};
         if (rank < 1 || rank > 2 || H5Pget_chunk(creation, static_cast<int>(rank), chunk.data()) != static_cast<int>(rank))
             failHdf5(ErrorCode::MalformedFile, "the chunk size cannot be read", subject);
-        m_rows = rank == 2 ? dataset.shape[0] : 1;
         m_cols = dataset.shape.back();
         m_chunkRows = rank == 2 ? chunk[0] : 1;
         m_chunkCols = rank == 2 ? chunk[1] : chunk[0];
@@ -160,7 +166,7 @@ public:
 
     void read()
     {
-        for (std::uint64_t row = 0; row < m_rows; row += m_chunkRows)
+        for (std::uint64_t row = m_slab.first / m_chunkRows * m_chunkRows; row < m_slab.first + m_slab.count; row += m_chunkRows)
             for (std::uint64_t col = 0; col < m_cols; col += m_chunkCols) {
                 fetch(row, col);
                 place(row, col);
@@ -195,10 +201,10 @@ private:
 
     void place(std::uint64_t row, std::uint64_t col)
     {
-        const std::uint64_t rows = std::min(m_chunkRows, m_rows - row), cols = std::min(m_chunkCols, m_cols - col);
-        for (std::uint64_t i = 0; i < rows; ++i) {
-            const std::byte* source = m_plain.data() + i * m_chunkCols * m_dataset.elementBytes;
-            T* destination = m_values.data() + (row + i) * m_cols + col;
+        const std::uint64_t begin = std::max(row, m_slab.first), end = std::min(row + m_chunkRows, m_slab.first + m_slab.count), cols = std::min(m_chunkCols, m_cols - col);
+        for (std::uint64_t i = begin; i < end; ++i) {
+            const std::byte* source = m_plain.data() + (i - row) * m_chunkCols * m_dataset.elementBytes;
+            T* destination = m_values.data() + (i - m_slab.first) * m_cols + col;
             if (m_dataset.elementBytes == 8)
                 decodeElements<double, std::uint64_t>(source, cols, m_dataset.bigEndian, destination);
             else
@@ -207,24 +213,39 @@ private:
     }
 
     const FloatDataset& m_dataset;
+    Slab m_slab;
     std::span<T> m_values;
     const std::string& m_subject;
     Pipeline m_pipeline;
-    std::uint64_t m_rows = 0, m_cols = 0, m_chunkRows = 1, m_chunkCols = 1;
+    std::uint64_t m_cols = 0, m_chunkRows = 1, m_chunkCols = 1;
     std::vector<std::byte> m_stored, m_plain;
 };
+
+template <class T> void readSlab(const FloatDataset& dataset, Slab slab, std::span<T> values, const std::string& subject)
+{
+    if (values.empty())
+        return;
+    const Hdf5Handle creation(H5Dget_create_plist(dataset.handle), H5Pclose);
+    if (creation.valid() && H5Pget_layout(creation) == H5D_CHUNKED)
+        return ChunkReader<T>(dataset, slab, values, subject).read();
+    const hid_t type = std::is_same_v<T, float> ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE;
+    if (slab.count == wholeOf(dataset).count) {
+        if (H5Dread(dataset.handle, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)
+            failHdf5(ErrorCode::MalformedFile, "the values cannot be read", subject);
+        return;
+    }
+    const std::array<hsize_t, 2> first{slab.first, 0}, count{slab.count, dataset.shape[1]};
+    const Hdf5Handle file(H5Dget_space(dataset.handle), H5Sclose), memory(H5Screate_simple(2, count.data(), nullptr), H5Sclose);
+    if (!file.valid() || !memory.valid() || H5Sselect_hyperslab(file, H5S_SELECT_SET, first.data(), nullptr, count.data(), nullptr) < 0
+        || H5Dread(dataset.handle, type, memory, file, H5P_DEFAULT, values.data()) < 0)
+        failHdf5(ErrorCode::MalformedFile, "the values cannot be read", subject);
+}
 
 template <class T> void readValues(const FloatDataset& dataset, std::span<T> values, const std::string& subject)
 {
     if (values.size() != dataset.elements())
         malformed("has " + std::to_string(dataset.elements()) + " values, expected " + std::to_string(values.size()), subject);
-    if (values.empty())
-        return;
-    const Hdf5Handle creation(H5Dget_create_plist(dataset.handle), H5Pclose);
-    if (creation.valid() && H5Pget_layout(creation) == H5D_CHUNKED)
-        ChunkReader<T>(dataset, values, subject).read();
-    else if (H5Dread(dataset.handle, std::is_same_v<T, float> ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0)
-        failHdf5(ErrorCode::MalformedFile, "the values cannot be read", subject);
+    readSlab(dataset, wholeOf(dataset), values, subject);
 }
 
 /// Contiguous; without time stamps, so that equal contents give equal files.
@@ -290,6 +311,14 @@ FloatDataset inspectFloats(Hdf5Handle dataset, std::size_t rank, const std::stri
 
 void readFloats(const FloatDataset& dataset, std::span<double> values, const std::string& subject) { readValues(dataset, values, subject); }
 void readFloats(const FloatDataset& dataset, std::span<float> values, const std::string& subject) { readValues(dataset, values, subject); }
+
+void readFloatRows(const FloatDataset& dataset, std::uint64_t first, std::span<float> values, const std::string& subject)
+{
+    if (dataset.shape.size() != 2 || dataset.shape[1] == 0 || values.size() % dataset.shape[1] != 0 || first > dataset.shape[0] ||
+        values.size() / dataset.shape[1] > dataset.shape[0] - first)
+        malformed("has the extents " + extentsText(dataset.shape) + ", expected rows for " + std::to_string(values.size()) + " values from row " + std::to_string(first) + " on", subject);
+    readSlab(dataset, {first, values.size() / dataset.shape[1]}, values, subject);
+}
 
 std::string readText(hid_t location, const std::string& name, const std::string& subject)
 {

@@ -24,6 +24,8 @@ FloatDataset inspectFloats(Hdf5Handle dataset, std::size_t rank, const std::stri
 /// All values, row-major. Throws Error{MalformedFile, IoFailure, OutOfMemory}.
 void readFloats(const FloatDataset& dataset, std::span<double> values, const std::string& subject);
 void readFloats(const FloatDataset& dataset, std::span<float> values, const std::string& subject);
+/// Rows of a dataset of rank 2, as many as fill `values`; only the chunks that hold them are read. Throws as readFloats().
+void readFloatRows(const FloatDataset& dataset, std::uint64_t first, std::span<float> values, const std::string& subject);
 
 /// A scalar text (fixed-length string). Throws Error{MalformedFile, LimitExceeded (over 1 GiB)}.
 std::string readText(hid_t location, const std::string& name, const std::string& subject);

@@ -44,6 +44,13 @@ struct TokenOutcome {
     double bound = kNotMeasured;       ///< certified encoders: width of the bounds over rms |w| |x| / sqrt(D), the eps sqrt(D) of the law
 };
 
+/// Of a certified encoder, over all tokens.
+struct CertificateSummary {
+    double candidatesMean = kNotMeasured;
+    std::int64_t candidatesMax = 0, fallbacks = 0; ///< tokens that fell back
+    double marginMin = kNotMeasured;
+};
+
 struct EncoderCostEstimate {
     std::uint64_t parameters = 0, bytes = 0;
     double macs = 0, bytesRead = 0; ///< a token
@@ -57,11 +64,14 @@ struct EncoderReport {
     EncoderCostEstimate cost, exactCost;
     std::vector<EncoderLatency> latency;
     std::vector<MissedLatent> missed;     ///< most often missed first
-    std::vector<TokenOutcome> outcomes;   ///< [tokens]
-    std::vector<std::int32_t> exactLatents; ///< the exact sets one after the other: outcomes[t].exact of token t, largest first
-    std::vector<double> coarseRanks;      ///< of every latent of the exact sets, its place in the coarse order (0 first); empty without a coarse stage
+    /// Of n tokens, all of them or as many as are kept: outcome i is of token floor(i tokens / n). Quality and certificate are of all.
+    std::vector<TokenOutcome> outcomes;
+    std::vector<std::int32_t> exactLatents; ///< the exact sets of the outcomes one after the other: outcomes[t].exact of outcome t, largest first
+    std::vector<double> coarseRanks;      ///< of every latent of exactLatents, its place in the coarse order (0 first); empty without a coarse stage
     bool certified = false;
+    CertificateSummary certificate;
     double buildSeconds = 0, seconds = 0;
+    double passSeconds = kNotMeasured;    ///< one pass over all tokens: reading, preparing, both encoders, reconstructions, sums
     std::vector<Series> training; ///< losses by step; empty where nothing was trained
     std::vector<std::string> notes, warnings; ///< what the reader assumed; fall-backs
 };
