@@ -71,7 +71,8 @@ EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& 
     inputs.fit.dictionary = encoder::Dictionary::of(std::move(autoencoder), options.k);
     inputs.fit.seed = static_cast<std::uint64_t>(common.seed.value_or(0));
     const std::int64_t width = inputs.fit.dictionary->width();
-    inputs.measured = encoder::readActivations(options.activations, width, context);
+    inputs.measured = options.activationsSite.empty() ? encoder::openActivations(options.activations, width)
+                                                      : encoder::openSiteActivations(options.activations, options.activationsSite, width);
     tensor::Matrix<float> rows;
     if (!options.calibrationActivations.empty()) {
         rows = encoder::readActivations(options.calibrationActivations, width, context);
@@ -113,7 +114,7 @@ nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs
                        {"latents", dictionary.latents()},
                        {"k", dictionary.k()},
                        {"activation", std::string(io::saeActivationName(dictionary.autoencoder().config.activation))}};
-    json["activations"] = {{"path", options.activations}, {"tokens", inputs.measured.rows()}};
+    json["activations"] = {{"path", options.activations}, {"tokens", inputs.measured->rows()}};
     json["calibration"] = nullptr;
     if (!inputs.calibration.empty())
         json["calibration"] = {{"path", inputs.calibration}, {"tokens", inputs.fit.calibration.rows()}};
@@ -126,7 +127,8 @@ void declareEncoder(OptionSet& set, RunOptions& options)
 {
     set.text("--encoder", options.encoder, "PATH", "encoder.*: the autoencoder, a directory or its weight file");
     set.texts("--assume", options.assumed, "NAME=VALUE", "encoder.*: what the autoencoder's files leave open, as inspect takes it (repeatable)");
-    set.text("--activations", options.activations, "FILE", "encoder.*: .npy of rows [tokens, width] to measure on");
+    set.text("--activations", options.activations, "FILE", "encoder.*: .npy of rows [tokens, width] to measure on, of any size; or a calibration set with --activations-site");
+    set.text("--activations-site", options.activationsSite, "SITE", "encoder.*: measure on the sample rows of this site of --activations, a calibration set");
     set.text("--calibration-activations", options.calibrationActivations, "FILE",
              "encoder.*: .npy of rows to fit to; or --calibration with one --layer SITE, or --model with one --layer BLOCK and samples");
     set.integer("--k", options.k, 1, 1'000'000'000, "encoder.*: latents a token (the autoencoder's own)");

@@ -4,6 +4,7 @@
 #include "app/cli/compare_options.h"
 #include "app/cli/console.h"
 #include "app/cli/run_options.h"
+#include "core/encoder/activation_rows.h"
 #include "core/encoder/encoder_quality.h"
 #include "core/encoder/method.h"
 #include "core/encoder/model_site.h"
@@ -25,7 +26,7 @@ const encoder::Method& encoderMethodNamed(const std::string& id);
 
 struct EncoderInputs {
     encoder::Inputs fit;                ///< dictionary, prepared calibration rows, seed
-    tensor::Matrix<float> measured;     ///< rows to measure on, as given
+    encoder::RowsPointer measured;      ///< rows to measure on, as given; never all of them in memory
     std::string calibration;            ///< where the calibration rows come from; empty: none
     std::shared_ptr<const nn::Model> model; ///< null without --model
     int block = -1;                     ///< after which the autoencoder sits in it
@@ -41,7 +42,7 @@ nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs
 nlohmann::ordered_json toJson(const report::EncoderReport& report); ///< its part of tamis.run/1: cost, baseline, quality, tokens, ...
 std::string described(const report::EncoderReport& report);         ///< for people
 
-/// --encoder, --assume, --activations, --calibration-activations, --k.
+/// --encoder, --assume, --activations, --activations-site, --calibration-activations, --k.
 void declareEncoder(OptionSet& set, RunOptions& options);
 /// The switches of --assume NAME=VALUE. Throws UsageError with what there is.
 io::SaeReadOptions assumedFrom(const std::vector<std::string>& assignments);

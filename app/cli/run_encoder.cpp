@@ -4,13 +4,18 @@
 #include "app/cli/json_output.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
-#include "core/encoder/encoder_quality.h"
+#include "core/encoder/codes_file.h"
+#include "core/encoder/exact.h"
+#include "core/encoder/streamed_quality.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
+#include <map>
+#include <memory>
 
 namespace tamis::cli {
 namespace {
@@ -23,18 +28,12 @@ ordered_json costJson(const report::EncoderCostEstimate& cost, double latencyMs)
     return {{"parameters", cost.parameters}, {"bytes", cost.bytes}, {"macs", cost.macs}, {"bytesRead", cost.bytesRead}, {"latencyMs", orNull(latencyMs)}};
 }
 
-ordered_json certificateJson(const report::EncoderReport& report)
+ordered_json certificateJson(const report::CertificateSummary& certificate)
 {
-    double candidates = 0, margin = INFINITY;
-    std::int64_t most = 0, dense = 0;
-    for (const auto& token : report.outcomes) {
-        candidates += token.candidates;
-        most = std::max<std::int64_t>(most, token.candidates);
-        dense += token.dense;
-        margin = std::min(margin, token.margin);
-    }
-    return {{"candidatesMean", candidates / static_cast<double>(report.outcomes.size())}, {"candidatesMax", most}, {"fallbacks", dense}, {"marginMin", orNull(margin)}};
+    return {{"candidatesMean", certificate.candidatesMean}, {"candidatesMax", certificate.candidatesMax}, {"fallbacks", certificate.fallbacks}, {"marginMin", orNull(certificate.marginMin)}};
 }
+
+double rowsPerSecond(const report::EncoderReport& report) { return static_cast<double>(report.tokens) / report.passSeconds; }
 
 /// Latency of one token, where it was measured.
 const report::EncoderLatency* single(const report::EncoderReport& report)
@@ -70,6 +69,7 @@ ordered_json toJson(const report::EncoderReport& report)
                        {"fvuExact", orNull(q.fvuExact)},     {"meanActive", q.meanActive},         {"meanActiveExact", q.meanActiveExact},
                        {"loss", orNull(q.loss)},             {"lossExact", orNull(q.lossExact)},   {"lossDense", orNull(q.lossDense)}};
     json["tokens"] = report.tokens;
+    json["rowsPerSecond"] = orNull(rowsPerSecond(report));
     json["latency"] = ordered_json::array();
     for (const auto& each : report.latency)
         json["latency"].push_back({{"batch", each.batch}, {"p50", orNull(each.p50)}, {"p99", orNull(each.p99)}, {"exactP50", orNull(each.exactP50)}});
@@ -77,7 +77,7 @@ ordered_json toJson(const report::EncoderReport& report)
     for (const auto& each : report.missed)
         json["missed"].push_back({{"latent", each.latent}, {"count", each.count}, {"active", each.active}});
     if (report.certified)
-        json["certificate"] = certificateJson(report);
+        json["certificate"] = certificateJson(report.certificate);
     json["buildSeconds"] = report.buildSeconds;
     return json;
 }
@@ -86,7 +86,7 @@ std::string described(const report::EncoderReport& report)
 {
     const auto& q = report.quality;
     std::string text = report.method + " on " + std::to_string(report.latents) + " latents of width " + std::to_string(report.width) + ", k = " + std::to_string(report.k) + ", " +
-                       grouped(static_cast<std::uint64_t>(report.tokens)) + " tokens\n";
+                       grouped(static_cast<std::uint64_t>(report.tokens)) + " tokens, " + grouped(static_cast<std::uint64_t>(rowsPerSecond(report))) + " a second\n";
     Table quality({"", "recall mean", "p5", "p1", "min", "value error", "FVU", "L0"}, 1);
     quality.add({"encoder", fixed(q.recallMean, 4), fixed(q.recallP5, 4), fixed(q.recallP1, 4), fixed(q.recallMin, 4), significant(q.valueError), fixed(q.fvu, 5), fixed(q.meanActive, 2)});
     quality.add({"exact", "1.0000", "1.0000", "1.0000", "1.0000", "0", fixed(q.fvuExact, 5), fixed(q.meanActiveExact, 2)});
@@ -114,41 +114,95 @@ std::string described(const report::EncoderReport& report)
     return text;
 }
 
+namespace {
+using Clock = std::chrono::steady_clock;
+
+/// The measurement's part of a document; what was measured besides is added to it.
+ordered_json documentOf(const report::EncoderReport& report, const ordered_json& inputs)
+{
+    ordered_json document{{"schema", "tamis.run/1"}, {"method", report.method}, {"parameters", toJson(report.parameters)}, {"inputs", inputs}};
+    document.update(toJson(report));
+    document["warnings"] = ordered_json::array();
+    for (const auto& warning : report.warnings)
+        addWarning(document, warning);
+    return document;
+}
+
+/// The scan that everything is measured against; the method's own encoder where that is what was asked for.
+encoder::EncoderPtr referenceOf(const encoder::Inputs& inputs, const std::string& method, const Parameters& parameters, const encoder::Built& built, const RunContext& context)
+{
+    if (method == "encoder.exact" && parameters.text("precision") == "f32")
+        return built.encoder;
+    return encoder::exactEncoder(inputs.dictionary, kernels::ScanPrecision::Float32, context);
+}
+
+std::unique_ptr<encoder::CodesFile> codesFile(Console& console, const RunOptions& options, const EncoderInputs& inputs, const Parameters& parameters)
+{
+    if (options.codes.empty())
+        return nullptr;
+    console.beginWriting();
+    return std::make_unique<encoder::CodesFile>(options.codes, inputs.fit.dictionary, inputs.measured->rows(),
+                                                std::map<std::string, std::string>{{"method", options.method}, {"parameters", toJson(parameters).dump()}});
+}
+
+/// One pass over all rows, which leaves the figures of those that are done behind when it is stopped.
+report::EncoderReport measured(Console& console, const RunOptions& options, const EncoderInputs& inputs, const Parameters& parameters, const encoder::TopKEncoder& exact,
+                               const encoder::Built& built, double buildSeconds, const RunContext& context)
+{
+    encoder::StreamOptions settings;
+    if (options.latency)
+        settings.measure.latencyBatches = {1, 8, 64};
+    const auto whole = [&](report::EncoderReport report) {
+        report.buildSeconds = buildSeconds;
+        report.warnings = built.warnings;
+        report.training = built.training;
+        return report;
+    };
+    const ordered_json inputsOf = inputsJson(options, inputs);
+    const std::int64_t planned = inputs.measured->rows();
+    settings.seen = [&](const report::EncoderReport& soFar) {
+        const auto report = whole(soFar);
+        auto document = documentOf(report, inputsOf);
+        document["planned"] = planned;
+        const std::string end = "stopped after " + grouped(static_cast<std::uint64_t>(report.tokens)) + " of " + grouped(static_cast<std::uint64_t>(planned)) + " rows";
+        console.keep(cli::described(report) + end + (options.codes.empty() ? "" : "; no codes were written") + "\n", std::move(document));
+    };
+    const auto codes = codesFile(console, options, inputs, parameters);
+    if (codes)
+        settings.codes = [&](std::int64_t, const encoder::SparseCodes& some) { codes->append(some); };
+    auto report = whole(encoder::measureRows(inputs.fit.dictionary, exact, *inputs.measured, *built.encoder, options.method, parameters, settings, context));
+    if (codes)
+        codes->commit();
+    return report;
+}
+} // namespace
+
 void runEncoder(Console& console, const RunOptions& options)
 {
-    using Clock = std::chrono::steady_clock;
     const auto start = Clock::now();
     const auto& context = console.context();
     context.setParts(options.heldOut.empty() ? 10 : 12);
     const auto& method = encoderMethodNamed(options.method);
     const auto parameters = parametersFrom(method.declaration, options.settings, console.common());
     const auto inputs = openEncoderInputs(options, console.common(), context.part(1, "opening"));
-    const auto exact = encoder::exactTokens(inputs.fit.dictionary, inputs.measured, context.part(2, "exact codes"));
     const auto building = Clock::now();
-    const auto built = method.build(inputs.fit, parameters, context.part(3, "building"));
+    const auto built = method.build(inputs.fit, parameters, context.part(2, "building"));
     const double buildSeconds = std::chrono::duration<double>(Clock::now() - building).count();
-    encoder::MeasureOptions settings;
-    if (options.latency)
-        settings.latencyBatches = {1, 8, 64};
-    auto report = encoder::measureEncoder(*exact, *built.encoder, options.method, parameters, settings, context.part(4, "measuring"));
-    report.buildSeconds = buildSeconds;
-    const auto spliced = splicedLoss(options, inputs, *exact->encoder, *built.encoder, context.part(2, "running the model"));
+    const auto exact = referenceOf(inputs.fit, options.method, parameters, built, context.part(1, "exact encoder"));
+    auto report = measured(console, options, inputs, parameters, *exact, built, buildSeconds, context.part(6, "measuring"));
+    const auto spliced = splicedLoss(options, inputs, *exact, *built.encoder, context.part(2, "running the model"));
     if (spliced) {
         report.quality.lossDense = spliced->dense.crossEntropy;
         report.quality.lossExact = spliced->exact.crossEntropy;
         report.quality.loss = spliced->encoded.crossEntropy;
     }
-    report.warnings = built.warnings;
-    report.training = built.training;
-    ordered_json document{{"schema", "tamis.run/1"}, {"method", report.method}, {"parameters", toJson(report.parameters)}, {"inputs", inputsJson(options, inputs)}};
-    document.update(toJson(report));
+    ordered_json document = documentOf(report, inputsJson(options, inputs));
     if (spliced) {
         document["quality"].update({{"top1", spliced->encoded.top1}, {"top1Exact", spliced->exact.top1}, {"top1Dense", spliced->dense.top1}});
         document["predictions"] = spliced->predictions;
     }
-    document["warnings"] = ordered_json::array();
-    for (const auto& warning : report.warnings)
-        addWarning(document, warning);
+    if (!options.codes.empty())
+        document["codes"] = {{"path", options.codes}, {"bytes", std::filesystem::file_size(options.codes)}};
     document["seconds"] = std::chrono::duration<double>(Clock::now() - start).count();
     console.print(described(report) + (spliced ? described(*spliced) : ""));
     console.finish(std::move(document));

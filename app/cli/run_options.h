@@ -21,6 +21,7 @@ struct RunOptions {
     std::string heldOut, heldOutLabels, store;
     std::int64_t heldOutLimit = 0; ///< samples, evenly spread; 0: all
     std::string encoder, activations, calibrationActivations; ///< the encoder lab's
+    std::string activationsSite, codes; ///< of a calibration set; file for the codes
     std::vector<std::string> assumed;                         ///< "name=value" of the autoencoder's switches
     std::int64_t k = 0;                                       ///< 0: the autoencoder's own
     bool latency = true;

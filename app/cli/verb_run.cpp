@@ -208,6 +208,7 @@ Verb verbRun()
                 set.text("--store", options->store, "DIR", "lowrank.*: write factors.safetensors and a plan that evaluate and export take");
                 declareLowRank(set, *options);
                 declareEncoder(set, *options);
+                set.text("--codes", options->codes, "FILE", "encoder.*: write the codes of every row, as safetensors [rows, k] (docs/formats-codes.md)");
                 set.flag("--latency,!--no-latency", options->latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder (on)");
             },
             [options](Console& console) {

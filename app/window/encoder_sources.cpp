@@ -70,19 +70,19 @@ void takeFitted(EncoderSources& sources, const RunContext& context)
     const fs::path& file = sources.paths.calibration;
     if (isSame(file, sources.tokens))
         throw Error(ErrorCode::InvalidParameter, "is measured on already, expected other rows to fit to", file.string());
-    const Matrix<float> fitted = encoder::readActivations(file, sources.autoencoder->width(), context);
-    sources.fitted = someRows(fitted, 0, fitted.rows(), EncoderSources::kMostFitted);
+    const auto fitted = encoder::openActivations(file, sources.autoencoder->width());
+    sources.fitted = encoder::evenRows(*fitted, 0, fitted->rows(), EncoderSources::kMostFitted, context);
     sources.fittedTo = file.filename().string();
 }
 
-void halve(EncoderSources& sources, const Matrix<float>& all, const std::string& name)
+void halve(EncoderSources& sources, const encoder::ActivationRows& all, const std::string& name, const RunContext& context)
 {
     if (all.rows() < kHalvedAtLeast)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(all.rows()) + " tokens, expected at least " + std::to_string(kHalvedAtLeast) +
                                                      ": one half is fitted to, the other measured", sources.tokens.string());
     sources.halved = true;
-    sources.fitted = someRows(all, 0, all.rows() / 2, EncoderSources::kMostFitted);
-    sources.measured = someRows(all, all.rows() / 2, all.rows(), EncoderSources::kMostTokens);
+    sources.fitted = encoder::evenRows(all, 0, all.rows() / 2, EncoderSources::kMostFitted, context);
+    sources.measured = encoder::evenRows(all, all.rows() / 2, all.rows(), EncoderSources::kMostTokens, context);
     sources.measuredOn = name + ", the second half";
     sources.fittedTo = name + ", the first half";
 }
@@ -96,12 +96,12 @@ void takeRows(EncoderSources& sources, const RunContext& context)
     if (sources.tokens.empty())
         throw Error(ErrorCode::InvalidParameter, "found no heldout.npy beside the autoencoder, expected an .npy of activations to measure on: open one, or the model that it reads",
                     paths.autoencoder.string());
-    const Matrix<float> all = encoder::readActivations(sources.tokens, sources.autoencoder->width(), context);
-    sources.rows = all.rows();
+    const auto all = encoder::openActivations(sources.tokens, sources.autoencoder->width());
+    sources.rows = all->rows();
     if (paths.calibration.empty())
-        return halve(sources, all, sources.tokens.filename().string());
+        return halve(sources, *all, sources.tokens.filename().string(), context);
     takeFitted(sources, context);
-    sources.measured = someRows(all, 0, all.rows(), EncoderSources::kMostTokens);
+    sources.measured = encoder::evenRows(*all, 0, all->rows(), EncoderSources::kMostTokens, context);
     sources.measuredOn = sources.tokens.filename().string();
 }
 
@@ -137,7 +137,7 @@ void takeSite(EncoderSources& sources, const TokenSurroundings& surroundings, co
     const bool both = !read.samples.empty() && !read.heldOut.empty();
     const Matrix<float>& measured = read.heldOut.empty() ? read.samples : read.heldOut;
     if (!both && sources.paths.calibration.empty())
-        return halve(sources, measured, name);
+        return halve(sources, *encoder::activationsOf(measured, sources.tokens.string()), name, context);
     sources.measured = someRows(measured, 0, measured.rows(), EncoderSources::kMostTokens);
     sources.measuredOn = name + (both ? ", its held-out samples" : "");
     if (!sources.paths.calibration.empty())

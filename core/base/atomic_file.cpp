@@ -49,6 +49,19 @@ void AtomicFile::write(std::span<const std::byte> bytes)
     }
 }
 
+void AtomicFile::writeAt(std::uint64_t offset, std::span<const std::byte> bytes)
+{
+    while (!bytes.empty()) {
+        const ssize_t written = ::pwrite(m_descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            fail("writing failed", errno);
+        bytes = bytes.subspan(static_cast<std::size_t>(written));
+        offset += static_cast<std::uint64_t>(written);
+    }
+}
+
 void AtomicFile::commit()
 {
     if (fsync(m_descriptor) != 0)

@@ -19,6 +19,8 @@ public:
     AtomicFile& operator=(const AtomicFile&) = delete;
 
     void write(std::span<const std::byte> bytes);
+    /// Where the file may be empty so far; position() stays.
+    void writeAt(std::uint64_t offset, std::span<const std::byte> bytes);
     void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
     std::uint64_t position() const noexcept { return m_position; }
     /// Path of the temporary file, for libraries that write by name (HDF5). Nothing may be written here then.

@@ -23,6 +23,14 @@ std::int64_t chosenK(const io::SparseAutoencoder& autoencoder, std::int64_t aske
                                                      " latents of the autoencoder" + (k == 0 ? "; its activation " + std::string(io::saeActivationName(activation)) + " states none" : ""));
     return k;
 }
+
+/// With the thresholds of JumpReLU, which Dictionary::bias() takes away, added back.
+SparseCodes raised(SparseCodes codes, const io::SparseAutoencoder& autoencoder)
+{
+    for (std::size_t i = 0; i < codes.values.size(); ++i)
+        codes.values[i] += std::max(0.0F, autoencoder.threshold[static_cast<std::size_t>(codes.latents[i])]);
+    return codes;
+}
 } // namespace
 
 std::shared_ptr<const Dictionary> Dictionary::of(std::shared_ptr<const io::SparseAutoencoder> autoencoder, std::int64_t k)
@@ -60,10 +68,14 @@ tensor::Matrix<float> Dictionary::decoded(const SparseCodes& codes, tensor::Matr
 {
     if (m_autoencoder->config.activation != SaeActivation::JumpRelu)
         return decode(*m_autoencoder, codes, inputs, context);
-    SparseCodes raised = codes;
-    for (std::size_t i = 0; i < raised.values.size(); ++i)
-        raised.values[i] += std::max(0.0F, m_autoencoder->threshold[static_cast<std::size_t>(raised.latents[i])]);
-    return decode(*m_autoencoder, raised, inputs, context);
+    return decode(*m_autoencoder, raised(codes, *m_autoencoder), inputs, context);
+}
+
+std::vector<float> Dictionary::activations(const SparseCodes& codes) const
+{
+    if (m_autoencoder->config.activation != SaeActivation::JumpRelu)
+        return latentValues(*m_autoencoder, codes);
+    return latentValues(*m_autoencoder, raised(codes, *m_autoencoder));
 }
 
 } // namespace tamis::encoder

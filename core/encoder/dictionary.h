@@ -36,6 +36,8 @@ public:
     tensor::Matrix<float> prepared(tensor::MatrixView<const float> inputs) const;
     /// Reconstructions [tokens, D] from codes of `inputs` (as given, not prepared).
     tensor::Matrix<float> decoded(const SparseCodes& codes, tensor::MatrixView<const float> inputs, const RunContext& context = {}) const;
+    /// What the decoder's rows are multiplied by, one for each entry of the codes.
+    std::vector<float> activations(const SparseCodes& codes) const;
 
 private:
     Dictionary() = default;

@@ -43,7 +43,7 @@ struct TensorDeclaration {
     std::vector<std::int64_t> shape;
 };
 
-/// Writes a safetensors file as a stream: all tensors are declared first, then their bytes come in that order, in pieces of
+/// Writes a safetensors file as a stream: all tensors are declared first, then their bytes come, in that order or side by side, in pieces of
 /// any size. The file appears at commit(), whole; without it nothing remains. Memory: the header only.
 /// Declare the widest types first and every tensor is aligned; readers that map the file like that.
 class SafetensorsWriter {
@@ -55,6 +55,8 @@ public:
     /// The next bytes of `tensor`, which must be the one in turn. Throws Error{InvalidParameter} for another tensor or more
     /// bytes than declared, Error{IoFailure} for a full disk.
     void append(std::string_view tensor, std::span<const std::byte> bytes);
+    /// The next bytes of any tensor, for tensors that grow side by side. Throws as append(), for an unknown or complete tensor too.
+    void appendBeside(std::string_view tensor, std::span<const std::byte> bytes);
     /// The next values of `tensor`, rounded to nearest even into its declared floating type.
     void appendValues(std::string_view tensor, std::span<const float> values);
     void appendValues(std::string_view tensor, std::span<const double> values);
@@ -69,16 +71,18 @@ public:
 private:
     struct Pending {
         TensorDeclaration declaration;
-        std::uint64_t bytes = 0;
+        std::uint64_t bytes = 0, offset = 0; ///< in the file
+        std::uint64_t written = 0;
     };
     Pending& inTurn(std::string_view tensor, std::uint64_t bytes);
+    void requireRoom(const Pending& pending, std::uint64_t bytes) const;
+    void write(Pending& pending, std::span<const std::byte> bytes);
     void skipComplete() noexcept;
     template <class T> void appendEncoded(std::string_view tensor, std::span<const T> values);
     std::string m_subject;
     AtomicFile m_file;
     std::vector<Pending> m_tensors;
-    std::size_t m_current = 0;
-    std::uint64_t m_written = 0; ///< bytes of the current tensor
+    std::size_t m_current = 0; ///< the first that lacks bytes
     std::uint64_t m_fileSize = 0;
 };
 

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <unordered_set>
@@ -72,10 +73,12 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path target, std::vector<T
         throw Error(ErrorCode::LimitExceeded, "the header would have " + std::to_string(header.size()) + " bytes for " +
                                                   std::to_string(tensors.size()) + " tensors, which readers refuse",
                     m_subject);
-    for (std::size_t i = 0; i < tensors.size(); ++i)
-        m_tensors.push_back({.declaration = std::move(tensors[i]), .bytes = sizes[i]});
     const std::uint64_t length = header.size();
-    m_fileSize = sizeof(length) + length + total;
+    m_fileSize = sizeof(length) + length;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        m_tensors.push_back({.declaration = std::move(tensors[i]), .bytes = sizes[i], .offset = m_fileSize});
+        m_fileSize += sizes[i];
+    }
     m_file.write(std::as_bytes(std::span(&length, 1)));
     m_file.write(header);
     skipComplete();
@@ -83,10 +86,15 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path target, std::vector<T
 
 void SafetensorsWriter::skipComplete() noexcept
 {
-    while (m_current < m_tensors.size() && m_written == m_tensors[m_current].bytes) {
+    while (m_current < m_tensors.size() && m_tensors[m_current].written == m_tensors[m_current].bytes)
         ++m_current;
-        m_written = 0;
-    }
+}
+
+void SafetensorsWriter::requireRoom(const Pending& pending, std::uint64_t bytes) const
+{
+    if (bytes > pending.bytes - pending.written)
+        throw Error(ErrorCode::InvalidParameter,
+                    "found " + std::to_string(bytes) + " more bytes for " + quotedName(pending.declaration.name) + ", expected at most " + std::to_string(pending.bytes - pending.written), m_subject);
 }
 
 SafetensorsWriter::Pending& SafetensorsWriter::inTurn(std::string_view tensor, std::uint64_t bytes)
@@ -97,20 +105,30 @@ SafetensorsWriter::Pending& SafetensorsWriter::inTurn(std::string_view tensor, s
     Pending& pending = m_tensors[m_current];
     if (pending.declaration.name != tensor)
         refuse("found bytes for " + quotedName(tensor) + ", expected " + quotedName(pending.declaration.name) + " first");
-    if (bytes > pending.bytes - m_written)
-        refuse("found " + std::to_string(bytes) + " more bytes for " + quotedName(tensor) + ", expected at most " +
-               std::to_string(pending.bytes - m_written));
+    requireRoom(pending, bytes);
     return pending;
+}
+
+void SafetensorsWriter::write(Pending& pending, std::span<const std::byte> bytes)
+{
+    m_file.writeAt(pending.offset + pending.written, bytes);
+    pending.written += bytes.size();
+    skipComplete();
 }
 
 void SafetensorsWriter::append(std::string_view tensor, std::span<const std::byte> bytes)
 {
-    if (bytes.empty())
-        return;
-    inTurn(tensor, bytes.size());
-    m_file.write(bytes);
-    m_written += bytes.size();
-    skipComplete();
+    if (!bytes.empty())
+        write(inTurn(tensor, bytes.size()), bytes);
+}
+
+void SafetensorsWriter::appendBeside(std::string_view tensor, std::span<const std::byte> bytes)
+{
+    const auto found = std::ranges::find_if(m_tensors, [&](const Pending& pending) { return pending.declaration.name == tensor; });
+    if (found == m_tensors.end())
+        throw Error(ErrorCode::InvalidParameter, "found bytes for " + quotedName(tensor) + ", which is not declared", m_subject);
+    requireRoom(*found, bytes.size());
+    write(*found, bytes);
 }
 
 template <class T> void SafetensorsWriter::appendEncoded(std::string_view tensor, std::span<const T> values)
@@ -145,7 +163,7 @@ void SafetensorsWriter::commit()
     if (m_current < m_tensors.size())
         throw Error(ErrorCode::InvalidParameter,
                     "the tensor " + quotedName(m_tensors[m_current].declaration.name) + " lacks " +
-                        std::to_string(m_tensors[m_current].bytes - m_written) + " of " + std::to_string(m_tensors[m_current].bytes) + " bytes",
+                        std::to_string(m_tensors[m_current].bytes - m_tensors[m_current].written) + " of " + std::to_string(m_tensors[m_current].bytes) + " bytes",
                     m_subject);
     m_file.commit();
 }
