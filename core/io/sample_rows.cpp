@@ -33,9 +33,10 @@ std::shared_ptr<const SampleRows> SampleRows::open(const std::filesystem::path& 
     if (site.empty() || !hasLink(sites, site, whole))
         throw Error(ErrorCode::InvalidParameter, "has no site '" + printableName(site) + "'", whole);
     const Hdf5Handle group = openGroup(sites, site, content->subject);
-    if (!hasLink(group, "samples", content->subject))
+    if (hasLink(group, "samples", content->subject))
+        content->samples = inspectFloats(openDataset(group, "samples", content->subject), 2, content->subject + ", samples");
+    if (content->samples.shape.empty() || content->samples.shape[0] == 0)
         throw Error(ErrorCode::InvalidParameter, "found no sample rows, expected some (capture --rows keeps them)", content->subject);
-    content->samples = inspectFloats(openDataset(group, "samples", content->subject), 2, content->subject + ", samples");
     return std::shared_ptr<const SampleRows>(new SampleRows(std::move(content)));
 }
 
