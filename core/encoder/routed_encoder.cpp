@@ -71,13 +71,16 @@ SparseCodes RoutedEncoder::encode(MatrixView<const float> prepared, const RunCon
 {
     const auto chosen = routes(prepared, context);
     if (trace) {
-        *trace = {};
-        std::int64_t scored = 0;
+        *trace = {.wantsRanking = trace->wantsRanking};
+        std::size_t scored = 0;
         for (const auto& token : chosen) {
-            auto& ranking = trace->ranking.emplace_back();
-            for (const std::int32_t group : token)
-                ranking.insert(ranking.end(), groups()[static_cast<std::size_t>(group)].begin(), groups()[static_cast<std::size_t>(group)].end());
-            scored += static_cast<std::int64_t>(ranking.size());
+            auto* ranking = trace->wantsRanking ? &trace->ranking.emplace_back() : nullptr;
+            for (const std::int32_t group : token) {
+                const auto& latentsOf = groups()[static_cast<std::size_t>(group)];
+                scored += latentsOf.size();
+                if (ranking)
+                    ranking->insert(ranking->end(), latentsOf.begin(), latentsOf.end());
+            }
         }
         trace->rowsScored = chosen.empty() ? 0 : static_cast<double>(scored) / static_cast<double>(chosen.size());
     }
