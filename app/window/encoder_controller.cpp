@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/window/encoder_controller.h"
 
+#include "app/window/surface_controller.h"
 #include "views/common/number_format.h"
 #include "views/encoder/encoder_panel.h"
 #include "views/encoder/encoder_settings.h"
@@ -40,6 +41,7 @@ EncoderController::EncoderController(const EncoderNeighbours& neighbours, const 
           },
           [this](const auto& picture, const EncoderRequest&, Level, bool) { show(picture); })
 {
+    m_surface = std::make_unique<SurfaceController>(*this, *m_views.panel->surface());
     connectPanel();
     connectSettings();
     connect(&m_with.workspaces, &WorkspaceController::autoencoderRequested, this, &EncoderController::open);
@@ -56,6 +58,8 @@ EncoderController::EncoderController(const EncoderNeighbours& neighbours, const 
     });
     showState(m_with.document.state());
 }
+
+EncoderController::~EncoderController() = default;
 
 void EncoderController::edit(const QString& label, const QString& mergeKey, bool finished, const std::function<void(EncoderChoice&)>& change)
 {
@@ -202,6 +206,7 @@ void EncoderController::showState(const SessionState& state)
     m_views.panel->setCaption(caption());
     ask();
     m_views.panel->setStale(!isUpToDate());
+    m_surface->showState();
 }
 
 void EncoderController::showMethods()

@@ -24,6 +24,8 @@ class WorkspaceTree;
 
 namespace tamis::app {
 
+class SurfaceController;
+
 /// The views that the encoder lab is shown in. Not owned.
 struct EncoderViews {
     views::EncoderPanel* panel = nullptr;
@@ -48,6 +50,7 @@ class EncoderController : public QObject
     Q_OBJECT
 public:
     EncoderController(const EncoderNeighbours& neighbours, const EncoderViews& views, QObject* parent = nullptr);
+    ~EncoderController() override;
 
     void setWorkspace(); ///< another model is open, or none; after the model controller's
     void open(const QString& autoencoder); ///< a directory or weight file; what is open stays until it is read
@@ -76,6 +79,13 @@ public:
     bool isUpToDate() const; ///< what is shown is whole and of the present settings
     std::int64_t cut() const; ///< in effect
 
+    // For the controllers of single pages.
+    void edit(const QString& label, const QString& mergeKey, bool finished, const std::function<void(EncoderChoice&)>& change);
+    const SourcesPointer& sources() const noexcept { return m_sources; }
+    std::optional<EncoderRequest> request() const; ///< of the present settings; nothing: no autoencoder is open
+    QString caption() const;                       ///< the settings in words
+    SurfaceController& surface() noexcept { return *m_surface; }
+
 signals:
     void pictureShown(bool complete);
     void opened();  ///< an autoencoder that the user asked for, or alone: its tab is to be shown
@@ -86,10 +96,8 @@ signals:
 private:
     void connectPanel();
     void connectSettings();
-    void edit(const QString& label, const QString& mergeKey, bool finished, const std::function<void(EncoderChoice&)>& change);
     const encoder::Method& method() const; ///< of the session, or the lab's choice
     QString unavailable(const encoder::Method& method) const;
-    std::optional<EncoderRequest> request() const;
     void openSources(const EncoderPaths& paths, bool byUser);
     void sourcesRead(const EncoderPaths& paths, const SourcesPointer& sources, const Job& job, bool byUser);
     TokenSurroundings surroundings() const;
@@ -109,7 +117,6 @@ private:
     void show(const std::shared_ptr<const EncoderPicture>& picture);
     void showComparison(const std::shared_ptr<const report::EncoderComparison>& comparison);
     void takePoint(int index);
-    QString caption() const;
 
     EncoderNeighbours m_with;
     EncoderViews m_views;
@@ -127,6 +134,7 @@ private:
     bool m_dragging = false;            ///< the cut
     bool m_refused = false;             ///< what was asked for failed: not asked again
     Lane<EncoderRequest, EncoderPicture> m_lane;
+    std::unique_ptr<SurfaceController> m_surface;
 };
 
 } // namespace tamis::app

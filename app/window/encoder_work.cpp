@@ -34,6 +34,7 @@ const encoder::Method& methodOf(const std::string& id)
         return *method;
     throw Error(ErrorCode::InvalidParameter, "is not a method of the encoder lab", id);
 }
+} // namespace
 
 std::shared_ptr<const encoder::Dictionary> dictionaryOf(const EncoderRequest& request)
 {
@@ -48,7 +49,6 @@ encoder::Inputs inputsOf(const EncoderRequest& request, std::shared_ptr<const en
     inputs.dictionary = std::move(dictionary);
     return inputs;
 }
-} // namespace
 
 // Trained encoders ---------------------------------------------------------------------------------------------------------
 

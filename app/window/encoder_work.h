@@ -33,6 +33,11 @@ struct EncoderRequest {
     }
 };
 
+/// Throws Error{InvalidParameter} for a k that there is not.
+std::shared_ptr<const encoder::Dictionary> dictionaryOf(const EncoderRequest& request);
+/// With the rows that are fitted to, where there are any.
+encoder::Inputs inputsOf(const EncoderRequest& request, std::shared_ptr<const encoder::Dictionary> dictionary);
+
 struct EncoderPicture {
     EncoderRequest request;
     std::shared_ptr<const report::EncoderReport> report;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/window/main_window.h"
 
+#include "app/window/lane_progress.h"
 #include "app/window/lowrank_run_controller.h"
 #include "app/window/window_commands.h"
 #include "views/common/chart_figure.h"
@@ -34,19 +35,16 @@
 #include <QLabel>
 #include <QMenuBar>
 #include <QMimeData>
-#include <QProgressBar>
 #include <QScreen>
 #include <QScrollArea>
 #include <QSettings>
 #include <QStackedWidget>
 #include <QStatusBar>
 #include <QTabWidget>
-#include <QToolButton>
 #include <QVBoxLayout>
 
 namespace tamis::app {
 namespace {
-constexpr int kProgressDelayMs = 150; ///< shorter work shows no progress
 const QString kLayoutKey = QStringLiteral("windowLayout");
 } // namespace
 
@@ -61,8 +59,10 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_commands = new CommandRegistry(this);
     buildCentre();
     buildDocks();
-    buildStatus();
+    auto* progress = new LaneProgress(tr("Progress of the spectra"), this);
+    statusBar()->addPermanentWidget(progress);
     m_spectrum = std::make_unique<SpectrumController>(m_document, m_views);
+    progress->follow(m_spectrum->lane());
     m_workspaces = std::make_unique<WorkspaceController>(m_document, m_jobs, m_recent, m_ask);
     m_exports = std::make_unique<ExportController>(m_document, *m_spectrum, m_jobs, m_ask);
     m_model = std::make_unique<ModelController>(ModelNeighbours{m_document, *m_spectrum, *m_workspaces, *m_exports, m_jobs, m_ask}, m_modelViews);
@@ -181,25 +181,6 @@ void MainWindow::buildDocks()
     setCorner(Qt::BottomRightCorner, Qt::RightDockWidgetArea);
 }
 
-void MainWindow::buildStatus()
-{
-    m_progress = new QProgressBar(this);
-    m_progress->setObjectName(QStringLiteral("laneProgress"));
-    m_progress->setAccessibleName(tr("Progress of the spectra"));
-    m_progress->setMaximumWidth(220);
-    m_progress->setRange(0, 1000);
-    m_stop = new QToolButton(this);
-    m_stop->setObjectName(QStringLiteral("stopLane"));
-    m_stop->setText(tr("Stop"));
-    m_stop->setToolTip(tr("Stop computing; what is on screen stays"));
-    statusBar()->addPermanentWidget(m_progress);
-    statusBar()->addPermanentWidget(m_stop);
-    m_progress->hide();
-    m_stop->hide();
-    m_progressDelay.setSingleShot(true);
-    m_progressDelay.setInterval(kProgressDelayMs);
-}
-
 void MainWindow::buildMenus()
 {
     for (const auto& category : m_commands->categories()) {
@@ -288,25 +269,6 @@ void MainWindow::connectControllers()
             [this](const QString& title, const QString& reason) { statusBar()->showMessage(title + QStringLiteral(": ") + reason, 4000); });
     connect(&m_document, &SessionDocument::stateChanged, m_commands, &CommandRegistry::refresh);
     connect(m_spectrum.get(), &SpectrumController::upToDateChanged, m_commands, &CommandRegistry::refresh);
-    auto& lane = m_spectrum->lane();
-    connect(&lane, &LaneCore::busyChanged, this, [this](bool busy) {
-        if (busy)
-            m_progressDelay.start();
-        else {
-            m_progressDelay.stop();
-            m_progress->hide();
-            m_stop->hide();
-        }
-    });
-    connect(&m_progressDelay, &QTimer::timeout, this, [this] {
-        m_progress->show();
-        m_stop->show();
-    });
-    connect(&lane, &LaneCore::progressed, this, [this](double fraction, const QString& label) {
-        m_progress->setValue(static_cast<int>(fraction * 1000));
-        m_progress->setFormat(label.isEmpty() ? QStringLiteral("%p %") : label + QStringLiteral("  %p %"));
-    });
-    connect(m_stop, &QToolButton::clicked, this, [this] { m_spectrum->lane().cancel(); });
 }
 
 void MainWindow::connectExports()

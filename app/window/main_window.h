@@ -20,10 +20,8 @@
 
 #include <memory>
 
-class QProgressBar;
 class QStackedWidget;
 class QTabWidget;
-class QToolButton;
 
 namespace tamis::views {
 class JobsView;
@@ -76,7 +74,6 @@ protected:
 private:
     void buildCentre();
     void buildDocks();
-    void buildStatus();
     void buildMenus();
     void connectControllers();
     void connectExports();
@@ -107,9 +104,6 @@ private:
     QTabWidget* m_labs = nullptr;
     QStackedWidget* m_settings = nullptr; ///< of the spectrum lab, of the low-rank lab, of the encoder lab
     QMenu* m_recentMenu = nullptr;
-    QProgressBar* m_progress = nullptr;
-    QToolButton* m_stop = nullptr;
-    QTimer m_progressDelay;
     std::unique_ptr<SpectrumController> m_spectrum;
     std::unique_ptr<WorkspaceController> m_workspaces;
     std::unique_ptr<ExportController> m_exports;

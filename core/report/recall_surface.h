@@ -24,4 +24,15 @@ struct RecallSurface {
     double seconds = 0;
 };
 
+/// Which tokens a recall speaks of, and what a setting is paid in.
+enum class RecallMeasure { Mean, P5, P1, Least };
+enum class SurfaceCost { Macs, BytesRead };
+double recallAt(const RecallPoint& point, RecallMeasure measure);
+double costAt(const RecallPoint& point, SurfaceCost cost);
+double exactCost(const RecallSurface& surface, SurfaceCost cost);
+
+/// The cheapest point whose recall is at least `share`, the smallest rank among equally cheap ones; nullptr where there is none. Points
+/// into the surface.
+const RecallPoint* cheapest(const RecallSurface& surface, RecallMeasure measure, double share, SurfaceCost cost);
+
 } // namespace tamis::report

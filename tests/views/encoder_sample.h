@@ -3,6 +3,7 @@
 // Reports of the encoder lab with numbers that a test can follow.
 #include "core/report/encoder_comparison.h"
 #include "core/report/encoder_report.h"
+#include "core/report/recall_surface.h"
 
 #include <memory>
 
@@ -53,6 +54,31 @@ inline std::shared_ptr<report::TokenRanking> ranking()
         const bool wanted = place == 0 || place == 1 || place == 40 || place == 50;
         made->ranked.push_back({place == 0 ? 10 : place == 1 ? 11 : place == 40 ? 15 : place == 50 ? 16 : 200 + place, 4.0 - 0.05 * place, wanted});
     }
+    return made;
+}
+
+/// Ranks 4, 8, 16 and candidates 4, 16, 64, 256 of 1000 latents: recall grows with both, the cost is 100 r + 64 K of 64,000.
+inline std::shared_ptr<report::RecallSurface> recallSurface()
+{
+    auto made = std::make_shared<report::RecallSurface>();
+    made->coarse = "low-rank";
+    made->ranks = {4, 8, 16};
+    made->candidates = {4, 16, 64, 256};
+    made->exactMacs = 64'000;
+    made->exactBytesRead = 256'000;
+    made->tokens = 300;
+    const double recalls[3][4] = {{0.2, 0.4, 0.6, 0.8}, {0.4, 0.7, 0.9, 0.992}, {0.6, 0.9, 0.995, 1}};
+    for (std::size_t r = 0; r < 3; ++r)
+        for (std::size_t c = 0; c < 4; ++c) {
+            report::RecallPoint point{.rank = made->ranks[r], .candidates = made->candidates[c]};
+            point.recallMean = recalls[r][c];
+            point.recallP5 = recalls[r][c] - 0.1;
+            point.recallP1 = recalls[r][c] - 0.15;
+            point.recallMin = recalls[r][c] - 0.2;
+            point.macs = 100.0 * static_cast<double>(point.rank) + 64.0 * static_cast<double>(point.candidates);
+            point.bytesRead = 4 * point.macs;
+            made->points.push_back(point);
+        }
     return made;
 }
 

@@ -12,6 +12,7 @@
 #include "views/encoder/encoder_settings.h"
 #include "views/encoder/pareto_page.h"
 #include "views/encoder/recall_page.h"
+#include "views/encoder/surface_page.h"
 #include "views/encoder/token_page.h"
 
 #include <QHBoxLayout>
@@ -37,7 +38,7 @@ QString fewer(double exact, double encoder, const QString& what)
 
 EncoderPanel::EncoderPanel(QWidget* parent)
     : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new QTabWidget(this)), m_settings(new EncoderSettings(this)),
-      m_token(new TokenPage(this)), m_recall(new RecallPage(this)), m_cost(new CostPage(this)), m_compare(new ParetoPage(this)), m_certificate(new CertificatePage(this))
+      m_token(new TokenPage(this)), m_recall(new RecallPage(this)), m_surface(new SurfacePage(this)), m_cost(new CostPage(this)), m_compare(new ParetoPage(this)), m_certificate(new CertificatePage(this))
 {
     setObjectName(QStringLiteral("encoderPanel"));
     m_settings->hide(); // until a dock takes it
@@ -101,6 +102,7 @@ void EncoderPanel::buildPages()
     };
     add(m_token, tr("Coarse against exact"), "token");
     add(m_recall, tr("Recall"), "recall");
+    add(m_surface, tr("Surface"), "surface");
     add(m_cost, tr("Cost"), "cost");
     add(m_compare, tr("Compare"), "compare");
     add(m_certificate, tr("Certificate"), "certificate");
@@ -114,6 +116,7 @@ void EncoderPanel::buildPages()
     connect(m_recall, &RecallPage::cutMoved, this, &EncoderPanel::cutMoved);
     connect(m_token, &TokenPage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_recall, &RecallPage::exportRequested, this, &EncoderPanel::exportRequested);
+    connect(m_surface, &SurfacePage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_cost, &CostPage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_compare, &ParetoPage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_certificate, &CertificatePage::exportRequested, this, &EncoderPanel::exportRequested);

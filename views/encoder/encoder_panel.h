@@ -24,6 +24,7 @@ class NoticeBar;
 class ParetoPage;
 class PlaceholderPanel;
 class RecallPage;
+class SurfacePage;
 class TokenPage;
 
 /// The encoder lab's tab: what is open and what the encoder finds, loses and costs in one line, its pages below. What the user asks for is
@@ -45,12 +46,13 @@ public:
     void setRunning(const QString& what); ///< a job that Stop ends; empty: none
     void setSummary(const QString& text); ///< what is open; empty: nothing, and the word what to open
     void setProblem(const QString& sentence); ///< why there is no report; empty: none
-    void showPage(const QString& name); ///< "token", "recall", "cost", "compare", "certificate"; another: nothing happens; no pageShown
+    void showPage(const QString& name); ///< "token", "recall", "surface", "cost", "compare", "certificate"; another: nothing happens; no pageShown
     QString page() const;
 
     EncoderSettings* settings() const { return m_settings; } ///< for the dock beside the panel, which may take it as its own
     TokenPage* token() const { return m_token; }
     RecallPage* recall() const { return m_recall; }
+    SurfacePage* surface() const { return m_surface; }
     CostPage* cost() const { return m_cost; }
     ParetoPage* compare() const { return m_compare; }
     CertificatePage* certificate() const { return m_certificate; }
@@ -87,6 +89,7 @@ private:
     EncoderSettings* m_settings;
     TokenPage* m_token;
     RecallPage* m_recall;
+    SurfacePage* m_surface;
     CostPage* m_cost;
     ParetoPage* m_compare;
     CertificatePage* m_certificate;
