@@ -2,6 +2,7 @@
 #include "app/window/encoder_controller.h"
 
 #include "app/window/surface_controller.h"
+#include "app/window/training_controller.h"
 #include "views/common/number_format.h"
 #include "views/encoder/encoder_panel.h"
 #include "views/encoder/encoder_settings.h"
@@ -42,6 +43,8 @@ EncoderController::EncoderController(const EncoderNeighbours& neighbours, const 
           [this](const auto& picture, const EncoderRequest&, Level, bool) { show(picture); })
 {
     m_surface = std::make_unique<SurfaceController>(*this, *m_views.panel->surface());
+    m_training = std::make_unique<TrainingController>(TrainingNeighbours{*this, m_with.jobs, m_jobs, m_with.ask, m_trained}, *m_views.panel->training());
+    connect(m_training.get(), &TrainingController::availabilityChanged, this, &EncoderController::availabilityChanged);
     connectPanel();
     connectSettings();
     connect(&m_with.workspaces, &WorkspaceController::autoencoderRequested, this, &EncoderController::open);
@@ -108,17 +111,21 @@ void EncoderController::connectSettings()
     });
     connect(settings, &views::EncoderSettings::autoencoderRequested, this, &EncoderController::askAndOpen);
     connectOrigins();
-    connect(settings, &views::EncoderSettings::trainRequested, this, &EncoderController::train);
+    connect(settings, &views::EncoderSettings::trainRequested, m_training.get(), &TrainingController::train);
 }
 
 // The method and its request -----------------------------------------------------------------------------------------------
 
 const encoder::Method& EncoderController::method() const
 {
-    if (const auto* chosen = encoder::findMethod(m_with.document.state().encoder.method))
-        return *chosen;
-    const auto* first = encoder::findMethod(kFirstMethod);
-    return first ? *first : encoder::methods().front();
+    const encoder::Method* first = &m_with.methods->front();
+    for (const auto& each : *m_with.methods) {
+        if (each.declaration.id == m_with.document.state().encoder.method)
+            return each;
+        if (each.declaration.id == kFirstMethod)
+            first = &each;
+    }
+    return *first;
 }
 
 QString EncoderController::unavailable(const encoder::Method& method) const
@@ -135,8 +142,19 @@ std::optional<EncoderRequest> EncoderController::request() const
     for (const auto& [name, value] : state.encoder.parameters.all()) // a session may know others
         if (method().declaration.schema.find(name))
             made.parameters.set(name, value);
+    made.methods = m_with.methods;
+    if (method().trains)
+        if (const auto trained = m_trained->find(made))
+            made.trained = trained->number;
     return made;
 }
+
+void EncoderController::showPage(const std::string& name)
+{
+    m_with.document.select([&](Selection& selection) { selection.encoderPage = name; });
+}
+
+void EncoderController::refresh() { showState(m_with.document.state()); }
 
 std::int64_t EncoderController::cut() const
 {
@@ -180,7 +198,7 @@ void EncoderController::ask()
         return;
     m_asked = now;
     m_refused = false;
-    m_views.panel->setProblem(method().trains && !m_trained->find(*now) ? tr("%1 is trained on request: press Train.").arg(text(method().declaration.title)) : QString());
+    m_views.panel->setProblem(method().trains && now->trained == 0 ? tr("%1 is trained on request: press Train.").arg(text(method().declaration.title)) : QString());
     m_lane.request(*now);
 }
 
@@ -207,19 +225,21 @@ void EncoderController::showState(const SessionState& state)
     ask();
     m_views.panel->setStale(!isUpToDate());
     m_surface->showState();
+    m_training->showState();
+    showPoints();
 }
 
 void EncoderController::showMethods()
 {
     std::vector<views::EncoderMethod> offered;
-    for (const auto& each : encoder::methods()) {
+    for (const auto& each : *m_with.methods) {
         const auto& d = each.declaration;
         offered.push_back({text(d.id), text(d.title), text(d.reference), each.trains, unavailable(each), d.schema});
     }
     auto* settings = m_views.panel->settings();
     settings->setMethods(offered);
     settings->setChoice(text(method().declaration.id), m_with.document.state().encoder.parameters);
-    settings->setTrainReason(trainDisabledReason());
+    settings->setTrainReason(m_training->trainDisabledReason());
     m_views.panel->compare()->setDisabledReason(compareDisabledReason());
 }
 
@@ -269,7 +289,9 @@ void EncoderController::show(const std::shared_ptr<const EncoderPicture>& pictur
     if (newReport) {
         panel->setProblem({});
         panel->setReport(picture->report, picture->complete, m_sources->measured.rows());
+        m_training->showPicture(*picture);
         showCurrent();
+        showPoints();
     }
     panel->setRanking(picture->ranking);
     panel->setStale(!isUpToDate());

@@ -25,6 +25,7 @@ class WorkspaceTree;
 namespace tamis::app {
 
 class SurfaceController;
+class TrainingController;
 
 /// The views that the encoder lab is shown in. Not owned.
 struct EncoderViews {
@@ -40,6 +41,7 @@ struct EncoderNeighbours {
     ExportController& exports;
     JobQueue& jobs;
     const FileQuestions& ask;
+    const std::vector<encoder::Method>* methods = &encoder::methods(); ///< that are offered
 };
 
 /// Between the session, the lab's methods and its tab. Files are opened by jobs and committed once they are read; every edit of a method is
@@ -65,12 +67,10 @@ public:
     void fitToHalf(); ///< of the tokens, instead of a file of its own
     void close();
     void compare(); ///< every method that trains nothing at several settings
-    void train();
     void stop() { m_jobs.stop(); }    ///< the jobs started here
     void showWorstToken();
     QString openDisabledReason() const;    ///< why there is nothing to work on; empty: there is
     QString compareDisabledReason() const;
-    QString trainDisabledReason() const;
 
     const std::shared_ptr<const EncoderPicture>& picture() const noexcept { return m_picture; }
     const std::shared_ptr<const report::EncoderComparison>& comparison() const noexcept { return m_comparison; }
@@ -84,7 +84,11 @@ public:
     const SourcesPointer& sources() const noexcept { return m_sources; }
     std::optional<EncoderRequest> request() const; ///< of the present settings; nothing: no autoencoder is open
     QString caption() const;                       ///< the settings in words
+    void showPage(const std::string& name);        ///< of the tab
+    void refresh();                                ///< what the settings stand for has changed
+    void fail(const QString& sentence) { emit failed(sentence); }
     SurfaceController& surface() noexcept { return *m_surface; }
+    TrainingController& training() noexcept { return *m_training; }
 
 signals:
     void pictureShown(bool complete);
@@ -116,6 +120,7 @@ private:
     void ask();   ///< the lane, where the panel is in sight; else when it comes
     void show(const std::shared_ptr<const EncoderPicture>& picture);
     void showComparison(const std::shared_ptr<const report::EncoderComparison>& comparison);
+    void showPoints();
     void takePoint(int index);
 
     EncoderNeighbours m_with;
@@ -128,13 +133,15 @@ private:
     std::shared_ptr<TrainedEncoders> m_trained = std::make_shared<TrainedEncoders>();
     std::shared_ptr<const EncoderPicture> m_picture;
     std::optional<EncoderRequest> m_asked; ///< of the lane, last
-    std::shared_ptr<const report::EncoderComparison> m_comparison;
+    std::shared_ptr<const report::EncoderComparison> m_compared;   ///< by the last comparison
+    std::shared_ptr<const report::EncoderComparison> m_comparison; ///< the same with trained encoders beside it
     int m_comparing = 0;                ///< job; 0: none
     bool m_waiting = false;             ///< for the panel to come into sight
     bool m_dragging = false;            ///< the cut
     bool m_refused = false;             ///< what was asked for failed: not asked again
     Lane<EncoderRequest, EncoderPicture> m_lane;
     std::unique_ptr<SurfaceController> m_surface;
+    std::unique_ptr<TrainingController> m_training;
 };
 
 } // namespace tamis::app

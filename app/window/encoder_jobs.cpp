@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the encoder lab does once: opening an autoencoder, comparing, training.
+// What the encoder lab does once: opening an autoencoder, comparing.
 #include "app/bundled/bundled.h"
 #include "app/window/encoder_controller.h"
+#include "app/window/training_controller.h"
 #include "views/encoder/encoder_panel.h"
 #include "views/encoder/pareto_page.h"
 #include "views/workspace/workspace_tree.h"
@@ -48,6 +49,7 @@ void EncoderController::takeSources(const SourcesPointer& sources)
     panel->setProblem({});
     panel->setReport(nullptr, false, 0);
     panel->setRanking(nullptr);
+    m_compared.reset();
     m_comparison.reset();
     panel->compare()->setComparison(nullptr);
     showCurrent();
@@ -65,30 +67,25 @@ QString EncoderController::compareDisabledReason() const
     return m_comparing != 0 ? tr("a comparison runs") : QString();
 }
 
-QString EncoderController::trainDisabledReason() const
-{
-    if (const QString reason = openDisabledReason(); !reason.isEmpty())
-        return reason;
-    if (!method().trains)
-        return tr("this method trains nothing");
-    return unavailable(method());
-}
-
 void EncoderController::compare()
 {
     if (const QString reason = compareDisabledReason(); !reason.isEmpty()) {
         emit failed(tr("Encoders cannot be compared: %1.").arg(reason));
         return;
     }
-    m_comparison.reset();
+    m_compared.reset();
     auto* page = m_views.panel->compare();
-    page->setComparison(nullptr);
+    showPoints();
+    std::vector<TrainedEncoders::Entry> trained;
+    for (auto& entry : m_trained->entries())
+        if (entry.request.sources->paths.autoencoder == m_sources->paths.autoencoder && kOf(entry.request) == kOf(*request()))
+            trained.push_back(std::move(entry));
     page->setRunning(true);
     m_with.document.select([](Selection& selection) { selection.encoderPage = "compare"; });
     m_comparing = m_jobs.start(
         tr("Compare encoders"), tr("Comparing"),
-        [request = *request(), guard = QPointer<EncoderController>(this)](const RunContext& context) {
-            const auto result = compareAll(request, context, [&](const report::EncoderComparison& soFar) {
+        [request = *request(), trained = std::move(trained), guard = QPointer<EncoderController>(this)](const RunContext& context) {
+            const auto result = compareAll(request, trained, context, [&](const report::EncoderComparison& soFar) {
                 auto copy = std::make_shared<const report::EncoderComparison>(soFar);
                 QMetaObject::invokeMethod(qApp, [guard, copy, sources = request.sources] {
                     if (guard && guard->m_sources == sources)
@@ -109,8 +106,37 @@ void EncoderController::compare()
 
 void EncoderController::showComparison(const std::shared_ptr<const report::EncoderComparison>& comparison)
 {
-    m_comparison = comparison;
-    m_views.panel->compare()->setComparison(comparison);
+    m_compared = comparison;
+    showPoints();
+}
+
+/// What was compared, and encoders trained since.
+void EncoderController::showPoints()
+{
+    auto shown = m_compared;
+    if (auto points = m_training->points(); m_sources && !points.empty()) {
+        auto merged = std::make_shared<report::EncoderComparison>();
+        if (m_compared) {
+            *merged = *m_compared;
+        } else {
+            merged->dictionary = m_sources->paths.autoencoder.string();
+            merged->tokens = m_sources->tokens.string();
+            merged->width = m_sources->autoencoder->width();
+            merged->latents = m_sources->autoencoder->latents();
+            merged->k = kOf(*request());
+            merged->tokenCount = m_sources->measured.rows();
+        }
+        const std::size_t before = merged->points.size();
+        for (auto& point : points)
+            if (std::ranges::none_of(merged->points, [&](const auto& other) { return other.method == point.method && other.parameters == point.parameters; }))
+                merged->points.push_back(std::move(point));
+        merged->planned += merged->points.size() - before;
+        shown = merged;
+    }
+    if (shown == m_comparison)
+        return;
+    m_comparison = shown;
+    m_views.panel->compare()->setComparison(shown);
 }
 
 void EncoderController::takePoint(int index)
@@ -122,29 +148,6 @@ void EncoderController::takePoint(int index)
         choice.method = point.method;
         choice.parameters = point.parameters;
     });
-}
-
-void EncoderController::train()
-{
-    if (const QString reason = trainDisabledReason(); !reason.isEmpty()) {
-        emit failed(tr("Nothing can be trained: %1.").arg(reason));
-        return;
-    }
-    const QString title = QString::fromStdString(method().declaration.title);
-    m_jobs.start(
-        tr("Train %1").arg(title), tr("Training"),
-        [request = *request(), trained = m_trained, title](const RunContext& context) {
-            auto entry = buildEncoder(request, context);
-            const QString sentence = tr("%1 trained in %2 s").arg(title).arg(entry.seconds, 0, 'f', 1);
-            trained->keep(std::move(entry));
-            return sentence;
-        },
-        [this](const Job& job) {
-            if (job.state != JobState::Finished)
-                return;
-            m_asked.reset();
-            ask();
-        });
 }
 
 } // namespace tamis::app

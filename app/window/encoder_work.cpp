@@ -13,7 +13,7 @@ namespace tamis::app {
 namespace {
 using tensor::Matrix;
 using Clock = std::chrono::steady_clock;
-constexpr std::size_t kDictionaries = 2, kEncoders = 6, kTrained = 8; ///< remembered
+constexpr std::size_t kDictionaries = 2, kEncoders = 6; ///< remembered
 constexpr double kQuickBuild = 0.015;          ///< seconds that a first picture has for building
 constexpr double kQuickMacs = 6e7;             ///< of the rows times the width, for a method not built yet
 constexpr double kTokenMacs = 2.5e7;           ///< of the exact codes of a first picture
@@ -27,54 +27,7 @@ constexpr std::size_t kComparedSteps = 5;      ///< of one number
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 tensor::MatrixView<const float> oneRow(const Matrix<float>& rows, std::int64_t at) { return {rows.data() + at * rows.cols(), 1, rows.cols(), rows.cols()}; }
-
-const encoder::Method& methodOf(const std::string& id)
-{
-    if (const auto* method = encoder::findMethod(id))
-        return *method;
-    throw Error(ErrorCode::InvalidParameter, "is not a method of the encoder lab", id);
-}
 } // namespace
-
-std::shared_ptr<const encoder::Dictionary> dictionaryOf(const EncoderRequest& request)
-{
-    return encoder::Dictionary::of(request.sources->autoencoder, request.k > 0 ? request.k : request.sources->ownK);
-}
-
-encoder::Inputs inputsOf(const EncoderRequest& request, std::shared_ptr<const encoder::Dictionary> dictionary)
-{
-    encoder::Inputs inputs;
-    if (!request.sources->fitted.empty())
-        inputs.calibration = dictionary->prepared(request.sources->fitted.view());
-    inputs.dictionary = std::move(dictionary);
-    return inputs;
-}
-
-// Trained encoders ---------------------------------------------------------------------------------------------------------
-
-void TrainedEncoders::keep(Entry entry)
-{
-    const std::lock_guard lock(m_mutex);
-    m_entries.push_front(std::move(entry));
-    if (m_entries.size() > kTrained)
-        m_entries.pop_back();
-}
-
-std::optional<TrainedEncoders::Entry> TrainedEncoders::find(const EncoderRequest& request) const
-{
-    const std::lock_guard lock(m_mutex);
-    const auto found = std::ranges::find_if(m_entries, [&](const Entry& entry) { return entry.request.sameEncoder(request); });
-    return found == m_entries.end() ? std::nullopt : std::optional<Entry>(*found);
-}
-
-TrainedEncoders::Entry buildEncoder(const EncoderRequest& request, const RunContext& context)
-{
-    const auto start = Clock::now();
-    const auto& method = methodOf(request.method);
-    const auto inputs = inputsOf(request, dictionaryOf(request));
-    auto built = method.build(inputs, method.declaration.schema.complete(request.parameters), context);
-    return {request, std::move(built), secondsSince(start)};
-}
 
 // The lane's work ----------------------------------------------------------------------------------------------------------
 
@@ -118,7 +71,7 @@ EncoderWork::~EncoderWork() = default;
 
 EncoderWork::Prepared& EncoderWork::prepare(const EncoderRequest& request)
 {
-    const std::int64_t k = request.k > 0 ? request.k : request.sources->ownK;
+    const std::int64_t k = kOf(request);
     const auto known = std::ranges::find_if(m_prepared, [&](const auto& each) { return each->sources == request.sources && each->k == k; });
     if (known != m_prepared.end())
         return **known;
@@ -143,9 +96,9 @@ EncoderWork::Remembered& EncoderWork::build(const EncoderRequest& request, const
 {
     auto made = std::make_unique<Remembered>();
     made->request = request;
-    const auto& method = methodOf(request.method);
+    const auto& method = methodOf(request);
     made->complete = method.declaration.schema.complete(request.parameters);
-    if (auto trained = m_trained->find(request)) {
+    if (auto trained = m_trained->at(request.trained)) {
         made->built = std::move(trained->built);
         made->seconds = trained->seconds;
     } else {
@@ -202,11 +155,11 @@ EncoderWork::Picture EncoderWork::pictureOf(const EncoderRequest& request, const
 EncoderWork::Picture EncoderWork::coarse(const EncoderRequest& request)
 {
     try {
-        const auto* method = encoder::findMethod(request.method);
+        const auto& method = methodOf(request);
         auto* known = remembered(request);
         if (known && known->report)
             return pictureOf(request, *known, prepare(request), known->report, true, {});
-        if (!known && (!method || method->trains || !quick(request)))
+        if (!known && ((method.trains && !m_trained->at(request.trained)) || (!method.trains && !quick(request))))
             return nullptr;
         Prepared& prepared = prepare(request);
         const encoder::ExactTokens& exact = prepared.few();
@@ -223,8 +176,8 @@ EncoderWork::Picture EncoderWork::refine(const EncoderRequest& request, const Ru
 {
     context.setParts(4);
     auto* known = remembered(request);
-    const auto& method = methodOf(request.method);
-    if (!known && method.trains && !m_trained->find(request))
+    const auto& method = methodOf(request);
+    if (!known && method.trains && !m_trained->at(request.trained))
         return nullptr;
     Prepared& prepared = prepare(request);
     const encoder::ExactTokens& exact = prepared.all(context.part(1, "exact codes"));
@@ -254,7 +207,7 @@ EncoderWork::Picture EncoderWork::refine(const EncoderRequest& request, const Ru
 
 // Comparisons ----------------------------------------------------------------------------------------------------------------
 
-report::EncoderComparison compareAll(const EncoderRequest& request, const RunContext& context, const std::function<void(const report::EncoderComparison&)>& finished,
+report::EncoderComparison compareAll(const EncoderRequest& request, const std::vector<TrainedEncoders::Entry>& trained, const RunContext& context, const std::function<void(const report::EncoderComparison&)>& finished,
                                      double latencySeconds)
 {
     context.setParts(10);
@@ -263,12 +216,18 @@ report::EncoderComparison compareAll(const EncoderRequest& request, const RunCon
     const auto& rows = request.sources->measured;
     const auto exact = encoder::exactTokens(dictionary, someRows(rows, 0, rows.rows(), rows.rows()), context.part(1, "exact codes"));
     std::vector<encoder::ComparedEncoder> encoders;
-    for (const auto& method : encoder::methods()) {
+    for (const auto& method : *request.methods) {
         if (method.trains || (method.needsCalibration && inputs.calibration.empty()))
             continue;
         const bool chosen = method.declaration.id == request.method; // the user's other settings are kept
         for (auto& each : encoder::spreadSettings(method, chosen ? request.parameters : Parameters(), *dictionary, kComparedSteps))
             encoders.push_back(std::move(each));
+    }
+    std::deque<encoder::Method> finishedOnes; // that build what there is
+    for (const auto& entry : trained) {
+        auto& method = finishedOnes.emplace_back(methodOf(entry.request));
+        method.build = [&entry](const encoder::Inputs&, const Parameters&, const RunContext&) { return entry.built; };
+        encoders.push_back({&method, entry.request.parameters, method.declaration.title, toldNames(method, entry.request.parameters)});
     }
     encoder::MeasureOptions options;
     options.latencyBatches = kBatches;

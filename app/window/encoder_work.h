@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // What the encoder tab asks of core: from an autoencoder, tokens and settings to pictures. Runs on workers, never on the window's thread.
-#include "app/window/encoder_sources.h"
+#include "app/window/encoder_request.h"
+#include "app/window/trained_encoders.h"
 #include "core/base/run_context.h"
 #include "core/encoder/encoder_comparison.h"
 #include "core/encoder/encoder_quality.h"
@@ -13,52 +14,16 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
 namespace tamis::app {
-
-struct EncoderRequest {
-    SourcesPointer sources;
-    std::int64_t k = 0;    ///< 0: the autoencoder's own
-    std::string method;    ///< method id
-    Parameters parameters; ///< what is missing has its default
-    std::int64_t token = 0; ///< of the measured ones, seen closely
-    /// All but the token.
-    bool sameEncoder(const EncoderRequest& other) const
-    {
-        return sources == other.sources && k == other.k && method == other.method && parameters == other.parameters;
-    }
-};
-
-/// Throws Error{InvalidParameter} for a k that there is not.
-std::shared_ptr<const encoder::Dictionary> dictionaryOf(const EncoderRequest& request);
-/// With the rows that are fitted to, where there are any.
-encoder::Inputs inputsOf(const EncoderRequest& request, std::shared_ptr<const encoder::Dictionary> dictionary);
 
 struct EncoderPicture {
     EncoderRequest request;
     std::shared_ptr<const report::EncoderReport> report;
     std::shared_ptr<const report::TokenRanking> ranking;
     bool complete = false; ///< of all tokens; the latencies may still come
-};
-
-/// Encoders that took long to train, by their request. Thread-safe.
-class TrainedEncoders {
-public:
-    struct Entry {
-        EncoderRequest request;
-        encoder::Built built;
-        double seconds = 0;
-    };
-    void keep(Entry entry);
-    std::optional<Entry> find(const EncoderRequest& request) const;
-
-private:
-    mutable std::mutex m_mutex;
-    std::deque<Entry> m_entries; ///< newest first, few
 };
 
 /// Remembers exact codes by dictionary, and the last encoders with their reports. One thread at a time.
@@ -91,12 +56,9 @@ private:
     std::map<std::string, double> m_buildSeconds;         ///< of each method, the least
 };
 
-/// Trains (or builds) what is asked for. Throws tamis::Error.
-TrainedEncoders::Entry buildEncoder(const EncoderRequest& request, const RunContext& context);
-
-/// Every method that trains nothing, at several of its settings, on the request's tokens; `finished` is called with all points so far, each
-/// timed for `latencySeconds` at each batch size.
-report::EncoderComparison compareAll(const EncoderRequest& request, const RunContext& context, const std::function<void(const report::EncoderComparison&)>& finished,
+/// Every method that trains nothing, at several of its settings, and `trained` encoders of the same dictionary, on the request's tokens;
+/// `finished` is called with all points so far, each timed for `latencySeconds` at each batch size.
+report::EncoderComparison compareAll(const EncoderRequest& request, const std::vector<TrainedEncoders::Entry>& trained, const RunContext& context, const std::function<void(const report::EncoderComparison&)>& finished,
                                      double latencySeconds = 0.04);
 
 } // namespace tamis::app

@@ -11,8 +11,7 @@ constexpr const char* kTwoStage = "encoder.two-stage";
 /// What the settings say of it; nothing where the method has no such number.
 std::optional<std::int64_t> whole(const EncoderRequest& request, const char* name)
 {
-    const auto* method = encoder::findMethod(request.method);
-    const auto* spec = method ? method->declaration.schema.find(name) : nullptr;
+    const auto* spec = methodOf(request).declaration.schema.find(name);
     if (!spec)
         return {};
     const auto& value = request.parameters.contains(name) ? request.parameters.value(name) : spec->defaultValue;

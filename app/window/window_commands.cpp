@@ -5,6 +5,7 @@
 #include "app/window/about_dialog.h"
 #include "app/window/lowrank_run_controller.h"
 #include "app/window/main_window.h"
+#include "app/window/training_controller.h"
 #include "views/common/chart_figure.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
@@ -215,9 +216,21 @@ void addEncoderCommands(MainWindow& w)
     add.add({"encoder.train", lab, tr("Train the encoder"), tr("The chosen method, on the activations that it is fitted to"), {},
              [&controller, show] {
                  show();
-                 controller.train();
+                 controller.training().train();
              },
-             [&controller] { return controller.trainDisabledReason(); }});
+             [&controller] { return controller.training().trainDisabledReason(); }});
+    add.add({"encoder.finish-training", lab, tr("Finish training now"), tr("Ends training and keeps the best encoder so far"), {}, [&controller] { controller.training().finish(); },
+             [&controller] { return controller.training().finishDisabledReason(); }});
+    add.add({"encoder.cancel-training", lab, tr("Cancel training"), tr("Ends training and keeps nothing of it"), {}, [&controller] { controller.training().cancel(); },
+             [&controller] { return controller.training().finishDisabledReason(); }});
+    add.add({"encoder.save-trained", lab, tr("Save the trained encoder…"), tr("Weights and settings as a safetensors file"), {}, [&controller] { controller.training().askAndSave(); },
+             [&controller] { return controller.training().saveDisabledReason(); }});
+    add.add({"encoder.open-trained", lab, tr("Open a trained encoder…"), tr("Of the autoencoder that is open, from the safetensors file it was saved to"), {},
+             [&controller, show] {
+                 show();
+                 controller.training().askAndOpen();
+             },
+             opened});
     add.add({"encoder.worst", lab, tr("Show the worst token"), tr("The token of whose exact set least was found"), {},
              [&controller, show] {
                  show();

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/encoder/cost_page.h"
 
-#include "views/common/chart_figure.h"
 #include "views/common/copyable_table_view.h"
 #include "views/common/ink.h"
-#include "views/common/line_chart.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
 #include "views/encoder/encoder_cost_model.h"
@@ -21,7 +19,7 @@ namespace tamis::views {
 
 CostPage::CostPage(QWidget* parent)
     : QWidget(parent), m_model(new EncoderCostModel(this)), m_table(new CopyableTableView(this)), m_state(mutedLabel(this, QStringLiteral("costState"))),
-      m_notices(new QPlainTextEdit(this)), m_training(new LineChart(this))
+      m_notices(new QPlainTextEdit(this))
 {
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(0, Theme::kSpacing, 0, 0);
@@ -43,17 +41,12 @@ CostPage::CostPage(QWidget* parent)
         m_table->setColumnWidth(at, std::max(widths[at] * digit, m_table->horizontalHeader()->sectionSizeHint(at)));
     connect(m_table, &CopyableTableView::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_table, format, QStringLiteral("encoder-cost")); });
     rows->addWidget(m_table);
-    m_training->setObjectName(QStringLiteral("encoderTraining"));
-    m_training->setAccessibleName(tr("Training loss"));
-    m_training->setAxes({.xTitle = tr("Step"), .yTitle = tr("Loss"), .rightTitle = {}, .logX = false, .logY = true, .wholeX = true});
-    onChartExport(m_training, this, [this](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, QStringLiteral("encoder-training")); });
-    rows->addWidget(m_training);
     m_notices->setObjectName(QStringLiteral("encoderNotices"));
     m_notices->setAccessibleName(tr("Notices of the method"));
     m_notices->setReadOnly(true);
     m_notices->setPlaceholderText(tr("The method had nothing to remark."));
     rows->addWidget(m_notices);
-    rows->setSizes({320, 220, 90});
+    rows->setSizes({420, 160});
     column->addWidget(rows, 1);
     setReport(nullptr);
 }
@@ -75,17 +68,11 @@ void CostPage::setReport(std::shared_ptr<const report::EncoderReport> report)
     m_state->setText(state);
     if (const QString all = lines.join(QLatin1Char('\n')); m_notices->toPlainText() != all)
         m_notices->setPlainText(all);
-    const bool trained = report && !report->training.empty();
-    m_training->setVisible(trained);
-    m_training->setSeries(trained ? report->training : std::vector<report::Series>());
 }
 
 void CostPage::setCaption(const QString& settings)
 {
     m_table->setCaption(settings);
-    m_training->setCaption(settings);
 }
-
-void CostPage::setStale(bool stale) { m_training->setStale(stale); }
 
 } // namespace tamis::views

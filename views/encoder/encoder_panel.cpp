@@ -14,6 +14,7 @@
 #include "views/encoder/recall_page.h"
 #include "views/encoder/surface_page.h"
 #include "views/encoder/token_page.h"
+#include "views/encoder/training_page.h"
 
 #include <QHBoxLayout>
 #include <QPushButton>
@@ -38,7 +39,8 @@ QString fewer(double exact, double encoder, const QString& what)
 
 EncoderPanel::EncoderPanel(QWidget* parent)
     : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new QTabWidget(this)), m_settings(new EncoderSettings(this)),
-      m_token(new TokenPage(this)), m_recall(new RecallPage(this)), m_surface(new SurfacePage(this)), m_cost(new CostPage(this)), m_compare(new ParetoPage(this)), m_certificate(new CertificatePage(this))
+      m_token(new TokenPage(this)), m_recall(new RecallPage(this)), m_surface(new SurfacePage(this)), m_cost(new CostPage(this)),
+      m_training(new TrainingPage(this)), m_compare(new ParetoPage(this)), m_certificate(new CertificatePage(this))
 {
     setObjectName(QStringLiteral("encoderPanel"));
     m_settings->hide(); // until a dock takes it
@@ -104,6 +106,7 @@ void EncoderPanel::buildPages()
     add(m_recall, tr("Recall"), "recall");
     add(m_surface, tr("Surface"), "surface");
     add(m_cost, tr("Cost"), "cost");
+    add(m_training, tr("Training"), "training");
     add(m_compare, tr("Compare"), "compare");
     add(m_certificate, tr("Certificate"), "certificate");
     m_stack->addWidget(m_pages);
@@ -118,6 +121,7 @@ void EncoderPanel::buildPages()
     connect(m_recall, &RecallPage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_surface, &SurfacePage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_cost, &CostPage::exportRequested, this, &EncoderPanel::exportRequested);
+    connect(m_training, &TrainingPage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_compare, &ParetoPage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_certificate, &CertificatePage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_certificate, &CertificatePage::tokenActivated, this, [this](qlonglong token) {
@@ -206,7 +210,6 @@ void EncoderPanel::setStale(bool stale)
     m_stale->setVisible(stale && m_report);
     m_token->setStale(stale && m_report);
     m_recall->setStale(stale && m_report);
-    m_cost->setStale(stale && m_report);
 }
 
 void EncoderPanel::setRunning(const QString& what)

@@ -26,6 +26,7 @@ class PlaceholderPanel;
 class RecallPage;
 class SurfacePage;
 class TokenPage;
+class TrainingPage;
 
 /// The encoder lab's tab: what is open and what the encoder finds, loses and costs in one line, its pages below. What the user asks for is
 /// an intent; nothing is computed here.
@@ -46,7 +47,7 @@ public:
     void setRunning(const QString& what); ///< a job that Stop ends; empty: none
     void setSummary(const QString& text); ///< what is open; empty: nothing, and the word what to open
     void setProblem(const QString& sentence); ///< why there is no report; empty: none
-    void showPage(const QString& name); ///< "token", "recall", "surface", "cost", "compare", "certificate"; another: nothing happens; no pageShown
+    void showPage(const QString& name); ///< "token", "recall", "surface", "cost", "training", "compare", "certificate"; another: nothing happens; no pageShown
     QString page() const;
 
     EncoderSettings* settings() const { return m_settings; } ///< for the dock beside the panel, which may take it as its own
@@ -54,6 +55,7 @@ public:
     RecallPage* recall() const { return m_recall; }
     SurfacePage* surface() const { return m_surface; }
     CostPage* cost() const { return m_cost; }
+    TrainingPage* training() const { return m_training; }
     ParetoPage* compare() const { return m_compare; }
     CertificatePage* certificate() const { return m_certificate; }
 
@@ -91,6 +93,7 @@ private:
     RecallPage* m_recall;
     SurfacePage* m_surface;
     CostPage* m_cost;
+    TrainingPage* m_training;
     ParetoPage* m_compare;
     CertificatePage* m_certificate;
 };

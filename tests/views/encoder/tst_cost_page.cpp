@@ -77,15 +77,9 @@ private slots:
         m_page->setReport(nullptr);
         QCOMPARE(m_page->model()->rowCount(), 0);
     }
-    void noticesAndTrainingAreShownWhereThereAreSome()
+    void noticesAreShown()
     {
         QVERIFY(m_page->findChild<QPlainTextEdit*>("encoderNotices")->toPlainText().contains("The rank is 8"));
-        QVERIFY(!m_page->training()->isVisible());
-        auto report = sample::encoderReport();
-        report->training = {{.name = "training", .points = {{0, 1}, {1, 0.5}}}};
-        m_page->setReport(report);
-        QVERIFY(m_page->training()->isVisible());
-        QCOMPARE(m_page->training()->series().size(), std::size_t(1));
     }
 };
 

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include "core/report/series.h"
+#include "views/common/figure.h"
+#include "views/encoder/trained_model.h"
+
+#include <QWidget>
+
+#include <optional>
+#include <vector>
+
+class QLabel;
+class QProgressBar;
+class QPushButton;
+
+namespace tamis::views {
+
+class CopyableTableView;
+class LineChart;
+
+/// Encoders that are trained: the losses while it runs, a way to end it with the best so far and one to give it up, and what was trained in
+/// this session, to be made current, saved and opened.
+class TrainingPage : public QWidget {
+    Q_OBJECT
+public:
+    explicit TrainingPage(QWidget* parent = nullptr);
+
+    /// Losses by step, of the training that runs or of the current encoder; empty: none.
+    void setLosses(const std::vector<report::Series>& losses);
+    void setRunning(const QString& title); ///< what is trained; empty: nothing
+    bool isRunning() const noexcept { return !m_running.isEmpty(); }
+    void setProgress(double fraction, double remainingSeconds); ///< below 0: not known
+    void setFinishing();                   ///< it was asked to end
+    void setTrainReason(const QString& reason); ///< why nothing can be trained now; empty: it can
+    void setOpenReason(const QString& reason);  ///< why no trained encoder can be opened now; empty: it can
+    void setTrained(std::vector<TrainedRow> rows);
+    void setCaption(const QString& settings);
+
+    LineChart* chart() const { return m_chart; }
+    TrainedModel* model() const { return m_model; }
+    CopyableTableView* table() const { return m_table; }
+    std::optional<int> selected() const; ///< number of the row that is selected, or of the only one
+
+signals:
+    void trainRequested();
+    void finishRequested();
+    void cancelRequested();
+    void openRequested();
+    void takeRequested(int number);
+    void saveRequested(int number);
+    void forgetRequested(int number);
+    /// `figure` lives until the slot returns.
+    void exportRequested(tamis::views::Figure* figure, tamis::views::FigureFormat format, const QString& name);
+
+private:
+    QWidget* buildList();
+    QPushButton* button(const QString& title, const char* name, const QString& help);
+    void showState();
+
+    std::vector<report::Series> m_losses;
+    QString m_running;
+    double m_remaining = -1;
+    bool m_finishing = false;
+    LineChart* m_chart;
+    TrainedModel* m_model;
+    CopyableTableView* m_table;
+    QLabel* m_state;
+    QProgressBar* m_progress;
+    QPushButton *m_train, *m_finish, *m_cancel, *m_take, *m_save, *m_open, *m_forget;
+};
+
+} // namespace tamis::views
