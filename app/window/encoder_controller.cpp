@@ -118,14 +118,10 @@ void EncoderController::connectSettings()
 
 const encoder::Method& EncoderController::method() const
 {
-    const encoder::Method* first = &m_with.methods->front();
-    for (const auto& each : *m_with.methods) {
-        if (each.declaration.id == m_with.document.state().encoder.method)
-            return each;
-        if (each.declaration.id == kFirstMethod)
-            first = &each;
-    }
-    return *first;
+    if (const auto* chosen = encoder::findMethod(m_with.document.state().encoder.method))
+        return *chosen;
+    const auto* first = encoder::findMethod(kFirstMethod);
+    return first ? *first : encoder::methods().front();
 }
 
 QString EncoderController::unavailable(const encoder::Method& method) const
@@ -142,7 +138,6 @@ std::optional<EncoderRequest> EncoderController::request() const
     for (const auto& [name, value] : state.encoder.parameters.all()) // a session may know others
         if (method().declaration.schema.find(name))
             made.parameters.set(name, value);
-    made.methods = m_with.methods;
     if (method().trains)
         if (const auto trained = m_trained->find(made))
             made.trained = trained->number;
@@ -232,7 +227,7 @@ void EncoderController::showState(const SessionState& state)
 void EncoderController::showMethods()
 {
     std::vector<views::EncoderMethod> offered;
-    for (const auto& each : *m_with.methods) {
+    for (const auto& each : encoder::methods()) {
         const auto& d = each.declaration;
         offered.push_back({text(d.id), text(d.title), text(d.reference), each.trains, unavailable(each), d.schema});
     }

@@ -41,7 +41,6 @@ struct EncoderNeighbours {
     ExportController& exports;
     JobQueue& jobs;
     const FileQuestions& ask;
-    const std::vector<encoder::Method>* methods = &encoder::methods(); ///< that are offered
 };
 
 /// Between the session, the lab's methods and its tab. Files are opened by jobs and committed once they are read; every edit of a method is

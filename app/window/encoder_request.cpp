@@ -3,16 +3,13 @@
 
 #include "core/base/error.h"
 
-#include <algorithm>
-
 namespace tamis::app {
 
 const encoder::Method& methodOf(const EncoderRequest& request)
 {
-    const auto found = std::ranges::find(*request.methods, request.method, [](const encoder::Method& method) -> const std::string& { return method.declaration.id; });
-    if (found == request.methods->end())
-        throw Error(ErrorCode::InvalidParameter, "is not a method of the encoder lab", request.method);
-    return *found;
+    if (const auto* method = encoder::findMethod(request.method))
+        return *method;
+    throw Error(ErrorCode::InvalidParameter, "is not a method of the encoder lab", request.method);
 }
 
 std::int64_t kOf(const EncoderRequest& request) { return request.k > 0 ? request.k : request.sources->ownK; }

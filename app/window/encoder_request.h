@@ -18,7 +18,6 @@ struct EncoderRequest {
     Parameters parameters; ///< what is missing has its default
     std::int64_t token = 0; ///< of the measured ones, seen closely
     int trained = 0;        ///< number of the trained encoder that these settings stand for; 0: none
-    const std::vector<encoder::Method>* methods = &encoder::methods(); ///< that ids are looked up in
     /// All but the token.
     bool sameEncoder(const EncoderRequest& other) const
     {

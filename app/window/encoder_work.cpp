@@ -216,7 +216,7 @@ report::EncoderComparison compareAll(const EncoderRequest& request, const std::v
     const auto& rows = request.sources->measured;
     const auto exact = encoder::exactTokens(dictionary, someRows(rows, 0, rows.rows(), rows.rows()), context.part(1, "exact codes"));
     std::vector<encoder::ComparedEncoder> encoders;
-    for (const auto& method : *request.methods) {
+    for (const auto& method : encoder::methods()) {
         if (method.trains || (method.needsCalibration && inputs.calibration.empty()))
             continue;
         const bool chosen = method.declaration.id == request.method; // the user's other settings are kept

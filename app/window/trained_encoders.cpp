@@ -102,7 +102,7 @@ void saveTrained(const TrainedEncoders::Entry& entry, const std::filesystem::pat
     encoder::writeTrainedEncoder(file, *entry.built.trained, context);
 }
 
-TrainedEncoders::Entry openTrained(const std::filesystem::path& file, const SourcesPointer& sources, const std::vector<encoder::Method>& methods, const RunContext& context)
+TrainedEncoders::Entry openTrained(const std::filesystem::path& file, const SourcesPointer& sources, const RunContext& context)
 {
     context.setParts(2);
     auto trained = std::make_shared<const encoder::TrainedEncoder>(encoder::readTrainedEncoder(file, context.part(1, "reading")));
@@ -110,7 +110,6 @@ TrainedEncoders::Entry openTrained(const std::filesystem::path& file, const Sour
     made.request.sources = sources;
     made.request.k = trained->k == sources->ownK ? 0 : trained->k;
     made.request.method = trained->method;
-    made.request.methods = &methods;
     made.file = file;
     const auto& method = methodOf(made.request);
     if (!method.restore)

@@ -53,7 +53,7 @@ TrainedEncoders::Entry buildEncoder(const EncoderRequest& request, const RunCont
 /// Throws Error{InvalidParameter} where nothing was trained, and what writing throws.
 void saveTrained(const TrainedEncoders::Entry& entry, const std::filesystem::path& file, const RunContext& context);
 /// For the autoencoder of `sources`, whatever k the file says. Throws Error{InvalidParameter} for one that was trained for another autoencoder
-/// or by a method that `methods` has not, and what reading and restoring throw.
-TrainedEncoders::Entry openTrained(const std::filesystem::path& file, const SourcesPointer& sources, const std::vector<encoder::Method>& methods, const RunContext& context);
+/// or by a method that there is not, and what reading and restoring throw.
+TrainedEncoders::Entry openTrained(const std::filesystem::path& file, const SourcesPointer& sources, const RunContext& context);
 
 } // namespace tamis::app

@@ -190,8 +190,8 @@ void TrainingController::open(const QString& file)
     const auto number = std::make_shared<int>(0);
     m_with.jobs.start(
         tr("Open %1").arg(QFileInfo(file).fileName()), {},
-        [path = std::filesystem::path(file.toStdString()), sources = now->sources, methods = now->methods, trained = m_with.trained, number](const RunContext& context) {
-            auto entry = openTrained(path, sources, *methods, context);
+        [path = std::filesystem::path(file.toStdString()), sources = now->sources, trained = m_with.trained, number](const RunContext& context) {
+            auto entry = openTrained(path, sources, context);
             const QString sentence = tr("%1 opened").arg(text(path.filename().string()));
             *number = trained->keep(std::move(entry));
             return sentence;

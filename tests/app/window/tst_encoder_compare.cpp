@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Encoders compared in the window: all of them, stopped, a point taken.
 #include "tests/app/window/lab_desk.h"
+#include "tests/app/window/small_autoencoder.h"
 #include "views/common/theme.h"
 #include "views/encoder/encoder_pareto_chart.h"
 #include "views/encoder/pareto_page.h"
@@ -24,7 +25,7 @@ private slots:
     void encodersAreComparedAndAPointIsTaken()
     {
         LabDesk desk;
-        QVERIFY(desk.openAutoencoder(smallAutoencoder()));
+        QVERIFY(desk.openAutoencoder(QString::fromStdString(writeCutAutoencoder(desk.directory.path().toStdString()).string())));
         desk.run("encoder.compare");
         QVERIFY(!desk.lab().compareDisabledReason().isEmpty()); // one at a time
         QVERIFY(desk.waitFor([&] { return !desk.window.jobs().isRunning() && desk.lab().comparison(); }));
@@ -49,7 +50,7 @@ private slots:
     void aComparisonStops()
     {
         LabDesk desk;
-        QVERIFY(desk.openAutoencoder(smallAutoencoder()));
+        QVERIFY(desk.openAutoencoder(QString::fromStdString(writeCutAutoencoder(desk.directory.path().toStdString()).string())));
         desk.lab().compare();
         QVERIFY(desk.waitFor([&] { return desk.lab().comparison() && !desk.lab().comparison()->points.empty(); }));
         QTest::mouseClick(desk.child<QPushButton>("stopEncoder"), Qt::LeftButton);
