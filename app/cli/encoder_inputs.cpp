@@ -64,6 +64,8 @@ EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& 
     const bool sampled = !samples.images.empty() || !samples.tokens.empty() || !samples.text.empty();
     if (!options.calibrationActivations.empty() + !options.calibration.empty() + sampled > 1)
         throw UsageError("found several rows to fit to, expected one of --calibration-activations, --calibration and samples (--images, --tokens, --text)");
+    if (!options.trained.empty() && (!options.calibrationActivations.empty() || !options.calibration.empty() || sampled))
+        throw UsageError("--trained restores an encoder and fits nothing, expected no --calibration-activations, --calibration, --images, --tokens or --text beside it");
     if ((sampled || !options.heldOut.empty()) && options.model.empty())
         throw UsageError("samples and --held-out need --model: the checkpoint whose activations the autoencoder reads");
     EncoderInputs inputs;
@@ -120,6 +122,7 @@ nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs
         json["calibration"] = {{"path", inputs.calibration}, {"tokens", inputs.fit.calibration.rows()}};
     json["model"] = inputs.model ? nlohmann::ordered_json({{"path", options.model}, {"block", inputs.block}}) : nlohmann::ordered_json(nullptr);
     json["heldOut"] = options.heldOut.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(options.heldOut);
+    json["trained"] = options.trained.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(options.trained);
     return json;
 }
 

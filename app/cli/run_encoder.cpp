@@ -4,6 +4,8 @@
 #include "app/cli/json_output.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
+#include "app/cli/usage_error.h"
+#include "core/base/error.h"
 #include "core/encoder/codes_file.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/streamed_quality.h"
@@ -34,6 +36,77 @@ ordered_json certificateJson(const report::CertificateSummary& certificate)
 }
 
 double rowsPerSecond(const report::EncoderReport& report) { return static_cast<double>(report.tokens) / report.passSeconds; }
+ordered_json seriesJson(const std::vector<report::Series>& series)
+{
+    ordered_json all = ordered_json::array();
+    for (const auto& each : series) {
+        ordered_json x = ordered_json::array(), y = ordered_json::array();
+        for (const auto& point : each.points) {
+            x.push_back(point.x);
+            y.push_back(orNull(point.y));
+        }
+        all.push_back({{"name", each.name}, {"x", std::move(x)}, {"y", std::move(y)}});
+    }
+    return all;
+}
+
+/// How training went, in one line.
+std::string trainingText(const std::vector<report::Series>& series)
+{
+    if (series.size() != 2 || series[1].points.empty())
+        return {};
+    const auto& checks = series[1].points;
+    const auto best = std::ranges::min(checks, {}, &report::Point::y);
+    return "\ntrained for " + grouped(static_cast<std::uint64_t>(checks.back().x)) + " steps: loss on the rows kept apart " + significant(checks.front().y) + " -> " + significant(best.y) + " at step " +
+           grouped(static_cast<std::uint64_t>(best.x)) + "\n";
+}
+
+/// Refuses what cannot be, before minutes of training.
+void requireTrainable(const encoder::Method& method, const RunOptions& options)
+{
+    if (!options.saveEncoder.empty() && !options.trained.empty())
+        throw UsageError("found --save-encoder and --trained, expected one of them: what was restored is in its file already");
+    const char* const flag = !options.saveEncoder.empty() ? "--save-encoder" : "--trained";
+    if ((!options.saveEncoder.empty() || !options.trained.empty()) && !(method.trains && method.restore))
+        throw UsageError(std::string(flag) + ": " + method.declaration.id + " trains nothing, expected a method that does (tamis-cli methods lists them)");
+    if (!options.trained.empty() && !options.settings.empty())
+        throw UsageError("--trained restores an encoder with the settings it was trained with, expected no --set beside it");
+    if (options.saveEncoder.empty())
+        return;
+    const std::filesystem::path file(options.saveEncoder), folder = file.has_parent_path() ? file.parent_path() : ".";
+    std::error_code failure;
+    if (!std::filesystem::is_directory(folder, failure))
+        throw Error(ErrorCode::IoFailure, "is no directory, expected one to write the trained encoder into", folder.string());
+    if (std::filesystem::is_directory(file, failure))
+        throw Error(ErrorCode::IoFailure, "is a directory, expected a file to write or to replace", file.string());
+}
+
+/// The encoder trained or built, or restored from --trained; what was trained is written at once.
+struct Made {
+    encoder::Built built;
+    Parameters parameters; ///< those that it was made with
+    double seconds = 0;
+};
+Made madeEncoder(Console& console, const RunOptions& options, const encoder::Method& method, const EncoderInputs& inputs, const RunContext& context)
+{
+    const auto begin = std::chrono::steady_clock::now();
+    Made made;
+    if (options.trained.empty()) {
+        made.parameters = parametersFrom(method.declaration, options.settings, console.common());
+        made.built = method.build(inputs.fit, made.parameters, context);
+    } else {
+        const auto trained = encoder::readTrainedEncoder(options.trained, context);
+        made.parameters = method.declaration.schema.complete(trained.parameters);
+        made.built.encoder = method.restore(inputs.fit, trained, context);
+        context.finish();
+    }
+    made.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    if (!options.saveEncoder.empty()) {
+        console.beginWriting();
+        encoder::writeTrainedEncoder(options.saveEncoder, *made.built.trained, context);
+    }
+    return made;
+}
 
 /// Latency of one token, where it was measured.
 const report::EncoderLatency* single(const report::EncoderReport& report)
@@ -79,6 +152,8 @@ ordered_json toJson(const report::EncoderReport& report)
     if (report.certified)
         json["certificate"] = certificateJson(report.certificate);
     json["buildSeconds"] = report.buildSeconds;
+    if (!report.training.empty())
+        json["training"] = seriesJson(report.training);
     return json;
 }
 
@@ -181,13 +256,12 @@ void runEncoder(Console& console, const RunOptions& options)
 {
     const auto start = Clock::now();
     const auto& context = console.context();
-    context.setParts(options.heldOut.empty() ? 10 : 12);
     const auto& method = encoderMethodNamed(options.method);
-    const auto parameters = parametersFrom(method.declaration, options.settings, console.common());
+    context.setParts((options.heldOut.empty() ? 8 : 10) + (method.trains ? 60 : 2));
+    requireTrainable(method, options);
+    parametersFrom(method.declaration, options.settings, console.common()); // a wrong one is said before anything is read
     const auto inputs = openEncoderInputs(options, console.common(), context.part(1, "opening"));
-    const auto building = Clock::now();
-    const auto built = method.build(inputs.fit, parameters, context.part(2, "building"));
-    const double buildSeconds = std::chrono::duration<double>(Clock::now() - building).count();
+    const auto [built, parameters, buildSeconds] = madeEncoder(console, options, method, inputs, context.part(method.trains ? 60 : 2, "building"));
     const auto exact = referenceOf(inputs.fit, options.method, parameters, built, context.part(1, "exact encoder"));
     auto report = measured(console, options, inputs, parameters, *exact, built, buildSeconds, context.part(6, "measuring"));
     const auto spliced = splicedLoss(options, inputs, *exact, *built.encoder, context.part(2, "running the model"));
@@ -203,8 +277,10 @@ void runEncoder(Console& console, const RunOptions& options)
     }
     if (!options.codes.empty())
         document["codes"] = {{"path", options.codes}, {"bytes", std::filesystem::file_size(options.codes)}};
+    if (!options.saveEncoder.empty())
+        document["stored"] = {{"encoder", options.saveEncoder}};
     document["seconds"] = std::chrono::duration<double>(Clock::now() - start).count();
-    console.print(described(report) + (spliced ? described(*spliced) : ""));
+    console.print(described(report) + trainingText(report.training) + (spliced ? described(*spliced) : "") + (options.saveEncoder.empty() ? "" : "wrote " + options.saveEncoder + "\n"));
     console.finish(std::move(document));
 }
 

@@ -25,6 +25,7 @@ struct RunOptions {
     std::vector<std::string> assumed;                         ///< "name=value" of the autoencoder's switches
     std::int64_t k = 0;                                       ///< 0: the autoencoder's own
     bool latency = true;
+    std::string saveEncoder, trained;                         ///< files of trained encoders: to write, to restore
 };
 
 } // namespace tamis::cli

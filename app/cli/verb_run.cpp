@@ -209,6 +209,8 @@ Verb verbRun()
                 declareLowRank(set, *options);
                 declareEncoder(set, *options);
                 set.text("--codes", options->codes, "FILE", "encoder.*: write the codes of every row, as safetensors [rows, k] (docs/formats-codes.md)");
+                set.text("--save-encoder", options->saveEncoder, "FILE", "encoder.* that train: write what was trained (safetensors)");
+                set.text("--trained", options->trained, "FILE", "encoder.* that train: an encoder that --save-encoder wrote, instead of training one");
                 set.flag("--latency,!--no-latency", options->latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder (on)");
             },
             [options](Console& console) {

@@ -7,6 +7,8 @@
 #include "core/train/trainer.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -17,8 +19,17 @@ using tensor::Matrix;
 using tensor::MatrixView;
 using Clock = std::chrono::steady_clock;
 constexpr auto kSeenEvery = std::chrono::milliseconds(100);
+constexpr std::int64_t kSeenALabel = 4; // times that losses are seen, for one new label of the progress
 constexpr std::int64_t kMostChecked = 2048;
 constexpr std::size_t kPoints = 512; // of a loss curve
+
+/// Four digits.
+std::string shortText(double value)
+{
+    std::array<char, 32> text{};
+    const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, 4);
+    return {text.data(), end};
+}
 
 /// The calibration rows with what is exact of them, parted into those that are trained on and those that are checked.
 class Rows {
@@ -167,10 +178,13 @@ private:
         m_enough = m_inputs.enough && m_inputs.enough();
         if (m_enough || last || m_result.steps % m_settings.checkEvery == 0)
             look();
-        if (m_inputs.trainingSeen && Clock::now() - m_seen >= kSeenEvery) {
+        if (Clock::now() - m_seen < kSeenEvery)
+            return;
+        if (++m_seenTimes % kSeenALabel == 0) // a part of no weight: what the progress line shows
+            (void)m_context.part(0, "training: step " + std::to_string(m_result.steps) + " of " + std::to_string(m_settings.steps) + ", loss " + shortText(step.loss) + ", held out " + shortText(m_result.bestLoss));
+        if (m_inputs.trainingSeen)
             m_inputs.trainingSeen(drawn());
-            m_seen = Clock::now();
-        }
+        m_seen = Clock::now();
     }
 
     void look()
@@ -229,7 +243,7 @@ private:
     std::vector<Matrix<float>> m_best;
     std::vector<double> m_losses;
     std::vector<report::Point> m_checks;
-    std::int64_t m_looksWithoutGain = 0;
+    std::int64_t m_looksWithoutGain = 0, m_seenTimes = 0;
     bool m_enough = false;
     Clock::time_point m_seen = Clock::now();
 };

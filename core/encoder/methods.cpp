@@ -2,6 +2,7 @@
 #include "core/encoder/method.h"
 
 #include "core/encoder/certified.h"
+#include "core/encoder/distilled.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/hierarchical.h"
 #include "core/encoder/low_rank.h"
@@ -9,6 +10,7 @@
 #include "core/encoder/mips.h"
 #include "core/encoder/mixture.h"
 #include "core/encoder/tiled.h"
+#include "core/encoder/tiled_trained.h"
 #include "core/encoder/two_stage.h"
 
 #include <algorithm>
@@ -25,6 +27,8 @@ const std::vector<Method>& methods()
         tiledMethod(),
         twoStageMethod(),
         lowRankTrainedMethod(),
+        tiledTrainedMethod(),
+        distilledMethod(),
         mixtureMethod(),
         hierarchicalMethod(),
         mipsMethod(),

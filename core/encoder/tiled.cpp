@@ -63,10 +63,13 @@ struct Piece {
 
 class TiledScorer final : public CoarseScorer {
 public:
-    TiledScorer(std::int64_t width, std::int64_t latents) : m_width(width), m_latents(latents), m_bias(static_cast<std::size_t>(latents)), m_slabs(static_cast<std::size_t>(slabs())) {}
-    /// `outer` [latents, r or inputs], `inner` [r, inputs] or empty.
-    void add(const TileRows& tile, const Matrix<double>& outer, const Matrix<double>& inner)
+    TiledScorer(std::int64_t width, std::vector<float> bias)
+        : m_width(width), m_latents(static_cast<std::int64_t>(bias.size())), m_bias(std::move(bias)), m_slabs(static_cast<std::size_t>(slabs()))
     {
+    }
+    void add(const TileFactors& tile)
+    {
+        const Matrix<double>&outer = tile.outer, &inner = tile.inner;
         const std::size_t index = m_inputs.size();
         m_inputs.push_back(tile.inputs);
         m_inner.push_back(inner.empty() ? kernels::PackedMatrix() : packed(inner));
@@ -87,7 +90,6 @@ public:
             m_slabs[slab].push_back(std::move(piece));
         }
     }
-    void setBias(std::int32_t latent, double value) { m_bias[static_cast<std::size_t>(latent)] = static_cast<float>(value); }
 
     std::int64_t width() const noexcept override { return m_width; }
     std::int64_t latents() const noexcept override { return m_latents; }
@@ -180,33 +182,69 @@ TileRows tileRows(MatrixView<const float> w, const Moments& moments, const Tilin
     return result;
 }
 
-ScorerPtr tiledScorer(MatrixView<const float> w, const std::vector<float>& bias, const Moments& moments, const Tiling& tiling, std::int64_t rank, const RunContext& context)
+std::vector<TileFactors> tileFactors(MatrixView<const float> w, const Moments& moments, const Tiling& tiling, std::int64_t rank, const RunContext& context)
 {
-    auto scorer = std::make_shared<TiledScorer>(w.cols, w.rows);
+    std::vector<TileFactors> tiles;
     for (std::int64_t tile = 0; tile < tiling.tiles; ++tile) {
         context.throwIfStopped();
-        const TileRows own = tileRows(w, moments, tiling, tile, context);
-        Matrix<double> outer = own.rows, inner;
+        TileRows own = tileRows(w, moments, tiling, tile, context);
+        TileFactors factors{std::move(own.inputs), std::move(own.latents), std::move(own.rows), {}};
         if (rank > 0) {
-            Matrix<float> rows(own.rows.rows(), own.rows.cols());
-            std::ranges::transform(own.rows.values(), rows.values().begin(), [](double value) { return static_cast<float>(value); });
-            Moments some{part(moments.c, own.inputs, true), {}};
-            WeightedFactors factors = weightedFactors(rows.view(), some, std::min(rank, rows.rows()), context);
-            outer = std::move(factors.b);
-            inner = std::move(factors.a);
+            Matrix<float> rows(factors.outer.rows(), factors.outer.cols());
+            std::ranges::transform(factors.outer.values(), rows.values().begin(), [](double value) { return static_cast<float>(value); });
+            Moments some{part(moments.c, factors.inputs, true), {}};
+            WeightedFactors pair = weightedFactors(rows.view(), some, std::min(rank, rows.rows()), context);
+            factors.outer = std::move(pair.b);
+            factors.inner = std::move(pair.a);
         }
-        const Matrix<double> all = inner.empty() ? outer : linalg::product(outer.view(), inner.view(), context);
-        for (std::size_t i = 0; i < own.latents.size(); ++i) {
-            double value = static_cast<double>(bias[static_cast<std::size_t>(own.latents[i])]);
-            for (std::int64_t j = 0; j < w.cols; ++j)
-                value += static_cast<double>(w(own.latents[i], j)) * moments.mean[static_cast<std::size_t>(j)];
-            for (std::size_t j = 0; j < own.inputs.size(); ++j)
-                value -= all(static_cast<std::int64_t>(i), static_cast<std::int64_t>(j)) * moments.mean[static_cast<std::size_t>(own.inputs[j])];
-            scorer->setBias(own.latents[i], value);
-        }
-        scorer->add(own, outer, inner);
+        tiles.push_back(std::move(factors));
     }
+    return tiles;
+}
+
+std::vector<float> tileBias(MatrixView<const float> w, const std::vector<float>& bias, const std::vector<TileFactors>& tiles, const std::vector<double>& mean, const RunContext& context)
+{
+    std::vector<float> folded(bias.size());
+    for (const TileFactors& tile : tiles) {
+        context.throwIfStopped();
+        const Matrix<double> all = tile.inner.empty() ? tile.outer : linalg::product(tile.outer.view(), tile.inner.view(), context);
+        for (std::size_t i = 0; i < tile.latents.size(); ++i) {
+            const std::int32_t latent = tile.latents[i];
+            double value = static_cast<double>(bias[static_cast<std::size_t>(latent)]);
+            for (std::int64_t j = 0; j < w.cols; ++j)
+                value += static_cast<double>(w(latent, j)) * mean[static_cast<std::size_t>(j)];
+            for (std::size_t j = 0; j < tile.inputs.size(); ++j)
+                value -= all(static_cast<std::int64_t>(i), static_cast<std::int64_t>(j)) * mean[static_cast<std::size_t>(tile.inputs[j])];
+            folded[static_cast<std::size_t>(latent)] = static_cast<float>(value);
+        }
+    }
+    return folded;
+}
+
+ScorerPtr tiledScorer(std::int64_t width, std::vector<float> bias, const std::vector<TileFactors>& tiles)
+{
+    const auto latents = static_cast<std::int64_t>(bias.size());
+    std::size_t named = 0;
+    for (const TileFactors& tile : tiles) {
+        const auto inputs = static_cast<std::int64_t>(tile.inputs.size());
+        named += tile.latents.size();
+        const bool fits = tile.outer.rows() == static_cast<std::int64_t>(tile.latents.size()) && (tile.inner.empty() ? tile.outer.cols() == inputs : tile.outer.cols() == tile.inner.rows() && tile.inner.cols() == inputs);
+        const auto outside = [](std::int64_t count) { return [count](std::int32_t place) { return place < 0 || place >= count; }; };
+        if (!fits || std::ranges::any_of(tile.inputs, outside(width)) || std::ranges::any_of(tile.latents, outside(latents)))
+            throw Error(ErrorCode::InvalidParameter, "found a tile whose factors do not fit its " + std::to_string(inputs) + " inputs and " + std::to_string(tile.latents.size()) + " latents");
+    }
+    if (named != bias.size())
+        throw Error(ErrorCode::InvalidParameter, "found tiles of " + std::to_string(named) + " latents, expected each of " + std::to_string(latents) + " in one tile");
+    auto scorer = std::make_shared<TiledScorer>(width, std::move(bias));
+    for (const TileFactors& tile : tiles)
+        scorer->add(tile);
     return scorer;
+}
+
+ScorerPtr tiledScorer(MatrixView<const float> w, const std::vector<float>& bias, const Moments& moments, const Tiling& tiling, std::int64_t rank, const RunContext& context)
+{
+    const auto tiles = tileFactors(w, moments, tiling, rank, context);
+    return tiledScorer(w.cols, tileBias(w, bias, tiles, moments.mean, context), tiles);
 }
 
 Method tiledMethod()

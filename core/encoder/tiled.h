@@ -22,6 +22,18 @@ struct TileRows {
 /// second moment without a Cholesky root gets a ridge, raised tenfold from 1e-12 of its mean diagonal until it has one. With C = I the blocks of W.
 TileRows tileRows(tensor::MatrixView<const float> w, const Moments& moments, const Tiling& tiling, std::int64_t tile, const RunContext& context = {});
 
+/// One tile's scores outer (inner x_tile): inner is empty for whole blocks, outer then reads the inputs themselves.
+struct TileFactors {
+    std::vector<std::int32_t> inputs, latents;
+    tensor::Matrix<double> outer, inner; ///< [latents, r or inputs], [r, inputs]
+};
+/// Of tileRows(), with `rank` > 0 by the factors of weightedFactors() of that rank.
+std::vector<TileFactors> tileFactors(tensor::MatrixView<const float> w, const Moments& moments, const Tiling& tiling, std::int64_t rank, const RunContext& context = {});
+/// bias + (W - tiles) mean in double, rounded once.
+std::vector<float> tileBias(tensor::MatrixView<const float> w, const std::vector<float>& bias, const std::vector<TileFactors>& tiles, const std::vector<double>& mean, const RunContext& context = {});
+/// Scores of given tiles, `bias` [M] added. Throws Error{InvalidParameter} for shapes that disagree.
+ScorerPtr tiledScorer(std::int64_t width, std::vector<float> bias, const std::vector<TileFactors>& tiles);
+
 /// Scores of the tiles; `rank` > 0: each tile by the factors of weightedFactors() of that rank. `bias` [M] is that of the whole rows.
 ScorerPtr tiledScorer(tensor::MatrixView<const float> w, const std::vector<float>& bias, const Moments& moments, const Tiling& tiling, std::int64_t rank,
                       const RunContext& context = {});

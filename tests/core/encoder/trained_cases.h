@@ -6,9 +6,9 @@
 #include "core/encoder/coarse_scorer.h"
 #include "core/encoder/encoder_quality.h"
 #include "core/encoder/method.h"
+#include "tests/core/base/stop_clock.h"
 #include "tests/core/encoder/bundled.h"
 
-#include <QElapsedTimer>
 #include <QProcess>
 #include <QTemporaryDir>
 #include <QTest>
@@ -129,7 +129,7 @@ inline void verifyReproducible(const encoder::Method& method, const encoder::Inp
     QVERIFY(method.build(inputs, other, {}).trained->tensors[0].values != first[0].values);
 }
 
-/// `enough` ends it with what there is; a stop leaves it within 100 ms.
+/// `enough` ends it with what there is; a stop leaves it at once.
 inline void verifyEnds(const encoder::Method& method, encoder::Inputs inputs, Parameters parameters)
 {
     parameters.set("steps", std::int64_t{1'000'000});
@@ -142,19 +142,17 @@ inline void verifyEnds(const encoder::Method& method, encoder::Inputs inputs, Pa
     QVERIFY(seen >= 1 && built.warnings.empty());
     inputs.enough = {};
     std::stop_source stop;
-    QElapsedTimer since;
+    StopClock clock;
     std::jthread stopper([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(400));
-        since.start();
-        stop.request_stop();
+        clock.ask(stop);
     });
     try {
         method.build(inputs, parameters, RunContext(stop.get_token()));
         QFAIL("was not stopped");
     } catch (const Error& error) {
-        const auto after = since.elapsed();
         QCOMPARE(error.code(), ErrorCode::Cancelled);
-        QVERIFY2(after < 100, std::to_string(after).c_str());
+        QVERIFY2(clock.seconds() < kSoonSeconds, std::to_string(clock.seconds()).c_str());
     }
 }
 
