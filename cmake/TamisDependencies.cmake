@@ -33,6 +33,9 @@ add_feature_info(OpenBLAS ON "matrix products and LAPACK decompositions (pthread
 
 find_path(TAMIS_HNSWLIB_INCLUDE NAMES hnswlib/hnswlib.h)
 add_feature_info(hnswlib TAMIS_HNSWLIB_INCLUDE "graph indexes of encoder.mips (libhnswlib-dev, header only)")
+find_library(TAMIS_FAISS NAMES faiss)
+find_path(TAMIS_FAISS_INCLUDE NAMES faiss/IndexFlat.h)
+add_feature_info(FAISS "TAMIS_FAISS AND TAMIS_FAISS_INCLUDE" "indexes of encoder.faiss (libfaiss-dev, static, SSE2 and OpenMP)")
 
 if(TAMIS_GUI AND NOT TAMIS_FUZZ)
   find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Widgets OpenGL OpenGLWidgets Charts Svg Test)

@@ -22,15 +22,22 @@ const char* betterCore()
         return "Haswell";
     return nullptr;
 }
+
+/// Sets a variable that the user has not set; true where it did.
+bool settle(const char* name, const char* value)
+{
+    return value && !std::getenv(name) && setenv(name, value, 1) == 0;
+}
 } // namespace
 
 void prepareBlas(char** argv)
 {
-    if (!std::getenv("OPENBLAS_CORETYPE"))
-        if (const char* core = betterCore()) {
-            setenv("OPENBLAS_CORETYPE", core, 1);
-            execv("/proc/self/exe", argv); // returns only when it failed: then go on with the slow kernels
-        }
+    bool again = settle("OPENBLAS_CORETYPE", std::getenv("OPENBLAS_CORETYPE") ? nullptr : betterCore());
+#ifdef TAMIS_FAISS
+    again |= settle("OMP_WAIT_POLICY", "passive");
+#endif
+    if (again)
+        execv("/proc/self/exe", argv); // returns only when it failed: then go on with the slow kernels
     openblas_set_num_threads(1);
 }
 

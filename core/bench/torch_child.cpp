@@ -91,7 +91,8 @@ std::vector<std::string> childEnvironment()
     std::vector<std::string> result;
     for (char** entry = environ; *entry; ++entry) {
         const std::string_view text(*entry);
-        if (!text.starts_with(threads[0]) && !text.starts_with(threads[1]))
+        const bool ours = text == "OMP_WAIT_POLICY=passive"; // set by prepareBlas(): the peer waits as it would by itself
+        if (!ours && !text.starts_with(threads[0]) && !text.starts_with(threads[1]))
             result.emplace_back(text);
     }
     for (const auto& name : threads)

@@ -4,6 +4,7 @@
 #include "core/encoder/certified.h"
 #include "core/encoder/distilled.h"
 #include "core/encoder/exact.h"
+#include "core/encoder/faiss_method.h"
 #include "core/encoder/hierarchical.h"
 #include "core/encoder/low_rank.h"
 #include "core/encoder/low_rank_trained.h"
@@ -32,6 +33,7 @@ const std::vector<Method>& methods()
         mixtureMethod(),
         hierarchicalMethod(),
         mipsMethod(),
+        faissMethod(),
     };
     return all;
 }

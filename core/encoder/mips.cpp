@@ -4,6 +4,7 @@
 #include "core/base/parallel.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/graph_index.h"
+#include "core/encoder/listed_scores.h"
 #include "core/encoder/mips_reduction.h"
 #include "core/encoder/scored_codes.h"
 #include "core/kernels/score_scan.h"
@@ -55,14 +56,7 @@ public:
         std::vector<std::vector<kernels::Scored>> tokens(static_cast<std::size_t>(prepared.rows));
         parallelFor(context, tokens.size(), [&](std::size_t t) {
             const MatrixView<const float> x{prepared.data + static_cast<std::int64_t>(t) * prepared.stride, 1, prepared.cols, prepared.stride};
-            const std::vector<std::int32_t> listed = candidatesOf(x);
-            std::vector<float> scores(listed.size());
-            kernels::scoreListed(m_dictionary->rows(), m_dictionary->bias(), x.row(0), listed, scores.data());
-            kernels::TopScores best(static_cast<std::size_t>(k()));
-            for (std::size_t i = 0; i < listed.size(); ++i)
-                best.offer({scores[i], listed[i]});
-            tokens[t] = best.take();
-            kernels::keepBest(tokens[t], static_cast<std::size_t>(k()));
+            tokens[t] = bestOfListed(*m_dictionary, x.row(0), candidatesOf(x));
         });
         context.finish();
         return codesOf(tokens);
@@ -95,11 +89,6 @@ private:
     std::vector<float> m_half; ///< -|w|^2 / 2 of Euclidean rows, else 0
     double m_visited = 0;      ///< rows a query is compared with
 };
-
-MipsReduction reductionNamed(const std::string& name)
-{
-    return name == "euclidean" ? MipsReduction::Euclidean : name == "cosine" ? MipsReduction::Cosine : MipsReduction::InnerProduct;
-}
 
 Built build(const Inputs& inputs, const Parameters& given, const RunContext& context)
 {

@@ -7,6 +7,11 @@
 
 namespace tamis::encoder {
 
+MipsReduction reductionNamed(std::string_view name)
+{
+    return name == "euclidean" ? MipsReduction::Euclidean : name == "cosine" ? MipsReduction::Cosine : MipsReduction::InnerProduct;
+}
+
 MipsRows mipsRows(const Dictionary& dictionary, MipsReduction reduction, bool withBias)
 {
     const std::int64_t width = dictionary.width(), latents = dictionary.latents();

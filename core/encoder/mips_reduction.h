@@ -5,6 +5,7 @@
 #include "core/tensor/matrix.h"
 
 #include <cstdint>
+#include <string_view>
 
 namespace tamis::encoder {
 
@@ -24,6 +25,9 @@ struct MipsRows {
     /// [tokens, dimensions].
     tensor::Matrix<float> queries(tensor::MatrixView<const float> prepared) const;
 };
+
+/// "inner-product", "euclidean" or "cosine".
+MipsReduction reductionNamed(std::string_view name);
 
 MipsRows mipsRows(const Dictionary& dictionary, MipsReduction reduction, bool withBias);
 

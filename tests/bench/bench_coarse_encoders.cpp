@@ -94,6 +94,21 @@ std::vector<Entry> entries()
         all.push_back({"encoder.two-stage", {{"coarse", text("product")}, {"subvectors", number(parts)}, {"candidates", number(1024)}}});
     all.push_back({"encoder.two-stage", {{"coarse", text("product")}, {"subvectors", number(96)}, {"centroids", text("256")}, {"candidates", number(1024)}}});
     all.push_back({"encoder.two-stage", {{"coarse", text("random")}, {"rank", number(256)}, {"candidates", number(1024)}}});
+    for (const std::int64_t tiles : {2, 4, 8})
+        all.push_back({"encoder.tiled", {{"tiles", number(tiles)}}});
+    for (const bool bias : {true, false})
+        all.push_back({"encoder.mips", {{"index", text("flat")}, {"bias", bias}}});
+    for (const std::int64_t search : {512, 2048})
+        all.push_back({"encoder.mips", {{"index", text("hnsw")}, {"search", number(search)}}});
+    for (const char* index : {"flat", "sq8"})
+        all.push_back({"encoder.faiss", {{"index", text(index)}, {"reduction", text("inner-product")}}});
+    for (const char* reduction : {"inner-product", "euclidean"})
+        all.push_back({"encoder.faiss", {{"index", text("ivf-flat")}, {"reduction", text(reduction)}, {"lists", number(256)}, {"probes", number(32)}}});
+    for (const std::int64_t probes : {8, 128})
+        all.push_back({"encoder.faiss", {{"index", text("ivf-flat")}, {"lists", number(256)}, {"probes", number(probes)}}});
+    all.push_back({"encoder.faiss", {{"index", text("ivf-pq")}, {"lists", number(256)}, {"probes", number(128)}, {"parts", number(96)}}});
+    for (const auto& [candidates, refine] : {std::pair{256, 1}, {1024, 1}, {256, 16}})
+        all.push_back({"encoder.faiss", {{"index", text("pq-fastscan")}, {"reduction", text("inner-product")}, {"parts", number(192)}, {"candidates", number(candidates)}, {"refine", number(refine)}}});
     return all;
 }
 
