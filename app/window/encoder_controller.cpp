@@ -7,6 +7,7 @@
 #include "views/encoder/encoder_panel.h"
 #include "views/encoder/encoder_settings.h"
 #include "views/encoder/pareto_page.h"
+#include "views/encoder/sample_page.h"
 #include "views/workspace/workspace_tree.h"
 
 #include <QFileInfo>
@@ -79,6 +80,7 @@ void EncoderController::connectPanel()
 {
     auto* panel = m_views.panel;
     connect(panel, &views::EncoderPanel::openRequested, this, &EncoderController::askAndOpen);
+    connect(panel->sample(), &views::SamplePage::actionRequested, this, &EncoderController::takeTokensFromModel);
     connect(panel, &views::EncoderPanel::stopRequested, this, &EncoderController::stop);
     connect(panel, &views::EncoderPanel::pageShown, this, [this](const QString& name) { m_with.document.select([&](Selection& selection) { selection.encoderPage = name.toStdString(); }); });
     connect(panel, &views::EncoderPanel::tokenChosen, this, [this](qlonglong token) { m_with.document.select([&](Selection& selection) { selection.encoderToken = token; }); });
@@ -135,6 +137,7 @@ std::optional<EncoderRequest> EncoderController::request() const
         return {};
     const auto& state = m_with.document.state();
     EncoderRequest made{m_sources, state.encoder.k, method().declaration.id, {}, state.selection.encoderToken};
+    made.sample = m_sources->places && m_views.panel->page() == QLatin1String("sample");
     for (const auto& [name, value] : state.encoder.parameters.all()) // a session may know others
         if (method().declaration.schema.find(name))
             made.parameters.set(name, value);
@@ -180,7 +183,7 @@ void EncoderController::setCut(std::int64_t cut, bool finished)
 bool EncoderController::isUpToDate() const
 {
     const auto now = request();
-    return now && m_picture && m_picture->complete && m_picture->request.sameEncoder(*now) && m_picture->request.token == now->token;
+    return now && m_picture && m_picture->complete && m_picture->answers(*now);
 }
 
 void EncoderController::ask()
@@ -189,7 +192,7 @@ void EncoderController::ask()
     m_waiting = now && !m_views.panel->isVisible();
     if (!now || m_waiting || (m_dragging && m_picture))
         return;
-    if (m_asked && m_asked->sameEncoder(*now) && m_asked->token == now->token && (m_lane.isBusy() || m_refused || isUpToDate()))
+    if (m_asked && m_asked->sameEncoder(*now) && m_asked->token == now->token && m_asked->sample == now->sample && (m_lane.isBusy() || m_refused || isUpToDate()))
         return;
     m_asked = now;
     m_refused = false;
@@ -289,6 +292,8 @@ void EncoderController::show(const std::shared_ptr<const EncoderPicture>& pictur
         showPoints();
     }
     panel->setRanking(picture->ranking);
+    if (picture->latents || !picture->request.sample)
+        panel->sample()->setLatents(picture->latents);
     panel->setStale(!isUpToDate());
     emit pictureShown(picture->complete);
 }

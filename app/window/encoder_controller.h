@@ -57,9 +57,11 @@ public:
     void open(const QString& autoencoder); ///< a directory or weight file; what is open stays until it is read
     void openBundled();                    ///< the one that comes with the program
     void askAndOpen();
-    void askAndOpenTokens();
+    void askAndOpenTokens(); ///< another file or folder for where tokens come from
+    void askAndOpenRows();   ///< tokens from a file of activations
     void askAndOpenCalibration();
     void openTokens(const QString& file);
+    void takeTokensFromModel(); ///< photos or text, as the open model reads
     void takeTokensFrom(TokenOrigin origin); ///< asks for photos where none are open
     void chooseSite(const QString& site);
     void chooseBlock(int block);
@@ -68,6 +70,7 @@ public:
     void compare(); ///< every method that trains nothing at several settings
     void stop() { m_jobs.stop(); }    ///< the jobs started here
     void showWorstToken();
+    QString originReason(TokenOrigin origin) const; ///< why tokens cannot come from there now; empty: they can
     QString openDisabledReason() const;    ///< why there is nothing to work on; empty: there is
     QString compareDisabledReason() const;
 
@@ -105,7 +108,6 @@ private:
     void sourcesRead(const EncoderPaths& paths, const SourcesPointer& sources, const Job& job, bool byUser);
     TokenSurroundings surroundings() const;
     bool awaitsModel(const EncoderPaths& paths) const; ///< which the tokens come from, and which is on its way
-    QString originReason(TokenOrigin origin) const;    ///< why tokens cannot come from there now; empty: they can
     QString modelNote() const;                         ///< what became of the model whose tokens these are; empty: it is open
     void connectOrigins();
     void showOrigins();

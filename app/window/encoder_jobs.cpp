@@ -5,6 +5,7 @@
 #include "app/window/training_controller.h"
 #include "views/encoder/encoder_panel.h"
 #include "views/encoder/pareto_page.h"
+#include "views/encoder/sample_page.h"
 #include "views/workspace/workspace_tree.h"
 
 #include <QApplication>
@@ -50,6 +51,8 @@ void EncoderController::takeSources(const SourcesPointer& sources)
     panel->setReport(nullptr, false, 0);
     panel->setRanking(nullptr);
     m_compared.reset();
+    panel->sample()->setLatents(nullptr);
+    panel->setPlaces(sources ? sources->places : nullptr, sources ? sources->photos : std::vector<QImage>());
     m_comparison.reset();
     panel->compare()->setComparison(nullptr);
     showCurrent();

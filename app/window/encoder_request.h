@@ -18,7 +18,8 @@ struct EncoderRequest {
     Parameters parameters; ///< what is missing has its default
     std::int64_t token = 0; ///< of the measured ones, seen closely
     int trained = 0;        ///< number of the trained encoder that these settings stand for; 0: none
-    /// All but the token.
+    bool sample = false;    ///< and so are all tokens of the photo or text that the token stands in
+    /// All but what is seen closely.
     bool sameEncoder(const EncoderRequest& other) const
     {
         return sources == other.sources && k == other.k && method == other.method && parameters == other.parameters && trained == other.trained;

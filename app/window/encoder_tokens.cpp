@@ -4,6 +4,7 @@
 #include "app/window/encoder_controller.h"
 #include "views/encoder/encoder_panel.h"
 #include "views/encoder/encoder_settings.h"
+#include "views/encoder/sample_page.h"
 #include "views/encoder/token_source_box.h"
 
 #include <QFileInfo>
@@ -70,13 +71,22 @@ void EncoderController::askAndOpenTokens()
         return;
     QString path;
     switch (m_sources->paths.origin) {
-    case TokenOrigin::Rows: path = m_with.ask.open(tr("Activations to measure on"), kRows); break;
+    case TokenOrigin::Rows: return askAndOpenRows();
     case TokenOrigin::Calibration: return m_with.workspaces.askAndOpenCalibration();
     case TokenOrigin::Photos: path = m_with.ask.openDirectory(tr("Photos to take tokens from")); break;
     case TokenOrigin::Text: path = m_with.ask.open(tr("Text or token ids to take tokens from"), kTexts); break;
     }
     if (!path.isEmpty())
         openTokens(path);
+}
+
+void EncoderController::askAndOpenRows()
+{
+    const QString path = m_sources ? m_with.ask.open(tr("Activations to measure on"), kRows) : QString();
+    if (path.isEmpty())
+        return;
+    EncoderPaths paths{m_sources->paths.autoencoder, path.toStdString(), m_sources->paths.calibration};
+    openSources(paths, true);
 }
 
 void EncoderController::takeTokensFrom(TokenOrigin origin)
@@ -99,6 +109,14 @@ void EncoderController::takeTokensFrom(TokenOrigin origin)
         chosen = text((origin == TokenOrigin::Photos ? around.photos : around.text).string());
     paths.tokens = chosen.toStdString();
     chosen.isEmpty() ? showSources() : openSources(paths, true); // shown again: the choice goes back
+}
+
+void EncoderController::takeTokensFromModel()
+{
+    for (const TokenOrigin origin : {TokenOrigin::Photos, TokenOrigin::Text})
+        if (originReason(origin).isEmpty())
+            return takeTokensFrom(origin);
+    m_with.workspaces.askAndOpenDirectory(); // a model first
 }
 
 void EncoderController::chooseSite(const QString& site)
@@ -189,7 +207,7 @@ void EncoderController::sourcesRead(const EncoderPaths& paths, const SourcesPoin
     else
         m_with.document.change(tr("Open %1").arg(text(found.autoencoder.filename().string())), {}, [&](SessionState& state) {
             const bool same = state.encoder.autoencoder == found.autoencoder.string();
-            state.selection.encoderToken = 0;
+            state.selection.encoderToken = sources->places && sources->places->photos() ? sources->places->patchToken(0, sources->places->gridHeight / 2, sources->places->gridWidth / 2) : 0;
             state.encoder.autoencoder = found.autoencoder.string();
             state.encoder.tokens = found.tokens.string();
             state.encoder.calibration = found.calibration.string();
@@ -271,6 +289,14 @@ void EncoderController::showOrigins()
         state.ownRows = !s.paths.calibration.empty();
     }
     m_views.panel->settings()->tokens()->setState(state);
+    auto* page = m_views.panel->sample();
+    const QString rows = tr("Nothing says what they were taken from. ");
+    if (originReason(TokenOrigin::Photos).isEmpty())
+        page->setEmptyState(rows + tr("Run the model that is open on photos to see which patch fires which latent."), tr("Take tokens from photos"));
+    else if (originReason(TokenOrigin::Text).isEmpty())
+        page->setEmptyState(rows + tr("Run the model that is open on text to see which word fires which latent."), tr("Take tokens from text"));
+    else
+        page->setEmptyState(rows + tr("Open the model that the autoencoder reads to take tokens from photos or text."), tr("Open a model…"));
 }
 
 QString EncoderController::tokensInWords() const

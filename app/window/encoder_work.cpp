@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/encoder/encoder_latency.h"
+#include "core/encoder/sample_latents.h"
 #include "core/encoder/token_ranking.h"
 
 #include <algorithm>
@@ -17,6 +18,7 @@ constexpr std::size_t kDictionaries = 2, kEncoders = 6; ///< remembered
 constexpr double kQuickBuild = 0.015;          ///< seconds that a first picture has for building
 constexpr double kQuickMacs = 6e7;             ///< of the rows times the width, for a method not built yet
 constexpr double kTokenMacs = 2.5e7;           ///< of the exact codes of a first picture
+constexpr double kSampleMacs = 1e8;            ///< of the exact codes of a sample that a first picture shows
 constexpr std::int64_t kFewestTokens = 16;
 constexpr std::size_t kRankingDepth = 512;
 constexpr auto kLatencyDelay = std::chrono::milliseconds(60); ///< without a new request, before latency is measured
@@ -36,6 +38,11 @@ struct EncoderWork::Prepared {
     std::int64_t k = 0;
     encoder::Inputs inputs;
     std::shared_ptr<const encoder::ExactTokens> part, whole; ///< null until they are needed
+    struct Sample {
+        std::int64_t first = -1; ///< token; -1: none was seen
+        Matrix<float> prepared;
+        encoder::SparseCodes codes;
+    } seen;
 
     /// Evenly spread tokens that are measured in a moment.
     const encoder::ExactTokens& few()
@@ -54,6 +61,17 @@ struct EncoderWork::Prepared {
             whole = encoder::exactTokens(inputs.dictionary, someRows(sources->measured, 0, sources->measured.rows(), sources->measured.rows()), context);
         return *whole;
     }
+    /// Of the photo or text that was seen last: what every encoder is held against there.
+    const Sample& sampleCodes(const report::TokenSample& tokens, const RunContext& context)
+    {
+        if (seen.first == tokens.first)
+            return seen;
+        const auto& rows = sources->measured;
+        Sample made{tokens.first, inputs.dictionary->prepared({rows.data() + tokens.first * rows.cols(), tokens.count, rows.cols(), rows.cols()}), {}};
+        made.codes = whole ? encoder::codesOf(whole->codes, tokens.first, tokens.count) : exactEncoder().encode(made.prepared.view(), context);
+        seen = std::move(made);
+        return seen;
+    }
     const encoder::TopKEncoder& exactEncoder() { return whole ? *whole->encoder : *few().encoder; }
 };
 
@@ -64,6 +82,7 @@ struct EncoderWork::Remembered {
     double seconds = 0;
     std::shared_ptr<const report::EncoderReport> report; ///< of all tokens; null: not yet
     bool timed = false;                                  ///< with latencies
+    std::shared_ptr<const report::SampleLatents> latents; ///< of the sample that was seen last; null: none
 };
 
 EncoderWork::EncoderWork(std::shared_ptr<const TrainedEncoders> trained) : m_trained(std::move(trained)) {}
@@ -136,20 +155,40 @@ report::EncoderReport measured(const encoder::ExactTokens& exact, const encoder:
 }
 } // namespace
 
-EncoderWork::Picture EncoderWork::pictureOf(const EncoderRequest& request, const Remembered& from, Prepared& prepared, const std::shared_ptr<const report::EncoderReport>& report, bool complete,
+EncoderWork::Picture EncoderWork::pictureOf(const EncoderRequest& request, Remembered& from, Prepared& prepared, const std::shared_ptr<const report::EncoderReport>& report, Haste haste,
                                             const RunContext& context)
 {
     auto picture = std::make_shared<EncoderPicture>();
     picture->request = request;
     picture->report = report;
-    picture->complete = complete;
+    picture->complete = report->tokens == request.sources->measured.rows();
     const Matrix<float>& rows = request.sources->measured;
     const std::int64_t token = std::clamp<std::int64_t>(request.token, 0, rows.rows() - 1);
     const Matrix<float> row = prepared.inputs.dictionary->prepared(oneRow(rows, token));
     auto ranking = encoder::tokenRanking(prepared.exactEncoder(), *from.built.encoder, row.view(), kRankingDepth, context);
     ranking.token = token;
     picture->ranking = std::make_shared<const report::TokenRanking>(std::move(ranking));
+    picture->latents = sampleOf(request, token, from, prepared, haste, context);
     return picture;
+}
+
+std::shared_ptr<const report::SampleLatents> EncoderWork::sampleOf(const EncoderRequest& request, std::int64_t token, Remembered& from, Prepared& prepared, Haste haste,
+                                                                   const RunContext& context)
+{
+    const auto& places = request.sources->places;
+    const auto sample = request.sample && places ? report::sampleOf(*places, token) : std::nullopt;
+    if (!sample)
+        return nullptr;
+    const auto& tokens = places->samples[*sample];
+    if (from.latents && from.latents->first == tokens.first)
+        return from.latents;
+    const auto& dictionary = *prepared.inputs.dictionary;
+    const double macs = static_cast<double>(tokens.count) * static_cast<double>(dictionary.latents()) * static_cast<double>(dictionary.width());
+    if (haste == Haste::First && macs > kSampleMacs)
+        return nullptr; // refine() has the time
+    const auto& exact = prepared.sampleCodes(tokens, context);
+    from.latents = std::make_shared<const report::SampleLatents>(encoder::sampleLatents(exact.codes, exact.prepared.view(), *from.built.encoder, tokens.first, context));
+    return from.latents;
 }
 
 EncoderWork::Picture EncoderWork::coarse(const EncoderRequest& request)
@@ -158,7 +197,7 @@ EncoderWork::Picture EncoderWork::coarse(const EncoderRequest& request)
         const auto& method = methodOf(request);
         auto* known = remembered(request);
         if (known && known->report)
-            return pictureOf(request, *known, prepare(request), known->report, true, {});
+            return pictureOf(request, *known, prepare(request), known->report, Haste::First, {});
         if (!known && ((method.trains && !m_trained->at(request.trained)) || (!method.trains && !quick(request))))
             return nullptr;
         Prepared& prepared = prepare(request);
@@ -166,7 +205,7 @@ EncoderWork::Picture EncoderWork::coarse(const EncoderRequest& request)
         if (!known)
             known = &build(request, {});
         const auto report = std::make_shared<const report::EncoderReport>(measured(exact, *known->built.encoder, request, known->complete, known->built, known->seconds, {}, {}));
-        return pictureOf(request, *known, prepared, report, false, {});
+        return pictureOf(request, *known, prepared, report, Haste::First, {});
     } catch (const std::exception&) {
         return nullptr; // refine() meets the same and says it
     }
@@ -189,7 +228,7 @@ EncoderWork::Picture EncoderWork::refine(const EncoderRequest& request, const Ru
     }
     if (!known->timed) {
         if (publish)
-            publish(pictureOf(request, *known, prepared, known->report, true, context));
+            publish(pictureOf(request, *known, prepared, known->report, Haste::None, context));
         // A measurement of a drag that goes on would only slow it down.
         for (auto waited = std::chrono::milliseconds(0); waited < kLatencyDelay; waited += kLatencyDelay / 12) {
             context.throwIfStopped();
@@ -202,7 +241,7 @@ EncoderWork::Picture EncoderWork::refine(const EncoderRequest& request, const Ru
         known->report = std::move(timed);
         known->timed = true;
     }
-    return pictureOf(request, *known, prepared, known->report, true, context);
+    return pictureOf(request, *known, prepared, known->report, Haste::None, context);
 }
 
 // Comparisons ----------------------------------------------------------------------------------------------------------------

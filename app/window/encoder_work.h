@@ -23,7 +23,10 @@ struct EncoderPicture {
     EncoderRequest request;
     std::shared_ptr<const report::EncoderReport> report;
     std::shared_ptr<const report::TokenRanking> ranking;
+    std::shared_ptr<const report::SampleLatents> latents; ///< of the token's sample; null: not asked for, or not yet
     bool complete = false; ///< of all tokens; the latencies may still come
+    /// The encoder and what is seen closely are those asked for.
+    bool answers(const EncoderRequest& asked) const { return request.sameEncoder(asked) && request.token == asked.token && (!asked.sample || latents); }
 };
 
 /// Remembers exact codes by dictionary, and the last encoders with their reports. One thread at a time.
@@ -46,8 +49,9 @@ private:
     Prepared& prepare(const EncoderRequest& request);
     Remembered* remembered(const EncoderRequest& request);
     Remembered& build(const EncoderRequest& request, const RunContext& context);
-    Picture pictureOf(const EncoderRequest& request, const Remembered& from, Prepared& prepared, const std::shared_ptr<const report::EncoderReport>& report, bool complete,
-                      const RunContext& context);
+    enum class Haste { None, First }; ///< First: a picture that must be there in a moment
+    Picture pictureOf(const EncoderRequest& request, Remembered& from, Prepared& prepared, const std::shared_ptr<const report::EncoderReport>& report, Haste haste, const RunContext& context);
+    std::shared_ptr<const report::SampleLatents> sampleOf(const EncoderRequest& request, std::int64_t token, Remembered& from, Prepared& prepared, Haste haste, const RunContext& context);
     bool quick(const EncoderRequest& request) const;
 
     std::shared_ptr<const TrainedEncoders> m_trained;

@@ -204,7 +204,14 @@ void addEncoderCommands(MainWindow& w)
     add.add({"encoder.open", lab, tr("Open an autoencoder…"), tr("A sparse autoencoder's weight file; its directory can be dropped on the window"), {}, [&controller] { controller.askAndOpen(); }});
     add.add({"encoder.bundled", lab, tr("Open the bundled autoencoder"), tr("Of vit20's third block, with activations that were kept apart"), {}, [&controller] { controller.openBundled(); }});
     add.add({"encoder.tokens", lab, tr("Open activations to measure on…"), tr("An .npy of rows, as the model has them where the autoencoder reads"), {},
-             [&controller] { controller.askAndOpenTokens(); }, opened});
+             [&controller] { controller.askAndOpenRows(); }, opened});
+    const auto from = [&](const char* id, const QString& title, const QString& help, TokenOrigin origin) {
+        add.add({QLatin1String(id), lab, title, help, {}, [&controller, origin] { controller.takeTokensFrom(origin); },
+                 [&controller, origin] { return controller.openDisabledReason().isEmpty() ? controller.originReason(origin) : controller.openDisabledReason(); }});
+    };
+    from("encoder.photos", tr("Take tokens from photos"), tr("The open model's activations on the photos, patch by patch"), TokenOrigin::Photos);
+    from("encoder.text", tr("Take tokens from text"), tr("The open model's activations on the bundled text, or another"), TokenOrigin::Text);
+    from("encoder.calibration", tr("Take tokens from the calibration set"), tr("Samples of one of its sites that are as wide as the autoencoder reads"), TokenOrigin::Calibration);
     add.add({"encoder.fitted", lab, tr("Open activations to fit to…"), tr("Other rows than those that encoders are measured on"), {}, [&controller] { controller.askAndOpenCalibration(); }, opened});
     add.add({"encoder.close", lab, tr("Close the autoencoder"), tr("Leave the autoencoder"), {}, [&controller] { controller.close(); }, opened});
     add.add({"encoder.compare", lab, tr("Compare encoders"), tr("Every method that trains nothing, at several of its settings, on the same tokens"), {key("Ctrl+Shift+N")},

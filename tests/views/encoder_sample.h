@@ -3,6 +3,7 @@
 // Reports of the encoder lab with numbers that a test can follow.
 #include "core/report/encoder_comparison.h"
 #include "core/report/encoder_report.h"
+#include "core/report/encoder_tokens.h"
 #include "core/report/recall_surface.h"
 
 #include <memory>
@@ -117,6 +118,46 @@ inline std::shared_ptr<report::EncoderComparison> encoders()
     failed.failure = "found 4096 clusters, expected at most 1000";
     made->points = {exact, point("encoder.low-rank", "Low rank", "rank 8", 0.7, 0.2, 0.4, 9'000), point("encoder.low-rank", "Low rank", "rank 16", 0.65, 0.25, 0.8, 18'000),
                     point("encoder.low-rank", "Low rank", "rank 32", 0.95, 0.11, 1.6, 36'000), point("encoder.certified", "Certified", "bits 8", 1, 0.1, 2.4, 128'000), failed};
+    return made;
+}
+
+/// Two photos of a class token and 3 x 4 patches: tokens 0 to 12 and 13 to 25.
+inline std::shared_ptr<report::TokenPlaces> photoPlaces()
+{
+    auto made = std::make_shared<report::TokenPlaces>();
+    made->prefix = {"class token"};
+    made->gridHeight = 3;
+    made->gridWidth = 4;
+    made->samples = {{"a.jpg", 0, 13, {}}, {"b.jpg", 13, 13, {}}};
+    return made;
+}
+
+/// Two pieces of text of 7 and 3 tokens.
+inline std::shared_ptr<report::TokenPlaces> textPlaces()
+{
+    auto made = std::make_shared<report::TokenPlaces>();
+    made->samples = {{"tokens 0 to 6", 0, 7, {"The", " sea", ",", " the", " <E2>", "↵", "Call"}}, {"tokens 7 to 9", 7, 3, {" me", " Ish", "mael"}}};
+    return made;
+}
+
+/// Of `count` tokens from `first` on: latent 10 fires everywhere but at the third (2 + its index) and stands first, latent 20 at every other one and
+/// stands at place 6, latent 30 is what only the encoder has at the third.
+inline std::shared_ptr<report::SampleLatents> sampleLatents(std::int64_t first, std::size_t count)
+{
+    auto made = std::make_shared<report::SampleLatents>();
+    made->first = first;
+    made->coarse = true;
+    made->exact.resize(count);
+    made->others.resize(count);
+    for (std::size_t t = 0; t < count; ++t) {
+        const float value = 2 + static_cast<float>(t);
+        if (t != 2)
+            made->exact[t].push_back({10, value, 0, value - 0.5F});
+        else
+            made->others[t].push_back({30, 0.75F});
+        if (t % 2 == 0)
+            made->exact[t].push_back({20, 1.5F, 5});
+    }
     return made;
 }
 

@@ -12,6 +12,7 @@
 #include "views/encoder/encoder_settings.h"
 #include "views/encoder/pareto_page.h"
 #include "views/encoder/recall_page.h"
+#include "views/encoder/sample_page.h"
 #include "views/encoder/surface_page.h"
 #include "views/encoder/token_page.h"
 #include "views/encoder/training_page.h"
@@ -39,7 +40,7 @@ QString fewer(double exact, double encoder, const QString& what)
 
 EncoderPanel::EncoderPanel(QWidget* parent)
     : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new QTabWidget(this)), m_settings(new EncoderSettings(this)),
-      m_token(new TokenPage(this)), m_recall(new RecallPage(this)), m_surface(new SurfacePage(this)), m_cost(new CostPage(this)),
+      m_token(new TokenPage(this)), m_sample(new SamplePage(this)), m_recall(new RecallPage(this)), m_surface(new SurfacePage(this)), m_cost(new CostPage(this)),
       m_training(new TrainingPage(this)), m_compare(new ParetoPage(this)), m_certificate(new CertificatePage(this))
 {
     setObjectName(QStringLiteral("encoderPanel"));
@@ -60,6 +61,7 @@ EncoderPanel::EncoderPanel(QWidget* parent)
     m_stack->addWidget(m_empty);
     buildPages();
     column->addWidget(m_stack, 1);
+    setPlaces(nullptr, {});
     setSummary({});
     setRunning({});
     setReport(nullptr, false, 0);
@@ -103,6 +105,7 @@ void EncoderPanel::buildPages()
         m_pages->addTab(page, title);
     };
     add(m_token, tr("Coarse against exact"), "token");
+    add(m_sample, QString(), "sample");
     add(m_recall, tr("Recall"), "recall");
     add(m_surface, tr("Surface"), "surface");
     add(m_cost, tr("Cost"), "cost");
@@ -115,6 +118,8 @@ void EncoderPanel::buildPages()
             emit pageShown(page());
     });
     connect(m_token, &TokenPage::tokenChosen, this, &EncoderPanel::tokenChosen);
+    connect(m_sample, &SamplePage::tokenChosen, this, &EncoderPanel::tokenChosen);
+    connect(m_sample, &SamplePage::exportRequested, this, &EncoderPanel::exportRequested);
     connect(m_token, &TokenPage::cutMoved, this, &EncoderPanel::cutMoved);
     connect(m_recall, &RecallPage::cutMoved, this, &EncoderPanel::cutMoved);
     connect(m_token, &TokenPage::exportRequested, this, &EncoderPanel::exportRequested);
@@ -135,6 +140,7 @@ void EncoderPanel::setReport(std::shared_ptr<const report::EncoderReport> report
     m_report = std::move(report);
     m_complete = complete;
     m_allTokens = allTokens;
+    m_sample->setReport(m_report);
     m_recall->setReport(m_report);
     m_cost->setReport(m_report);
     m_certificate->setReport(m_report);
@@ -188,18 +194,27 @@ void EncoderPanel::setToken(std::int64_t token, std::int64_t tokens)
 {
     m_token->setTokens(tokens);
     m_token->setToken(token);
+    m_sample->setToken(token);
     showCertificate();
+}
+
+void EncoderPanel::setPlaces(const std::shared_ptr<const report::TokenPlaces>& places, const std::vector<QImage>& photos)
+{
+    m_sample->setPlaces(places, photos);
+    m_pages->setTabText(m_pages->indexOf(m_sample), !places ? tr("Photo and text") : places->photos() ? tr("On the photo") : tr("In the text"));
 }
 
 void EncoderPanel::setCut(std::int64_t cut, bool ofMethod)
 {
     m_token->setCut(cut);
+    m_sample->setCut(cut);
     m_recall->setCut(cut, ofMethod);
 }
 
 void EncoderPanel::setCaption(const QString& settings)
 {
     m_token->setCaption(settings);
+    m_sample->setCaption(settings);
     m_recall->setCaption(settings);
     m_cost->setCaption(settings);
     m_certificate->setCaption(settings);
@@ -209,6 +224,7 @@ void EncoderPanel::setStale(bool stale)
 {
     m_stale->setVisible(stale && m_report);
     m_token->setStale(stale && m_report);
+    m_sample->setStale(stale && m_report);
     m_recall->setStale(stale && m_report);
 }
 

@@ -2,12 +2,15 @@
 #pragma once
 #include "core/report/encoder_comparison.h"
 #include "core/report/encoder_report.h"
+#include "core/report/encoder_tokens.h"
 #include "views/common/figure.h"
 
+#include <QImage>
 #include <QWidget>
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 class QLabel;
 class QPushButton;
@@ -24,6 +27,7 @@ class NoticeBar;
 class ParetoPage;
 class PlaceholderPanel;
 class RecallPage;
+class SamplePage;
 class SurfacePage;
 class TokenPage;
 class TrainingPage;
@@ -40,6 +44,8 @@ public:
     const std::shared_ptr<const report::EncoderReport>& report() const noexcept { return m_report; }
     void setRanking(std::shared_ptr<const report::TokenRanking> ranking);
     void setToken(std::int64_t token, std::int64_t tokens);
+    /// Where the tokens stand, with the photos; null: nothing is known of it.
+    void setPlaces(const std::shared_ptr<const report::TokenPlaces>& places, const std::vector<QImage>& photos);
     /// Candidates that are re-ranked; `ofMethod`: the method's own parameter. Everything that depends on it follows at once.
     void setCut(std::int64_t cut, bool ofMethod);
     void setCaption(const QString& settings);
@@ -47,11 +53,12 @@ public:
     void setRunning(const QString& what); ///< a job that Stop ends; empty: none
     void setSummary(const QString& text); ///< what is open; empty: nothing, and the word what to open
     void setProblem(const QString& sentence); ///< why there is no report; empty: none
-    void showPage(const QString& name); ///< "token", "recall", "surface", "cost", "training", "compare", "certificate"; another: nothing happens; no pageShown
+    void showPage(const QString& name); ///< "token", "sample", "recall", "surface", "cost", "training", "compare", "certificate"; another: nothing happens; no pageShown
     QString page() const;
 
     EncoderSettings* settings() const { return m_settings; } ///< for the dock beside the panel, which may take it as its own
     TokenPage* token() const { return m_token; }
+    SamplePage* sample() const { return m_sample; }
     RecallPage* recall() const { return m_recall; }
     SurfacePage* surface() const { return m_surface; }
     CostPage* cost() const { return m_cost; }
@@ -90,6 +97,7 @@ private:
     QTabWidget* m_pages;
     EncoderSettings* m_settings;
     TokenPage* m_token;
+    SamplePage* m_sample;
     RecallPage* m_recall;
     SurfacePage* m_surface;
     CostPage* m_cost;

@@ -25,6 +25,7 @@ QLabel* wrapped(QWidget* parent, const char* name)
 QComboBox* choice(QWidget* parent, QVBoxLayout* column, QLabel*& title, const QString& words, const char* name, const QString& help, QPushButton** open)
 {
     title = new QLabel(words, parent);
+    column->addSpacing(Theme::kSpacing / 2);
     auto* box = new QComboBox(parent);
     box->setObjectName(QLatin1String(name));
     box->setToolTip(help);
@@ -52,7 +53,7 @@ TokenSourceBox::TokenSourceBox(QWidget* parent) : QWidget(parent)
     column->setSpacing(Theme::kSpacing / 2);
     QLabel* title = nullptr;
     m_source = choice(this, column, title, tr("To&kens from"), "tokenOrigin", tr("What encoders are measured on"), &m_open);
-    m_source->addItems({tr("rows of a file"), tr("the calibration set"), tr("photos, through the model"), tr("text, through the model")});
+    m_source->addItems({tr("rows of a file"), tr("calibration set"), tr("model on photos"), tr("model on text")});
     m_open->setObjectName(QStringLiteral("encoderTokensChoose"));
     m_measured = wrapped(this, "encoderTokens");
     column->addWidget(m_measured);
@@ -62,7 +63,6 @@ TokenSourceBox::TokenSourceBox(QWidget* parent) : QWidget(parent)
     m_note = inkedLabel(this, QStringLiteral("tokenModelNote"), Ink::Warning);
     m_note->setWordWrap(true);
     column->addWidget(m_note);
-    column->addSpacing(Theme::kSpacing / 2);
     m_fit = choice(this, column, title, tr("Fitted t&o"), "tokenFit", tr("What methods are fitted to: never the rows that they are measured on"), &m_openFit);
     m_fit->addItems({tr("the other half"), tr("rows of a file")});
     m_openFit->setObjectName(QStringLiteral("encoderCalibrationChoose"));

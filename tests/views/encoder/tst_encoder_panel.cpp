@@ -125,7 +125,7 @@ private slots:
         QCOMPARE(m_panel->page(), QStringLiteral("cost"));
         auto* bar = child<QTabWidget>("encoderPages")->tabBar();
         QTest::mouseClick(bar, Qt::LeftButton, {}, bar->tabRect(1).center());
-        QCOMPARE(told.last().first().toString(), QStringLiteral("recall"));
+        QCOMPARE(told.last().first().toString(), QStringLiteral("sample"));
     }
     void methodsAreChosenAndTheirParametersEdited()
     {
