@@ -34,7 +34,7 @@ std::vector<Axis> axesOf(const Method& method, const Dictionary& dictionary)
 {
     std::vector<Axis> axes;
     for (const ParameterSpec& spec : method.declaration.schema.specs()) {
-        if (!isSpread(spec) || (!axes.empty() && !countsCandidates(spec)))
+        if (!isSpread(spec) || (!axes.empty() && (method.trains || !countsCandidates(spec)))) // training takes minutes: along one axis
             continue;
         axes.emplace_back(spec.name, spec.type == ParameterType::Choice ? std::vector<ParameterValue>(spec.choices.begin(), spec.choices.end()) : doublings(spec, dictionary));
     }
