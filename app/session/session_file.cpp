@@ -292,6 +292,62 @@ EncoderChoice encoderFrom(const Reader& reader, const std::filesystem::path& bas
     return choice;
 }
 
+Json toJson(const TokenSetting& setting) { return {{"method", setting.method}, {"parameters", toJson(setting.parameters)}}; }
+
+TokenSetting tokenSettingFrom(const Reader& reader)
+{
+    TokenSetting setting;
+    reader.read("method", setting.method);
+    setting.parameters = parametersFrom(reader);
+    return setting;
+}
+
+Json toJson(const TokenChoice& choice)
+{
+    Json json = toJson(choice.setting), hands = Json::array();
+    for (const auto& [photo, hand] : choice.hands)
+        hands.push_back({{"photo", photo}, {"kept", hand.kept}, {"dropped", hand.dropped}});
+    json["pinned"] = choice.pinned ? toJson(*choice.pinned) : Json(nullptr);
+    json["byHand"] = std::move(hands);
+    return json;
+}
+
+/// Ascending, each once.
+std::vector<std::int64_t> sourceTokensFrom(const Reader& reader, const char* key)
+{
+    const auto* list = reader.child(key);
+    if (!list)
+        return {};
+    reader.require(list->is_array() && std::all_of(list->begin(), list->end(), [](const auto& v) { return isInt64(v) && v.template get<std::int64_t>() >= 0; }), reader.at(key), *list,
+                   "a list of whole numbers from 0");
+    auto tokens = list->get<std::vector<std::int64_t>>();
+    std::sort(tokens.begin(), tokens.end());
+    tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+    return tokens;
+}
+
+TokenChoice tokensFrom(const Reader& reader)
+{
+    TokenChoice choice;
+    choice.setting = tokenSettingFrom(reader);
+    if (const auto* pinned = reader.child("pinned"))
+        choice.pinned = tokenSettingFrom(Reader(*pinned, reader.at("pinned"), reader.subject()));
+    const auto* hands = reader.child("byHand");
+    if (!hands)
+        return choice;
+    reader.require(hands->is_array(), reader.at("byHand"), *hands, "a list");
+    for (const auto& value : *hands) {
+        const Reader entry(value, reader.at("byHand"), reader.subject());
+        std::string photo;
+        entry.read("photo", photo);
+        TokenHand hand{sourceTokensFrom(entry, "kept"), sourceTokensFrom(entry, "dropped")};
+        std::erase_if(hand.dropped, [&](std::int64_t token) { return std::binary_search(hand.kept.begin(), hand.kept.end(), token); });
+        if (!photo.empty() && !hand.empty())
+            choice.hands[photo] = std::move(hand);
+    }
+    return choice;
+}
+
 Json toJson(const KeptPoint& point)
 {
     Json cost = {{"parameters", point.cost.parameters}, {"bytes", point.cost.bytes}, {"macs", point.cost.macs}};
@@ -338,9 +394,11 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
         {"settings", toJson(state.settings)},
         {"lowRank", toJson(state.lowRank, base)},
         {"encoder", toJson(state.encoder, base)},
+        {"tokens", toJson(state.tokens)},
         {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay},
                        {"photos", writtenPath(state.selection.photos, base)}, {"lowRankPage", state.selection.lowRankPage},
-                       {"encoderPage", state.selection.encoderPage}, {"encoderToken", state.selection.encoderToken}}},
+                       {"encoderPage", state.selection.encoderPage}, {"encoderToken", state.selection.encoderToken},
+                       {"tokenPage", state.selection.tokenPage}, {"tokenPhoto", state.selection.tokenPhoto}}},
         {"chart",
          {{"curve", kCurveNames[static_cast<int>(series.curve)]}, {"heldOut", series.heldOut}, {"samples", series.sample},
           {"baseline", series.baseline}, {"normalised", series.normalised}, {"logX", state.chart.logX}, {"logY", state.chart.logY}}},
@@ -366,6 +424,8 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         state.lowRank = lowRankFrom(Reader(*value, "lowRank", subject), base);
     if (const auto* value = reader.child("encoder"))
         state.encoder = encoderFrom(Reader(*value, "encoder", subject), base);
+    if (const auto* value = reader.child("tokens"))
+        state.tokens = tokensFrom(Reader(*value, "tokens", subject));
     if (const auto* value = reader.child("selection")) {
         const Reader selection(*value, "selection", subject);
         selection.read("current", state.selection.current);
@@ -374,6 +434,8 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         selection.read("lowRankPage", state.selection.lowRankPage);
         selection.read("encoderPage", state.selection.encoderPage);
         selection.read("encoderToken", state.selection.encoderToken);
+        selection.read("tokenPage", state.selection.tokenPage);
+        selection.read("tokenPhoto", state.selection.tokenPhoto);
         selection.requireValue(state.selection.encoderToken >= 0, "encoderToken", std::to_string(state.selection.encoderToken), "at least 0");
     }
     if (const auto* value = reader.child("chart")) {

@@ -6,6 +6,8 @@
 #include "core/report/budget_report.h"
 #include "core/report/spectrum_series.h"
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,6 +57,28 @@ struct EncoderChoice {
     bool operator==(const EncoderChoice&) const = default;
 };
 
+/// A reduction of the token lab.
+struct TokenSetting {
+    std::string method;    ///< empty: the lab's first
+    Parameters parameters; ///< what is missing has its default
+    bool operator==(const TokenSetting&) const = default;
+};
+
+/// Source tokens of one photo that the user keeps and drops, ascending, none in both.
+struct TokenHand {
+    std::vector<std::int64_t> kept, dropped;
+    bool empty() const noexcept { return kept.empty() && dropped.empty(); }
+    bool operator==(const TokenHand&) const = default;
+};
+
+/// What the token lab is asked for.
+struct TokenChoice {
+    TokenSetting setting;
+    std::optional<TokenSetting> pinned;     ///< beside it
+    std::map<std::string, TokenHand> hands; ///< by photo, as named in its folder; none is empty
+    bool operator==(const TokenChoice&) const = default;
+};
+
 /// A configuration worth keeping, with the way back to it.
 struct KeptPoint {
     std::string label;
@@ -78,6 +102,8 @@ struct Selection {
     std::string lowRankPage;          ///< of the low-rank lab; "" for the first
     std::string encoderPage;          ///< of the encoder lab; "" for the first
     std::int64_t encoderToken = 0;    ///< seen closely in the encoder lab
+    std::string tokenPage;            ///< of the token lab; "" for the first
+    std::string tokenPhoto;           ///< seen closely in the token lab; "" for the first
     bool operator==(const Selection&) const = default;
 };
 
@@ -92,6 +118,7 @@ struct SessionState {
     Settings settings;
     LowRankChoice lowRank;
     EncoderChoice encoder;
+    TokenChoice tokens;
     Selection selection;
     ChartChoice chart;
     std::vector<KeptPoint> points;

@@ -25,6 +25,8 @@
 #include "views/spectrum/landscape_view.h"
 #include "views/spectrum/spectrum_panel.h"
 #include "views/spectrum/spectrum_table.h"
+#include "views/tokens/token_panel.h"
+#include "views/tokens/token_settings.h"
 #include "views/workspace/workspace_tree.h"
 
 #include <QCloseEvent>
@@ -69,6 +71,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_lowRank = std::make_unique<LowRankController>(LowRankNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, m_lowRankViews);
     m_attentionMaps = std::make_unique<AttentionMapController>(AttentionMapNeighbours{*m_model, *m_spectrum, *m_exports, m_ask}, *m_lowRankViews.panel, *m_modelViews.photoModel);
     m_encoder = std::make_unique<EncoderController>(EncoderNeighbours{m_document, *m_workspaces, *m_model, *m_exports, m_jobs, m_ask}, m_encoderViews);
+    m_tokens = std::make_unique<TokensController>(TokensNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, *m_tokenPanel);
     if (!autosaveDirectory.isEmpty())
         m_autosave = std::make_unique<Autosave>(m_document, autosaveDirectory);
     registerCommands(*this);
@@ -83,6 +86,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
 MainWindow::~MainWindow()
 {
     disconnect(&m_document.undoStack(), nullptr, this, nullptr); // tells of its end after the controllers are gone
+    m_tokens.reset();
     m_encoder.reset();
     m_attentionMaps.reset();
     m_lowRank.reset();
@@ -107,6 +111,7 @@ void MainWindow::buildCentre()
     m_modelViews.photos = new views::PhotoGrid(*m_modelViews.photoModel, centre);
     m_lowRankViews.panel = new views::LowRankPanel(centre);
     m_encoderViews.panel = new views::EncoderPanel(centre);
+    m_tokenPanel = new views::TokenPanel(centre);
     m_labs = new QTabWidget(centre);
     m_labs->setObjectName(QStringLiteral("labs"));
     m_labs->setDocumentMode(true);
@@ -115,6 +120,7 @@ void MainWindow::buildCentre()
     m_labs->addTab(m_modelViews.photos, tr("Photos"));
     m_labs->addTab(m_lowRankViews.panel, tr("Low rank"));
     m_labs->addTab(m_encoderViews.panel, tr("Encoder"));
+    m_labs->addTab(m_tokenPanel, tr("Tokens"));
     layout->addWidget(m_notice);
     layout->addWidget(m_views.header);
     layout->addWidget(m_labs, 1);
@@ -152,7 +158,7 @@ void MainWindow::buildDocks()
     layout->addStretch();
     m_settings = new QStackedWidget(this);
     m_settings->setMinimumWidth(270);
-    for (QWidget* page : {side, m_lowRankViews.panel->settings(), static_cast<QWidget*>(m_encoderViews.panel->settings())}) {
+    for (QWidget* page : {side, m_lowRankViews.panel->settings(), static_cast<QWidget*>(m_encoderViews.panel->settings()), static_cast<QWidget*>(m_tokenPanel->settings())}) {
         auto* scroll = new QScrollArea(m_settings);
         scroll->setWidgetResizable(true);
         scroll->setFrameShape(QFrame::NoFrame);
@@ -161,9 +167,9 @@ void MainWindow::buildDocks()
         m_settings->addWidget(scroll);
     }
     m_parametersDock = dock(tr("Parameters"), QStringLiteral("parametersDock"), m_settings, Qt::RightDockWidgetArea);
-    connect(m_labs, &QTabWidget::currentChanged, this, [this] { // the low-rank lab has a budget of its own, the encoder lab none
+    connect(m_labs, &QTabWidget::currentChanged, this, [this] { // the low-rank lab has a budget of its own, the encoder lab and the token lab none
         const QWidget* lab = m_labs->currentWidget();
-        m_settings->setCurrentIndex(lab == m_lowRankViews.panel ? 1 : lab == m_encoderViews.panel ? 2 : 0);
+        m_settings->setCurrentIndex(lab == m_lowRankViews.panel ? 1 : lab == m_encoderViews.panel ? 2 : lab == m_tokenPanel ? 3 : 0);
         m_views.header->setVisible(m_settings->currentIndex() == 0);
     });
 
@@ -216,6 +222,7 @@ void MainWindow::connectControllers()
                 m_model->setWorkspace(m_workspaces->workspace());
                 m_lowRank->setWorkspace(m_workspaces->workspace());
                 m_attentionMaps->setWorkspace(m_workspaces->workspace());
+                m_tokens->setWorkspace(m_workspaces->workspace());
                 m_encoder->setWorkspace();
                 m_commands->refresh();
             });
@@ -227,6 +234,9 @@ void MainWindow::connectControllers()
     connect(m_encoder.get(), &EncoderController::availabilityChanged, m_commands, &CommandRegistry::refresh);
     connect(m_encoder.get(), &EncoderController::failed, this, &MainWindow::sayFailure);
     connect(m_encoder.get(), &EncoderController::done, this, [this](const QString& sentence) { say(false, sentence); });
+    connect(m_tokens.get(), &TokensController::availabilityChanged, m_commands, &CommandRegistry::refresh);
+    connect(m_tokens.get(), &TokensController::failed, this, &MainWindow::sayFailure);
+    connect(m_tokens.get(), &TokensController::done, this, [this](const QString& sentence) { say(false, sentence); });
     connect(m_encoder.get(), &EncoderController::opened, this, [this] { showLab(m_encoderViews.panel); });
     connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);
     connect(m_model.get(), &ModelController::photoFolderChanged, this, [this](const QString& folder) {

@@ -14,6 +14,7 @@
 #include "app/window/lowrank_controller.h"
 #include "app/window/model_controller.h"
 #include "app/window/spectrum_controller.h"
+#include "app/window/tokens_controller.h"
 #include "app/window/workspace_controller.h"
 
 #include <QMainWindow>
@@ -50,11 +51,13 @@ public:
     LowRankController& lowRank() noexcept { return *m_lowRank; }
     AttentionMapController& attentionMaps() noexcept { return *m_attentionMaps; }
     EncoderController& encoder() noexcept { return *m_encoder; }
+    TokensController& tokens() noexcept { return *m_tokens; }
     ExportController& exports() noexcept { return *m_exports; }
     JobQueue& jobs() noexcept { return m_jobs; }
     RecentFiles& recentFiles() noexcept { return m_recent; }
     const SpectrumViews& views() const noexcept { return m_views; }
     const ModelViews& modelViews() const noexcept { return m_modelViews; }
+    views::TokenPanel& tokenPanel() const noexcept { return *m_tokenPanel; }
     const EncoderViews& encoderViews() const noexcept { return m_encoderViews; }
     const LowRankViews& lowRankViews() const noexcept { return m_lowRankViews; }
     void showLab(QWidget* lab); ///< its tab
@@ -92,6 +95,7 @@ private:
     ModelViews m_modelViews;
     LowRankViews m_lowRankViews;
     EncoderViews m_encoderViews;
+    views::TokenPanel* m_tokenPanel = nullptr;
     CommandRegistry* m_commands = nullptr;
     CommandPalette* m_palette = nullptr;
     views::NoticeBar* m_notice = nullptr;
@@ -102,7 +106,7 @@ private:
     QDockWidget* m_pointsDock = nullptr;
     bool m_arranged = false;
     QTabWidget* m_labs = nullptr;
-    QStackedWidget* m_settings = nullptr; ///< of the spectrum lab, of the low-rank lab, of the encoder lab
+    QStackedWidget* m_settings = nullptr; ///< of the spectrum lab, of the low-rank lab, of the encoder lab, of the token lab
     QMenu* m_recentMenu = nullptr;
     std::unique_ptr<SpectrumController> m_spectrum;
     std::unique_ptr<WorkspaceController> m_workspaces;
@@ -111,6 +115,7 @@ private:
     std::unique_ptr<LowRankController> m_lowRank;
     std::unique_ptr<AttentionMapController> m_attentionMaps;
     std::unique_ptr<EncoderController> m_encoder;
+    std::unique_ptr<TokensController> m_tokens;
     std::unique_ptr<Autosave> m_autosave;
 };
 

@@ -18,6 +18,7 @@
 #include "views/plan/operating_points.h"
 #include "views/spectrum/landscape_view.h"
 #include "views/spectrum/spectrum_panel.h"
+#include "views/tokens/token_panel.h"
 #include "views/workspace/workspace_tree.h"
 
 #include <QApplication>
@@ -247,6 +248,36 @@ void addEncoderCommands(MainWindow& w)
     add.add({"encoder.stop", lab, tr("Stop the encoder lab"), tr("What is finished stays"), {}, [&controller] { controller.stop(); }});
 }
 
+void addTokenCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString lab = tr("Tokens");
+    auto& controller = w.tokens();
+    const auto open = [&controller] { return controller.disabledReason(); };
+    const auto show = [&w] { w.showLab(&w.tokenPanel()); };
+    add.add({"tokens.show", lab, tr("Show the token lab"), tr("Which tokens of a photo are kept and merged, and what fewer cost"), {key("Ctrl+6")}, show});
+    add.add({"tokens.changed", lab, tr("Show the photo that changed most"), tr("Whose features moved most against the whole model"), {},
+             [&controller, show] {
+                 show();
+                 controller.showMostChanged();
+             },
+             open});
+    add.add({"tokens.clear", lab, tr("Forget what was asked by hand"), tr("Patches of this photo that are kept or dropped by hand"), {}, [&controller] { controller.clearHands(); }, open});
+    add.add({"tokens.compare", lab, tr("Compare token methods"), tr("Every method that trains nothing, at several settings, on the photos that are open, with measured latency"), {key("Ctrl+Shift+T")},
+             [&controller, show] {
+                 show();
+                 controller.compare();
+             },
+             [&controller] { return controller.compareDisabledReason(); }});
+    add.add({"tokens.train", lab, tr("Train the token method"), tr("The chosen method, on the photos that are open"), {},
+             [&controller, show] {
+                 show();
+                 controller.train();
+             },
+             [&controller] { return controller.trainDisabledReason(); }});
+    add.add({"tokens.stop", lab, tr("Stop the token lab"), tr("What is finished stays"), {}, [&controller] { controller.stop(); }});
+}
+
 void addPictureCommands(MainWindow& w)
 {
     auto& add = w.commands();
@@ -324,6 +355,7 @@ void registerCommands(MainWindow& window)
     addModelCommands(window);
     addLowRankCommands(window);
     addEncoderCommands(window);
+    addTokenCommands(window);
     addViewCommands(window);
     addHelpCommands(window);
 }

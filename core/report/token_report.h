@@ -63,6 +63,7 @@ struct TokenComparison {
     std::int64_t photos = 0, batch = 1;
     std::size_t planned = 0;
     std::vector<TokenPoint> points; ///< the whole model first
+    std::vector<std::string> warnings; ///< photos that were left out, with the reason
 };
 
 } // namespace tamis::report

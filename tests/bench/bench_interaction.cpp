@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How fast the window answers on the bundled models: first and final picture after a change of keep and of ridge, of the keep on the
-// low-rank Run page, of a rank on the attention-map page and of one in the encoder tab; the longest pause of the window's thread while
+// low-rank Run page, of a rank on the attention-map page, of one in the encoder tab and of r in the token tab; the longest pause of the window's thread while
 // each is dragged, the stop of a running sweep, the end of the window.
 // Bounds asked for: first picture 50 ms, final picture 300 ms, pause 50 ms, stop 100 ms, end 1 s.
 //   xvfb-run -a build/release/tests/bench/bench_interaction
@@ -14,6 +14,7 @@
 #include "views/encoder/encoder_panel.h"
 #include "views/lowrank/attention_panel.h"
 #include "views/lowrank/low_rank_panel.h"
+#include "views/tokens/token_panel.h"
 #include "views/vtk/vtk_widget.h"
 
 #include <QApplication>
@@ -173,6 +174,30 @@ void measureEncoder(MainWindow& window, const QString& autoencoder)
                 *std::max_element(steps.begin(), steps.end()), lab.lane().counts().requests - before);
 }
 
+/// The tokens that each block merges, on the photo that is seen closely; what is painted belongs to the time.
+void measureTokens(MainWindow& window, const QString& model, const QString& photos)
+{
+    window.open(model);
+    (void)QTest::qWaitFor([&] { return window.workspaces().workspace() && window.spectrum().isUpToDate() && !window.spectrum().lane().isBusy() && window.model().report(); }, 60000);
+    window.model().openPhotos(photos);
+    window.showLab(&window.tokenPanel());
+    auto& lab = window.tokens();
+    (void)QTest::qWaitFor([&] { return lab.isUpToDate() && lab.isFolderUpToDate() && !lab.isBusy(); }, 60000);
+    const auto painted = QObject::connect(&lab, &TokensController::pictureShown, &window, [&] { window.tokenPanel().repaint(); });
+    measurePage("tokens, vit20, r", lab, [&](int i) {
+        window.document().change(QStringLiteral("bench"), QStringLiteral("r"), [i](SessionState& s) {
+            s.tokens.setting.method = "tokens.tome";
+            s.tokens.setting.parameters.set("r", std::int64_t{1 + i % 40});
+        });
+    });
+    QObject::disconnect(painted);
+    QElapsedTimer clock;
+    clock.start();
+    window.document().change(QStringLiteral("bench"), {}, [](SessionState& s) { s.tokens.setting.parameters.set("r", std::int64_t{16}); });
+    (void)QTest::qWaitFor([&] { return lab.isFolderUpToDate(); }, 60000);
+    std::printf("%-28s %.0f ms, 150 of them waited for rest\n", "tokens, 20 photos again", milliseconds(clock));
+}
+
 /// Time from a stop to the return of a sweep of 40 matrices 1500 x 1500.
 void measureStop()
 {
@@ -226,6 +251,7 @@ int main(int argc, char** argv)
         measureRun(window, "low-rank run, vit20, keep", datasets + QStringLiteral("vit20"));
         measureAttention(window, "attention maps, vit20, r_q", datasets + QStringLiteral("vit20"), datasets + QStringLiteral("photos"));
         measureAttention(window, "attention maps, tinylm, r_q", datasets + QStringLiteral("tinylm"), {});
+        measureTokens(window, datasets + QStringLiteral("vit20"), datasets + QStringLiteral("photos"));
         measureEncoder(window, datasets + QStringLiteral("sae/vit20.block3.k16/sparsify"));
         window.open(datasets + QStringLiteral("vit20"));
         (void)QTest::qWaitFor([&] { return window.workspaces().workspace() && window.spectrum().isUpToDate(); }, 20000);

@@ -17,6 +17,13 @@
 
 namespace tamis::views {
 
+namespace {
+bool sameRanges(const ParameterSchema& a, const ParameterSchema& b)
+{
+    return std::ranges::equal(a.specs(), b.specs(), [](const ParameterSpec& x, const ParameterSpec& y) { return x.name == y.name && x.minimum == y.minimum && x.maximum == y.maximum; });
+}
+} // namespace
+
 TokenSettings::TokenSettings(QWidget* parent)
     : QWidget(parent), m_method(new QComboBox(this)), m_reference(mutedLabel(this, QStringLiteral("tokenReference"))), m_wishes(mutedLabel(this, QStringLiteral("tokenWishes"))),
       m_parameters(new ParameterEditor(this)), m_clear(new QPushButton(themedIcon(QStringLiteral("reset")), tr("Forget what was asked by hand"), this)),
@@ -69,6 +76,9 @@ void TokenSettings::setMethods(const std::vector<TokenMethod>& methods)
     const QString before = method();
     const QSignalBlocker quiet(m_method);
     const bool same = std::ranges::equal(methods, m_methods, {}, &TokenMethod::id, &TokenMethod::id);
+    if (const auto* shown = chosen(); shown && same)
+        if (const auto now = std::ranges::find(methods, shown->id, &TokenMethod::id); !sameRanges(now->schema, shown->schema))
+            m_schemaOf.clear(); // another model has another use for it
     m_methods = methods;
     if (!same) {
         m_method->clear();

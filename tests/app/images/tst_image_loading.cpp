@@ -11,6 +11,8 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 
@@ -139,6 +141,60 @@ private slots:
         bits.setPixel(0, 0, 1);
         bits.setPixel(1, 0, 0);
         QCOMPARE(loadImage(saved("bits.png", bits)).rgb, (std::vector<std::uint8_t>{255, 255, 255, 0, 0, 0}));
+    }
+    // 16 x 8 pixels of C, M, Y, K = 200, 0, 0, 50 on the left and 0, 30, 220, 10 on the right, as print shops send them (Adobe's marker, inverted
+    // inks). PIL 9.4 reads 44, 205, 205 and 245, 216, 34; decoders may be off by a unit in each ink, which is one unit here.
+    void printersInksBecomeColours()
+    {
+        const QByteArray jpeg = QByteArray::fromBase64("/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwACAQEBAQECAQEBAgICAgIEAwICAgIFBAQDBAYFBgYGBQYGBgcJCAYHCQcGBggLCAkKCgoKCgYICwwLCgwJCgoK/8AAFAgACAAQBEMRAE0RAFkR"
+                                                       "AEsRAP/EABcAAQEBAQAAAAAAAAAAAAAAAAkKBwj/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oADgRDAE0AWQBLAAA/ADbP4fwmiyBg6I91A//Z");
+        const inputs::Image image = loadImage(written("inks.jpg", jpeg));
+        QVERIFY(image.width == 16 && image.height == 8);
+        const auto far = [&](int x, std::array<int, 3> expected) {
+            int most = 0;
+            for (int channel = 0; channel < 3; ++channel)
+                most = std::max(most, std::abs(image.row(4)[3 * x + channel] - expected[static_cast<std::size_t>(channel)]));
+            return most;
+        };
+        QVERIFY2(far(2, {44, 205, 205}) <= 3, qPrintable(QString::number(far(2, {44, 205, 205}))));
+        QVERIFY2(far(13, {245, 216, 34}) <= 3, qPrintable(QString::number(far(13, {245, 216, 34}))));
+    }
+    // The largest that is read, and one row more. One bit a pixel in the file; 300 MB as it is handed on.
+    void aHundredMegapixels()
+    {
+        for (const int height : {12'500, 12'501}) {
+            QImage large(8000, height, QImage::Format_Mono);
+            large.setColorTable({qRgb(0, 0, 0), qRgb(255, 255, 255)});
+            large.fill(0u);
+            large.setPixel(7999, height - 1, 1);
+            const auto path = saved("large.png", large);
+            large = {};
+            if (height > 12'500) {
+                const QString sentence = refusal([&] { loadImage(path); });
+                QVERIFY2(sentence.startsWith("limit exceeded") && sentence.contains("8000 x 12501 pixels, at most 100000000"), qPrintable(sentence));
+                continue;
+            }
+            const inputs::Image image = loadImage(path);
+            QVERIFY(image.width == 8000 && image.height == 12'500);
+            QCOMPARE(image.rgb.back(), std::uint8_t(255));
+            QCOMPARE(image.rgb.front(), std::uint8_t(0));
+            const auto settings = inputs::readImagePreprocess(TAMIS_SOURCE_DIR "/datasets/vit20");
+            std::vector<float> values(settings.values());
+            inputs::preprocess(image, settings, values);
+            QVERIFY(std::isfinite(values.back()));
+        }
+    }
+    void onePixelIsAPhoto()
+    {
+        QImage one(1, 1, QImage::Format_RGB32);
+        one.fill(QColor(250, 40, 3));
+        const inputs::Image image = loadImage(saved("one.png", one));
+        QCOMPARE(image.rgb, (std::vector<std::uint8_t>{250, 40, 3}));
+        const auto settings = inputs::readImagePreprocess(TAMIS_SOURCE_DIR "/datasets/vit20");
+        const inputs::Image seen = inputs::croppedForModel(image, settings);
+        QVERIFY(seen.width == settings.width && seen.height == settings.height);
+        for (std::size_t i = 0; i < seen.rgb.size(); i += 3)
+            QVERIFY(seen.rgb[i] == 250 && seen.rgb[i + 1] == 40 && seen.rgb[i + 2] == 3); // one colour everywhere
     }
     void sixteenBitsKeepTheHighByte()
     {

@@ -24,7 +24,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.settings.budget.overrides["blocks.0.qkv"] = {40, true};
     state.settings.budget.overrides["blocks.1.qkv"] = {std::nullopt, true};
     state.settings.budget.overrides["blocks.2.qkv"] = {std::numeric_limits<std::int64_t>::max(), false};
-    state.selection = {"blocks.3.fc1", {"blocks.3.fc1", "blocks.3.fc2"}, "/elsewhere/photos", "sensitivity", "recall", 17};
+    state.selection = {"blocks.3.fc1", {"blocks.3.fc1", "blocks.3.fc2"}, "/elsewhere/photos", "sensitivity", "recall", 17, "compare", "cat 1.jpg"};
     state.lowRank.run = state.settings;
     state.lowRank.run.method = "lowrank.joint";
     state.lowRank.compared = {"lowrank.plain", "lowrank.\"odd\""};
@@ -39,6 +39,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.encoder.origin = TokenOrigin::Calibration;
     state.encoder.site = "blocks.3.attn.qkv";
     state.encoder.block = 3;
+    state.tokens = {{"tokens.evit", state.settings.parameters}, TokenSetting{"tokens.tome", {}}, {{"cat 1.jpg", {{3, 7}, {5}}}, {"dogs/2.png", {{}, {1}}}}};
     state.chart.series = {report::Curve::CumulativeEnergy, false, true, false, true};
     state.chart.logX = true;
     state.chart.logY = false;

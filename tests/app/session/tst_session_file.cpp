@@ -69,6 +69,19 @@ private slots:
         for (const QString& key : sample.keys())
             QVERIFY2(key == "schema" || sample[key] != empty[key], qPrintable(key));
     }
+    void tokensByHandAreInOrderAndOnceOnly()
+    {
+        QJsonObject session = parsed(sessionToJson({}, "/"));
+        QJsonObject tokens = session["tokens"].toObject();
+        tokens["byHand"] = QJsonArray{QJsonObject{{"photo", "a.jpg"}, {"kept", QJsonArray{9, 2, 9}}, {"dropped", QJsonArray{4, 2}}}, QJsonObject{{"photo", "b.jpg"}}};
+        session["tokens"] = tokens;
+        const auto state = fromObject(session);
+        QCOMPARE(state.tokens.hands.size(), std::size_t(1)); // nothing was said of the second photo
+        QVERIFY((state.tokens.hands.at("a.jpg") == TokenHand{{2, 9}, {4}})); // kept wins
+        tokens["byHand"] = QJsonArray{QJsonObject{{"photo", "a.jpg"}, {"kept", QJsonArray{-1}}}};
+        session["tokens"] = tokens;
+        QVERIFY_THROWS_EXCEPTION(Error, fromObject(session));
+    }
     void allCurvesAllocationsAndAccountings()
     {
         using report::Curve;
@@ -97,7 +110,7 @@ private slots:
         const std::string text = sessionToJson(sampleSession("/sessions"), "/sessions");
         const auto root = parsed(text);
         QCOMPARE(root["schema"].toString(), QString("tamis.session/1"));
-        QCOMPARE(root.keys(), QStringList({"calibration", "chart", "encoder", "lowRank", "model", "points", "schema", "selection", "settings"}));
+        QCOMPARE(root.keys(), QStringList({"calibration", "chart", "encoder", "lowRank", "model", "points", "schema", "selection", "settings", "tokens"}));
         QCOMPARE(root["settings"].toObject().keys(),
                  QStringList({"accounting", "alignment", "allocation", "keep", "method", "overrides", "parameters"}));
         QCOMPARE(root["chart"].toObject().keys(),

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the token lab does once: training, writing kept tokens; and what ends it.
+#include "app/samples/photo_source.h"
+#include "app/window/photo_work.h"
+#include "app/window/tokens_controller.h"
+#include "core/base/atomic_file.h"
+#include "core/base/error.h"
+#include "core/tokens/comparison.h"
+#include "views/tokens/token_panel.h"
+#include "views/tokens/token_pareto_chart.h"
+#include "views/tokens/token_pareto_page.h"
+#include "views/tokens/token_photo_model.h"
+#include "views/tokens/token_picture.h"
+
+#include <QCoreApplication>
+#include <QFileInfo>
+#include <QPointer>
+
+#include <cmath>
+
+namespace tamis::app {
+
+void TokensController::stop()
+{
+    m_jobs.stop();
+    m_rest.stop();
+    m_folderLane.cancel();
+    showRunning();
+}
+
+void TokensController::compare()
+{
+    if (const QString reason = compareDisabledReason(); !reason.isEmpty()) {
+        emit failed(tr("Methods cannot be compared: %1.").arg(reason));
+        return;
+    }
+    m_comparison.reset();
+    auto* page = m_panel.compare();
+    page->setComparison(nullptr);
+    page->setRunning(true);
+    m_with.document.select([](Selection& selection) { selection.tokenPage = "compare"; });
+    m_folderLane.cancel(); // times are measured
+    m_rest.stop();
+    m_comparing = m_jobs.start(
+        tr("Compare token methods"), tr("Comparing"),
+        [sources = m_sources, guard = QPointer<TokensController>(this)](const RunContext& context) {
+            std::shared_ptr<const measure::SampleSource> samples = sources->samples;
+            if (const auto labels = labelsOf(sources->folder); !labels.empty())
+                samples = openPhotos({.folder = sources->folder, .labels = labels, .squash = false}, sources->modelPath, *sources->model, context);
+            const auto publish = [&](report::TokenComparison soFar) {
+                soFar.model = sources->modelPath.filename().string();
+                QMetaObject::invokeMethod(qApp, [guard, sources, copy = std::make_shared<const report::TokenComparison>(std::move(soFar))] {
+                    if (guard && guard->m_sources == sources)
+                        guard->showComparison(copy);
+                }, Qt::QueuedConnection);
+            };
+            const auto result = tokens::compareReductions({sources->model, sources->samples, 0}, *samples, tokens::usualConfigurations(sources->model->spec()), {}, context, publish);
+            return tr("%1 reductions compared on %2 photos").arg(result.points.size() - 1).arg(result.photos);
+        },
+        [this, page](const Job&) {
+            m_comparing = 0;
+            page->setRunning(false);
+            page->setDisabledReason(compareDisabledReason());
+            m_rest.start(); // what was put off
+            emit availabilityChanged();
+        });
+    page->setDisabledReason(compareDisabledReason());
+    emit availabilityChanged();
+}
+
+void TokensController::showComparison(const std::shared_ptr<const report::TokenComparison>& comparison)
+{
+    m_comparison = comparison;
+    m_panel.compare()->setComparison(comparison);
+}
+
+void TokensController::takePoint(int index)
+{
+    if (!m_comparison || index < 1 || index >= static_cast<int>(m_comparison->points.size()))
+        return; // the whole model is no method
+    const auto& point = m_comparison->points[static_cast<std::size_t>(index)];
+    edit(tr("Take %1").arg(QString::fromStdString(point.title)), {}, true, [&](TokenChoice& choice) { choice.setting = {point.method, point.parameters}; });
+    m_panel.compare()->chart()->setChosen(index);
+}
+
+void TokensController::train()
+{
+    if (const QString reason = trainDisabledReason(); !reason.isEmpty()) {
+        emit failed(tr("Nothing can be trained: %1.").arg(reason));
+        return;
+    }
+    const QString title = QString::fromStdString(method().declaration.title);
+    m_jobs.start(
+        tr("Train %1").arg(title), tr("Training"),
+        [sources = m_sources, setting = known(m_with.document.state().tokens.setting), chains = m_chains, title](const RunContext& context) {
+            chains->train(sources, setting, context);
+            return tr("%1 trained").arg(title);
+        },
+        [this](const Job& job) {
+            if (job.state != JobState::Finished)
+                return;
+            m_asked.reset();
+            m_folderShown.reset();
+            ask();
+        });
+}
+
+void TokensController::writeJson()
+{
+    if (!m_result || m_result->reduced.isEmpty()) {
+        emit failed(tr("There are no kept tokens to write."));
+        return;
+    }
+    const QString suggested = QFileInfo(QString::fromStdString(m_result->photo)).completeBaseName() + QStringLiteral("-tokens.json");
+    const QString path = m_with.ask.save(tr("Save kept tokens"), tr("JSON (*.json)"), suggested);
+    if (path.isEmpty())
+        return;
+    const auto& hands = m_result->request.hands;
+    const auto hand = hands.find(m_result->photo);
+    const QByteArray json = views::tokensJson(*m_result->reduced.overlay(), hand == hands.end() ? std::vector<report::TokenWish>()
+                                                                                               : shownWishesOf(hand->second, m_result->sources->sourceTokens()));
+    try {
+        writeFileAtomically(path.toStdString(), std::string_view(json.constData(), static_cast<std::size_t>(json.size())));
+        emit done(tr("Kept tokens written to %1").arg(path));
+    } catch (const Error& error) {
+        emit failed(QString::fromUtf8(error.what()));
+    }
+}
+
+void TokensController::showMostChanged()
+{
+    const auto& photos = m_panel.photos();
+    int most = -1;
+    const auto shift = [&](int row) { return photos.picture(row).overlay()->embeddingShift; };
+    for (int row = 0; row < photos.count(); ++row)
+        if (!photos.picture(row).isEmpty() && std::isfinite(shift(row)) && (most < 0 || shift(row) > shift(most)))
+            most = row;
+    if (most >= 0)
+        m_with.document.select([&](Selection& selection) { selection.tokenPhoto = photos.name(most).toStdString(); });
+}
+
+} // namespace tamis::app

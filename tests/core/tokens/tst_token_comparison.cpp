@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Reductions compared over several photos: against runs one by one, with photos that cannot be read and settings that will not do.
+#include "core/tokens/comparison.h"
+#include "core/base/parallel.h"
+#include "core/measure/logit_metrics.h"
+#include "core/tokens/token_cost.h"
+#include "tests/core/tokens/bundled_model.h"
+
+#include <QTest>
+
+#include <cmath>
+#include <set>
+
+using namespace tamis;
+using namespace tamis::tokens;
+
+namespace {
+/// The images of the golden archive, turned in brightness to be more; some are unreadable.
+class FewPhotos : public measure::SampleSource {
+public:
+    FewPhotos(const test::TokenImages& images, std::size_t count, std::set<std::size_t> broken = {}, std::vector<int> labels = {})
+        : m_images(images), m_count(count), m_broken(std::move(broken)), m_labels(std::move(labels))
+    {
+    }
+    std::size_t count() const noexcept override { return m_count; }
+    std::string name(std::size_t index) const override { return "photo " + std::to_string(index); }
+    void load(std::size_t index, measure::LoadedSample& sample) const override
+    {
+        if (m_broken.contains(index))
+            throw Error(ErrorCode::MalformedFile, "is cut off", name(index));
+        const auto from = m_images.samples[index % m_images.samples.size()].image;
+        sample.image.assign(from.begin(), from.end());
+        for (float& value : sample.image)
+            value += 0.1F * static_cast<float>(index / m_images.samples.size());
+        sample.label = index < m_labels.size() ? m_labels[index] : -1;
+    }
+    std::string description() const override { return "a few photos"; }
+    std::string sha256(const RunContext&) const override { return {}; }
+
+private:
+    const test::TokenImages& m_images;
+    std::size_t m_count;
+    std::set<std::size_t> m_broken;
+    std::vector<int> m_labels;
+};
+
+Configuration with(const char* method, const char* name, ParameterValue value)
+{
+    Configuration made{method, {}};
+    made.parameters.set(name, std::move(value));
+    return made;
+}
+const ComparisonOptions kNoLatency{.batch = 4, .latencySeconds = 0};
+} // namespace
+
+class TstTokenComparison : public QObject {
+    Q_OBJECT
+    std::shared_ptr<const nn::Model> m_model = test::tokenModel("vit20");
+    test::TokenImages m_images{"vit20"};
+    Inputs inputs() const { return {m_model, nullptr, 0}; }
+
+private slots:
+    void pointsAreThoseOfRunsOneByOne()
+    {
+        const std::vector<Configuration> asked{with("tokens.evit", "keep", 0.5), with("tokens.tome", "r", std::int64_t{20})};
+        const FewPhotos photos(m_images, 5);
+        const auto found = compareReductions(inputs(), photos, asked, kNoLatency);
+        QCOMPARE(found.points.size(), std::size_t(3));
+        QCOMPARE(found.photos, std::int64_t(5));
+        QCOMPARE(found.points[0].agreement, 1.0);
+        QCOMPARE(found.points[0].kl, 0.0);
+        QCOMPARE(found.points[0].tokensKept, 1.0);
+        QVERIFY(found.points[0].baseline);
+        for (std::size_t at = 0; at < asked.size(); ++at) {
+            const auto& point = found.points[at + 1];
+            const auto& method = *findMethod(asked[at].method);
+            const Chain chain = method.chain(inputs(), method.declaration.schema.complete(asked[at].parameters), {});
+            double kl = 0, agree = 0, macs = 0;
+            std::vector<std::int64_t> kept;
+            for (std::size_t i = 0; i < 5; ++i) {
+                measure::LoadedSample sample;
+                photos.load(i, sample);
+                Trace trace;
+                const auto reduced = test::runOne(*m_model, chain, sample.view(), &trace), whole = test::runOne(*m_model, {}, sample.view());
+                const auto difference = measure::compareLogits(whole, reduced);
+                kl += difference.kl / 5;
+                agree += difference.agree ? 0.2 : 0;
+                macs += static_cast<double>(modelMacs(m_model->spec(), trace.tokens())) / 5;
+                kept.push_back(trace.layers.back().tokens.mlp);
+            }
+            // The same bits run alone and side by side; only the sums are in another order.
+            QVERIFY(std::abs(point.kl - kl) <= 1e-12 * std::max(1.0, kl));
+            QVERIFY(std::abs(point.agreement - agree) < 1e-12);
+            QVERIFY(std::abs(static_cast<double>(point.macs) - macs) <= 1);
+            QCOMPARE(point.keptCounts, kept);
+            QVERIFY(point.macs < found.points[0].macs);
+            QVERIFY(point.tokensKept < 1 && point.tokensKept > 0);
+            QVERIFY(std::isnan(point.top1)); // no labels
+            QVERIFY(std::isnan(point.latencyMs));
+        }
+        QCOMPARE(found.points[1].settings, std::string("keep 0.5"));
+    }
+    void threadsAndMemoryDoNotMatter()
+    {
+        const std::vector<Configuration> asked{with("tokens.random", "keep", 0.6)};
+        const FewPhotos photos(m_images, 6);
+        const auto many = compareReductions(inputs(), photos, asked, kNoLatency);
+        const ThreadLimit one(1);
+        ComparisonOptions forgetful = kNoLatency;
+        forgetful.sampleBytes = 0; // every photo is read again for every point
+        const auto again = compareReductions(inputs(), photos, asked, forgetful);
+        QCOMPARE(again.points[1].kl, many.points[1].kl);
+        QCOMPARE(again.points[1].macs, many.points[1].macs);
+        QCOMPARE(again.points[1].tokensPerLayer, many.points[1].tokensPerLayer);
+    }
+    void labelsAreScored()
+    {
+        const FewPhotos unlabelled(m_images, 2);
+        std::vector<int> labels;
+        for (std::size_t i = 0; i < 2; ++i) {
+            measure::LoadedSample sample;
+            unlabelled.load(i, sample);
+            labels.push_back(measure::bestClasses(test::runOne(*m_model, {}, sample.view()), 1).front());
+        }
+        labels[1] = (labels[1] + 1) % static_cast<int>(m_model->spec().classes); // wrong
+        const auto found = compareReductions(inputs(), FewPhotos(m_images, 3, {}, labels), {}, kNoLatency); // the third has no label
+        QCOMPARE(found.points[0].top1, 0.5);
+    }
+    void photosThatCannotBeReadAreNamed()
+    {
+        const auto found = compareReductions(inputs(), FewPhotos(m_images, 4, {1, 2}), {with("tokens.evit", "keep", 0.5)}, kNoLatency);
+        QCOMPARE(found.photos, std::int64_t(2));
+        QCOMPARE(found.warnings.size(), std::size_t(2));
+        QVERIFY(found.warnings[0].find("photo 1") != std::string::npos);
+        QCOMPARE(found.points[1].keptCounts.size(), std::size_t(2));
+        QVERIFY_THROWS_EXCEPTION(Error, compareReductions(inputs(), FewPhotos(m_images, 2, {0, 1}), {}, kNoLatency));
+    }
+    void settingsThatWillNotDoArePointsWithAReason()
+    {
+        int calls = 0;
+        std::size_t most = 0;
+        const auto found = compareReductions(inputs(), FewPhotos(m_images, 1), {with("tokens.nowhere", "keep", 0.5), with("tokens.evit", "keep", 7.0), with("tokens.evit", "keep", 0.5)},
+                                             kNoLatency, {}, [&](const report::TokenComparison& soFar) {
+                                                 ++calls;
+                                                 most = soFar.points.size();
+                                             });
+        QCOMPARE(found.points.size(), std::size_t(4));
+        QVERIFY(found.points[1].failure.find("tokens.nowhere") != std::string::npos);
+        QVERIFY(found.points[2].failure.find("keep") != std::string::npos);
+        QVERIFY(found.points[3].failure.empty());
+        QCOMPARE(calls, 4);
+        QCOMPARE(most, std::size_t(4));
+        QCOMPARE(found.planned, std::size_t(4));
+    }
+    void latencyIsMeasured()
+    {
+        ComparisonOptions options{.batch = 2, .latencySeconds = 0.01};
+        const auto found = compareReductions(inputs(), FewPhotos(m_images, 1), {with("tokens.tome", "r", std::int64_t{20})}, options);
+        QVERIFY(found.points[0].latencyMs > 0);
+        QVERIFY(found.points[1].matchingMs > 0 && found.points[1].matchingMs < found.points[1].latencyMs);
+    }
+    void itStops()
+    {
+        std::stop_source stop;
+        QVERIFY_THROWS_EXCEPTION(Error, compareReductions(inputs(), FewPhotos(m_images, 2), usualConfigurations(m_model->spec()), kNoLatency, RunContext(stop.get_token()),
+                                                          [&](const report::TokenComparison&) { stop.request_stop(); }));
+    }
+    void usualSettingsAreAllowedAndReduce()
+    {
+        std::set<std::string> ids;
+        for (const auto& each : usualConfigurations(m_model->spec())) {
+            const auto* method = findMethod(each.method);
+            QVERIFY(method && !method->trains);
+            method->declaration.schema.complete(each.parameters); // throws for what is out of range
+            ids.insert(each.method);
+        }
+        for (const auto& method : methods())
+            QCOMPARE(ids.contains(method.declaration.id), !method.trains);
+    }
+};
+
+QTEST_GUILESS_MAIN(TstTokenComparison)
+#include "tst_token_comparison.moc"
