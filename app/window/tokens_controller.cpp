@@ -166,7 +166,10 @@ void TokensController::clearHands()
 void TokensController::pin()
 {
     edit(tr("Pin %1").arg(tokenSettingTitle(known(m_with.document.state().tokens.setting))), {}, true, [this](TokenChoice& choice) { choice.pinned = known(choice.setting); });
-    m_panel.overlays()->setBeside(views::Beside::Pinned);
+    if (m_result && !m_result->reduced.isEmpty()) { // is what the lane will say, too, but for what was asked for by hand
+        m_panel.setPinned(m_result->reduced, tokenSettingTitle(known(m_with.document.state().tokens.setting)));
+        m_panel.overlays()->setBeside(views::Beside::Pinned);
+    }
 }
 
 // The request --------------------------------------------------------------------------------------------------------------
@@ -300,6 +303,7 @@ void TokensController::takeSources(const TokenSourcesPointer& sources)
             names << text(name);
     m_panel.photos().setNames(names);
     m_panel.refreshKept();
+    showMethods();
     m_panel.strip()->setFolder(sources ? text(sources->samples->description()) : QString());
     emit availabilityChanged();
 }
@@ -345,16 +349,7 @@ void TokensController::showState()
     const auto& state = m_with.document.state();
     if (!state.selection.tokenPage.empty())
         m_panel.showPage(text(state.selection.tokenPage));
-    std::vector<views::TokenMethod> offered;
-    for (const auto& each : tokens::methods()) {
-        const auto& d = each.declaration;
-        offered.push_back({text(d.id), text(d.title), text(d.reference), each.trains, {}, m_sources ? schemaFor(d.schema, m_sources->model->spec()) : d.schema});
-    }
-    auto* settings = m_panel.settings();
-    settings->setMethods(offered);
-    settings->setChoice(text(method().declaration.id), state.tokens.setting.parameters);
-    settings->setTrainReason(trainDisabledReason());
-    m_panel.compare()->setDisabledReason(compareDisabledReason());
+    showMethods();
     const auto now = request();
     if (!now || (m_sources && (m_sources->runnable != now->model || m_sources->folder != now->folder)))
         takeSources(nullptr);
@@ -363,6 +358,21 @@ void TokensController::showState()
     m_panel.setCaption(caption());
     ask();
     m_panel.setStale(!isUpToDate());
+}
+
+/// A form is made anew where the model has another use for it: with its sources, never while something in it is edited.
+void TokensController::showMethods()
+{
+    std::vector<views::TokenMethod> offered;
+    for (const auto& each : tokens::methods()) {
+        const auto& d = each.declaration;
+        offered.push_back({text(d.id), text(d.title), text(d.reference), each.trains, {}, m_sources ? schemaFor(d.schema, m_sources->model->spec()) : d.schema});
+    }
+    auto* settings = m_panel.settings();
+    settings->setMethods(offered);
+    settings->setChoice(text(method().declaration.id), m_with.document.state().tokens.setting.parameters);
+    settings->setTrainReason(trainDisabledReason());
+    m_panel.compare()->setDisabledReason(compareDisabledReason());
 }
 
 void TokensController::showHands()
@@ -379,7 +389,7 @@ void TokensController::showEmpty()
 {
     if (m_result) {
         const auto& spec = m_result->sources->model->spec();
-        return m_panel.setSummary(tr("%1 · %2 blocks · %3 patches a photo, %4 prefix tokens · %5")
+        return m_panel.setSummary(tr("%1 · %2 blocks · %3 patches a photo and a prefix of %4 · %5")
                                       .arg(QFileInfo(text(m_result->sources->modelPath.string())).fileName())
                                       .arg(spec.blocks.size())
                                       .arg(spec.patch.gridHeight * spec.patch.gridWidth)

@@ -83,6 +83,7 @@ private:
     void showFolder(const std::shared_ptr<const TokenFolderResult>& result, bool complete);
     void takeSources(const TokenSourcesPointer& sources);
     void showState();
+    void showMethods();
     void showHands();
     void showEmpty();
     void showRunning();

@@ -196,6 +196,11 @@ void measureTokens(MainWindow& window, const QString& model, const QString& phot
     window.document().change(QStringLiteral("bench"), {}, [](SessionState& s) { s.tokens.setting.parameters.set("r", std::int64_t{16}); });
     (void)QTest::qWaitFor([&] { return lab.isFolderUpToDate(); }, 60000);
     std::printf("%-28s %.0f ms, 150 of them waited for rest\n", "tokens, 20 photos again", milliseconds(clock));
+    window.document().change(QStringLiteral("bench"), {}, [](SessionState& s) { s.tokens.setting.parameters.set("r", std::int64_t{17}); });
+    (void)QTest::qWaitFor([&] { return lab.folderLane().isBusy(); }, 60000);
+    clock.start();
+    lab.stop();
+    std::printf("%-28s %.1f ms of 100\n", "tokens, stop of the folder", milliseconds(clock));
 }
 
 /// Time from a stop to the return of a sweep of 40 matrices 1500 x 1500.

@@ -62,7 +62,7 @@ void ClassBars::setEmptyText(const QString& text)
     update();
 }
 
-double ClassBars::rowHeight() const { return 2 * std::ceil(QFontMetricsF(Theme::smallFont(font())).height() * 0.78) + 5; }
+double ClassBars::rowHeight() const { return 2 * std::ceil(QFontMetricsF(Theme::smallFont(font())).height()) + 7; }
 
 int ClassBars::shownRows() const
 {
@@ -90,8 +90,8 @@ QRectF ClassBars::barRect(int row, bool after) const
     if (!std::isfinite(value))
         return {};
     const QRectF area = barArea();
-    const double half = (rowHeight() - 5) / 2;
-    return {area.left(), area.top() + row * rowHeight() + (after ? half : 0) + 1, std::max(area.width() * std::clamp(value, 0.0, 1.0), 1.0), half - 2};
+    const double half = (rowHeight() - 7) / 2;
+    return {area.left(), area.top() + row * rowHeight() + (after ? half : 0) + 2, std::max(area.width() * std::clamp(value, 0.0, 1.0), 1.0), half - 4};
 }
 
 void ClassBars::paintEvent(QPaintEvent*)
@@ -113,31 +113,33 @@ void ClassBars::paintFigure(QPainter& painter) const
     }
     const QFontMetricsF metrics(painter.font());
     const QRectF area = barArea();
-    double x = area.left();
+    double right = width() - 10.0;
+    if (m_changed)
+        right = drawTag(painter, QRectF(rect()).adjusted(10, 2, -10, 0), {width() - 10.0, 4 + metrics.height() / 2}, tr("changed"), Ink::HeldOut).left() - 8;
+    double x = 10;
+    const double each = (right - x) / 2;
     for (const auto& [name, ink] : {std::pair(m_before, Ink::Baseline), std::pair(m_after, Ink::Accent)}) {
         painter.fillRect(QRectF(x, 4 + metrics.height() / 2 - 4, 8, 8), theme.color(ink));
         painter.setPen(theme.color(Ink::MutedText));
-        const QString text = metrics.elidedText(name, Qt::ElideRight, area.width() / 2 - 20);
-        painter.drawText(QRectF(x + 13, 4, area.width(), metrics.height()), Qt::AlignLeft | Qt::AlignVCenter, text);
+        const QString text = metrics.elidedText(name, Qt::ElideRight, each - 20);
+        painter.drawText(QRectF(x + 13, 4, each, metrics.height()), Qt::AlignLeft | Qt::AlignVCenter, text);
         x += 13 + metrics.horizontalAdvance(text) + 18;
     }
-    if (m_changed)
-        drawTag(painter, QRectF(rect()).adjusted(10, 2, -10, 0), {10, 4 + metrics.height() / 2}, tr("changed"), Ink::HeldOut);
     const QFont plain = painter.font(), digits = Theme::numberFont(plain);
     for (int row = 0; row < shownRows(); ++row) {
         const auto& of = m_rows[static_cast<std::size_t>(row)];
-        const double top = area.top() + row * rowHeight(), half = (rowHeight() - 5) / 2;
+        const double top = area.top() + row * rowHeight(), half = (rowHeight() - 7) / 2;
         painter.setFont(plain);
         painter.setPen(theme.color(Ink::Text));
         painter.drawText(QRectF(10, top, area.left() - 18, 2 * half), Qt::AlignRight | Qt::AlignVCenter, metrics.elidedText(of.name, Qt::ElideRight, area.left() - 18));
         painter.setFont(digits);
         for (const bool after : {false, true}) {
             const double y = top + (after ? half : 0);
-            painter.fillRect(QRectF(area.left(), y + 1, area.width(), half - 2), theme.color(Ink::Grid));
+            painter.fillRect(QRectF(area.left(), y + 2, area.width(), half - 4), theme.color(Ink::Grid));
             painter.fillRect(barRect(row, after), theme.color(after ? Ink::Accent : Ink::Baseline));
             const double value = after ? of.after : of.before;
             painter.setPen(theme.color(after ? Ink::Text : Ink::MutedText));
-            painter.drawText(QRectF(area.right() + 4, y - 4, width() - area.right() - 12, half + 8), Qt::AlignRight | Qt::AlignVCenter,
+            painter.drawText(QRectF(area.right() + 4, y, width() - area.right() - 12, half), Qt::AlignRight | Qt::AlignVCenter,
                              std::isfinite(value) ? formatPercent(value) : QStringLiteral("–"));
         }
     }

@@ -67,7 +67,7 @@ LayersPage::LayersPage(QWidget* parent)
     side(m_saved, m_chart, nullptr);
     m_histogram->setObjectName(QStringLiteral("keptCounts"));
     m_histogram->setAccessibleName(tr("Tokens that photos keep"));
-    m_histogram->setAxes({.xTitle = tr("tokens that reach the head"), .yTitle = tr("photos")});
+    m_histogram->setAxes({.xTitle = tr("tokens that reach the head"), .yTitle = tr("photos"), .places = true});
     m_histogram->setEmptyText(tr("How many tokens each photo of the folder keeps is shown here."));
     auto* exports = new ExportButton(this);
     exports->setObjectName(QStringLiteral("exportKept"));
@@ -124,7 +124,7 @@ void LayersPage::setKept(const std::vector<std::int64_t>& counts)
     const auto [low, high] = std::ranges::minmax(counts);
     const double mean = static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0})) / static_cast<double>(counts.size());
     m_spread->setText(low == high ? tr("%1 photos, each keeps %2 tokens").arg(counts.size()).arg(low)
-                                  : tr("%1 photos keep %2 to %3 tokens, %4 in the mean").arg(counts.size()).arg(low).arg(high).arg(formatNumber(mean, 3)));
+                                  : tr("%1 photos keep %2 to %3 tokens, %4 in the mean").arg(counts.size()).arg(low).arg(high).arg(formatNumber(mean, 4)));
 }
 
 void LayersPage::showCursor()

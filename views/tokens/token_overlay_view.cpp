@@ -210,7 +210,7 @@ QStringList TokenOverlayView::hoverLines() const
     }
     if (const int block = m_picture.scoreBlock(m_depth); block >= 0) {
         const double score = m_picture.score(m_depth, patch);
-        lines << QStringLiteral("%1: %2").arg(barTitle(), std::isfinite(score) ? formatNumber(score) : tr("none"));
+        lines << (std::isfinite(score) ? tr("score %1 in block %2").arg(formatNumber(score)).arg(block) : tr("no score in block %1").arg(block));
     }
     if (wish(patch) != TokenWish::None)
         lines << (wish(patch) == TokenWish::Keep ? tr("kept always, by hand") : tr("dropped by hand"));

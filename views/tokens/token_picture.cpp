@@ -14,6 +14,7 @@ constexpr double kDimmed = 0.68;      ///< opacity of what lies over a pruned pa
 constexpr double kHatchStep = 7;      ///< pixels between the lines over pruned patches
 constexpr double kScoreOpaque = 0.78; ///< of the heat map over the photo
 constexpr double kSmallCell = 5;      ///< patches smaller than this have no lines of their own
+constexpr double kFineCell = 8;       ///< and smaller than this fine ones
 
 /// Whether each layer's vectors have the sizes that the grid asks for and name tokens that there are.
 bool fits(const report::TokenOverlay& overlay)
@@ -247,6 +248,8 @@ void TokenPicture::paintBorders(QPainter& painter, const QRectF& place, int dept
     };
     if (grid)
         draw(thin, faded(theme.color(Ink::Panel), 0.35), 1);
+    if (place.width() / columns() < kFineCell) // of thumbnails: lines as bold as elsewhere would hide the photo
+        return draw(thick, faded(theme.color(Ink::Panel), 0.6), 0.7);
     const double scale = std::clamp(place.width() / columns() / 14, 0.5, 1.0);
     draw(thick, faded(theme.color(Ink::Text), 0.65), 3 * scale);
     draw(thick, theme.color(Ink::Panel), 1.4 * scale);

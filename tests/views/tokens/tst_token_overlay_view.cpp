@@ -59,7 +59,7 @@ private slots:
         QVERIFY(hint.contains("row 2, column 2"));
         QVERIFY(hint.contains("group of 4 patches, size 4"));
         QVERIFY(hint.contains("1·1, 1·2, 2·1, 2·2"));
-        QVERIFY(hint.contains("attention received, block 1: 0.5"));
+        QVERIFY(hint.contains("score 0.5 in block 1"));
         QTest::mouseMove(m_view.get(), at(10));
         QVERIFY(m_view->hoverLines().join('\n').contains("alone"));
         m_view->setDepth(3);
