@@ -27,7 +27,7 @@ ParameterSchema schemaFor(const ParameterSchema& schema, const nn::ModelSpec& sp
     const double patches = static_cast<double>(spec.patch.gridHeight * spec.patch.gridWidth), blocks = static_cast<double>(spec.blocks.size());
     for (auto& each : specs)
         if (each.type == ParameterType::Integer) {
-            const double most = each.name == "r" ? std::floor(patches / 2) : each.name == "block" ? blocks - 1 : each.maximum;
+            const double most = each.name == "r" ? std::floor(patches / 2) : each.name == "block" ? blocks - 1 : each.name == "most" || each.name == "least" ? patches : each.maximum;
             each.maximum = std::max({each.minimum, std::min(each.maximum, most), static_cast<double>(std::get<std::int64_t>(each.defaultValue))});
         }
     return ParameterSchema(std::move(specs));

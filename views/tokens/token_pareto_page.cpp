@@ -91,6 +91,10 @@ void TokenParetoPage::showState()
             reasons << QString::fromStdString(point.title + ", " + point.settings + ": " + point.failure);
     if (!reasons.isEmpty())
         text += tr(", %1 failed").arg(reasons.size());
+    if (!m_comparison->warnings.empty())
+        text += tr(", %1 photos left out").arg(m_comparison->warnings.size());
+    for (const auto& warning : m_comparison->warnings)
+        reasons << QString::fromStdString(warning);
     m_state->setText(text);
     m_state->setToolTip(reasons.join(QLatin1Char('\n')));
 }

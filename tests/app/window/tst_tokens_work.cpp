@@ -3,7 +3,6 @@
 #include "app/images/image_loading.h"
 #include "app/window/tokens_work.h"
 #include "core/base/error.h"
-#include "core/tokens/comparison.h"
 
 #include <QFile>
 #include <QTemporaryDir>

@@ -127,6 +127,11 @@ private slots:
         QCOMPARE(state->text(), QStringLiteral("7 points, 1 failed"));
         QVERIFY(state->toolTip().contains("no class token"));
         auto some = sample::tokenMethods();
+        some->warnings = {"cut.jpg: is cut off"};
+        m_page->setComparison(some);
+        QCOMPARE(state->text(), QStringLiteral("7 points, 1 failed, 1 photos left out"));
+        QVERIFY(state->toolTip().endsWith("cut.jpg: is cut off"));
+        some = sample::tokenMethods();
         some->points.resize(3);
         m_page->setRunning(true);
         m_page->setComparison(some);

@@ -13,21 +13,21 @@
 #include <string>
 #include <vector>
 
-namespace tamis::tokens {
+namespace tamis::app {
 
 /// One thing to compare.
-struct Configuration {
+struct TokenConfiguration {
     std::string method; ///< id
     Parameters parameters;
 };
 
 /// Every method that trains nothing, at several values of the parameter that says how many tokens go: `keep`, a share, or `r`, tokens a
-/// block, for what `spec` has; at its defaults where it has neither.
-std::vector<Configuration> usualConfigurations(const nn::ModelSpec& spec);
+/// block, or `most`, patches, for what `spec` has; at its defaults where it has none of them. Without those that need a file.
+std::vector<TokenConfiguration> usualTokenConfigurations(const nn::ModelSpec& spec);
 /// Those parameters that have not their defaults, as "keep 0.5, fuse false".
-std::string settingsText(const ParameterSchema& schema, const Parameters& parameters);
+std::string tokenSettingsText(const ParameterSchema& schema, const Parameters& parameters);
 
-struct ComparisonOptions {
+struct TokenComparisonOptions {
     std::int64_t batch = 8;       ///< photos a measured pass; the first ones, over again where there are fewer
     double latencySeconds = 0.25; ///< of each point, at least three passes; 0: latency is not measured
     std::size_t sampleBytes = std::size_t{256} << 20; ///< of prepared photos kept between points; others are read again
@@ -37,8 +37,8 @@ struct ComparisonOptions {
 /// in the warnings. `finished` is called with all points so far. A configuration that cannot be carried out is a point with a failure. Points,
 /// times apart, do not depend on the number of threads. Throws what requireReducible throws, Error{InvalidParameter} where no photo can be
 /// read, Error{Cancelled}.
-report::TokenComparison compareReductions(const Inputs& inputs, const measure::SampleSource& samples, const std::vector<Configuration>& configurations,
-                                          const ComparisonOptions& options = {}, const RunContext& context = {},
+report::TokenComparison compareTokenMethods(const tokens::Inputs& inputs, const measure::SampleSource& samples, const std::vector<TokenConfiguration>& configurations,
+                                          const TokenComparisonOptions& options = {}, const RunContext& context = {},
                                           const std::function<void(const report::TokenComparison&)>& finished = {});
 
-} // namespace tamis::tokens
+} // namespace tamis::app

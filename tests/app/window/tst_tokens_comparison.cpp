@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Reductions compared over several photos: against runs one by one, with photos that cannot be read and settings that will not do.
-#include "core/tokens/comparison.h"
+#include "app/window/tokens_comparison.h"
 #include "core/base/parallel.h"
 #include "core/measure/logit_metrics.h"
 #include "core/tokens/token_cost.h"
@@ -12,6 +12,7 @@
 #include <set>
 
 using namespace tamis;
+using namespace tamis::app;
 using namespace tamis::tokens;
 
 namespace {
@@ -44,27 +45,27 @@ private:
     std::vector<int> m_labels;
 };
 
-Configuration with(const char* method, const char* name, ParameterValue value)
+TokenConfiguration with(const char* method, const char* name, ParameterValue value)
 {
-    Configuration made{method, {}};
+    TokenConfiguration made{method, {}};
     made.parameters.set(name, std::move(value));
     return made;
 }
-const ComparisonOptions kNoLatency{.batch = 4, .latencySeconds = 0};
+const TokenComparisonOptions kNoLatency{.batch = 4, .latencySeconds = 0};
 } // namespace
 
-class TstTokenComparison : public QObject {
+class TstTokensComparison : public QObject {
     Q_OBJECT
     std::shared_ptr<const nn::Model> m_model = test::tokenModel("vit20");
     test::TokenImages m_images{"vit20"};
-    Inputs inputs() const { return {m_model, nullptr, 0}; }
+    Inputs inputs() const { return {m_model, nullptr, 0, nullptr}; }
 
 private slots:
     void pointsAreThoseOfRunsOneByOne()
     {
-        const std::vector<Configuration> asked{with("tokens.evit", "keep", 0.5), with("tokens.tome", "r", std::int64_t{20})};
+        const std::vector<TokenConfiguration> asked{with("tokens.evit", "keep", 0.5), with("tokens.tome", "r", std::int64_t{20})};
         const FewPhotos photos(m_images, 5);
-        const auto found = compareReductions(inputs(), photos, asked, kNoLatency);
+        const auto found = compareTokenMethods(inputs(), photos, asked, kNoLatency);
         QCOMPARE(found.points.size(), std::size_t(3));
         QCOMPARE(found.photos, std::int64_t(5));
         QCOMPARE(found.points[0].agreement, 1.0);
@@ -102,13 +103,13 @@ private slots:
     }
     void threadsAndMemoryDoNotMatter()
     {
-        const std::vector<Configuration> asked{with("tokens.random", "keep", 0.6)};
+        const std::vector<TokenConfiguration> asked{with("tokens.random", "keep", 0.6)};
         const FewPhotos photos(m_images, 6);
-        const auto many = compareReductions(inputs(), photos, asked, kNoLatency);
+        const auto many = compareTokenMethods(inputs(), photos, asked, kNoLatency);
         const ThreadLimit one(1);
-        ComparisonOptions forgetful = kNoLatency;
+        TokenComparisonOptions forgetful = kNoLatency;
         forgetful.sampleBytes = 0; // every photo is read again for every point
-        const auto again = compareReductions(inputs(), photos, asked, forgetful);
+        const auto again = compareTokenMethods(inputs(), photos, asked, forgetful);
         QCOMPARE(again.points[1].kl, many.points[1].kl);
         QCOMPARE(again.points[1].macs, many.points[1].macs);
         QCOMPARE(again.points[1].tokensPerLayer, many.points[1].tokensPerLayer);
@@ -123,23 +124,23 @@ private slots:
             labels.push_back(measure::bestClasses(test::runOne(*m_model, {}, sample.view()), 1).front());
         }
         labels[1] = (labels[1] + 1) % static_cast<int>(m_model->spec().classes); // wrong
-        const auto found = compareReductions(inputs(), FewPhotos(m_images, 3, {}, labels), {}, kNoLatency); // the third has no label
+        const auto found = compareTokenMethods(inputs(), FewPhotos(m_images, 3, {}, labels), {}, kNoLatency); // the third has no label
         QCOMPARE(found.points[0].top1, 0.5);
     }
     void photosThatCannotBeReadAreNamed()
     {
-        const auto found = compareReductions(inputs(), FewPhotos(m_images, 4, {1, 2}), {with("tokens.evit", "keep", 0.5)}, kNoLatency);
+        const auto found = compareTokenMethods(inputs(), FewPhotos(m_images, 4, {1, 2}), {with("tokens.evit", "keep", 0.5)}, kNoLatency);
         QCOMPARE(found.photos, std::int64_t(2));
         QCOMPARE(found.warnings.size(), std::size_t(2));
         QVERIFY(found.warnings[0].find("photo 1") != std::string::npos);
         QCOMPARE(found.points[1].keptCounts.size(), std::size_t(2));
-        QVERIFY_THROWS_EXCEPTION(Error, compareReductions(inputs(), FewPhotos(m_images, 2, {0, 1}), {}, kNoLatency));
+        QVERIFY_THROWS_EXCEPTION(Error, compareTokenMethods(inputs(), FewPhotos(m_images, 2, {0, 1}), {}, kNoLatency));
     }
     void settingsThatWillNotDoArePointsWithAReason()
     {
         int calls = 0;
         std::size_t most = 0;
-        const auto found = compareReductions(inputs(), FewPhotos(m_images, 1), {with("tokens.nowhere", "keep", 0.5), with("tokens.evit", "keep", 7.0), with("tokens.evit", "keep", 0.5)},
+        const auto found = compareTokenMethods(inputs(), FewPhotos(m_images, 1), {with("tokens.nowhere", "keep", 0.5), with("tokens.evit", "keep", 7.0), with("tokens.evit", "keep", 0.5)},
                                              kNoLatency, {}, [&](const report::TokenComparison& soFar) {
                                                  ++calls;
                                                  most = soFar.points.size();
@@ -154,30 +155,30 @@ private slots:
     }
     void latencyIsMeasured()
     {
-        ComparisonOptions options{.batch = 2, .latencySeconds = 0.01};
-        const auto found = compareReductions(inputs(), FewPhotos(m_images, 1), {with("tokens.tome", "r", std::int64_t{20})}, options);
+        TokenComparisonOptions options{.batch = 2, .latencySeconds = 0.01};
+        const auto found = compareTokenMethods(inputs(), FewPhotos(m_images, 1), {with("tokens.tome", "r", std::int64_t{20})}, options);
         QVERIFY(found.points[0].latencyMs > 0);
         QVERIFY(found.points[1].matchingMs > 0 && found.points[1].matchingMs < found.points[1].latencyMs);
     }
     void itStops()
     {
         std::stop_source stop;
-        QVERIFY_THROWS_EXCEPTION(Error, compareReductions(inputs(), FewPhotos(m_images, 2), usualConfigurations(m_model->spec()), kNoLatency, RunContext(stop.get_token()),
+        QVERIFY_THROWS_EXCEPTION(Error, compareTokenMethods(inputs(), FewPhotos(m_images, 2), usualTokenConfigurations(m_model->spec()), kNoLatency, RunContext(stop.get_token()),
                                                           [&](const report::TokenComparison&) { stop.request_stop(); }));
     }
     void usualSettingsAreAllowedAndReduce()
     {
         std::set<std::string> ids;
-        for (const auto& each : usualConfigurations(m_model->spec())) {
+        for (const auto& each : usualTokenConfigurations(m_model->spec())) {
             const auto* method = findMethod(each.method);
             QVERIFY(method && !method->trains);
             method->declaration.schema.complete(each.parameters); // throws for what is out of range
             ids.insert(each.method);
         }
         for (const auto& method : methods())
-            QCOMPARE(ids.contains(method.declaration.id), !method.trains);
+            QCOMPARE(ids.contains(method.declaration.id), !method.trains && !method.declaration.schema.find("file"));
     }
 };
 
-QTEST_GUILESS_MAIN(TstTokenComparison)
-#include "tst_token_comparison.moc"
+QTEST_GUILESS_MAIN(TstTokensComparison)
+#include "tst_tokens_comparison.moc"

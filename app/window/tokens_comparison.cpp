@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "core/tokens/comparison.h"
+#include "app/window/tokens_comparison.h"
 
 #include "core/base/error.h"
 #include "core/base/parallel.h"
@@ -11,8 +11,9 @@
 #include <cmath>
 #include <utility>
 
-namespace tamis::tokens {
+namespace tamis::app {
 namespace {
+using tokens::BlockTokens, tokens::Chain, tokens::Method, tokens::Trace, tokens::findMethod, tokens::methods, tokens::modelMacs;
 using Clock = std::chrono::steady_clock;
 constexpr double kKeeps[] = {0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3};
 constexpr double kMergedShares[] = {0.15, 0.3, 0.45, 0.6, 0.75, 0.9}; ///< of the patches, over all blocks
@@ -78,7 +79,7 @@ std::vector<PhotoResult> runAll(const nn::Model& model, const Chain& chain, cons
         Trace trace;
         auto& result = results[i];
         result.output.resize(static_cast<std::size_t>(model.outputWidth()));
-        runReduced(model, chain, photos.sample(i, spare), {}, {result.output.data(), 1, model.outputWidth(), model.outputWidth()}, scratch, &trace);
+        tokens::runReduced(model, chain, photos.sample(i, spare), {}, {result.output.data(), 1, model.outputWidth(), model.outputWidth()}, scratch, &trace);
         result.tokens = trace.tokens();
     });
     return results;
@@ -125,7 +126,7 @@ double median(std::vector<double> values)
     return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-void measureLatency(report::TokenPoint& point, const nn::Model& model, const Chain& chain, const Photos& photos, const ComparisonOptions& options, const RunContext& context)
+void measureLatency(report::TokenPoint& point, const nn::Model& model, const Chain& chain, const Photos& photos, const TokenComparisonOptions& options, const RunContext& context)
 {
     if (!(options.latencySeconds > 0))
         return;
@@ -133,7 +134,7 @@ void measureLatency(report::TokenPoint& point, const nn::Model& model, const Cha
     std::vector<nn::Sample> samples;
     for (std::size_t i = 0; i < spare.size(); ++i)
         samples.push_back(photos.sample(i % photos.count(), spare[i]));
-    ReducedPass pass(model, chain);
+    tokens::ReducedPass pass(model, chain);
     std::vector<Trace> traces;
     pass.run(samples, context, &traces); // warms memory
     std::vector<double> times, choosing;
@@ -151,7 +152,7 @@ void measureLatency(report::TokenPoint& point, const nn::Model& model, const Cha
     point.matchingMs = median(choosing) / std::clamp<double>(threadCount(), 1, static_cast<double>(options.batch)); // samples run side by side
 }
 
-report::TokenPoint pointOf(const Configuration& configuration)
+report::TokenPoint pointOf(const TokenConfiguration& configuration)
 {
     report::TokenPoint point;
     point.method = configuration.method;
@@ -159,14 +160,14 @@ report::TokenPoint pointOf(const Configuration& configuration)
     point.parameters = configuration.parameters;
     if (const Method* method = findMethod(configuration.method)) {
         point.title = method->declaration.title;
-        point.settings = settingsText(method->declaration.schema, configuration.parameters);
+        point.settings = tokenSettingsText(method->declaration.schema, configuration.parameters);
         point.baseline = method->baseline;
     }
     return point;
 }
 } // namespace
 
-std::string settingsText(const ParameterSchema& schema, const Parameters& parameters)
+std::string tokenSettingsText(const ParameterSchema& schema, const Parameters& parameters)
 {
     std::string text;
     for (const auto& spec : schema.specs())
@@ -175,16 +176,16 @@ std::string settingsText(const ParameterSchema& schema, const Parameters& parame
     return text;
 }
 
-std::vector<Configuration> usualConfigurations(const nn::ModelSpec& spec)
+std::vector<TokenConfiguration> usualTokenConfigurations(const nn::ModelSpec& spec)
 {
-    std::vector<Configuration> all;
+    std::vector<TokenConfiguration> all;
     const auto patches = static_cast<double>(spec.patch.gridHeight * spec.patch.gridWidth), blocks = std::max<double>(1, static_cast<double>(spec.blocks.size()));
     for (const Method& method : methods()) {
         if (method.trains)
             continue;
         const auto& schema = method.declaration.schema;
         const auto add = [&](const std::string& name, ParameterValue value) {
-            Configuration made{method.declaration.id, {}};
+            TokenConfiguration made{method.declaration.id, {}};
             made.parameters.set(name, std::move(value));
             all.push_back(std::move(made));
         };
@@ -200,18 +201,21 @@ std::vector<Configuration> usualConfigurations(const nn::ModelSpec& spec)
                 if (count != std::exchange(last, count))
                     add("r", count);
             }
-        } else {
+        } else if (const auto* most = schema.find("most"); most && most->type == ParameterType::Integer) {
+            for (const double share : kKeeps)
+                add("most", std::clamp<std::int64_t>(std::llround(share * patches), 1, static_cast<std::int64_t>(most->maximum)));
+        } else if (!schema.find("file")) { // what only a file of the user's says
             all.push_back({method.declaration.id, {}});
         }
     }
     return all;
 }
 
-report::TokenComparison compareReductions(const Inputs& inputs, const measure::SampleSource& samples, const std::vector<Configuration>& configurations,
-                                          const ComparisonOptions& options, const RunContext& context, const std::function<void(const report::TokenComparison&)>& finished)
+report::TokenComparison compareTokenMethods(const tokens::Inputs& inputs, const measure::SampleSource& samples, const std::vector<TokenConfiguration>& configurations,
+                                          const TokenComparisonOptions& options, const RunContext& context, const std::function<void(const report::TokenComparison&)>& finished)
 {
     const nn::Model& model = *inputs.model;
-    requireReducible(model, {});
+    tokens::requireReducible(model, {});
     if (options.batch < 1)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(options.batch) + ", expected at least 1", "batch");
     context.setParts(static_cast<double>(configurations.size()) + 2);
@@ -260,4 +264,4 @@ report::TokenComparison compareReductions(const Inputs& inputs, const measure::S
     return comparison;
 }
 
-} // namespace tamis::tokens
+} // namespace tamis::app
