@@ -23,7 +23,7 @@ std::string placeName(const TokenPlaces& places, std::int64_t token)
         return {};
     const std::int64_t at = token - places.samples[*sample].first, prefix = static_cast<std::int64_t>(places.prefix.size());
     if (!places.photos())
-        return "token " + std::to_string(at) + " of " + std::to_string(places.samples[*sample].count);
+        return "position " + std::to_string(at) + " of " + std::to_string(places.samples[*sample].count);
     if (at < prefix)
         return places.prefix[static_cast<std::size_t>(at)];
     return "row " + std::to_string((at - prefix) / places.gridWidth) + ", column " + std::to_string((at - prefix) % places.gridWidth);

@@ -35,7 +35,7 @@ struct TokenPlaces {
 
 /// Index of the sample that has the token; nothing for a token that is in none.
 std::optional<std::size_t> sampleOf(const TokenPlaces& places, std::int64_t token);
-/// "class token", "row 3, column 7", "token 12 of 256"; empty for a token that is in no sample.
+/// "class token", "row 3, column 7", "position 12 of 256"; empty for a token that is in no sample.
 std::string placeName(const TokenPlaces& places, std::int64_t token);
 
 /// All tokens of one sample: their exact sets beside what an encoder makes of them.

@@ -136,14 +136,19 @@ void LatentSampleView::drawMarks(QPainter& painter, bool interactive) const
         const QRectF area = tokenRect(at);
         if (area.isEmpty())
             continue;
-        if (m_map.missed[i])
-            drawHatch(painter, area, theme.textOn(tokenColor(at)));
-        else if (m_map.exact[i] <= 0 && m_map.returned[i] > 0) {
+        if (m_map.missed[i]) {
+            QColor lines = theme.textOn(tokenColor(at));
+            lines.setAlphaF(hatching());
+            drawHatch(painter, area, lines);
+        }
+        if (m_map.exact[i] <= 0 && m_map.returned[i] > 0) {
             painter.setRenderHint(QPainter::Antialiasing);
             drawDot(painter, area.center(), std::clamp(area.height() / 6, 2.0, 4.0));
             painter.setRenderHint(QPainter::Antialiasing, false);
         }
     }
+    for (int at = 0; at < tokens(); ++at)
+        drawWords(painter, at);
     painter.setRenderHint(QPainter::Antialiasing);
     if (interactive && m_hovered)
         if (const QRectF area = tokenRect(*m_hovered); !area.isEmpty())

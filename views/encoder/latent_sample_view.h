@@ -51,6 +51,8 @@ signals:
 protected:
     virtual void drawGround(QPainter& painter) const = 0;        ///< what tokens lie on
     virtual void drawToken(QPainter& painter, int at) const = 0; ///< on the ground: its colour
+    virtual void drawWords(QPainter&, int /*at*/) const {}       ///< over its colour and hatching
+    virtual float hatching() const { return 1; }                 ///< opacity, where there are words to be read
     virtual int step(int at, int key) const = 0;                 ///< token that an arrow key, Home or End leads to; -1: no such key
     virtual QRectF ground() const { return room(); }             ///< what the colour bar stands beside
     virtual void arrange() {}                                    ///< size, sample or current token have changed

@@ -100,6 +100,15 @@ void TextLatentView::drawToken(QPainter& painter, int at) const
         painter.fillRect(place, color);
     else // how far it goes
         painter.fillRect(QRectF(place.left(), place.bottom() - 1, place.width(), 1), theme.color(Ink::Grid));
+}
+
+void TextLatentView::drawWords(QPainter& painter, int at) const
+{
+    const QRectF place = tokenRect(at);
+    if (place.isEmpty())
+        return;
+    const auto& theme = Theme::instance();
+    const QColor color = tokenColor(at);
     painter.save();
     painter.setFont(wordFont());
     painter.setPen(color.isValid() ? theme.textOn(color) : theme.color(Ink::Text));

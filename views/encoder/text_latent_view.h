@@ -18,6 +18,8 @@ public:
 protected:
     void drawGround(QPainter& painter) const override;
     void drawToken(QPainter& painter, int at) const override;
+    void drawWords(QPainter& painter, int at) const override;
+    float hatching() const override { return 0.4F; }
     int step(int at, int key) const override;
     void arrange() override;
     QString tokenTitle(int at) const override;

@@ -46,7 +46,7 @@ private slots:
         QVERIFY(!sampleOf(TokenPlaces(), 0));
         TokenPlaces text;
         text.samples = {{"tokens 0 to 3", 0, 4, {"a", "b", "c", "d"}}};
-        QCOMPARE(QString::fromStdString(placeName(text, 2)), QStringLiteral("token 2 of 4"));
+        QCOMPARE(QString::fromStdString(placeName(text, 2)), QStringLiteral("position 2 of 4"));
     }
     void aLatentIsFollowedOverTheTokens()
     {

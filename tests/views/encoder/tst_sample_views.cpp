@@ -191,7 +191,7 @@ private slots:
         QVERIFY(m_text->tokenRect(1).left() - m_text->tokenRect(0).right() > m_text->tokenRect(2).left() - m_text->tokenRect(1).right()); // a space apart
         QTest::mouseMove(m_text.get(), m_text->tokenRect(4).center().toPoint());
         QTRY_VERIFY(!m_text->hoverLines().isEmpty());
-        QVERIFY(m_text->hoverLines().first().contains(QStringLiteral("“<E2>”")) && m_text->hoverLines().first().contains("token 4 of 7"));
+        QVERIFY(m_text->hoverLines().first().contains(QStringLiteral("“<E2>”")) && m_text->hoverLines().first().contains("position 4 of 7"));
     }
     void wordsAreColouredAndChosen()
     {
