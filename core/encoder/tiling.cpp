@@ -97,32 +97,52 @@ double keptEnergy(MatrixView<const float> w, std::span<const double> variance, c
     return kept;
 }
 
-std::vector<std::int32_t> balancedGroups(const Matrix<double>& gains)
+std::vector<std::int32_t> balancedGroups(const Matrix<double>& gains, const RunContext& context)
 {
     const std::int64_t items = gains.rows(), groups = gains.cols();
+    std::vector<std::int32_t> groupOf(static_cast<std::size_t>(items), -1);
+    std::vector<std::int64_t> size(static_cast<std::size_t>(groups));
+    std::vector<double> means(static_cast<std::size_t>(items));
+    std::int64_t larger = items % groups; // groups that may hold one more
+    const auto fits = [&](std::int64_t g) {
+        const std::int64_t members = size[static_cast<std::size_t>(g)];
+        return members < items / groups || (members == items / groups && larger > 0);
+    };
     struct Choice {
         double advantage = 0; ///< over the mean of the item's groups
         std::int32_t item = 0, group = 0;
     };
-    std::vector<Choice> choices;
-    choices.reserve(gains.size());
+    const auto later = [](const Choice& a, const Choice& b) {
+        return a.advantage != b.advantage ? a.advantage < b.advantage : a.item != b.item ? a.item > b.item : a.group > b.group;
+    };
+    // Of each item its best choice that still fits: what does not fit now never will, so that no other can come before it.
+    const auto best = [&](std::int64_t i) {
+        const auto row = gains.view().row(i);
+        Choice choice{0, static_cast<std::int32_t>(i), -1};
+        for (std::int64_t g = 0; g < groups; ++g)
+            if (const double advantage = row[static_cast<std::size_t>(g)] - means[static_cast<std::size_t>(i)]; fits(g) && (choice.group < 0 || advantage > choice.advantage))
+                choice = {advantage, choice.item, static_cast<std::int32_t>(g)};
+        return choice;
+    };
+    std::vector<Choice> heap;
     for (std::int64_t i = 0; i < items; ++i) {
         const auto row = gains.view().row(i);
-        const double mean = std::accumulate(row.begin(), row.end(), 0.0) / static_cast<double>(groups);
-        for (std::int64_t g = 0; g < groups; ++g)
-            choices.push_back({row[static_cast<std::size_t>(g)] - mean, static_cast<std::int32_t>(i), static_cast<std::int32_t>(g)});
+        means[static_cast<std::size_t>(i)] = std::accumulate(row.begin(), row.end(), 0.0) / static_cast<double>(groups);
+        heap.push_back(best(i));
     }
-    std::ranges::sort(choices, [](const Choice& a, const Choice& b) {
-        return a.advantage != b.advantage ? a.advantage > b.advantage : a.item != b.item ? a.item < b.item : a.group < b.group;
-    });
-    std::vector<std::int32_t> groupOf(static_cast<std::size_t>(items), -1);
-    std::vector<std::int64_t> size(static_cast<std::size_t>(groups));
-    std::int64_t larger = items % groups; // groups that may hold one more
-    for (const Choice& choice : choices) {
-        auto& members = size[static_cast<std::size_t>(choice.group)];
-        const bool fits = members < items / groups || (members == items / groups && larger > 0);
-        if (groupOf[static_cast<std::size_t>(choice.item)] >= 0 || !fits)
+    std::ranges::make_heap(heap, later);
+    for (std::int64_t steps = 0; !heap.empty(); ++steps) {
+        if (steps % kLatentsATask == 0)
+            context.throwIfStopped();
+        std::ranges::pop_heap(heap, later);
+        const Choice choice = heap.back();
+        if (!fits(choice.group)) {
+            heap.back() = best(choice.item);
+            std::ranges::push_heap(heap, later);
             continue;
+        }
+        heap.pop_back();
+        auto& members = size[static_cast<std::size_t>(choice.group)];
         larger -= members == items / groups ? 1 : 0;
         ++members;
         groupOf[static_cast<std::size_t>(choice.item)] = choice.group;

@@ -27,8 +27,8 @@ Tiling runsOf(std::int64_t width, std::int64_t latents, std::int64_t tiles);
 double keptEnergy(tensor::MatrixView<const float> w, std::span<const double> variance, const Tiling& tiling);
 
 /// Each item to the group where it gains most, groups of sizes that differ by one at most: pairs are taken from the largest advantage over
-/// the item's other groups on. gains [items, groups].
-std::vector<std::int32_t> balancedGroups(const tensor::Matrix<double>& gains);
+/// the item's other groups on. gains [items, groups]. Throws Error{Cancelled}.
+std::vector<std::int32_t> balancedGroups(const tensor::Matrix<double>& gains, const RunContext& context = {});
 
 /// From runsOf() on, latents and inputs are dealt out anew in turn as long as keptEnergy() rises, `rounds` times at most: never below that of
 /// runsOf(). Throws as runsOf, Error{Cancelled}.
