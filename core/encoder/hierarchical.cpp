@@ -113,7 +113,7 @@ public:
         m_context.setParts(10);
         LatentGroups leaves = partition();
         const std::vector<std::int32_t> leafOf = groupOfLatents(leaves, m_dictionary.latents());
-        const FeatureScale scale = featureScale(m_calibration);
+        const FeatureScale scale = featureScale(m_calibration, m_context);
         LinearMap map = m_parameters.text("router") == "random" ? randomRouter(m_shape.nodes(), scale, m_settings.seed) : trainedMap(leafOf, scale);
         keep(map, leafOf);
         const auto router = treeRouter(std::move(map), m_shape, m_beam);
@@ -202,7 +202,7 @@ std::vector<ParameterSpec> hierarchicalParameters()
         {.name = "partition", .title = "Partition", .type = Type::Choice, .defaultValue = std::string("co-firing"),
          .help = "Latents that are active together, whose scores rise and fall together, or neighbours", .choices = {"co-firing", "rows", "none"}},
         {.name = "router", .title = "Routers", .type = Type::Choice, .defaultValue = std::string("trained"), .help = "random: the trivial baseline, which knows nothing", .choices = {"trained", "random"}}};
-    for (ParameterSpec& spec : encoderTrainingParameters())
+    for (ParameterSpec& spec : routerTrainingParameters())
         specs.push_back(std::move(spec));
     return specs;
 }

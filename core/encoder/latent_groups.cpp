@@ -19,6 +19,7 @@ using linalg::Op;
 using tensor::Matrix;
 using tensor::MatrixView;
 constexpr std::int64_t kTile = 1024;      // rows widened at once, whatever the threads
+constexpr std::int64_t kMostParts = 16; // at once: more in one step end in worse optima
 constexpr int kRowRounds = 20, kFiringRounds = 30, kPatience = 5;
 constexpr double kRidge = 1e-6;           // of the mean variance: C of few rows has no Cholesky root
 constexpr double kRowWeight = 0.25;       // of a row's cosine beside gains of firing, which are whole numbers
@@ -59,6 +60,14 @@ std::vector<std::int32_t> runs(std::int64_t count, std::int64_t groups)
     for (std::int64_t i = 0; i < count; ++i)
         groupOf[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(i * groups / count);
     return groupOf;
+}
+
+LatentGroups gathered(std::span<const std::int32_t> latents, const std::vector<std::int32_t>& groupOf, std::int64_t groups)
+{
+    LatentGroups result(static_cast<std::size_t>(groups));
+    for (std::size_t i = 0; i < latents.size(); ++i)
+        result[static_cast<std::size_t>(groupOf[i])].push_back(latents[i]);
+    return result;
 }
 
 void scaleRows(Matrix<double>& m)
@@ -141,7 +150,7 @@ LatentAffinity::Assignment LatentAffinity::byRows(std::span<const std::int32_t> 
     }
     for (int round = 0; round < kRowRounds; ++round) {
         context.throwIfStopped();
-        Assignment next = balancedGroups(rowGains(latents, groupOf, groups, context));
+        Assignment next = balancedGroups(rowGains(latents, groupOf, groups, context), context);
         if (next == groupOf)
             break;
         groupOf = std::move(next);
@@ -185,7 +194,7 @@ LatentAffinity::Assignment LatentAffinity::byFiring(std::span<const std::int32_t
                 }
             }
         });
-        groupOf = balancedGroups(gains);
+        groupOf = balancedGroups(gains, context);
     }
     return best;
 }
@@ -194,16 +203,21 @@ LatentGroups LatentAffinity::split(std::span<const std::int32_t> latents, std::i
 {
     if (groups < 1 || groups > static_cast<std::int64_t>(latents.size()))
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(groups) + " groups of " + std::to_string(latents.size()) + " latents, expected 1 to as many as there are latents");
-    Assignment groupOf;
     if (m_by == GroupBy::None || groups == 1)
-        groupOf = runs(static_cast<std::int64_t>(latents.size()), groups);
-    else
-        groupOf = byRows(latents, groups, seed, context);
-    if (m_by == GroupBy::CoFiring && groups > 1)
-        groupOf = byFiring(latents, groups, std::move(groupOf), context);
-    LatentGroups result(static_cast<std::size_t>(groups));
-    for (std::size_t i = 0; i < latents.size(); ++i)
-        result[static_cast<std::size_t>(groupOf[i])].push_back(latents[i]);
+        return gathered(latents, runs(static_cast<std::int64_t>(latents.size()), groups), groups);
+    std::int64_t parts = groups;
+    for (std::int64_t divisor = 2; divisor <= kMostParts; ++divisor)
+        if (groups % divisor == 0)
+            parts = divisor;
+    Assignment partOf = byRows(latents, parts, seed, context);
+    if (m_by == GroupBy::CoFiring)
+        partOf = byFiring(latents, parts, std::move(partOf), context);
+    LatentGroups found = gathered(latents, partOf, parts);
+    if (parts == groups)
+        return found;
+    LatentGroups result; // parts that differ by one at most part into groups that differ by one at most
+    for (const auto& part : found)
+        std::ranges::move(split(part, groups / parts, seed, context), std::back_inserter(result));
     return result;
 }
 

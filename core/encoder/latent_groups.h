@@ -30,7 +30,8 @@ public:
     /// width, or rows that are all equal, Error{Cancelled}.
     LatentAffinity(const Dictionary& dictionary, GroupBy by, tensor::MatrixView<const float> calibration, const SparseCodes& exact, const RunContext& context = {});
 
-    /// Parts `latents` (ascending) into `groups` whose sizes differ by one at most; 1 <= groups <= latents. Rows: balanced spherical k-means of
+    /// Parts `latents` (ascending) into `groups` whose sizes differ by one at most; 1 <= groups <= latents; in steps of the
+    /// largest divisor of `groups` up to 16, or all at once where it has none. Rows: balanced spherical k-means of
     /// L^T w_i, C = L L^T the covariance of the calibration rows, from latents drawn by `seed`: the cosine of two is the correlation of
     /// their scores. CoFiring: from there on each latent goes where those that are active with it are, in rounds, as long as sum over tokens and groups
     /// of (active latents)^2 rises; latents that are never active follow their rows. The same numbers for any number of threads. Throws Error{InvalidParameter},

@@ -78,14 +78,16 @@ Routing routingFrom(const Parameters& parameters)
 }
 
 /// Moves all biases together such that `active` experts a row are positive on average.
-void fitThreshold(LinearMap& map, MatrixView<const float> rows, std::int64_t active)
+void fitThreshold(LinearMap& map, MatrixView<const float> rows, std::int64_t active, const RunContext& context)
 {
     std::vector<std::int32_t> all(map.bias.size());
     std::iota(all.begin(), all.end(), 0);
     const std::int64_t count = std::min(kThresholdRows, rows.rows);
     std::vector<float> z(static_cast<std::size_t>(count) * all.size());
-    for (std::int64_t t = 0; t < count; ++t)
+    for (std::int64_t t = 0; t < count; ++t) {
+        context.throwIfStopped();
         kernels::scoreListed(map.weight.view(), map.bias, rows.row(t * rows.rows / count), all, z.data() + static_cast<std::size_t>(t) * all.size());
+    }
     const std::size_t cut = std::min(static_cast<std::size_t>(count * active), z.size() - 1);
     const bool every = static_cast<std::size_t>(count * active) > cut;
     std::ranges::nth_element(z, z.begin() + static_cast<std::ptrdiff_t>(cut), std::greater<>());
@@ -118,11 +120,11 @@ public:
         m_context.setParts(10);
         const LatentGroups groups = partition();
         m_target.groupOf = groupOfLatents(groups, m_dictionary.latents());
-        const FeatureScale scale = featureScale(m_calibration);
+        const FeatureScale scale = featureScale(m_calibration, m_context);
         LinearMap map = m_parameters.text("router") == "random" ? randomRouter(m_target.groups, scale, m_settings.seed) : trainedMap(scale);
         const Routing routing = routingFrom(m_parameters);
         if (routing == Routing::Relu)
-            fitThreshold(map, m_calibration, m_target.active);
+            fitThreshold(map, m_calibration, m_target.active, m_context);
         const auto statistics = routingStatistics(*linearRouter(map, routing, m_target.active, std::vector<float>(map.bias.size())), m_calibration, m_context.part(1, "routing"));
         m_built.warnings.push_back(sentenceOf(statistics, "experts"));
         keep(map, statistics);
@@ -211,7 +213,7 @@ std::vector<ParameterSpec> mixtureParameters()
         {.name = "router", .title = "Router", .type = Type::Choice, .defaultValue = std::string("trained"), .help = "random: the trivial baseline, which knows nothing", .choices = {"trained", "random"}},
         {.name = "balance", .title = "Load balance", .type = Type::Real, .defaultValue = 0.0, .minimum = 0, .maximum = 10,
          .help = "top-e: weight of the load-balance loss; relu: 1 weighs the L1 of each expert by its load, 0 all alike"}};
-    for (ParameterSpec& spec : encoderTrainingParameters())
+    for (ParameterSpec& spec : routerTrainingParameters())
         specs.push_back(std::move(spec));
     return specs;
 }

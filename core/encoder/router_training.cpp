@@ -114,19 +114,35 @@ Variable<float> reluLoss(Tape<float>& tape, Variable<float> gates, const FloatVi
 }
 } // namespace
 
-FeatureScale featureScale(MatrixView<const float> rows)
+std::vector<ParameterSpec> routerTrainingParameters()
+{
+    std::vector<ParameterSpec> specs = encoderTrainingParameters();
+    for (ParameterSpec& spec : specs) {
+        if (spec.name == "learning-rate")
+            spec.defaultValue = 1e-2;
+        if (spec.name == "patience")
+            spec.defaultValue = std::int64_t{0};
+    }
+    return specs;
+}
+
+FeatureScale featureScale(MatrixView<const float> rows, const RunContext& context)
 {
     FeatureScale scale{std::vector<double>(static_cast<std::size_t>(rows.cols)), std::vector<double>(static_cast<std::size_t>(rows.cols))};
     const auto count = static_cast<double>(rows.rows);
-    for (std::int64_t t = 0; t < rows.rows; ++t)
+    for (std::int64_t t = 0; t < rows.rows; ++t) {
+        context.throwIfStopped();
         for (std::size_t j = 0; j < scale.mean.size(); ++j)
             scale.mean[j] += static_cast<double>(rows(t, static_cast<std::int64_t>(j))) / count;
+    }
     std::vector<double> variance(scale.mean.size());
-    for (std::int64_t t = 0; t < rows.rows; ++t)
+    for (std::int64_t t = 0; t < rows.rows; ++t) {
+        context.throwIfStopped();
         for (std::size_t j = 0; j < scale.mean.size(); ++j) {
             const double off = static_cast<double>(rows(t, static_cast<std::int64_t>(j))) - scale.mean[j];
             variance[j] += off * off / count;
         }
+    }
     for (std::size_t j = 0; j < variance.size(); ++j) // what is below a millionth of the mean is float32's rounding
         scale.inverse[j] = variance[j] > 1e-12 * scale.mean[j] * scale.mean[j] ? 1 / std::sqrt(variance[j]) : 0;
     return scale;

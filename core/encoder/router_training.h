@@ -13,11 +13,15 @@
 
 namespace tamis::encoder {
 
+/// encoderTrainingParameters() with the defaults of routers: they are linear, so that steps may be large and none is one too many.
+std::vector<ParameterSpec> routerTrainingParameters();
+
 /// Features as routers are trained on them: (x - mean) / deviation, a feature that never varies is left out.
 struct FeatureScale {
     std::vector<double> mean, inverse; ///< [D]
 };
-FeatureScale featureScale(tensor::MatrixView<const float> rows);
+/// Throws Error{Cancelled}.
+FeatureScale featureScale(tensor::MatrixView<const float> rows, const RunContext& context = {});
 
 /// A linear map [outputs, D] with bias for rows as they are.
 struct LinearMap {

@@ -39,7 +39,6 @@ Parameters settings(std::int64_t beam, const std::string& router = "trained", st
     parameters.set("router", router);
     parameters.set("steps", std::int64_t{300});
     parameters.set("batch", std::int64_t{128});
-    parameters.set("learning-rate", 0.01);
     parameters.set("check-every", std::int64_t{20});
     return hierarchicalMethod().declaration.schema.complete(parameters);
 }

@@ -3,6 +3,7 @@
 #include "core/base/parallel.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/latent_groups.h"
+#include "core/encoder/tiling.h"
 #include "tests/core/encoder/bundled.h"
 #include "tests/core/encoder/dictionaries.h"
 #include "tests/core/linalg/blas_main.h"
@@ -10,6 +11,7 @@
 #include <cmath>
 #include <numeric>
 #include <set>
+#include <tuple>
 
 using namespace tamis;
 using namespace tamis::encoder;
@@ -50,6 +52,43 @@ SparseCodes topicCodes(std::int64_t latents, std::int64_t topics, std::int64_t t
 class TestLatentGroups : public QObject {
     Q_OBJECT
 private slots:
+    /// All pairs of items and groups sorted by advantage and taken in turn; whole numbers, so that many are equal.
+    void dealingOutIsByAdvantage_data()
+    {
+        QTest::addColumn<int>("items");
+        QTest::addColumn<int>("groups");
+        for (const int items : {1, 9, 40, 200})
+            for (const int groups : {1, 3, 8})
+                QTest::addRow("%d in %d", items, groups) << items << groups;
+    }
+    void dealingOutIsByAdvantage()
+    {
+        QFETCH(int, items);
+        QFETCH(int, groups);
+        Matrix<float> drawn(items, groups);
+        test::fillWhole(drawn.values(), 4, 8);
+        Matrix<double> gains(items, groups);
+        std::ranges::copy(drawn.values(), gains.data());
+        std::vector<std::tuple<double, std::int32_t, std::int32_t>> pairs;
+        for (std::int32_t i = 0; i < items; ++i) {
+            const auto row = gains.view().row(i);
+            const double mean = std::accumulate(row.begin(), row.end(), 0.0) / groups;
+            for (std::int32_t g = 0; g < groups; ++g)
+                pairs.emplace_back(mean - gains(i, g), i, g);
+        }
+        std::ranges::sort(pairs);
+        std::vector<std::int32_t> expected(static_cast<std::size_t>(items), -1), size(static_cast<std::size_t>(groups));
+        int larger = items % groups;
+        for (const auto& [advantage, item, group] : pairs) {
+            auto& members = size[static_cast<std::size_t>(group)];
+            if (expected[static_cast<std::size_t>(item)] >= 0 || members > items / groups || (members == items / groups && larger == 0))
+                continue;
+            larger -= members == items / groups ? 1 : 0;
+            ++members;
+            expected[static_cast<std::size_t>(item)] = group;
+        }
+        QVERIFY(balancedGroups(gains) == expected);
+    }
     void groupsAreABalancedPartition_data()
     {
         QTest::addColumn<QString>("by");

@@ -40,7 +40,6 @@ Parameters settings(std::int64_t active, const std::string& routing = "top-e", c
     parameters.set("partition", partition);
     parameters.set("steps", std::int64_t{300});
     parameters.set("batch", std::int64_t{128});
-    parameters.set("learning-rate", 0.01);
     parameters.set("check-every", std::int64_t{20});
     return mixtureMethod().declaration.schema.complete(parameters);
 }
