@@ -17,6 +17,7 @@ using tensor::MatrixView;
 constexpr std::int64_t kPiecePanels = 32;        // of a group that one task scores for one token
 constexpr std::int64_t kTaskElements = 1 << 18;  // weights that are worth a task: some 20 us
 constexpr std::int64_t kTokensAGroup = 12;       // from so many on a group's tokens share what is read of its rows: nearly a tile of them
+constexpr std::int64_t kSharedElements = 1 << 17; // of a group's rows: below that a scan of its own costs more than it saves
 constexpr std::int64_t kTokensAtOnce = 1024;     // whose results are kept before they are merged
 
 /// Panels of one group for one token.
@@ -69,7 +70,8 @@ RoutedRows::Found RoutedRows::best(MatrixView<const float> prepared, std::span<c
         std::size_t pairs = 0;
         for (const auto& each : theirs)
             pairs += each.size();
-        const bool shared = pairs >= static_cast<std::size_t>(kTokensAGroup) * m_groups.size();
+        const auto groups = static_cast<std::int64_t>(m_groups.size());
+        const bool shared = static_cast<std::int64_t>(pairs) >= kTokensAGroup * groups && m_latents * m_width >= kSharedElements * groups;
         Found part = shared ? groupByGroup(some, theirs, k, context) : tokenByToken(some, theirs, k, context);
         std::ranges::move(part, std::back_inserter(found));
         context.setFraction(static_cast<double>(first + count) / static_cast<double>(prepared.rows));

@@ -194,26 +194,33 @@ private slots:
                 QVERIFY(std::abs(std::log(shares[static_cast<std::size_t>(leaf)]) - score) < 1e-9);
         }
     }
-    /// Few tokens are scored one after the other, many by groups; either way the k best of the groups chosen, ties by the latent.
+    /// Few tokens and small groups are scored token by token, many tokens of large groups by groups; either way the k best of the groups chosen, ties by the latent.
     void scoresWhatWasChosen_data()
     {
         QTest::addColumn<int>("tokens");
         QTest::addColumn<bool>("relu");
-        for (const int tokens : {1, 3, 40, 400})
-            for (const bool relu : {false, true})
-                QTest::addRow("%d, %s", tokens, relu ? "relu" : "top-e") << tokens << relu;
+        QTest::addColumn<int>("width");
+        QTest::addColumn<int>("latents");
+        for (const bool relu : {false, true}) {
+            for (const int tokens : {1, 3, 40, 400})
+                QTest::addRow("%d, %s", tokens, relu ? "relu" : "top-e") << tokens << relu << 6 << 900;
+            for (const int tokens : {5, 150})
+                QTest::addRow("%d, %s, large groups", tokens, relu ? "relu" : "top-e") << tokens << relu << 64 << 14400;
+        }
     }
     void scoresWhatWasChosen()
     {
         QFETCH(int, tokens);
         QFETCH(bool, relu);
+        QFETCH(int, width);
+        QFETCH(int, latents);
         constexpr std::int64_t kExperts = 7;
-        const auto dictionary = whole(900, 6, 12);
-        LinearMap map = wholeMap(kExperts, 6);
+        const auto dictionary = whole(latents, width, 12);
+        LinearMap map = wholeMap(kExperts, width);
         for (float& bias : map.bias)
             bias -= 20; // some tokens have no expert
-        const RoutedEncoder encoder(dictionary, linearRouter(map, relu ? Routing::Relu : Routing::TopExperts, 3, noLoad(kExperts)), dealt(900, kExperts));
-        const Matrix<float> x = test::wholeTokens(tokens, 6);
+        const RoutedEncoder encoder(dictionary, linearRouter(map, relu ? Routing::Relu : Routing::TopExperts, 3, noLoad(kExperts)), dealt(latents, kExperts));
+        const Matrix<float> x = test::wholeTokens(tokens, width);
         EncodeTrace trace;
         const SparseCodes codes = encoder.encode(x.view(), {}, &trace);
         const auto routes = encoder.routes(x.view());
@@ -222,7 +229,7 @@ private slots:
         std::int64_t empty = 0;
         for (std::int64_t t = 0; t < tokens; ++t) {
             const auto& chosen = routes[static_cast<std::size_t>(t)];
-            const SparseCodes expected = bruteRouted(*dictionary, {x.view().row(t).data(), 1, 6, 6}, encoder.groups(), chosen);
+            const SparseCodes expected = bruteRouted(*dictionary, {x.view().row(t).data(), 1, width, width}, encoder.groups(), chosen);
             QVERIFY(std::ranges::equal(codes.latentsOf(t), expected.latents) && std::ranges::equal(codes.valuesOf(t), expected.values));
             std::vector<std::int32_t> ranking; // best group first
             for (const std::int32_t group : chosen)
@@ -232,11 +239,11 @@ private slots:
             empty += chosen.empty() ? 1 : 0;
         }
         QCOMPARE(trace.rowsScored, rows / tokens);
-        QVERIFY(relu ? tokens < 40 || empty > 0 : empty == 0);
+        QVERIFY(relu ? tokens < 40 || width > 6 || empty > 0 : empty == 0);
         const ThreadLimit one(1);
         QVERIFY(same(encoder.encode(x.view()), codes));
         const std::int64_t last = tokens - 1;
-        const SparseCodes alone = encoder.encode({x.view().row(last).data(), 1, 6, 6});
+        const SparseCodes alone = encoder.encode({x.view().row(last).data(), 1, width, width});
         QVERIFY(std::ranges::equal(alone.latentsOf(0), codes.latentsOf(last)) && std::ranges::equal(alone.valuesOf(0), codes.valuesOf(last)));
     }
     /// With every expert and with every leaf the codes are those of encoder.exact, bit for bit, on real rows at every batch size.
