@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the coarse encoders reach and take on a synthetic dictionary of a real one's size: bench_coarse_encoders [D M k], by default
-// 768 32768 32. Random unit features that fire by Zipf's law, 60 a token, log-normal row norms, noise, negative biases.
+// What the coarse encoders reach and take on a synthetic dictionary of a real one's size: bench_coarse_encoders [D M k [TEXT]], by default
+// 768 32768 32; only the lines that have TEXT in their name. Random unit features that fire by Zipf's law, 60 a token, log-normal row norms, noise, negative biases.
 #include "core/base/blas_threads.h"
 #include "core/encoder/encoder_quality.h"
 #include "core/encoder/method.h"
@@ -112,15 +112,21 @@ std::vector<Entry> entries()
     return all;
 }
 
+std::string labelOf(const Entry& entry)
+{
+    std::string label = entry.method;
+    for (const auto& [name, value] : entry.settings)
+        label += " " + name + "=" + toText(value);
+    return label;
+}
+
 void run(const Entry& entry, const Inputs& inputs, const ExactTokens& exact)
 {
     const Method& method = *findMethod(entry.method);
     Parameters parameters;
-    std::string label = entry.method;
-    for (const auto& [name, value] : entry.settings) {
+    const std::string label = labelOf(entry);
+    for (const auto& [name, value] : entry.settings)
         parameters.set(name, value);
-        label += " " + name + "=" + toText(value);
-    }
     parameters = method.declaration.schema.complete(parameters);
     const auto start = std::chrono::steady_clock::now();
     const Built built = method.build(inputs, parameters, {});
@@ -148,7 +154,7 @@ int main(int argc, char** argv)
     const auto exact = exactTokens(inputs.dictionary, syntheticTokens(*autoencoder, 256, 3));
     const std::string only = argc > 4 ? argv[4] : "";
     for (const Entry& entry : entries())
-        if (only.empty() || std::string(entry.method).ends_with(only))
+        if (labelOf(entry).find(only) != std::string::npos)
             run(entry, inputs, *exact);
     return 0;
 }
