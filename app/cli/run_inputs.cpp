@@ -33,7 +33,7 @@ const spectrum::Method& methodNamed(const std::string& id)
     std::string known;
     for (const auto& method : spectrum::methods())
         known += (known.empty() ? "" : ", ") + method.declaration.id;
-    throw UsageError("method: found '" + id + "', expected one of " + known + (id.starts_with("lowrank.") || id.starts_with("encoder.") ? "; tamis-cli run takes lowrank.* and encoder.* too" : ""));
+    throw UsageError("method: found '" + id + "', expected one of " + known + (id.starts_with("lowrank.") || id.starts_with("encoder.") || id.starts_with("tokens.") ? "; tamis-cli run takes lowrank.*, encoder.* and tokens.* too" : ""));
 }
 
 Parameters parametersFrom(const MethodDeclaration& method, const std::vector<std::string>& settings, const CommonOptions& common)

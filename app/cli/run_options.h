@@ -26,6 +26,7 @@ struct RunOptions {
     std::int64_t k = 0;                                       ///< 0: the autoencoder's own
     bool latency = true;
     std::string saveEncoder, trained;                         ///< files of trained encoders: to write, to restore
+    std::int64_t batch = 8; ///< tokens.*: photos whose latency is measured
 };
 
 } // namespace tamis::cli

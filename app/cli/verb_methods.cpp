@@ -6,6 +6,7 @@
 #include "core/encoder/method.h"
 #include "core/lowrank/method.h"
 #include "core/spectrum/method.h"
+#include "core/tokens/method.h"
 
 #include <nlohmann/json.hpp>
 
@@ -87,6 +88,14 @@ void run(Console& console)
         document["methods"].push_back(std::move(entry));
         text += described(method.declaration, std::string("  needs --encoder and --activations\n") + (method.needsCalibration ? "  needs --calibration-activations, or --calibration and --layer\n" : "") +
                                                   (method.trains ? "  trains: minutes\n" : ""));
+    }
+    for (const auto& method : tokens::methods()) {
+        auto entry = toJson(method.declaration);
+        entry["needsCalibration"] = method.needsCalibration;
+        entry["needsSamples"] = true;
+        entry["trains"] = method.trains;
+        document["methods"].push_back(std::move(entry));
+        text += described(method.declaration, std::string("  needs --images\n") + (method.trains ? "  trains: minutes\n" : ""));
     }
     console.print(text);
     console.finish(std::move(document));

@@ -6,6 +6,7 @@
 #include "app/cli/plain_baseline.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/run_options.h"
+#include "app/cli/run_tokens.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
 #include "app/cli/verbs.h"
@@ -193,10 +194,11 @@ Verb verbRun()
             "  tamis-cli run spectrum.whitened --model M --calibration C --layer 'blocks.*.mlp.*' --set ridge=0.001\n"
             "  tamis-cli run lowrank.local --model datasets/vit20 --calibration datasets/vit20/calibration.h5 --keep 0.6 --held-out datasets/photos --store out\n"
             "  tamis-cli run encoder.low-rank --encoder datasets/sae/vit20.block3.k16/sparsify --activations datasets/sae/vit20.block3.heldout.npy \\\n"
-            "    --calibration-activations rows.npy --set rank=32",
+            "    --calibration-activations rows.npy --set rank=32\n"
+            "  tamis-cli run tokens.tome --model datasets/vit20 --images datasets/photos --set r=16",
             [options](OptionSet& set) {
                 set.positional("METHOD", options->method, "Identity of the method, as tamis-cli methods lists it");
-                set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*: checkpoint, a file or a directory");
+                set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*, tokens.*: checkpoint, a file or a directory");
                 set.text("--calibration", options->calibration, "FILE", "Calibration set (HDF5)");
                 set.texts("--layer", options->layers, "PATTERN", "Only matrices whose name matches, e.g. 'blocks.*.mlp.*' (repeatable)");
                 set.texts("--set", options->settings, "NAME=VALUE", "A parameter of the method (repeatable)");
@@ -211,11 +213,14 @@ Verb verbRun()
                 set.text("--codes", options->codes, "FILE", "encoder.*: write the codes of every row, as safetensors [rows, k] (docs/formats-codes.md)");
                 set.text("--save-encoder", options->saveEncoder, "FILE", "encoder.* that train: write what was trained (safetensors)");
                 set.text("--trained", options->trained, "FILE", "encoder.* that train: an encoder that --save-encoder wrote, instead of training one");
-                set.flag("--latency,!--no-latency", options->latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder (on)");
+                set.flag("--latency,!--no-latency", options->latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder; tokens.*: of one batch (on)");
+                set.integer("--batch", options->batch, 1, 4096, "tokens.*: photos in the batch whose latency is measured (8)");
             },
             [options](Console& console) {
                 if (options->method.starts_with("encoder."))
                     return runEncoder(console, *options);
+                if (options->method.starts_with("tokens."))
+                    return runTokens(console, *options);
                 if (options->model.empty())
                     throw UsageError("--model is required: the checkpoint that the method runs on");
                 if (options->method.starts_with("lowrank."))

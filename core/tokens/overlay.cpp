@@ -3,6 +3,7 @@
 
 #include "core/measure/logit_metrics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 
@@ -21,9 +22,9 @@ std::vector<report::ClassProbability> bestOf(std::span<const float> logits, std:
     }
     return best;
 }
+} // namespace
 
-/// 1 - cosine; between 0 and 2, 1 when one of them is zero and the other is not.
-double shiftOf(std::span<const float> one, std::span<const float> other)
+double cosineShift(std::span<const float> one, std::span<const float> other)
 {
     double product = 0, first = 0, second = 0;
     for (std::size_t i = 0; i < one.size(); ++i) {
@@ -36,7 +37,6 @@ double shiftOf(std::span<const float> one, std::span<const float> other)
         return first == second ? 0 : 1;
     return std::max(0.0, 1 - product / std::sqrt(first * second));
 }
-} // namespace
 
 WholeResult wholeResult(const nn::Model& model, const nn::Sample& sample, nn::Scratch& scratch)
 {
@@ -76,7 +76,7 @@ report::TokenOverlay overlay(const nn::Model& model, const Chain& chain, const n
         result.before = bestOf(whole.output, classNames);
         result.after = bestOf(output, classNames);
     }
-    result.embeddingShift = shiftOf(whole.features, trace.features);
+    result.embeddingShift = cosineShift(whole.features, trace.features);
     result.macs = modelMacs(spec, trace.tokens());
     result.fullMacs = modelMacs(spec, wholeTokens(spec));
     result.scoreTitle = chain.scoreTitle;

@@ -17,6 +17,9 @@ struct WholeResult {
 /// Throws as runReduced.
 WholeResult wholeResult(const nn::Model& model, const nn::Sample& sample, nn::Scratch& scratch);
 
+/// 1 - cosine, 0 to 2; 1 where one of them is zero and the other is not. Sums in double.
+double cosineShift(std::span<const float> one, std::span<const float> other);
+
 /// `wishes` [source tokens] or empty; `classNames` by index, may be empty or too short. The file and the method's title are the caller's to
 /// set. Throws as runReduced, and Error{NonFinite} for an output that is not a number.
 report::TokenOverlay overlay(const nn::Model& model, const Chain& chain, const nn::Sample& sample, std::span<const Wish> wishes, const WholeResult& whole,

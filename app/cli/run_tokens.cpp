@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/run_tokens.h"
+
+#include "app/cli/json_output.h"
+#include "app/cli/run_inputs.h"
+#include "app/cli/table.h"
+#include "app/cli/usage_error.h"
+#include "core/inputs/label_file.h"
+#include "core/io/checkpoint.h"
+#include "core/tokens/folder_run.h"
+#include "core/tokens/method.h"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <map>
+
+namespace tamis::cli {
+namespace {
+using nlohmann::ordered_json;
+using report::TokenPoint;
+
+const tokens::Method& tokenMethodNamed(const std::string& id)
+{
+    if (const auto* method = tokens::findMethod(id))
+        return *method;
+    std::string known;
+    for (const auto& method : tokens::methods())
+        known += (known.empty() ? "" : ", ") + method.declaration.id;
+    throw UsageError("method: found '" + id + "', expected one of " + known);
+}
+
+void requireOptions(const RunOptions& options)
+{
+    if (options.model.empty())
+        throw UsageError("--model is required: the vision transformer whose tokens are reduced");
+    if (options.samples.images.empty())
+        throw UsageError("--images is required for tokens.*: a folder of photos, or one");
+    if (!options.samples.tokens.empty() || !options.samples.text.empty())
+        throw UsageError("tokens.* takes photos alone, neither --tokens nor --text");
+    if (!options.out.empty() || !options.store.empty() || !options.encoder.empty())
+        throw UsageError("--out, --store and --encoder do not belong to tokens.*");
+}
+
+/// labels.txt beside the weights, where there is one with a name for every class.
+std::vector<std::string> classNamesOf(const std::filesystem::path& path, const nn::Model& model)
+{
+    const auto file = (std::filesystem::is_directory(path) ? path : path.parent_path()) / "labels.txt";
+    if (model.spec().classes < 1 || !std::filesystem::exists(file))
+        return {};
+    auto names = inputs::readClassNames(file);
+    return static_cast<std::int64_t>(names.size()) == model.outputWidth() ? names : std::vector<std::string>{};
+}
+
+struct Everything {
+    TokenPoint whole;
+    tokens::FolderRun run;
+    tokens::Latency latency;
+    std::vector<std::string> names, warnings;
+    std::int64_t prefix = 0;
+    std::uint64_t parameters = 0, bytes = 0;
+    std::int64_t batch = 0;
+};
+
+ordered_json orNull(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
+
+ordered_json costJson(const Everything& all, const TokenPoint& point, double latencyMs)
+{
+    return {{"parameters", all.parameters}, {"bytes", all.bytes}, {"macs", point.macs}, {"latencyMs", orNull(latencyMs)}};
+}
+
+ordered_json qualityJson(const TokenPoint& point)
+{
+    return {{"top1", orNull(point.top1)}, {"agreement", orNull(point.agreement)}, {"kl", orNull(point.kl)}, {"tokensKept", point.tokensKept}};
+}
+
+ordered_json classJson(const report::ClassProbability& best, const std::vector<std::string>& names)
+{
+    if (best.index < 0)
+        return nullptr;
+    const auto index = static_cast<std::size_t>(best.index);
+    return {{"label", index < names.size() ? names[index] : std::to_string(best.index)}, {"index", best.index}, {"p", best.probability}};
+}
+
+/// Patches from 0, row by row: those that a token still stands for, and the groups of those that share one.
+ordered_json photoJson(const tokens::PhotoRun& photo, const Everything& all)
+{
+    ordered_json kept = ordered_json::array(), groups = ordered_json::array();
+    std::map<std::int32_t, std::vector<std::int64_t>> members;
+    for (std::size_t source = static_cast<std::size_t>(all.prefix); source < photo.row.size(); ++source)
+        if (photo.row[source] >= 0) {
+            const auto patch = static_cast<std::int64_t>(source) - all.prefix;
+            kept.push_back(patch);
+            members[photo.row[source]].push_back(patch);
+        }
+    for (const auto& [row, patches] : members)
+        if (patches.size() > 1)
+            groups.push_back(patches);
+    ordered_json counts = ordered_json::array();
+    for (const auto& block : photo.tokens)
+        counts.push_back(block.mlp);
+    ordered_json json{{"file", photo.file}, {"kept", std::move(kept)}, {"groups", std::move(groups)}, {"topBefore", classJson(photo.before, all.names)},
+                      {"topAfter", classJson(photo.after, all.names)}, {"macs", photo.macs}, {"tokensPerLayer", std::move(counts)}, {"embeddingShift", photo.embeddingShift}};
+    if (photo.label >= 0)
+        json["label"] = photo.label;
+    return json;
+}
+
+ordered_json documentOf(const RunOptions& options, const Parameters& parameters, const Everything& all, const std::string& samples)
+{
+    ordered_json document{{"schema", "tamis.run/1"}, {"method", options.method}, {"parameters", toJson(parameters)}};
+    document["inputs"] = {{"model", {{"path", options.model}}}, {"images", {{"path", options.samples.images}, {"description", samples}, {"count", all.run.photos.size()}}}};
+    document["cost"] = costJson(all, all.run.point, all.latency.reducedMs);
+    document["baseline"] = {{"method", "whole"}, {"cost", costJson(all, all.whole, all.latency.wholeMs)}, {"quality", qualityJson(all.whole)}};
+    document["quality"] = qualityJson(all.run.point);
+    document["quality"]["embeddingShift"] = orNull(all.run.embeddingShift);
+    document["tokensPerLayer"] = all.run.point.tokensPerLayer;
+    const double promised = static_cast<double>(all.whole.macs) / static_cast<double>(all.run.point.macs), measured = all.latency.wholeMs / all.latency.reducedMs;
+    document["latency"] = {{"batch", all.batch}, {"wholeMs", orNull(all.latency.wholeMs)}, {"reducedMs", orNull(all.latency.reducedMs)}, {"matchingMs", orNull(all.latency.matchingMs)},
+                           {"speedUp", orNull(measured)}, {"speedUpOfMacs", promised}};
+    document["images"] = ordered_json::array();
+    for (const auto& photo : all.run.photos)
+        document["images"].push_back(photoJson(photo, all));
+    document["warnings"] = ordered_json::array();
+    for (const auto& warning : all.warnings)
+        addWarning(document, warning);
+    return document;
+}
+
+std::string described(const RunOptions& options, const Everything& all)
+{
+    const TokenPoint &reduced = all.run.point, &whole = all.whole;
+    Table table({options.method, "whole", "reduced"}, 1);
+    const auto gmac = [](std::uint64_t macs) { return significant(static_cast<double>(macs) * 1e-9); };
+    table.add({"GMAC a photo", gmac(whole.macs), gmac(reduced.macs)});
+    if (std::isfinite(all.latency.wholeMs)) {
+        table.add({"ms, batch " + std::to_string(all.batch), significant(all.latency.wholeMs), significant(all.latency.reducedMs)});
+        table.add({"of it choosing tokens", "-", significant(all.latency.matchingMs)});
+    }
+    table.add({"tokens kept, mean", percent(whole.tokensKept), percent(reduced.tokensKept)});
+    if (std::isfinite(reduced.top1))
+        table.add({"top-1", percent(whole.top1, 2), percent(reduced.top1, 2)});
+    if (std::isfinite(reduced.agreement)) {
+        table.add({"agreement", percent(1, 2), percent(reduced.agreement, 2)});
+        table.add({"KL, nats", "0", significant(reduced.kl)});
+    }
+    table.add({"embedding shift", "0", significant(all.run.embeddingShift)});
+    std::string text = table.text() + "\ntokens behind each block:";
+    for (const double tokens : reduced.tokensPerLayer)
+        text += " " + (tokens == std::floor(tokens) ? fixed(tokens, 0) : fixed(tokens, 1));
+    text += "\nMACs promise a speed-up of " + fixed(static_cast<double>(whole.macs) / static_cast<double>(reduced.macs), 2);
+    if (std::isfinite(all.latency.wholeMs))
+        text += ", measured " + fixed(all.latency.wholeMs / all.latency.reducedMs, 2);
+    text += "\n" + grouped(all.run.photos.size()) + (all.run.photos.size() == 1 ? " photo\n" : " photos\n");
+    for (const auto& warning : all.warnings)
+        text += "warning: " + warning + "\n";
+    return text;
+}
+
+/// What may surprise: no tokens gone, or none of the speed that was promised.
+std::vector<std::string> warningsOf(const Everything& all)
+{
+    std::vector<std::string> warnings;
+    if (all.run.point.macs >= all.whole.macs)
+        warnings.push_back("The chain leaves every token of every photo: nothing is saved.");
+    else if (all.latency.reducedMs > all.latency.wholeMs)
+        warnings.push_back("The reduced model is slower than the whole one at this batch, although it does fewer multiply-adds.");
+    return warnings;
+}
+} // namespace
+
+void runTokens(Console& console, const RunOptions& options)
+{
+    const auto start = std::chrono::steady_clock::now();
+    const tokens::Method& method = tokenMethodNamed(options.method);
+    requireOptions(options);
+    const Parameters parameters = parametersFrom(method.declaration, options.settings, console.common());
+    const RunContext& context = console.context();
+    context.setParts(20);
+    const auto checkpoint = io::Checkpoint::open(options.model, context.part(0.2, "opening"));
+    const auto model = nn::Model::load(*checkpoint, context.part(0.3, "loading"));
+    const tokens::Inputs inputs{model, nullptr, static_cast<std::uint64_t>(console.common().seed.value_or(0)), checkpoint};
+    const tokens::Chain chain = method.chain(inputs, parameters, context.part(0.5, "preparing"));
+    const auto source = app::openSamples(requestFrom(options.samples), options.model, *model, context.part(1, "opening the photos"));
+    Everything all;
+    all.names = classNamesOf(options.model, *model);
+    all.prefix = model->spec().patch.prefixTokens;
+    for (const auto* slot : model->linears()) {
+        all.parameters += slot->op->cost().parameters;
+        all.bytes += slot->op->cost().bytes;
+    }
+    const tokens::WholeFolder whole = tokens::wholeFolder(*model, *source, context.part(7, "the whole model"));
+    all.whole = tokens::wholePoint(*model, whole);
+    all.run = tokens::runFolder(*model, chain, *source, whole, context.part(7, "the reduced model"));
+    all.batch = options.batch;
+    if (options.latency)
+        all.latency = tokens::measureLatency(*model, chain, *source, {.batch = options.batch}, context.part(4, "measuring latency"));
+    all.warnings = warningsOf(all);
+    ordered_json document = documentOf(options, parameters, all, source->description());
+    document["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    console.print(described(options, all));
+    console.finish(std::move(document));
+}
+
+} // namespace tamis::cli

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The token lab from the command line: keys that scripts depend on, bad input.
+#include "tests/cli/cli_process.h"
+
+#include <QFile>
+#include <QJsonArray>
+#include <QSet>
+#include <QTemporaryDir>
+#include <QTest>
+
+using namespace tamis::tests;
+
+namespace {
+QStringList run(const QString& method, const QStringList& more = {})
+{
+    return QStringList{"run", method, "--model", sourcePath("datasets/vit20"), "--images", sourcePath("datasets/photos"), "--json", "-"} + more;
+}
+} // namespace
+
+class TestCliTokens : public QObject {
+    Q_OBJECT
+private slots:
+    void runKeys()
+    {
+        const auto result = runCli(run("tokens.tome", {"--set", "r=20", "--batch", "2"}));
+        QVERIFY2(result.status == 0, result.errors);
+        const auto json = result.json();
+        QCOMPARE(json["schema"].toString(), "tamis.run/1");
+        QCOMPARE(json["method"].toString(), "tokens.tome");
+        QCOMPARE(json["parameters"].toObject()["r"].toInt(), 20);
+        const auto layers = json["tokensPerLayer"].toArray();
+        QCOMPARE(layers.size(), 6);
+        for (int block = 0; block < 6; ++block)
+            QCOMPARE(layers[block].toDouble(), 257.0 - 20 * (block + 1));
+        const auto cost = json["cost"].toObject(), baseline = json["baseline"].toObject()["cost"].toObject();
+        QVERIFY(cost["macs"].toDouble() < baseline["macs"].toDouble() && cost["latencyMs"].toDouble() > 0 && baseline["latencyMs"].toDouble() > 0);
+        QVERIFY(json["latency"].toObject()["speedUpOfMacs"].toDouble() > 1);
+        const auto quality = json["quality"].toObject();
+        QVERIFY(quality["top1"].isNull() && quality["agreement"].isDouble() && quality["kl"].isDouble());
+        const auto images = json["images"].toArray();
+        QCOMPARE(images.size(), 20);
+        for (const auto& value : images) {
+            const auto image = value.toObject();
+            QCOMPARE(image["kept"].toArray().size(), 256); // merging prunes nothing
+            int merged = 0;
+            QSet<int> seen;
+            for (const auto& group : image["groups"].toArray()) {
+                QVERIFY(group.toArray().size() > 1);
+                merged += static_cast<int>(group.toArray().size()) - 1;
+                for (const auto& patch : group.toArray())
+                    seen.insert(patch.toInt());
+            }
+            QCOMPARE(merged, 120);
+            QVERIFY(seen.size() > 120);
+            for (const char* key : {"topBefore", "topAfter"}) {
+                const auto best = image[QLatin1String(key)].toObject();
+                QVERIFY(!best["label"].toString().isEmpty() && best["p"].toDouble() > 0 && best["p"].toDouble() <= 1);
+            }
+            QVERIFY(image["macs"].toDouble() == cost["macs"].toDouble()); // the same counts in every photo
+        }
+    }
+    void labelsGiveAccuracy()
+    {
+        const QTemporaryDir folder;
+        QFile labels(folder.filePath("labels.tsv"));
+        QVERIFY(labels.open(QIODevice::WriteOnly));
+        labels.write("chelsea_cat.jpg\t5\nrocket.jpg\t0\n");
+        labels.close();
+        const auto result = runCli(run("tokens.evit", {"--labels", labels.fileName(), "--no-latency"}));
+        QVERIFY2(result.status == 0, result.errors);
+        const auto json = result.json();
+        QCOMPARE(json["images"].toArray().size(), 2);
+        const double top1 = json["quality"].toObject()["top1"].toDouble(-1);
+        QVERIFY(top1 == 0 || top1 == 0.5 || top1 == 1);
+        QVERIFY(json["cost"].toObject()["latencyMs"].isNull());
+        QCOMPARE(json["images"].toArray()[0].toObject()["label"].toInt(), 5);
+    }
+    void theSameForAnyNumberOfThreadsAndOtherForAnotherSeed()
+    {
+        const auto images = [](const QStringList& more) {
+            return runCli(run("tokens.random", QStringList{"--no-latency", "--samples", "3"} + more)).json()["images"].toArray();
+        };
+        const auto one = images({"--threads", "1"});
+        QCOMPARE(one.size(), 3);
+        QCOMPARE(images({"--threads", "3"}), one);
+        QVERIFY(images({"--seed", "7"}) != one);
+    }
+    void methodsListThem()
+    {
+        const auto json = runCli({"methods", "--json", "-"}).json();
+        QSet<QString> found;
+        for (const auto& value : json["methods"].toArray())
+            if (const auto method = value.toObject(); method["lab"].toString() == "tokens") {
+                found.insert(method["id"].toString());
+                QVERIFY(!method["parameters"].toArray().isEmpty() && method["needsSamples"].toBool());
+            }
+        for (const char* id : {"tokens.tome", "tokens.evit", "tokens.top-rho", "tokens.dynamicvit", "tokens.ats", "tokens.diffrate", "tokens.random", "tokens.downsample"})
+            QVERIFY2(found.contains(QLatin1String(id)), id);
+    }
+    void badInputIsRefusedWithASentence_data()
+    {
+        QTest::addColumn<QStringList>("arguments");
+        QTest::addColumn<int>("status");
+        QTest::addColumn<QString>("says");
+        QTest::newRow("method") << run("tokens.rows") << 2 << "tokens.tome";
+        QTest::newRow("no photos") << QStringList{"run", "tokens.tome", "--model", sourcePath("datasets/vit20")} << 2 << "--images";
+        QTest::newRow("no model") << QStringList{"run", "tokens.tome", "--images", sourcePath("datasets/photos")} << 2 << "--model";
+        QTest::newRow("setting") << run("tokens.evit", {"--set", "keep=2"}) << 2 << "keep";
+        QTest::newRow("name") << run("tokens.evit", {"--set", "kep=0.5"}) << 2 << "kep";
+        QTest::newRow("list") << run("tokens.evit", {"--set", "blocks=1,9"}) << 1 << "blocks";
+        QTest::newRow("language model") << QStringList{"run", "tokens.tome", "--model", sourcePath("datasets/tinylm"), "--images", sourcePath("datasets/photos")} << 1 << "vision transformer";
+        QTest::newRow("tokens") << run("tokens.tome", {"--tokens", "a.npy"}) << 2 << "--tokens";
+        QTest::newRow("counts") << run("tokens.diffrate", {"--set", "file=/nowhere.json"}) << 1 << "/nowhere.json";
+        QTest::newRow("store") << run("tokens.tome", {"--store", "x"}) << 2 << "--store";
+    }
+    void badInputIsRefusedWithASentence()
+    {
+        QFETCH(QStringList, arguments);
+        QFETCH(int, status);
+        QFETCH(QString, says);
+        const auto result = runCli(arguments);
+        QCOMPARE(result.status, status);
+        QVERIFY2(QString::fromUtf8(result.errors).contains(says), result.errors);
+        QCOMPARE(result.errors.count('\n'), 1);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestCliTokens)
+#include "tst_cli_tokens.moc"
