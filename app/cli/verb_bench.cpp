@@ -11,6 +11,7 @@
 #include "core/bench/encoder_bench.h"
 #include "core/bench/encoder_recall_bench.h"
 #include "core/bench/lowrank_bench.h"
+#include "core/bench/tokens_bench.h"
 
 #include <nlohmann/json.hpp>
 
@@ -59,6 +60,7 @@ struct Settings {
     std::string directory;
     std::int64_t size = 4096;
     std::int64_t latents = 131072;
+    std::int64_t batch = 8, merged = 13;
 };
 
 /// The bundled language model, or nothing (and a warning) where it is not at hand.
@@ -124,6 +126,7 @@ const std::vector<NamedBench>& benches()
         {"forward", [](const RunContext& context, const Settings&) { return bench::benchForward(context); }},
         {"train", [](const RunContext& context, const Settings&) { return bench::benchTrain(context, app::bundledModel()); }},
         {"lowrank", [](const RunContext& context, const Settings& settings) { return bench::benchLowRank(context, {settings.size, bundledLanguageModel(context)}); }},
+        {"tokens", [](const RunContext& context, const Settings& settings) { return bench::benchTokens(context, {.batch = settings.batch, .merged = settings.merged}); }},
         {"encoder", encoders, true},
         {"lowrank-7b", shards, true}};
     return all;
@@ -188,12 +191,15 @@ Verb verbBench()
             "  tamis-cli bench train\n"
             "  tamis-cli bench spectrum --json bench.json\n"
             "  tamis-cli bench lowrank --size 1024\n"
+            "  tamis-cli bench tokens --merged 16\n"
             "  tamis-cli bench encoder --latents 8192\n"
             "  tamis-cli bench lowrank-7b --layers 1 --width 1024 --hidden 2816",
             [settings](OptionSet& set) {
                 set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but encoder and lowrank-7b, which take gigabytes", false);
                 set.integer("--size", settings->size, 64, 8192, "lowrank: side of the matrix that is decomposed and of the largest operator");
                 set.integer("--latents", settings->latents, 1024, 131072, "encoder: latents of a dictionary at most (131072 and 65536 without it)");
+                set.integer("--batch", settings->batch, 1, 1024, "tokens: images a pass (8)");
+                set.integer("--merged", settings->merged, 0, 1024, "tokens: r of the merging schedule (13)");
                 set.integer("--layers", settings->layers, 1, 1000, "lowrank-7b: layers of the random model");
                 set.integer("--width", settings->width, 16, 65536, "lowrank-7b: features of its residual stream");
                 set.integer("--hidden", settings->hidden, 16, 65536, "lowrank-7b: features between up and down");

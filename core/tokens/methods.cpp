@@ -6,6 +6,7 @@
 #include "core/tokens/down_sampling.h"
 #include "core/tokens/dynamic_vit.h"
 #include "core/tokens/evit.h"
+#include "core/tokens/pitome.h"
 #include "core/tokens/random_pruning.h"
 #include "core/tokens/tome.h"
 #include "core/tokens/top_rho.h"
@@ -19,6 +20,7 @@ const std::vector<Method>& methods()
     static const std::vector<Method> all{
         // Menu order: merging, pruning, both, baselines.
         tomeMethod(),
+        pitomeMethod(),
         evitMethod(),
         topRhoMethod(),
         dynamicVitMethod(),

@@ -3,11 +3,11 @@
 
 #include "core/base/error.h"
 #include "core/kernels/packed_matrix.h"
+#include "core/tokens/matching_metric.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -16,27 +16,6 @@ namespace {
 using kernels::ConstRows;
 using kernels::Rows;
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
-
-/// Keys averaged over the heads, of length 1: even tokens into the first rows, odd ones behind them, [tokens, headDim].
-void matchingMetric(const Look& look, Rows metric)
-{
-    const std::int64_t tokens = look.x.rows, dim = metric.cols, heads = look.attention->k.cols / dim, firsts = (tokens + 1) / 2;
-    for (std::int64_t i = 0; i < tokens; ++i) {
-        float* to = metric.data + (i % 2 == 0 ? i / 2 : firsts + i / 2) * metric.stride;
-        const float* from = look.attention->k.data + i * look.attention->k.stride;
-        std::copy_n(from, dim, to);
-        for (std::int64_t head = 1; head < heads; ++head)
-            for (std::int64_t j = 0; j < dim; ++j)
-                to[j] += from[head * dim + j];
-        // the mean's divisor cancels in the normalised row
-        double squares = 0;
-        for (std::int64_t j = 0; j < dim; ++j)
-            squares += static_cast<double>(to[j]) * static_cast<double>(to[j]);
-        const auto scale = static_cast<float>(squares > 0 ? 1.0 / std::sqrt(squares) : 0.0);
-        for (std::int64_t j = 0; j < dim; ++j)
-            to[j] *= scale;
-    }
-}
 
 struct Edge {
     std::int32_t first = 0, second = 0; ///< tokens, an even and an odd one
@@ -49,7 +28,7 @@ std::vector<Edge> bestEdges(const Look& look, const std::vector<std::uint8_t>& i
     const std::int64_t tokens = look.x.rows, firsts = (tokens + 1) / 2, seconds = tokens / 2, dim = look.layer.spec.attention.headDim;
     nn::Scratch::Frame frame(look.scratch);
     const Rows metric = frame.take(tokens, dim), similarity = frame.take(firsts, seconds);
-    matchingMetric(look, metric);
+    matchingMetric(look, metric, [firsts](std::int64_t i) { return i % 2 == 0 ? i / 2 : firsts + i / 2; });
     const kernels::PackedMatrix odd(ConstRows{metric.data + firsts * metric.stride, seconds, dim, metric.stride});
     kernels::multiply({metric.data, firsts, dim, metric.stride}, odd, {}, similarity, look.scratch.parallel());
     std::vector<Edge> edges(static_cast<std::size_t>(firsts));
@@ -72,8 +51,7 @@ public:
     explicit MergeStep(std::int64_t r) : m_r(r) {}
     Assignment assign(const Look& look) const override
     {
-        if (!look.attention)
-            throw Error(ErrorCode::InvalidParameter, "found merging by keys at a place without keys, expected it behind the attention of its block", "block " + std::to_string(look.block));
+        requireKeys(look);
         const std::int64_t tokens = look.x.rows, prefix = look.set.prefix;
         const std::vector<std::uint8_t> isProtected = look.set.protectedRows();
         std::int64_t r = std::min(m_r, (tokens - prefix) / 2);

@@ -12,6 +12,7 @@
   DynamicViT's schedule, Rao et al. 2021 (arXiv 2106.02034): int(patches keep^k) before given blocks
   DiffRate  Chen et al. 2023 (arXiv 2305.17997): by class attention the last are pruned, the next merged (plain mean) into the most alike of the
         others; a key's weight grows by the similarity times the weight of what is merged into it
+  PiToMe  Tran et al. 2024 (arXiv 2405.16148): the 2 r patches of the highest energy, mean elu(cosine - margin), every other one into its most similar
   scores: attention received, rollout (Abnar and Zuidema 2020), |x . grad| by autograd, norm, variance, entropy
 
 token_reduction/deit/           a small distilled transformer of random weights (config.json, model.safetensors) that golden models share
@@ -206,6 +207,33 @@ def diff_rate(state, place, pruned, merged):
     state.mix(groups / groups.sum(1, keepdim=True), groups, shares)
 
 
+def pitome(state, place, keep, margin):
+    front, metric = state.prefix, place["k"].mean(0)[state.prefix:]
+    count = metric.shape[0]
+    r = min(math.floor(count - count * keep), count // 2)
+    if r == 0:
+        return
+    metric = metric / metric.norm(dim=-1, keepdim=True)
+    similarity = metric @ metric.T
+    energy = F.elu(similarity - margin).mean(-1).tolist()
+    found = order(energy, 2 * r)[:2 * r]
+    for one, other in zip(found, found[1:]):
+        assert energy[one] - energy[other] > MARGIN / 10, "two energies alike"
+    moving, targets = found[0::2], found[1::2]
+    rows = [i for i in range(state.x.shape[0]) if i - front not in moving]
+    groups = torch.zeros(len(rows), state.x.shape[0], dtype=state.x.dtype)
+    for new, old in enumerate(rows):
+        groups[new, old] = 1
+    for i in moving:
+        best = similarity[i, targets]
+        if r > 1:
+            two = torch.topk(best, 2).values
+            assert two[0] - two[1] > MARGIN, "two targets alike"
+        groups[rows.index(front + targets[int(best.argmax())]), front + i] = 1
+    weighted = groups * state.sizes
+    state.mix(weighted / weighted.sum(1, keepdim=True), groups)
+
+
 def gradients(net, config, image):
     """|x . dL / dx| of what leaves each block, [blocks, tokens]; L: cross entropy of the class found most probable."""
     option = models_timm_vit.option
@@ -322,6 +350,7 @@ def cases(depth):
             **{f"rho_{name}": (scored(name, {1: 0.8, 3: 0.6, 4: 0.7}), False) for name in SCORES},
             "dynamic": (dynamic("class-attention", 0.7, thirds, 256), False),
             "ats": ({i: ats for i in range(1, depth)}, False),
+            "pitome": ({i: (lambda s, p, i=i: pitome(s, p, 0.86, 0.9 * (1 - i / depth))) for i in range(depth)}, True),
             "diffrate": (rates([257, 230, 201, 160, 140, 61], [257, 222, 180, 150, 101, 41]), True),
         },
         "deit": {

@@ -2,6 +2,7 @@
 #include "core/tokens/reduced_forward.h"
 
 #include "core/base/parallel.h"
+#include "core/nn/token_hook.h"
 #include "tests/core/tokens/bundled_model.h"
 #include "tests/core/tokens/random_vit.h"
 
@@ -162,6 +163,28 @@ private slots:
         QVERIFY_EXCEPTION_THROWN(test::runOne(*model, {}, sample, nullptr, std::vector<Wish>(197, Wish::Drop)), Error); // no patch left
         for (const char* other : {"timm_swin_oblong", "llama_llama3_rope", "bert_classifier"})
             QVERIFY_EXCEPTION_THROWN(tokens::requireReducible(*test::tokenModel(other), {}), Error);
+    }
+    /// The hook itself, whoever uses it: post-norm blocks, grids and rotary positions; rows that a hook must not return; weights of a mean.
+    void blocksThatCannotBeHookedAreRefused()
+    {
+        class TooMany final : public nn::TokenHook {
+        public:
+            std::int64_t betweenBranches(int, const nn::Block&, const nn::AttentionInput&, kernels::Rows x, nn::Scratch&) override { return x.rows + 1; }
+        };
+        nn::TokenHook nothing;
+        TooMany tooMany;
+        nn::Scratch scratch;
+        for (const char* name : {"bert_classifier", "timm_swin_oblong", "llama_llama3_rope"}) {
+            const auto model = test::tokenModel(name);
+            tensor::Matrix<float> x(64, model->spec().width);
+            QVERIFY_EXCEPTION_THROWN(model->runBlock(0, x.view(), scratch, nothing), Error);
+        }
+        const auto model = test::narrowVit(1, 32, 16);
+        tensor::Matrix<float> x(5, 8), output(1, 4);
+        QCOMPARE(model->runBlock(0, x.view(), scratch, nothing), 5);
+        QVERIFY_EXCEPTION_THROWN(model->runBlock(0, x.view(), scratch, tooMany), Error);
+        const std::vector<float> weights(3, 1.0f);
+        QVERIFY_EXCEPTION_THROWN(model->runTail(x.view(), weights, output.view(), scratch), Error);
     }
     void cancelIsHeard()
     {

@@ -37,6 +37,7 @@ static const std::vector<GoldenCase>& goldenCases()
         {"vit20", "rho_entropy", "tokens.top-rho", rho("entropy")},
         {"vit20", "dynamic", "tokens.dynamicvit", {{"keep", "0.7"}}},
         {"vit20", "ats", "tokens.ats", {}},
+        {"vit20", "pitome", "tokens.pitome", {{"keep", "0.86"}}},
         {"vit20", "diffrate", "tokens.diffrate", {{"file", TAMIS_SOURCE_DIR "/tests/golden/token_reduction/diffrate.json"}, {"entry", "vit20/list"}}},
         {"deit", "tome5", "tokens.tome", {{"r", "5"}}},
         {"deit", "evit_fused", "tokens.evit", {{"keep", "0.6"}, {"blocks", "1,2"}}},
