@@ -111,8 +111,8 @@ Method pitomeMethod()
         .title = "Merge by energy (PiToMe)",
         .reference = "Tran et al. 2024, PiToMe: tokens that many are alike to merge first, lone ones are protected",
         .schema = ParameterSchema({
-            {.name = "keep", .title = "Keep", .type = ParameterType::Real, .defaultValue = 0.9, .minimum = 0.5, .maximum = 1, .step = 0.01,
-             .help = "Part of the patches that each block keeps; the others, rounded down, are merged"},
+            {.name = "keep", .title = "Keep", .type = ParameterType::Real, .defaultValue = 0.9, .minimum = 0.05, .maximum = 1, .step = 0.01,
+             .help = "Part of the patches that each block keeps, half of them at least; the others, rounded down, are merged"},
             {.name = "margin", .title = "Margin", .type = ParameterType::Real, .defaultValue = 0.9, .minimum = 0, .maximum = 1, .step = 0.05,
              .help = "Cosine above which tokens count as alike in the first block; falls evenly, to 0 behind the last"},
             {.name = "blocks", .title = "Blocks", .type = ParameterType::Text, .defaultValue = std::string("all"),
