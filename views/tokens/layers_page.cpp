@@ -124,7 +124,7 @@ void LayersPage::setKept(const std::vector<std::int64_t>& counts)
     const auto [low, high] = std::ranges::minmax(counts);
     const double mean = static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0})) / static_cast<double>(counts.size());
     m_spread->setText(low == high ? tr("%1 photos, each keeps %2 tokens").arg(counts.size()).arg(low)
-                                  : tr("%1 photos keep %2 to %3 tokens, %4 in the mean").arg(counts.size()).arg(low).arg(high).arg(formatNumber(mean, 4)));
+                                  : tr("%1 photos keep %2 to %3 tokens (mean %4)").arg(counts.size()).arg(low).arg(high).arg(formatNumber(mean, 4)));
 }
 
 void LayersPage::showCursor()

@@ -92,7 +92,7 @@ std::vector<bool> tokenFronts(const report::TokenComparison& comparison, TokenQu
     std::vector<bool> front;
     for (std::size_t i = 0; i < values.size(); ++i) {
         bool on = std::isfinite(values[i].quality) && std::isfinite(values[i].cost);
-        for (std::size_t j = 0; j < values.size() && on; ++j)
+        for (std::size_t j = 0; j < values.size() && on && quality != TokenQuality::SpeedUp; ++j) // speed is no trade for cost: each is shown
             on = comparison.points[j].title != comparison.points[i].title ||
                  !(values[j].quality >= values[i].quality && values[j].cost <= values[i].cost && (values[j].quality > values[i].quality || values[j].cost < values[i].cost));
         front.push_back(on);

@@ -22,7 +22,8 @@ double tokenQualityOf(TokenQuality quality, const report::TokenComparison& compa
 double tokenCostOf(TokenCost cost, const report::TokenPoint& point);
 QString formatTokenQuality(TokenQuality quality, double value);
 QString formatTokenCost(TokenCost cost, double value);
-/// Of each point whether no other of its title costs no more, is at least as good and better in one of the two. Points without both: never.
+/// Of each point whether no other of its title costs no more, is at least as good and better in one of the two; of speed-ups
+/// all. Points without both: never.
 std::vector<bool> tokenFronts(const report::TokenComparison& comparison, TokenQuality quality, TokenCost cost);
 /// MACs below which the points of `title` are faster than the whole model as measured, between points by a straight line; the whole model's
 /// MACs where all are; NaN where none is or nothing was measured.

@@ -43,6 +43,7 @@ private slots:
         QCOMPARE(tokenFronts(*all, TokenQuality::Agreement, TokenCost::Macs), (std::vector<bool>{true, true, true, true, true, true, false}));
         all->points[2].agreement = 0.5; // worse than r 12 and dearer
         QCOMPARE(tokenFronts(*all, TokenQuality::Agreement, TokenCost::Macs), (std::vector<bool>{true, true, false, true, true, true, false}));
+        QCOMPARE(tokenFronts(*all, TokenQuality::SpeedUp, TokenCost::Macs), (std::vector<bool>{true, true, true, true, true, true, false})); // what was measured is shown
         QCOMPARE(tokenFronts(*all, TokenQuality::Kl, TokenCost::Macs), (std::vector<bool>{true, true, true, true, true, true, false}));
     }
     void breakEvenIsWhereTheTimeCrosses()
