@@ -4,6 +4,7 @@
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
 #include "core/io/json_limits.h"
+#include "core/io/sae_options.h"
 
 #include <nlohmann/json.hpp>
 
@@ -264,7 +265,8 @@ Json toJson(const EncoderChoice& choice, const std::filesystem::path& base)
             {"k", choice.k},
             {"method", choice.method},
             {"parameters", toJson(choice.parameters)},
-            {"cut", choice.cut}};
+            {"cut", choice.cut},
+            {"assumed", choice.assumed}};
 }
 
 EncoderChoice encoderFrom(const Reader& reader, const std::filesystem::path& base)
@@ -289,6 +291,14 @@ EncoderChoice encoderFrom(const Reader& reader, const std::filesystem::path& bas
     choice.parameters = parametersFrom(reader);
     reader.read("cut", choice.cut);
     reader.requireValue(choice.cut >= 0 && choice.cut <= kMostLatents, "cut", std::to_string(choice.cut), "0 to 1000000000");
+    reader.read("assumed", choice.assumed);
+    io::SaeReadOptions known;
+    for (const auto& each : choice.assumed)
+        try {
+            io::setSaeReadOption(known, each);
+        } catch (const Error& error) {
+            throw Error(ErrorCode::MalformedFile, reader.at("assumed") + ": " + error.message(), reader.subject());
+        }
     return choice;
 }
 

@@ -54,6 +54,7 @@ struct EncoderChoice {
     TokenOrigin origin = TokenOrigin::Rows; ///< of `tokens`
     std::string site;         ///< of the calibration set; empty: the first that fits
     int block = -1;           ///< of the model, after which its tokens are taken; -1: as the autoencoder names it
+    std::vector<std::string> assumed; ///< "name=value": switches of what the autoencoder's files leave open
     bool operator==(const EncoderChoice&) const = default;
 };
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/window/encoder_controller.h"
 
+#include "app/window/loss_controller.h"
 #include "app/window/surface_controller.h"
 #include "app/window/training_controller.h"
 #include "views/common/number_format.h"
 #include "views/encoder/encoder_panel.h"
 #include "views/encoder/encoder_settings.h"
 #include "views/encoder/pareto_page.h"
+#include "views/encoder/reader_switches.h"
 #include "views/encoder/sample_page.h"
 #include "views/workspace/workspace_tree.h"
 
@@ -45,6 +47,8 @@ EncoderController::EncoderController(const EncoderNeighbours& neighbours, const 
 {
     m_surface = std::make_unique<SurfaceController>(*this, *m_views.panel->surface());
     m_training = std::make_unique<TrainingController>(TrainingNeighbours{*this, m_with.jobs, m_jobs, m_with.ask, m_trained}, *m_views.panel->training());
+    m_losses = std::make_unique<LossController>(*this, m_with.model, m_jobs, m_trained, *m_views.panel->compare());
+    connect(m_losses.get(), &LossController::availabilityChanged, this, &EncoderController::availabilityChanged);
     connect(m_training.get(), &TrainingController::availabilityChanged, this, &EncoderController::availabilityChanged);
     connectPanel();
     connectSettings();
@@ -113,6 +117,7 @@ void EncoderController::connectSettings()
     });
     connect(settings, &views::EncoderSettings::autoencoderRequested, this, &EncoderController::askAndOpen);
     connectOrigins();
+    connect(settings->switches(), &views::ReaderSwitches::switched, this, &EncoderController::assume);
     connect(settings, &views::EncoderSettings::trainRequested, m_training.get(), &TrainingController::train);
 }
 
@@ -196,7 +201,7 @@ void EncoderController::ask()
         return;
     m_asked = now;
     m_refused = false;
-    m_views.panel->setProblem(method().trains && now->trained == 0 ? tr("%1 is trained on request: press Train.").arg(text(method().declaration.title)) : QString());
+    showNotice();
     m_lane.request(*now);
 }
 
@@ -221,10 +226,11 @@ void EncoderController::showState(const SessionState& state)
     m_views.panel->setCut(cut(), cutParameter(method()) != nullptr);
     m_views.panel->setCaption(caption());
     ask();
+    showNotice();
     m_views.panel->setStale(!isUpToDate());
     m_surface->showState();
     m_training->showState();
-    showPoints();
+    refreshPoints();
 }
 
 void EncoderController::showMethods()
@@ -243,6 +249,7 @@ void EncoderController::showMethods()
 
 void EncoderController::showSources()
 {
+    showSwitches();
     auto* settings = m_views.panel->settings();
     showOrigins();
     if (!m_sources) {
@@ -277,6 +284,15 @@ QString EncoderController::caption() const
     return line;
 }
 
+/// Why there is no picture of the present settings, where nothing failed.
+void EncoderController::showNotice()
+{
+    const auto now = request();
+    if (!m_refused)
+        m_views.panel->setProblem(now && method().trains && now->trained == 0 && !m_training->isTraining() ? tr("%1 is trained on request: press Train.").arg(text(method().declaration.title))
+                                                                                                           : QString());
+}
+
 void EncoderController::show(const std::shared_ptr<const EncoderPicture>& picture)
 {
     if (!picture || picture->request.sources != m_sources)
@@ -289,7 +305,7 @@ void EncoderController::show(const std::shared_ptr<const EncoderPicture>& pictur
         panel->setReport(picture->report, picture->complete, m_sources->measured.rows());
         m_training->showPicture(*picture);
         showCurrent();
-        showPoints();
+        refreshPoints();
     }
     panel->setRanking(picture->ranking);
     if (picture->latents || !picture->request.sample)

@@ -24,6 +24,7 @@ class WorkspaceTree;
 
 namespace tamis::app {
 
+class LossController;
 class SurfaceController;
 class TrainingController;
 
@@ -65,6 +66,8 @@ public:
     void takeTokensFrom(TokenOrigin origin); ///< asks for photos where none are open
     void chooseSite(const QString& site);
     void chooseBlock(int block);
+    /// What the autoencoder's files leave open: it is read again. An empty value: as stated.
+    void assume(const QString& name, const QString& value);
     void fitToHalf(); ///< of the tokens, instead of a file of its own
     void close();
     void compare(); ///< every method that trains nothing at several settings
@@ -89,7 +92,9 @@ public:
     void showPage(const std::string& name);        ///< of the tab
     void refresh();                                ///< what the settings stand for has changed
     void fail(const QString& sentence) { emit failed(sentence); }
+    void refreshPoints();                          ///< of the comparison: some were trained, or their losses measured
     SurfaceController& surface() noexcept { return *m_surface; }
+    LossController& losses() noexcept { return *m_losses; }
     TrainingController& training() noexcept { return *m_training; }
 
 signals:
@@ -111,6 +116,7 @@ private:
     QString modelNote() const;                         ///< what became of the model whose tokens these are; empty: it is open
     void connectOrigins();
     void showOrigins();
+    void showSwitches();
     QString tokensInWords() const; ///< what is measured and what is fitted to, for the line on top
     void takeSources(const SourcesPointer& sources);
     void setCut(std::int64_t cut, bool finished);
@@ -118,10 +124,10 @@ private:
     void showSources();
     void showMethods();
     void showCurrent();
+    void showNotice();
     void ask();   ///< the lane, where the panel is in sight; else when it comes
     void show(const std::shared_ptr<const EncoderPicture>& picture);
     void showComparison(const std::shared_ptr<const report::EncoderComparison>& comparison);
-    void showPoints();
     void takePoint(int index);
 
     EncoderNeighbours m_with;
@@ -143,6 +149,7 @@ private:
     Lane<EncoderRequest, EncoderPicture> m_lane;
     std::unique_ptr<SurfaceController> m_surface;
     std::unique_ptr<TrainingController> m_training;
+    std::unique_ptr<LossController> m_losses;
 };
 
 } // namespace tamis::app

@@ -2,6 +2,7 @@
 // What the encoder lab does once: opening an autoencoder, comparing.
 #include "app/bundled/bundled.h"
 #include "app/window/encoder_controller.h"
+#include "app/window/loss_controller.h"
 #include "app/window/training_controller.h"
 #include "views/encoder/encoder_panel.h"
 #include "views/encoder/pareto_page.h"
@@ -13,6 +14,7 @@
 #include <QPointer>
 
 #include <algorithm>
+#include <utility>
 
 namespace tamis::app {
 namespace {
@@ -78,7 +80,7 @@ void EncoderController::compare()
     }
     m_compared.reset();
     auto* page = m_views.panel->compare();
-    showPoints();
+    refreshPoints();
     std::vector<TrainedEncoders::Entry> trained;
     for (auto& entry : m_trained->entries())
         if (entry.request.sources->paths.autoencoder == m_sources->paths.autoencoder && kOf(entry.request) == kOf(*request()))
@@ -110,36 +112,39 @@ void EncoderController::compare()
 void EncoderController::showComparison(const std::shared_ptr<const report::EncoderComparison>& comparison)
 {
     m_compared = comparison;
-    showPoints();
+    refreshPoints();
 }
 
-/// What was compared, and encoders trained since.
-void EncoderController::showPoints()
+/// What was compared, and encoders trained since, with the losses that were measured.
+void EncoderController::refreshPoints()
 {
-    auto shown = m_compared;
-    if (auto points = m_training->points(); m_sources && !points.empty()) {
-        auto merged = std::make_shared<report::EncoderComparison>();
-        if (m_compared) {
-            *merged = *m_compared;
-        } else {
-            merged->dictionary = m_sources->paths.autoencoder.string();
-            merged->tokens = m_sources->tokens.string();
-            merged->width = m_sources->autoencoder->width();
-            merged->latents = m_sources->autoencoder->latents();
-            merged->k = kOf(*request());
-            merged->tokenCount = m_sources->measured.rows();
-        }
-        const std::size_t before = merged->points.size();
-        for (auto& point : points)
-            if (std::ranges::none_of(merged->points, [&](const auto& other) { return other.method == point.method && other.parameters == point.parameters; }))
-                merged->points.push_back(std::move(point));
-        merged->planned += merged->points.size() - before;
-        shown = merged;
-    }
-    if (shown == m_comparison)
+    auto points = m_sources ? m_training->points() : std::vector<report::EncoderPoint>();
+    if (!m_compared && points.empty()) {
+        if (std::exchange(m_comparison, nullptr))
+            m_views.panel->compare()->setComparison(nullptr);
+        m_losses->showState();
         return;
+    }
+    auto shown = std::make_shared<report::EncoderComparison>();
+    if (m_compared) {
+        *shown = *m_compared;
+    } else {
+        shown->dictionary = m_sources->paths.autoencoder.string();
+        shown->tokens = m_sources->tokens.string();
+        shown->width = m_sources->autoencoder->width();
+        shown->latents = m_sources->autoencoder->latents();
+        shown->k = kOf(*request());
+        shown->tokenCount = m_sources->measured.rows();
+    }
+    const std::size_t before = shown->points.size();
+    for (auto& point : points)
+        if (std::ranges::none_of(shown->points, [&](const auto& other) { return other.method == point.method && other.parameters == point.parameters; }))
+            shown->points.push_back(std::move(point));
+    shown->planned += shown->points.size() - before;
+    m_losses->apply(*shown);
     m_comparison = shown;
     m_views.panel->compare()->setComparison(shown);
+    m_losses->showState();
 }
 
 void EncoderController::takePoint(int index)

@@ -304,6 +304,7 @@ EncoderPaths pathsOf(const EncoderChoice& choice)
     paths.origin = choice.origin;
     paths.site = choice.site;
     paths.block = choice.block;
+    paths.assumed = choice.assumed;
     return paths;
 }
 
@@ -360,7 +361,10 @@ SourcesPointer openEncoderSources(const EncoderPaths& paths, const RunContext& c
     context.setParts(11);
     auto sources = std::make_shared<EncoderSources>();
     sources->paths = paths;
-    sources->autoencoder = std::make_shared<const io::SparseAutoencoder>(io::readSparseAutoencoder(paths.autoencoder, context.part(3, "autoencoder")));
+    io::SaeReadOptions switches;
+    for (const std::string& each : paths.assumed)
+        io::setSaeReadOption(switches, each);
+    sources->autoencoder = std::make_shared<const io::SparseAutoencoder>(io::readSparseAutoencoder(paths.autoencoder, switches, context.part(3, "autoencoder")));
     const auto& config = sources->autoencoder->config;
     sources->ownK = config.k > 0 ? config.k : std::min<std::int64_t>(32, sources->autoencoder->latents());
     const RunContext part = context.part(7, "tokens");

@@ -26,6 +26,7 @@ struct EncoderPaths {
     TokenOrigin origin = TokenOrigin::Rows;
     std::string site; ///< of the calibration set
     int block = -1;   ///< after which the model's tokens are taken
+    std::vector<std::string> assumed; ///< "name=value": what the autoencoder's files leave open
     bool operator==(const EncoderPaths&) const = default;
 };
 EncoderPaths pathsOf(const EncoderChoice& choice);

@@ -95,6 +95,7 @@ void EncoderController::takeTokensFrom(TokenOrigin origin)
         return;
     EncoderPaths paths;
     paths.autoencoder = m_sources->paths.autoencoder;
+    paths.assumed = m_sources->paths.assumed;
     paths.calibration = m_sources->paths.calibration;
     paths.origin = origin;
     const auto around = surroundings();
@@ -214,6 +215,7 @@ void EncoderController::sourcesRead(const EncoderPaths& paths, const SourcesPoin
             state.encoder.origin = found.origin;
             state.encoder.site = found.site;
             state.encoder.block = found.block;
+            state.encoder.assumed = found.assumed;
             if (!same)
                 state.encoder.k = state.encoder.cut = 0;
         });
@@ -233,6 +235,7 @@ void EncoderController::close()
         state.encoder.origin = TokenOrigin::Rows;
         state.encoder.site.clear();
         state.encoder.block = -1;
+        state.encoder.assumed.clear();
     });
 }
 

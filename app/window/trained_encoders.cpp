@@ -23,7 +23,7 @@ Parameters completed(const EncoderRequest& request)
 bool sameDictionary(const EncoderRequest& a, const EncoderRequest& b)
 {
     return a.sources == b.sources ? kOf(a) == kOf(b)
-                                  : a.sources->paths.autoencoder == b.sources->paths.autoencoder && kOf(a) == kOf(b) && a.sources->autoencoder->latents() == b.sources->autoencoder->latents() &&
+                                  : a.sources->paths.autoencoder == b.sources->paths.autoencoder && a.sources->paths.assumed == b.sources->paths.assumed && kOf(a) == kOf(b) && a.sources->autoencoder->latents() == b.sources->autoencoder->latents() &&
                                         a.sources->autoencoder->width() == b.sources->autoencoder->width();
 }
 

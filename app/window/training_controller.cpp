@@ -87,7 +87,7 @@ void TrainingController::train()
         [request, trained = m_with.trained, title, talk, number](const RunContext& context) {
             auto entry = buildEncoder(request, context, talk);
             context.throwIfStopped(); // cancelled in its last moment: nothing is kept
-            const QString sentence = tr("%1 trained in %2 s").arg(title).arg(entry.seconds, 0, 'f', 1);
+            const QString sentence = tr("%1: %2 s of training").arg(title).arg(entry.seconds, 0, 'f', 1);
             *number = trained->keep(std::move(entry));
             return sentence;
         },
@@ -97,7 +97,7 @@ void TrainingController::train()
             m_page.setRunning({});
             if (job.state == JobState::Finished)
                 take(*number);
-            showState();
+            m_with.lab.refresh();
             emit availabilityChanged();
         });
     m_with.lab.refresh();

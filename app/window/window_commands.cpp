@@ -3,6 +3,7 @@
 
 #include "app/commands/shortcut_sheet.h"
 #include "app/window/about_dialog.h"
+#include "app/window/loss_controller.h"
 #include "app/window/lowrank_run_controller.h"
 #include "app/window/main_window.h"
 #include "app/window/training_controller.h"
@@ -239,6 +240,13 @@ void addEncoderCommands(MainWindow& w)
                  controller.training().askAndOpen();
              },
              opened});
+    add.add({"encoder.losses", lab, tr("Measure losses of the model"), tr("The open model with the encoders of the comparison in place"), {},
+             [&controller, show] {
+                 show();
+                 controller.showPage("compare");
+                 controller.losses().measure();
+             },
+             [&controller] { return controller.losses().disabledReason(); }});
     add.add({"encoder.worst", lab, tr("Show the worst token"), tr("The token of whose exact set least was found"), {},
              [&controller, show] {
                  show();

@@ -96,7 +96,7 @@ QWidget* CertificatePage::buildLower()
     m_table->setSourceModel(m_model);
     m_table->sortByColumn(-1, Qt::AscendingOrder);
     const int digit = m_table->fontMetrics().horizontalAdvance(QLatin1Char('0'));
-    constexpr int widths[CertificateModel::kColumnCount] = {8, 14, 10, 10, 30};
+    constexpr int widths[CertificateModel::kColumnCount] = {7, 11, 9, 8, 26};
     for (int at = 0; at < CertificateModel::kColumnCount; ++at)
         m_table->setColumnWidth(at, std::max(widths[at] * digit, m_table->horizontalHeader()->sectionSizeHint(at)));
     m_table->setItemDelegateForColumn(CertificateModel::CandidatesColumn, new InlineBarDelegate(m_table));
@@ -105,8 +105,8 @@ QWidget* CertificatePage::buildLower()
     connect(m_table, &CopyableTableView::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_table, format, QStringLiteral("certificates")); });
     lower->addWidget(m_law);
     lower->addWidget(m_table);
-    lower->setStretchFactor(0, 3);
-    lower->setStretchFactor(1, 2);
+    lower->setStretchFactor(0, 1);
+    lower->setStretchFactor(1, 1);
     return lower;
 }
 

@@ -15,7 +15,7 @@
 namespace tamis::views {
 namespace {
 constexpr double kReach = 10; ///< pixels from a point within which it is meant
-constexpr EncoderLoss kLosses[] = {EncoderLoss::Recall, EncoderLoss::RecallP5, EncoderLoss::FvuIncrease};
+constexpr EncoderLoss kLosses[] = {EncoderLoss::Recall, EncoderLoss::RecallP5, EncoderLoss::FvuIncrease, EncoderLoss::LossIncrease};
 constexpr EncoderSpeed kSpeeds[] = {EncoderSpeed::Tokens1, EncoderSpeed::Tokens8, EncoderSpeed::Tokens64, EncoderSpeed::Macs, EncoderSpeed::BytesRead};
 
 double tokensPerSecond(const report::EncoderPoint& point, std::int64_t batch)
@@ -26,7 +26,7 @@ double tokensPerSecond(const report::EncoderPoint& point, std::int64_t batch)
     return 1000.0 * static_cast<double>(batch) / found->p50;
 }
 
-bool moreIsBetter(EncoderLoss loss) { return loss != EncoderLoss::FvuIncrease; }
+bool moreIsBetter(EncoderLoss loss) { return loss == EncoderLoss::Recall || loss == EncoderLoss::RecallP5; }
 bool moreIsBetter(EncoderSpeed speed) { return speed != EncoderSpeed::Macs && speed != EncoderSpeed::BytesRead; }
 QString exact(double value) { return std::isfinite(value) ? QString::number(value, 'g', 12) : QString(); }
 } // namespace
@@ -37,6 +37,7 @@ QString encoderLossTitle(EncoderLoss loss)
     case EncoderLoss::Recall: return QObject::tr("Recall, mean");
     case EncoderLoss::RecallP5: return QObject::tr("Recall, 5th percentile of the tokens");
     case EncoderLoss::FvuIncrease: return QObject::tr("Increase of FVU");
+    case EncoderLoss::LossIncrease: return QObject::tr("Increase of the model's loss, nats");
     }
     return {};
 }
@@ -59,6 +60,7 @@ double encoderLossOf(EncoderLoss loss, const report::EncoderPoint& point)
     case EncoderLoss::Recall: return point.exact ? 1 : point.quality.recallMean;
     case EncoderLoss::RecallP5: return point.exact ? 1 : point.quality.recallP5;
     case EncoderLoss::FvuIncrease: return point.exact ? 0 : point.quality.fvu - point.quality.fvuExact;
+    case EncoderLoss::LossIncrease: return point.quality.loss - point.quality.lossExact; // not a number until it was measured
     }
     return report::kNotMeasured;
 }
@@ -77,7 +79,7 @@ double encoderSpeedOf(EncoderSpeed speed, const report::EncoderPoint& point)
 
 QString formatEncoderLoss(EncoderLoss loss, double value)
 {
-    return loss == EncoderLoss::FvuIncrease ? formatNumber(value, 3) : formatPercent(value, value > 0.995 && value < 1 ? 2 : 1);
+    return !moreIsBetter(loss) ? formatNumber(value, 3) : formatPercent(value, value > 0.995 && value < 1 ? 2 : 1);
 }
 
 QString formatEncoderSpeed(EncoderSpeed speed, double value) { return speed == EncoderSpeed::BytesRead ? formatBytes(value) : formatCount(value); }
@@ -188,7 +190,7 @@ EncoderParetoChart::Frame EncoderParetoChart::frame() const
     f.area = QRectF(rect()).adjusted(left, 12, -legend - 20, -2 * metrics.height() - 14);
     f.legend = QRectF(f.area.right() + 14, f.area.top(), legend, f.area.height());
     double xLow = INFINITY, xHigh = -INFINITY, yLow = INFINITY, yHigh = 0;
-    f.logX = m_loss == EncoderLoss::FvuIncrease;
+    f.logX = !moreIsBetter(m_loss);
     const auto add = [&](double loss, double speed) {
         if (!std::isfinite(loss) || !std::isfinite(speed))
             return;
@@ -261,6 +263,8 @@ QStringList EncoderParetoChart::hoverLines() const
         return lines << tr("%1 tokens/s at 64 a call, %2 MACs").arg(formatCount(encoderSpeedOf(EncoderSpeed::Tokens64, of)), formatCount(of.cost.macs));
     lines << tr("recall %1, p5 %2, least %3").arg(formatPercent(of.quality.recallMean, 2), formatPercent(of.quality.recallP5), formatPercent(of.quality.recallMin));
     lines << tr("FVU %1 (exact %2)").arg(formatNumber(of.quality.fvu), formatNumber(of.quality.fvuExact));
+    if (std::isfinite(of.quality.loss))
+        lines << tr("model's loss %1 (exact codes %2, model alone %3)").arg(formatNumber(of.quality.loss), formatNumber(of.quality.lossExact), formatNumber(of.quality.lossDense));
     QString speed = tr("%1 MACs, %2 read").arg(formatCount(of.cost.macs), formatBytes(of.cost.bytesRead));
     if (const double tokens = encoderSpeedOf(EncoderSpeed::Tokens64, of); std::isfinite(tokens))
         speed += tr(", %1 tokens/s at 64 a call").arg(formatCount(tokens));
@@ -274,7 +278,7 @@ QString EncoderParetoChart::figureCsv() const
         head << encoderLossTitle(loss);
     for (const EncoderSpeed speed : kSpeeds)
         head << encoderSpeedTitle(speed);
-    head << tr("FVU") << tr("build seconds") << tr("failure");
+    head << tr("FVU") << tr("loss") << tr("loss of exact codes") << tr("loss of the model alone") << tr("build seconds") << tr("failure");
     const auto line = [](const QStringList& cells) {
         QStringList quoted;
         for (const QString& cell : cells)
@@ -289,7 +293,7 @@ QString EncoderParetoChart::figureCsv() const
             cells << exact(encoderLossOf(loss, of));
         for (const EncoderSpeed speed : kSpeeds)
             cells << exact(encoderSpeedOf(speed, of));
-        text += line(cells << exact(of.quality.fvu) << exact(of.buildSeconds) << QString::fromStdString(of.failure));
+        text += line(cells << exact(of.quality.fvu) << exact(of.quality.loss) << exact(of.quality.lossExact) << exact(of.quality.lossDense) << exact(of.buildSeconds) << QString::fromStdString(of.failure));
     }
     return text;
 }

@@ -13,7 +13,7 @@
 
 namespace tamis::views {
 
-enum class EncoderLoss { Recall, RecallP5, FvuIncrease };
+enum class EncoderLoss { Recall, RecallP5, FvuIncrease, LossIncrease };
 enum class EncoderSpeed { Tokens1, Tokens8, Tokens64, Macs, BytesRead };
 
 QString encoderLossTitle(EncoderLoss loss);
@@ -25,7 +25,7 @@ QString formatEncoderSpeed(EncoderSpeed speed, double value);
 /// Of each point whether no other of its title is at least as good in both and better in one. Points without both values: never.
 std::vector<bool> encoderFronts(const report::EncoderComparison& comparison, EncoderLoss loss, EncoderSpeed speed);
 
-/// Encoders at many settings: what they find to the right (recall, or the increase of the error on a logarithmic axis), how fast they are
+/// Encoders at many settings: what they find to the right (recall, or what the error or the model's loss increases by on a logarithmic axis), how fast they are
 /// upwards on a logarithmic axis; one colour and frontier a method, the exact encoder as a square with a line across. Hover shows a point's
 /// settings, a click makes it current; with focus Left and Right walk through the points and Enter makes one current.
 class EncoderParetoChart : public QWidget, public Figure {

@@ -29,7 +29,8 @@ void EncoderParetoChart::draw(QPainter& painter, bool interactive) const
     const auto& theme = Theme::instance();
     painter.setRenderHint(QPainter::Antialiasing);
     painter.fillRect(rect(), theme.color(Ink::Panel));
-    if (m_points.empty() && !m_current) {
+    const bool current = m_current && std::isfinite(encoderLossOf(m_loss, *m_current)) && std::isfinite(encoderSpeedOf(m_speed, *m_current));
+    if (m_points.empty() && !current) {
         painter.setPen(theme.color(Ink::MutedText));
         painter.drawText(rect().adjusted(16, 16, -16, -16), Qt::AlignCenter | Qt::TextWordWrap, m_emptyText);
     } else {

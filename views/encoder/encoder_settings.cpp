@@ -5,6 +5,7 @@
 #include "views/common/ink.h"
 #include "views/common/parameter_editor.h"
 #include "views/common/theme.h"
+#include "views/encoder/reader_switches.h"
 #include "views/encoder/token_source_box.h"
 
 #include <QComboBox>
@@ -61,6 +62,8 @@ QLabel* EncoderSettings::source(QVBoxLayout* column, const QString& title, const
 void EncoderSettings::buildSources(QVBoxLayout* column)
 {
     m_autoencoder = source(column, tr("Autoencoder"), QStringLiteral("encoderAutoencoder"), tr("A directory with a sparse autoencoder, or its weight file"), m_openAutoencoder);
+    m_switches = new ReaderSwitches(this);
+    column->addWidget(m_switches);
     m_tokens = new TokenSourceBox(this);
     column->addWidget(m_tokens);
     auto* row = new QHBoxLayout;

@@ -17,6 +17,7 @@ class QVBoxLayout;
 namespace tamis::views {
 
 class ParameterEditor;
+class ReaderSwitches;
 class TokenSourceBox;
 
 /// A method of the encoder lab as its views name it.
@@ -38,6 +39,7 @@ public:
     /// What is open, in words; empty: nothing. `k` of the autoencoder or chosen; 0: none is open.
     void setSources(const QString& autoencoder, std::int64_t k, std::int64_t mostK);
     TokenSourceBox* tokens() const { return m_tokens; }
+    ReaderSwitches* switches() const { return m_switches; }
     void setTrainReason(const QString& reason); ///< why the method cannot be trained now; empty: it can
     QString method() const;
 
@@ -59,6 +61,7 @@ private:
     QString m_schemaOf; ///< method whose schema the editor has
     QLabel *m_autoencoder, *m_reference;
     TokenSourceBox* m_tokens;
+    ReaderSwitches* m_switches;
     QPushButton *m_openAutoencoder, *m_train;
     QSpinBox* m_k;
     QComboBox* m_method;

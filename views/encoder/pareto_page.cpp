@@ -24,13 +24,16 @@ ParetoPage::ParetoPage(QWidget* parent) : QWidget(parent), m_chart(new EncoderPa
     column->setSpacing(Theme::kSpacing);
     auto* row = new QHBoxLayout;
     m_loss = labelledCombo(this, row, tr("&Found"), QStringLiteral("paretoLoss"), tr("What the chart has to the right"));
-    for (const auto loss : {EncoderLoss::Recall, EncoderLoss::RecallP5, EncoderLoss::FvuIncrease})
+    for (const auto loss : {EncoderLoss::Recall, EncoderLoss::RecallP5, EncoderLoss::FvuIncrease, EncoderLoss::LossIncrease})
         m_loss->addItem(encoderLossTitle(loss), static_cast<int>(loss));
     m_speed = labelledCombo(this, row, tr("&Speed"), QStringLiteral("paretoSpeed"), tr("What the chart has upwards"));
     for (const auto speed : {EncoderSpeed::Tokens64, EncoderSpeed::Tokens8, EncoderSpeed::Tokens1, EncoderSpeed::Macs, EncoderSpeed::BytesRead})
         m_speed->addItem(encoderSpeedTitle(speed), static_cast<int>(speed));
     m_state->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     row->addWidget(m_state, 1);
+    m_measure = new QPushButton(tr("Measure losses"), this);
+    m_measure->setObjectName(QStringLiteral("measureLosses"));
+    row->addWidget(m_measure);
     m_compare = new QPushButton(themedIcon(QStringLiteral("compare")), tr("Compare encoders"), this);
     m_compare->setObjectName(QStringLiteral("compareEncoders"));
     row->addWidget(m_compare);
@@ -39,20 +42,52 @@ ParetoPage::ParetoPage(QWidget* parent) : QWidget(parent), m_chart(new EncoderPa
     exports->copyFrom(*m_chart);
     row->addWidget(exports);
     column->addLayout(row);
+    m_note = mutedLabel(this, QStringLiteral("encoderLossNote"));
+    m_note->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    column->addWidget(m_note);
     column->addWidget(m_chart, 1);
-    connect(m_loss, &QComboBox::currentIndexChanged, this, [this] { m_chart->setLoss(static_cast<EncoderLoss>(m_loss->currentData().toInt())); });
+    connect(m_loss, &QComboBox::currentIndexChanged, this, [this] {
+        m_chart->setLoss(static_cast<EncoderLoss>(m_loss->currentData().toInt()));
+        showEmpty();
+    });
+    connect(m_measure, &QPushButton::clicked, this, &ParetoPage::lossRequested);
     connect(m_speed, &QComboBox::currentIndexChanged, this, [this] { m_chart->setSpeed(static_cast<EncoderSpeed>(m_speed->currentData().toInt())); });
     connect(m_compare, &QPushButton::clicked, this, &ParetoPage::compareRequested);
     connect(m_chart, &EncoderParetoChart::pointActivated, this, &ParetoPage::pointActivated);
     connect(exports, &ExportButton::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_chart, format, QStringLiteral("encoders")); });
     setDisabledReason({});
+    setLossState({}, false, {});
     showState();
+}
+
+void ParetoPage::setLossState(const QString& reason, bool measuring, const QString& note)
+{
+    m_lossReason = reason;
+    m_measuring = measuring;
+    m_measure->setEnabled(reason.isEmpty());
+    m_measure->setToolTip(reason.isEmpty() ? tr("Runs the open model with every point's encoder in place, and with the exact one") : tr("Not now: %1").arg(reason));
+    m_note->setText(note);
+    m_note->setToolTip(note);
+    m_note->setVisible(!note.isEmpty());
+    showEmpty();
+}
+
+/// What the chart says while it has no point.
+void ParetoPage::showEmpty()
+{
+    if (m_running || m_measuring)
+        m_chart->setEmptyText(tr("Points appear here as they are measured."));
+    else if (m_chart->loss() != EncoderLoss::LossIncrease || !m_comparison)
+        m_chart->setEmptyText(tr("Compare encoders to see what recall costs."));
+    else
+        m_chart->setEmptyText(m_lossReason.isEmpty() ? tr("The model's loss was not measured yet: press Measure losses.") : tr("The model's loss cannot be measured: %1.").arg(m_lossReason));
 }
 
 void ParetoPage::setComparison(std::shared_ptr<const report::EncoderComparison> comparison)
 {
     m_comparison = std::move(comparison);
     m_chart->setComparison(m_comparison);
+    showEmpty();
     showState();
 }
 
@@ -61,7 +96,7 @@ void ParetoPage::setCurrent(const std::optional<report::EncoderPoint>& point) { 
 void ParetoPage::setRunning(bool running)
 {
     m_running = running;
-    m_chart->setEmptyText(running ? tr("Points appear here as they are measured.") : tr("Compare encoders to see what recall costs."));
+    showEmpty();
     showState();
 }
 

@@ -26,22 +26,28 @@ public:
     void setCurrent(const std::optional<report::EncoderPoint>& point);
     void setRunning(bool running);
     void setDisabledReason(const QString& reason); ///< why nothing can be compared; empty: it can
+    /// Why the model's loss cannot be measured now, empty: it can; and what was measured, in words.
+    void setLossState(const QString& reason, bool measuring, const QString& note);
     EncoderParetoChart* chart() const { return m_chart; }
 
 signals:
     void compareRequested();
+    void lossRequested(); ///< to be measured
     void pointActivated(int index); ///< of comparison()->points
     /// `figure` lives until the slot returns.
     void exportRequested(tamis::views::Figure* figure, tamis::views::FigureFormat format, const QString& name);
 
 private:
     void showState();
+    void showEmpty();
 
     std::shared_ptr<const report::EncoderComparison> m_comparison;
     EncoderParetoChart* m_chart;
     QComboBox *m_loss, *m_speed;
-    QPushButton* m_compare;
-    QLabel* m_state;
+    QPushButton *m_compare, *m_measure;
+    QLabel *m_state, *m_note;
+    QString m_lossReason;
+    bool m_measuring = false;
     bool m_running = false;
 };
 

@@ -138,12 +138,11 @@ QString SurfacePage::sentence() const
         return {};
     const auto told = [&](const report::RecallPoint& point) {
         const auto cost = m_view->cost();
-        return tr("r = %1, K = %2: recall %3, %4 (%5 of exact)")
+        const QString share = formatPercent(report::costAt(point, cost) / report::exactCost(*surface, cost));
+        return tr("r = %1, K = %2: recall %3 for %4")
             .arg(point.rank)
             .arg(point.candidates)
-            .arg(formatPercent(report::recallAt(point, m_view->measure()), 2),
-                 cost == report::SurfaceCost::Macs ? tr("%1 MACs").arg(formatCount(point.macs)) : tr("%1 read").arg(formatBytes(point.bytesRead)),
-                 formatPercent(report::costAt(point, cost) / report::exactCost(*surface, cost)));
+            .arg(formatPercent(report::recallAt(point, m_view->measure()), 2), cost == report::SurfaceCost::Macs ? tr("%1 of the MACs").arg(share) : tr("%1 of the bytes").arg(share));
     };
     QStringList parts;
     if (const auto* best = m_view->cheapest())

@@ -125,13 +125,14 @@ void SurfaceView::drawAxes(QPainter& painter, const Frame& f) const
         painter.drawText(QRectF(line, y - line / 2, f.area.left() - line - 6, line), Qt::AlignRight | Qt::AlignVCenter, QString::number(rank));
         free = y - line / 2;
     }
-    double next = -1;
+    double next = -1, labelled = 0; // in doublings
     for (const std::int64_t candidates : m_surface->candidates) {
         const double x = place(f, 1, static_cast<double>(candidates)).x(), half = metrics.horizontalAdvance(formatCount(static_cast<double>(candidates))) / 2;
         painter.setPen(theme.color(Ink::MutedText));
         painter.drawLine(QPointF(x, f.area.bottom()), QPointF(x, f.area.bottom() + 3));
-        if (x - half < next)
+        if (x - half < next || static_cast<double>(candidates) < 1.9 * labelled)
             continue;
+        labelled = static_cast<double>(candidates);
         painter.drawText(QRectF(x - 40, f.area.bottom() + 4, 80, line), Qt::AlignHCenter, candidates < 10'000 ? QString::number(candidates) : formatCount(static_cast<double>(candidates)));
         next = x + half + 10;
     }
@@ -140,16 +141,16 @@ void SurfaceView::drawAxes(QPainter& painter, const Frame& f) const
     drawAxisTitle(painter, f.area, tr("Rank of the coarse scores, r"));
 }
 
-/// On any colour of the map: a dark line in a light casing or the other way round.
+/// Seen on any colour of the map, which is the same in both themes: a dark line in a light casing.
 void SurfaceView::drawIsoline(QPainter& painter, const QPolygonF& line, bool dashed) const
 {
     const auto& theme = Theme::instance();
-    QColor casing = theme.color(Ink::Panel);
+    QColor casing = theme.color(theme.isDark() ? Ink::Text : Ink::Panel);
     casing.setAlphaF(dashed ? 0.45F : 0.7F);
     painter.setBrush(Qt::NoBrush);
     painter.setPen(QPen(casing, dashed ? 2.4 : 3.4, Qt::SolidLine, Qt::FlatCap, Qt::RoundJoin));
     painter.drawPolyline(line);
-    QPen pen(theme.color(dashed ? Ink::Text : Ink::Text), dashed ? 1 : 1.5, Qt::SolidLine, Qt::FlatCap, Qt::RoundJoin);
+    QPen pen(theme.color(theme.isDark() ? Ink::Window : Ink::Text), dashed ? 1 : 1.5, Qt::SolidLine, Qt::FlatCap, Qt::RoundJoin);
     if (dashed)
         pen.setDashPattern({5, 4});
     painter.setPen(pen);

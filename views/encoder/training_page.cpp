@@ -101,7 +101,7 @@ QWidget* TrainingPage::buildList()
     m_table->sortByColumn(-1, Qt::AscendingOrder);
     m_table->setEmptyMessage(tr("No encoder was trained or opened yet. Choose a method that trains, and press Train."));
     const int digit = m_table->fontMetrics().horizontalAdvance(QLatin1Char('0'));
-    constexpr int widths[TrainedModel::kColumnCount] = {26, 34, 18, 16, 12, 16, 20};
+    constexpr int widths[TrainedModel::kColumnCount] = {20, 22, 17, 14, 10, 14, 16};
     for (int at = 0; at < TrainedModel::kColumnCount; ++at)
         m_table->setColumnWidth(at, std::max(widths[at] * digit, m_table->horizontalHeader()->sectionSizeHint(at)));
     m_table->horizontalHeader()->setStretchLastSection(true);

@@ -39,6 +39,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.encoder.origin = TokenOrigin::Calibration;
     state.encoder.site = "blocks.3.attn.qkv";
     state.encoder.block = 3;
+    state.encoder.assumed = {"input-scale=0.25", "decoder-norms=no"};
     state.tokens = {{"tokens.evit", state.settings.parameters}, TokenSetting{"tokens.tome", {}}, {{"cat 1.jpg", {{3, 7}, {5}}}, {"dogs/2.png", {{}, {1}}}}};
     state.chart.series = {report::Curve::CumulativeEnergy, false, true, false, true};
     state.chart.logX = true;

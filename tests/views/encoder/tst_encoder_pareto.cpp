@@ -100,6 +100,38 @@ private slots:
         QTest::keyClick(chart(), Qt::Key_Enter);
         QCOMPARE(activated.last().first().toInt(), 2);
     }
+    void theLossOfAModelIsAnAxisOnceItWasMeasured()
+    {
+        auto* loss = m_page->findChild<QComboBox*>("paretoLoss");
+        loss->setCurrentIndex(loss->findText("Increase of the model's loss, nats"));
+        QCOMPARE(chart()->loss(), EncoderLoss::LossIncrease);
+        QCOMPARE(chart()->shownPoints(), 0);
+        QVERIFY(!chart()->grab().isNull());
+        auto* button = m_page->findChild<QPushButton*>("measureLosses");
+        QSignalSpy asked(m_page.get(), &ParetoPage::lossRequested);
+        m_page->setLossState("no model is open", false, {});
+        QTest::mouseClick(button, Qt::LeftButton);
+        QVERIFY(asked.isEmpty() && button->toolTip().contains("no model is open"));
+        m_page->setLossState({}, false, "Loss of vit20");
+        QVERIFY(m_page->findChild<QLabel*>("encoderLossNote")->isVisible());
+        QTest::mouseClick(button, Qt::LeftButton);
+        QCOMPARE(asked.size(), 1);
+        auto measured = sample::encoders();
+        for (std::size_t i = 0; i < 4; ++i) {
+            auto& quality = measured->points[i].quality;
+            quality.lossDense = 0.5;
+            quality.lossExact = 0.6;
+            quality.loss = i == 0 ? 0.6 : 0.6 + 0.1 / static_cast<double>(i * i);
+        }
+        m_page->setComparison(measured);
+        QCOMPARE(chart()->shownPoints(), 4);
+        QVERIFY(chart()->toPixel(0).x() < chart()->toPixel(3).x() && chart()->toPixel(3).x() < chart()->toPixel(2).x()); // none at the left edge; less is better
+        // A tenth, a fortieth and a ninetieth: as far as their logarithms.
+        const double first = chart()->toPixel(1).x() - chart()->toPixel(2).x(), second = chart()->toPixel(2).x() - chart()->toPixel(3).x();
+        QVERIFY(std::abs(first / second - std::log(4) / std::log(2.25)) < 1e-6);
+        QTest::mouseMove(chart(), chart()->toPixel(1).toPoint());
+        QVERIFY(chart()->hoverLines().join(QLatin1Char(' ')).contains("model's loss 0.7"));
+    }
     void theStateCountsPointsAndFailures()
     {
         const auto* state = m_page->findChild<QLabel*>("encoderCompareState");

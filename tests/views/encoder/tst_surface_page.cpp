@@ -120,7 +120,7 @@ private slots:
         m_page->setCurrent(std::pair<std::int64_t, std::int64_t>{9, 64});
         QVERIFY(m_page->sentence().contains("nearest to now r = 8, K = 64"));
         choose("surfaceCost", "bytes read");
-        QVERIFY(m_page->sentence().contains("read"));
+        QVERIFY(m_page->sentence().contains("of the bytes"));
     }
     void progressAndStoppingAreShown()
     {
