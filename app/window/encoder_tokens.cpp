@@ -85,7 +85,11 @@ void EncoderController::askAndOpenRows()
     const QString path = m_sources ? m_with.ask.open(tr("Activations to measure on"), kRows) : QString();
     if (path.isEmpty())
         return;
-    EncoderPaths paths{m_sources->paths.autoencoder, path.toStdString(), m_sources->paths.calibration};
+    EncoderPaths paths;
+    paths.autoencoder = m_sources->paths.autoencoder;
+    paths.assumed = m_sources->paths.assumed;
+    paths.tokens = path.toStdString();
+    paths.calibration = m_sources->paths.calibration;
     openSources(paths, true);
 }
 
