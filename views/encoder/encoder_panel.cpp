@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/encoder/encoder_panel.h"
 
+#include "views/common/elided_label.h"
 #include "views/common/icons.h"
 #include "views/common/ink.h"
 #include "views/common/notice_bar.h"
@@ -70,9 +71,7 @@ EncoderPanel::EncoderPanel(QWidget* parent)
 void EncoderPanel::buildHead(QVBoxLayout* column)
 {
     auto* row = new QHBoxLayout;
-    m_summary = mutedLabel(this, QStringLiteral("encoderSummary"));
-    m_summary->setTextInteractionFlags(Qt::TextSelectableByMouse);
-    m_summary->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    m_summary = new ElidedLabel(this, QStringLiteral("encoderSummary"), Ink::MutedText);
     m_running = mutedLabel(this, QStringLiteral("encoderRunning"));
     m_stop = new QPushButton(themedIcon(QStringLiteral("stop")), tr("Stop"), this);
     m_stop->setObjectName(QStringLiteral("stopEncoder"));
@@ -83,11 +82,7 @@ void EncoderPanel::buildHead(QVBoxLayout* column)
     row->addWidget(m_stop);
     column->addLayout(row);
     auto* numbers = new QHBoxLayout;
-    m_state = new QLabel(this);
-    m_state->setObjectName(QStringLiteral("encoderState"));
-    m_state->setTextFormat(Qt::PlainText);
-    m_state->setTextInteractionFlags(Qt::TextSelectableByMouse);
-    m_state->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    m_state = new ElidedLabel(this, QStringLiteral("encoderState"), Ink::Text);
     m_stale = inkedLabel(this, QStringLiteral("encoderStale"), Ink::Stale);
     m_stale->setText(tr("of older settings"));
     m_stale->hide();

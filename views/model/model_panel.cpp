@@ -2,6 +2,7 @@
 #include "views/model/model_panel.h"
 
 #include "views/common/copyable_table_view.h"
+#include "views/common/elided_label.h"
 #include "views/common/figure_export.h"
 #include "views/common/icons.h"
 #include "views/common/ink.h"
@@ -85,12 +86,7 @@ QWidget* ModelPanel::buildActions()
     QFont strong = m_title->font();
     strong.setWeight(QFont::DemiBold);
     m_title->setFont(strong);
-    m_summary = new QLabel(bar);
-    m_summary->setObjectName(QStringLiteral("modelSummary"));
-    m_summary->setTextInteractionFlags(Qt::TextSelectableByMouse);
-    m_summary->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    m_summary->installEventFilter(this);
-    setInk(m_summary, Ink::MutedText);
+    m_summary = new ElidedLabel(bar, QStringLiteral("modelSummary"), Ink::MutedText);
     m_running = new QLabel(bar);
     m_running->setObjectName(QStringLiteral("modelRunning"));
     setInk(m_running, Ink::MutedText);
@@ -252,7 +248,6 @@ void ModelPanel::showSummary()
 {
     if (!m_report) {
         m_title->clear();
-        m_whole.clear();
         m_summary->clear();
         m_warnings->clear();
         return;
@@ -268,26 +263,14 @@ void ModelPanel::showSummary()
         parts << tr("%1 measured").arg(formatMilliseconds(r.measuredMs));
     else if (std::isfinite(r.predictedMs))
         parts << tr("%1 predicted").arg(formatMilliseconds(r.predictedMs));
-    m_whole = parts.join(QStringLiteral(" · "));
-    m_summary->setToolTip(r.peakAt.empty() ? m_whole : m_whole + QLatin1Char('\n') + tr("The peak is at %1").arg(QString::fromStdString(r.peakAt)));
-    elideSummary();
+    const QString whole = parts.join(QStringLiteral(" · "));
+    m_summary->setText(whole);
+    m_summary->setToolTip(r.peakAt.empty() ? whole : whole + QLatin1Char('\n') + tr("The peak is at %1").arg(QString::fromStdString(r.peakAt)));
     QStringList warnings;
     for (const auto& warning : r.warnings)
         warnings << QString::fromStdString(warning);
     m_warnings->setText(warnings.isEmpty() ? QString() : warnings.size() == 1 ? tr("1 warning") : tr("%1 warnings").arg(warnings.size()));
     m_warnings->setToolTip(warnings.join(QLatin1Char('\n')));
-}
-
-void ModelPanel::elideSummary()
-{
-    m_summary->setText(m_summary->fontMetrics().elidedText(m_whole, Qt::ElideRight, m_summary->width()));
-}
-
-bool ModelPanel::eventFilter(QObject* watched, QEvent* event)
-{
-    if (watched == m_summary && event->type() == QEvent::Resize)
-        elideSummary();
-    return QWidget::eventFilter(watched, event);
 }
 
 void ModelPanel::setEvaluation(std::shared_ptr<const report::EvaluationReport> report) { m_evaluation->setReport(std::move(report)); }

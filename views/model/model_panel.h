@@ -68,7 +68,6 @@ signals:
     void exportRequested(tamis::views::Figure* figure, tamis::views::FigureFormat format, const QString& name);
 
 protected:
-    bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
     QWidget* buildActions();
@@ -76,11 +75,9 @@ private:
     void connectParts();
     void select(const QStringList& names, QObject* by);
     void showSummary();
-    void elideSummary();
 
     std::shared_ptr<const report::ModelCostReport> m_report;
     QStringList m_selection;
-    QString m_whole; ///< the summary, before it is made to fit
     LayerChain* m_chain;
     CostTable* m_costs;
     RooflineView* m_roofline;

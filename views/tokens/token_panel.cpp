@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/tokens/token_panel.h"
 
+#include "views/common/elided_label.h"
 #include "views/common/icons.h"
 #include "views/common/ink.h"
 #include "views/common/notice_bar.h"
@@ -52,9 +53,7 @@ TokenPanel::TokenPanel(QWidget* parent)
 void TokenPanel::buildHead(QVBoxLayout* column)
 {
     auto* row = new QHBoxLayout;
-    m_summary = mutedLabel(this, QStringLiteral("tokenSummary"));
-    m_summary->setTextInteractionFlags(Qt::TextSelectableByMouse);
-    m_summary->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    m_summary = new ElidedLabel(this, QStringLiteral("tokenSummary"), Ink::MutedText);
     m_running = mutedLabel(this, QStringLiteral("tokenRunning"));
     m_stop = new QPushButton(themedIcon(QStringLiteral("stop")), tr("Stop"), this);
     m_stop->setObjectName(QStringLiteral("stopTokens"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "sample_table.h"
 #include "views/common/copyable_table_view.h"
+#include "views/common/elided_label.h"
 #include "views/common/figure_export.h"
 #include "views/common/notice_bar.h"
 #include "views/common/theme.h"
@@ -49,6 +50,21 @@ private slots:
         m_table.reset();
     }
 
+    /// The picture of a line that has no room ends before its own edge, in dots; what can be read out and copied is all of it.
+    void aLineWithoutRoomEndsInDots()
+    {
+        ElidedLabel label(nullptr, QStringLiteral("line"), Ink::Text);
+        label.setText(QStringLiteral("measured on 384 rows that were fitted to nothing"));
+        const int whole = label.fontMetrics().horizontalAdvance(label.text());
+        label.resize(whole + 10, 30);
+        QVERIFY(!label.elided());
+        const QImage roomy = label.grab().toImage();
+        label.resize(whole / 2, 30);
+        QVERIFY(label.elided());
+        const QImage narrow = label.grab().toImage();
+        QVERIFY(narrow != roomy.copy(0, 0, narrow.width(), narrow.height())); // not merely cut off
+        QVERIFY(label.text().endsWith(QStringLiteral("nothing")));
+    }
     void sortsNumbersAsNumbers()
     {
         QAbstractItemModelTester tester(m_view->proxy(), QAbstractItemModelTester::FailureReportingMode::QtTest);
