@@ -80,11 +80,10 @@ Built build(const Inputs& inputs, const Parameters& given, const RunContext& con
             built.warnings.push_back("The " + std::string(name) + " are " + std::to_string(taken) + ", not " + std::to_string(asked) + ": " + why);
         return taken;
     };
-    const std::int64_t latents = dictionary.latents();
-    const std::int64_t candidates = limited("candidates", dictionary.k(), latents, "there must be from k = " + std::to_string(dictionary.k()) + " to all " + std::to_string(latents) + " latents.");
+    const std::int64_t candidates = candidatesWithin(dictionary, parameters.integer("candidates"), built.warnings);
     FaissSettings settings{.kind = kindNamed(parameters.text("index")), .euclidean = parameters.text("reduction") == "euclidean", .seed = inputs.seed};
     if (settings.kind == FaissKind::IvfFlat || settings.kind == FaissKind::IvfPq) {
-        settings.lists = limited("lists", 1, latents, "there are no more latents.");
+        settings.lists = limited("lists", 1, dictionary.latents(), "there are no more latents.");
         settings.probes = std::min(parameters.integer("probes"), settings.lists);
     }
     if (settings.kind == FaissKind::IvfPq || settings.kind == FaissKind::PqFastScan)
@@ -93,7 +92,7 @@ Built build(const Inputs& inputs, const Parameters& given, const RunContext& con
     settings.bits = parameters.integer("bits");
     settings.refine = parameters.integer("refine");
     requireFinite(dictionary);
-    MipsRows form = mipsRows(dictionary, reductionNamed(parameters.text("reduction")), parameters.boolean("bias"));
+    MipsRows form = mipsRows(dictionary, parameters);
     const auto index = faissIndex(form.rows.view(), settings, context);
     const MatrixView<const float> rows = inputs.calibration.empty() ? dictionary.rows() : inputs.calibration.view();
     const auto samples = form.queries(rowsOf(rows, 0, std::min(kProbes, rows.rows)));
@@ -106,9 +105,6 @@ Built build(const Inputs& inputs, const Parameters& given, const RunContext& con
 
 Method faissMethod()
 {
-    const auto integer = [](const char* name, const char* title, std::int64_t value, double least, double most, const char* help) {
-        return ParameterSpec{.name = name, .title = title, .type = ParameterType::Integer, .defaultValue = value, .minimum = least, .maximum = most, .step = 1, .logarithmic = true, .help = help};
-    };
     Method method;
     method.declaration = {
         .id = kId,
@@ -116,20 +112,15 @@ Method faissMethod()
         .title = "FAISS (SSE2 build)",
         .reference = "Indexes of FAISS 1.7 (Johnson, Douze, Jegou 2017) as Debian builds it, for SSE2 and with OpenMP threads: its speed says little of builds for this processor. "
                      "Augmentation with the bias, reductions of Bachrach et al. (2014) and Neyshabur, Srebro (2015)",
-        .schema = ParameterSchema({{.name = "index", .title = "Index", .type = ParameterType::Choice, .defaultValue = std::string("flat"),
-                                    .help = "flat, sq8: every row is compared, in floats or in 8 bits; ivf-flat, ivf-pq: the lists nearest to the token; pq-fastscan: 4-bit codes of all rows",
-                                    .choices = {"flat", "ivf-flat", "ivf-pq", "pq-fastscan", "sq8"}},
-                                   {.name = "reduction", .title = "Reduction", .type = ParameterType::Choice, .defaultValue = std::string("euclidean"),
-                                    .help = "What the search is for: large inner products as they are, near points, or small angles", .choices = {"inner-product", "euclidean", "cosine"}},
-                                   {.name = "bias", .title = "Bias in the search", .type = ParameterType::Boolean, .defaultValue = true,
-                                    .help = "false: candidates by w x alone, as an index of the rows would give them"},
-                                   integer("candidates", "Candidates", 256, 1, 4'194'304, "Latents a token that are scored exactly"),
-                                   integer("lists", "Lists", 128, 1, 65'536, "ivf-flat, ivf-pq: centroids that rows are sorted to (nlist)"),
-                                   integer("probes", "Probes", 16, 1, 65'536, "ivf-flat, ivf-pq: lists that are searched (nprobe)"),
-                                   {.name = "parts", .title = "Parts", .type = ParameterType::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 4096, .step = 1,
-                                    .help = "ivf-pq, pq-fastscan: parts of a row, a code each; 0: one for 4 features, of 4-bit codes one for 2"},
-                                   integer("bits", "Bits", 8, 4, 12, "ivf-pq: of a code"),
-                                   integer("refine", "Refine", 1, 1, 1024, "So many times the candidates are listed, and the best by their whole rows taken (k_factor); 1: none")})};
+        .schema = searchSchema({.name = "index", .title = "Index", .type = ParameterType::Choice, .defaultValue = std::string("flat"),
+                                .help = "flat, sq8: every row is compared, in floats or in 8 bits; ivf-flat, ivf-pq: the lists nearest to the token; pq-fastscan: 4-bit codes of all rows",
+                                .choices = {"flat", "ivf-flat", "ivf-pq", "pq-fastscan", "sq8"}},
+                               {countParameter("lists", "Lists", 128, 1, 65'536, "ivf-flat, ivf-pq: centroids that rows are sorted to (nlist)"),
+                                countParameter("probes", "Probes", 16, 1, 65'536, "ivf-flat, ivf-pq: lists that are searched (nprobe)"),
+                                {.name = "parts", .title = "Parts", .type = ParameterType::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 4096, .step = 1,
+                                 .help = "ivf-pq, pq-fastscan: parts of a row, a code each; 0: one for 4 features, of 4-bit codes one for 2"},
+                                countParameter("bits", "Bits", 8, 4, 12, "ivf-pq: of a code"),
+                                countParameter("refine", "Refine", 1, 1, 1024, "So many times the candidates are listed, and the best by their whole rows taken (k_factor); 1: none")})};
     method.build = build;
     return method;
 }

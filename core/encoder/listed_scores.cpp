@@ -3,6 +3,8 @@
 
 #include "core/kernels/score_scan.h"
 
+#include <algorithm>
+
 namespace tamis::encoder {
 
 std::vector<kernels::Scored> bestOfListed(const Dictionary& dictionary, std::span<const float> x, std::span<const std::int32_t> listed)
@@ -16,6 +18,15 @@ std::vector<kernels::Scored> bestOfListed(const Dictionary& dictionary, std::spa
     auto found = best.take();
     kernels::keepBest(found, k);
     return found;
+}
+
+std::int64_t candidatesWithin(const Dictionary& dictionary, std::int64_t asked, std::vector<std::string>& warnings)
+{
+    const std::int64_t candidates = std::clamp(asked, dictionary.k(), dictionary.latents());
+    if (candidates != asked)
+        warnings.push_back("The candidates are " + std::to_string(candidates) + ", not " + std::to_string(asked) + ": there must be from k = " + std::to_string(dictionary.k()) + " to all " +
+                           std::to_string(dictionary.latents()) + " latents.");
+    return candidates;
 }
 
 } // namespace tamis::encoder

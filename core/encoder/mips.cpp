@@ -94,13 +94,10 @@ Built build(const Inputs& inputs, const Parameters& given, const RunContext& con
 {
     const Parameters parameters = mipsMethod().declaration.schema.complete(given);
     const Dictionary& dictionary = *inputs.dictionary;
-    const std::int64_t asked = parameters.integer("candidates"), candidates = std::clamp(asked, dictionary.k(), dictionary.latents());
     Built built;
-    if (candidates != asked)
-        built.warnings.push_back("The candidates are " + std::to_string(candidates) + ", not " + std::to_string(asked) + ": there must be from k = " + std::to_string(dictionary.k()) +
-                                 " to all " + std::to_string(dictionary.latents()) + " latents.");
+    const std::int64_t candidates = candidatesWithin(dictionary, parameters.integer("candidates"), built.warnings);
     requireFinite(dictionary);
-    MipsRows rows = mipsRows(dictionary, reductionNamed(parameters.text("reduction")), parameters.boolean("bias"));
+    MipsRows rows = mipsRows(dictionary, parameters);
     std::shared_ptr<const GraphIndex> graph;
     if (parameters.text("index") == "hnsw")
         graph = graphIndex(rows.rows.view(),
@@ -128,25 +125,17 @@ Built build(const Inputs& inputs, const Parameters& given, const RunContext& con
 
 Method mipsMethod()
 {
-    const auto integer = [](const char* name, const char* title, std::int64_t value, double least, double most, const char* help) {
-        return ParameterSpec{.name = name, .title = title, .type = ParameterType::Integer, .defaultValue = value, .minimum = least, .maximum = most, .step = 1, .logarithmic = true, .help = help};
-    };
     Method method;
     method.declaration = {
         .id = kId,
         .lab = "encoder",
         .title = "Inner-product search",
         .reference = "Augmentation with the bias; reductions of Bachrach et al. (2014) and Neyshabur, Srebro (2015); graphs of Malkov, Yashunin (2018) by hnswlib",
-        .schema = ParameterSchema({{.name = "index", .title = "Index", .type = ParameterType::Choice, .defaultValue = std::string("flat"),
-                                    .help = "flat: every row is compared, the search's own oracle; hnsw: a graph of neighbours (needs hnswlib)", .choices = {"flat", "hnsw"}},
-                                   {.name = "reduction", .title = "Reduction", .type = ParameterType::Choice, .defaultValue = std::string("euclidean"),
-                                    .help = "What the search is for: large inner products as they are, near points, or small angles", .choices = {"inner-product", "euclidean", "cosine"}},
-                                   {.name = "bias", .title = "Bias in the search", .type = ParameterType::Boolean, .defaultValue = true,
-                                    .help = "false: candidates by w x alone, as an index of the rows would give them"},
-                                   integer("candidates", "Candidates", 256, 1, 4'194'304, "Latents a token that are scored exactly"),
-                                   integer("neighbours", "Neighbours", 16, 2, 256, "hnsw: links of a row"),
-                                   integer("construction", "Construction list", 200, 2, 10'000, "hnsw: rows kept in sight while a row is linked"),
-                                   integer("search", "Search list", 512, 1, 1'000'000, "hnsw: rows kept in sight during a search, at least the candidates")})};
+        .schema = searchSchema({.name = "index", .title = "Index", .type = ParameterType::Choice, .defaultValue = std::string("flat"),
+                                .help = "flat: every row is compared, the search's own oracle; hnsw: a graph of neighbours (needs hnswlib)", .choices = {"flat", "hnsw"}},
+                               {countParameter("neighbours", "Neighbours", 16, 2, 256, "hnsw: links of a row"),
+                                countParameter("construction", "Construction list", 200, 2, 10'000, "hnsw: rows kept in sight while a row is linked"),
+                                countParameter("search", "Search list", 512, 1, 1'000'000, "hnsw: rows kept in sight during a search, at least the candidates")})};
     method.build = build;
     return method;
 }

@@ -3,7 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <iterator>
+#include <utility>
 
 namespace tamis::encoder {
 
@@ -34,6 +35,29 @@ MipsRows mipsRows(const Dictionary& dictionary, MipsReduction reduction, bool wi
             result.rows(i, width + 1) = static_cast<float>(std::sqrt(std::max(0.0, longest - squares[at])) * scale);
     }
     return result;
+}
+
+MipsRows mipsRows(const Dictionary& dictionary, const Parameters& complete)
+{
+    return mipsRows(dictionary, reductionNamed(complete.text("reduction")), complete.boolean("bias"));
+}
+
+ParameterSchema searchSchema(ParameterSpec index, std::vector<ParameterSpec> ofIndexes)
+{
+    std::vector<ParameterSpec> specs{std::move(index),
+                                     {.name = "reduction", .title = "Reduction", .type = ParameterType::Choice, .defaultValue = std::string("euclidean"),
+                                      .help = "What the search is for: large inner products as they are, near points, or small angles", .choices = {"inner-product", "euclidean", "cosine"}},
+                                     {.name = "bias", .title = "Bias in the search", .type = ParameterType::Boolean, .defaultValue = true,
+                                      .help = "false: candidates by w x alone, as an index of the rows would give them"},
+                                     countParameter("candidates", "Candidates", 256, 1, 4'194'304, "Latents a token that are scored exactly")};
+    std::ranges::move(ofIndexes, std::back_inserter(specs));
+    return ParameterSchema(std::move(specs));
+}
+
+ParameterSpec countParameter(std::string name, std::string title, std::int64_t byDefault, double least, double most, std::string help)
+{
+    return {.name = std::move(name), .title = std::move(title), .type = ParameterType::Integer, .defaultValue = byDefault, .minimum = least, .maximum = most, .step = 1, .logarithmic = true,
+            .help = std::move(help)};
 }
 
 tensor::Matrix<float> MipsRows::queries(tensor::MatrixView<const float> prepared) const

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Biased inner products as searches that indexes know: z_i = w_i x + b_i = [w_i, b_i] . [x, 1], and that as a nearest neighbour.
+#include "core/base/parameter_schema.h"
 #include "core/encoder/dictionary.h"
 #include "core/tensor/matrix.h"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace tamis::encoder {
 
@@ -30,5 +33,12 @@ struct MipsRows {
 MipsReduction reductionNamed(std::string_view name);
 
 MipsRows mipsRows(const Dictionary& dictionary, MipsReduction reduction, bool withBias);
+/// By reduction and bias of a searchSchema().
+MipsRows mipsRows(const Dictionary& dictionary, const Parameters& complete);
+
+/// index: which one, described by `index`; reduction, bias and candidates; then what the indexes take.
+ParameterSchema searchSchema(ParameterSpec index, std::vector<ParameterSpec> ofIndexes);
+/// A whole number, chosen on a logarithmic scale.
+ParameterSpec countParameter(std::string name, std::string title, std::int64_t byDefault, double least, double most, std::string help);
 
 } // namespace tamis::encoder

@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/encoder/exact.h"
+#include "core/encoder/listed_scores.h"
 #include "core/encoder/low_rank.h"
 #include "core/encoder/product_quantiser.h"
 #include "core/encoder/quantised_scorer.h"
@@ -118,12 +119,8 @@ std::vector<double> meanOf(const Inputs& inputs, const Parameters& parameters, c
 Built build(const Inputs& inputs, const Parameters& given, const RunContext& context)
 {
     const Parameters parameters = twoStageMethod().declaration.schema.complete(given);
-    const std::int64_t latents = inputs.dictionary->latents(), k = inputs.dictionary->k(), asked = parameters.integer("candidates");
     Built built;
-    const std::int64_t candidates = std::clamp(asked, k, latents);
-    if (candidates != asked)
-        built.warnings.push_back("The candidates are " + std::to_string(candidates) + ", not " + std::to_string(asked) + ": there must be from k = " + std::to_string(k) + " to all " +
-                                 std::to_string(latents) + " latents.");
+    const std::int64_t candidates = candidatesWithin(*inputs.dictionary, parameters.integer("candidates"), built.warnings);
     ScorerPtr scorer = coarseScorer(inputs, parameters, built.warnings, context);
     built.encoder = twoStageEncoder(inputs.dictionary, std::move(scorer), candidates);
     return built;
