@@ -61,17 +61,11 @@ private:
 
 const ParameterSchema& schema()
 {
-    static const ParameterSchema declared([] {
-        std::vector<ParameterSpec> specs{
-            {.name = "hidden", .title = "Hidden units", .type = ParameterType::Integer, .defaultValue = std::int64_t{64}, .minimum = 1, .maximum = 8192, .step = 1, .logarithmic = true,
-             .help = "Width h of the layer between: the encoder costs as much as one of rank h"},
-            {.name = "start", .title = "Start from", .type = ParameterType::Choice, .defaultValue = std::string("weighted"),
-             .help = "weighted: units that bend little and give the scores of encoder.low-rank at rank h; random: Gaussian", .choices = {"weighted", "random"}}};
-        for (auto more : {objectiveParameters("ranking"), weightingParameters(), encoderTrainingParameters()})
-            std::ranges::move(more, std::back_inserter(specs));
-        specs.push_back(candidatesParameter());
-        return specs;
-    }());
+    static const ParameterSchema declared = scorerSchema({
+        {.name = "hidden", .title = "Hidden units", .type = ParameterType::Integer, .defaultValue = std::int64_t{64}, .minimum = 1, .maximum = 8192, .step = 1, .logarithmic = true,
+         .help = "Width h of the layer between: the encoder costs as much as one of rank h"},
+        {.name = "start", .title = "Start from", .type = ParameterType::Choice, .defaultValue = std::string("weighted"),
+         .help = "weighted: units that bend little and give the scores of encoder.low-rank at rank h; random: Gaussian", .choices = {"weighted", "random"}}}, "ranking");
     return declared;
 }
 
@@ -186,23 +180,16 @@ Built build(const Inputs& inputs, const Parameters& given, const RunContext& con
     context.setParts(20);
     train::ParameterSet<float> set;
     addStart(set, inputs, parameters, context.part(1, "student to start from"));
-    const EncoderObjective objective = objectiveOf(parameters, inputs, [&set](train::Tape<float>& tape, train::Variable<float> x, std::int64_t, bool) { return studentScores(tape, set, x); });
-    EncoderTrainingResult result = trainEncoder(set, inputs, EncoderTrainingSettings(parameters, inputs.seed), objective, context.part(19, "training"));
-    std::ranges::move(result.warnings, std::back_inserter(built.warnings));
-    built.training = std::move(result.losses);
-    TrainedEncoder trained = trainedBy(kId, std::move(parameters), *inputs.dictionary, context);
-    trained.tensors = tensorsOf(set);
-    built.encoder = encoderOf(inputs, trained);
-    built.trained = std::make_shared<const TrainedEncoder>(std::move(trained));
+    const auto scores = [&set](train::Tape<float>& tape, train::Variable<float> x, std::int64_t, bool) { return studentScores(tape, set, x); };
+    trainScores(built, set, parameters, inputs, scores, context.part(19, "training"));
+    built.trained = trainedBy(kId, std::move(parameters), *inputs.dictionary, tensorsOf(set), context);
+    built.encoder = encoderOf(inputs, *built.trained);
     return built;
 }
 
 EncoderPtr restore(const Inputs& inputs, const TrainedEncoder& trained, const RunContext& context)
 {
-    trained.requireFor(kId, *inputs.dictionary, context);
-    TrainedEncoder complete = trained;
-    complete.parameters = schema().complete(trained.parameters);
-    return encoderOf(inputs, complete);
+    return encoderOf(inputs, completed(trained, kId, schema(), *inputs.dictionary, context));
 }
 } // namespace
 
@@ -216,17 +203,12 @@ ScorerPtr distilledScorer(MatrixView<const float> w1, std::vector<float> b1, Mat
 
 Method distilledMethod()
 {
-    Method method;
-    method.declaration = {.id = kId,
+    return trainedMethod({.id = kId,
                           .lab = "encoder",
                           .title = "Distilled",
                           .reference = "A two-layer student of the exact codes: listwise ranking (Cao et al. 2007) and values, after Hinton, Vinyals, Dean (2015)",
-                          .schema = schema()};
-    method.needsCalibration = true;
-    method.trains = true;
-    method.build = build;
-    method.restore = restore;
-    return method;
+                          .schema = schema()},
+                         build, restore);
 }
 
 } // namespace tamis::encoder

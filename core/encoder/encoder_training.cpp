@@ -11,6 +11,7 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 namespace tamis::encoder {
@@ -284,6 +285,44 @@ EncoderTrainingResult trainEncoder(train::ParameterSet<float>& parameters, const
                                                      ", expected at least 1, 1, 1 and 0", "training");
     context.setParts(20);
     return Training(parameters, inputs, settings, objective, context).run();
+}
+
+void trainInto(Built& built, train::ParameterSet<float>& parameters, const Inputs& inputs, const EncoderTrainingSettings& settings, const EncoderObjective& objective,
+               const RunContext& context)
+{
+    EncoderTrainingResult result = trainEncoder(parameters, inputs, settings, objective, context);
+    std::ranges::move(result.warnings, std::back_inserter(built.warnings));
+    built.training = std::move(result.losses);
+}
+
+Method trainedMethod(MethodDeclaration declaration, decltype(Method::build) build, decltype(Method::restore) restore)
+{
+    Method method;
+    method.declaration = std::move(declaration);
+    method.needsCalibration = true;
+    method.trains = true;
+    method.build = std::move(build);
+    method.restore = std::move(restore);
+    return method;
+}
+
+std::shared_ptr<const TrainedEncoder> trainedBy(std::string method, Parameters complete, const Dictionary& dictionary, std::vector<TrainedTensor> tensors, const RunContext& context)
+{
+    return std::make_shared<const TrainedEncoder>(TrainedEncoder{.method = std::move(method),
+                                                                 .parameters = std::move(complete),
+                                                                 .width = dictionary.width(),
+                                                                 .latents = dictionary.latents(),
+                                                                 .k = dictionary.k(),
+                                                                 .dictionary = fingerprintOf(dictionary, context),
+                                                                 .tensors = std::move(tensors)});
+}
+
+TrainedEncoder completed(const TrainedEncoder& trained, const std::string& method, const ParameterSchema& schema, const Dictionary& dictionary, const RunContext& context)
+{
+    trained.requireFor(method, dictionary, context);
+    TrainedEncoder complete = trained;
+    complete.parameters = schema.complete(trained.parameters);
+    return complete;
 }
 
 } // namespace tamis::encoder

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // The loop that every trained encoder goes through: batches of calibration rows with their exact codes, losses seen while it runs, rows kept
-// apart to check on, an early stop, the best parameters at the end. Private to the lab.
+// apart to check on, an early stop, the best parameters at the end; and how it becomes a method. Private to the lab.
 #include "core/encoder/method.h"
 #include "core/train/tape.h"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -63,5 +64,15 @@ struct EncoderTrainingResult {
 /// Error{NonFinite} when the first loss is no number, Error{Cancelled} within 100 ms.
 EncoderTrainingResult trainEncoder(train::ParameterSet<float>& parameters, const Inputs& inputs, const EncoderTrainingSettings& settings, const EncoderObjective& objective,
                                    const RunContext& context);
+/// The same; built.training gets the losses, built.warnings the warnings behind those it has.
+void trainInto(Built& built, train::ParameterSet<float>& parameters, const Inputs& inputs, const EncoderTrainingSettings& settings, const EncoderObjective& objective,
+               const RunContext& context);
+
+/// A method of that declaration that trains on calibration rows.
+Method trainedMethod(MethodDeclaration declaration, decltype(Method::build) build, decltype(Method::restore) restore);
+/// What `method` trained for the dictionary, by its fingerprint. Throws Error{Cancelled}.
+std::shared_ptr<const TrainedEncoder> trainedBy(std::string method, Parameters complete, const Dictionary& dictionary, std::vector<TrainedTensor> tensors, const RunContext& context);
+/// What restore() starts from: `trained` with its parameters completed by the schema. Throws as trained.requireFor() and complete() do.
+TrainedEncoder completed(const TrainedEncoder& trained, const std::string& method, const ParameterSchema& schema, const Dictionary& dictionary, const RunContext& context);
 
 } // namespace tamis::encoder

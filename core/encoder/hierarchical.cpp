@@ -2,16 +2,15 @@
 #include "core/encoder/hierarchical.h"
 
 #include "core/base/error.h"
-#include "core/encoder/exact.h"
 #include "core/kernels/score_scan.h"
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 namespace tamis::encoder {
 namespace {
-using tensor::Matrix;
 using tensor::MatrixView;
 constexpr const char* kId = "encoder.hierarchical";
 
@@ -101,9 +100,7 @@ public:
         : m_inputs(inputs), m_parameters(parameters), m_context(context), m_dictionary(*inputs.dictionary), m_calibration(inputs.calibration.view()),
           m_settings(parameters, inputs.seed), m_shape(shapeFrom(parameters, *inputs.dictionary)), m_beam(std::min(parameters.integer("beam"), m_shape.leaves()))
     {
-        if (m_calibration.rows < 2 || m_calibration.cols != m_dictionary.width())
-            throw Error(ErrorCode::InvalidParameter, "found calibration activations of shape [" + std::to_string(m_calibration.rows) + ", " + std::to_string(m_calibration.cols) +
-                                                         "], expected at least 2 rows of " + std::to_string(m_dictionary.width()) + " features to route by", "calibration");
+        requireRowsToRouteBy(inputs);
         if (m_beam != parameters.integer("beam"))
             m_built.warnings.push_back("The beam is " + std::to_string(m_beam) + ", not " + std::to_string(parameters.integer("beam")) + ": the tree has no more leaves.");
     }
@@ -127,10 +124,8 @@ private:
     /// Level after level, each group in turn.
     LatentGroups partition()
     {
-        const GroupBy by = groupByNamed(m_parameters.text("partition"));
         const RunContext part = m_context.part(2, "growing the tree");
-        const SparseCodes exact = by == GroupBy::None ? SparseCodes{} : exactEncoder(m_inputs.dictionary)->encode(m_calibration, RunContext(part.stopToken()));
-        const LatentAffinity affinity(m_dictionary, by, m_calibration, exact, RunContext(part.stopToken()));
+        const LatentAffinity affinity = affinityOf(m_inputs, m_parameters, part);
         LatentGroups groups(1);
         groups[0].resize(static_cast<std::size_t>(m_dictionary.latents()));
         std::iota(groups[0].begin(), groups[0].end(), 0);
@@ -146,19 +141,14 @@ private:
     {
         train::ParameterSet<float> set;
         addRouter(set, m_shape.nodes(), m_dictionary.width(), 0);
-        EncoderTrainingResult result = trainEncoder(set, m_inputs, m_settings, treeObjective(set, leafOf, m_shape.levels, m_shape.branching, scale), m_context.part(7, "training the routers"));
-        m_built.training = std::move(result.losses);
-        std::ranges::move(result.warnings, std::back_inserter(m_built.warnings));
+        trainInto(m_built, set, m_inputs, m_settings, treeObjective(set, leafOf, m_shape.levels, m_shape.branching, scale), m_context.part(7, "training the routers"));
         return unscaled(set, scale);
     }
     void keep(const LinearMap& map, const std::vector<std::int32_t>& leafOf)
     {
-        const std::int64_t nodes = m_shape.nodes(), width = m_dictionary.width(), latents = m_dictionary.latents();
-        TrainedEncoder trained{kId, m_parameters, width, latents, m_dictionary.k(), fingerprintOf(m_dictionary, RunContext(m_context.stopToken())), {}};
-        trained.tensors.push_back({"router.weight", {nodes, width}, {map.weight.values().begin(), map.weight.values().end()}, {}});
-        trained.tensors.push_back({"router.bias", {nodes}, map.bias, {}});
-        trained.tensors.push_back({"leaves", {latents}, {}, leafOf});
-        m_built.trained = std::make_shared<const TrainedEncoder>(std::move(trained));
+        std::vector<TrainedTensor> tensors = tensorsOf(map);
+        tensors.push_back({"leaves", {m_dictionary.latents()}, {}, leafOf});
+        m_built.trained = trainedBy(kId, m_parameters, m_dictionary, std::move(tensors), RunContext(m_context.stopToken()));
     }
 
     const Inputs& m_inputs;
@@ -184,9 +174,7 @@ EncoderPtr restore(const Inputs& inputs, const TrainedEncoder& trained, const Ru
     trained.requireFor(kId, dictionary, context);
     const Parameters parameters = hierarchicalMethod().declaration.schema.complete(trained.parameters);
     const TreeShape shape = shapeFrom(parameters, dictionary);
-    const std::int64_t nodes = shape.nodes(), width = dictionary.width();
-    LinearMap map{Matrix<float>(nodes, width), trained.floats("router.bias", {nodes}).values};
-    std::ranges::copy(trained.floats("router.weight", {nodes, width}).values, map.weight.data());
+    LinearMap map = routerOf(trained, shape.nodes());
     LatentGroups leaves = groupsFrom(trained.indices("leaves", {dictionary.latents()}), shape.leaves());
     return std::make_shared<RoutedEncoder>(inputs.dictionary, treeRouter(std::move(map), shape, std::min(parameters.integer("beam"), shape.leaves())), std::move(leaves), context);
 }
@@ -199,11 +187,8 @@ std::vector<ParameterSpec> hierarchicalParameters()
          .help = "Nodes kept on each level; the latents of so many leaves are scored"},
         {.name = "levels", .title = "Levels", .type = Type::Integer, .defaultValue = std::int64_t{2}, .minimum = 1, .maximum = 4, .step = 1, .help = "Choices from the root to a leaf"},
         {.name = "branching", .title = "Branching", .type = Type::Integer, .defaultValue = std::int64_t{8}, .minimum = 2, .maximum = 64, .step = 1, .help = "Children of an inner node"},
-        {.name = "partition", .title = "Partition", .type = Type::Choice, .defaultValue = std::string("co-firing"),
-         .help = "Latents that are active together, whose scores rise and fall together, or neighbours", .choices = {"co-firing", "rows", "none"}},
-        {.name = "router", .title = "Routers", .type = Type::Choice, .defaultValue = std::string("trained"), .help = "random: the trivial baseline, which knows nothing", .choices = {"trained", "random"}}};
-    for (ParameterSpec& spec : routerTrainingParameters())
-        specs.push_back(std::move(spec));
+        partitionParameter(), routerParameter("Routers")};
+    std::ranges::move(routerTrainingParameters(), std::back_inserter(specs));
     return specs;
 }
 } // namespace
@@ -242,17 +227,12 @@ std::shared_ptr<const Router> treeRouter(LinearMap map, TreeShape shape, std::in
 
 Method hierarchicalMethod()
 {
-    Method method;
-    method.declaration = {.id = kId,
+    return trainedMethod({.id = kId,
                           .lab = "encoder",
                           .title = "Hierarchical router",
                           .reference = "A tree of linear routers over the latents, searched with a beam; hierarchical softmax as in Morin and Bengio 2005",
-                          .schema = ParameterSchema(hierarchicalParameters())};
-    method.needsCalibration = true;
-    method.trains = true;
-    method.build = build;
-    method.restore = restore;
-    return method;
+                          .schema = ParameterSchema(hierarchicalParameters())},
+                         build, restore);
 }
 
 } // namespace tamis::encoder

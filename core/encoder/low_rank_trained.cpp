@@ -19,17 +19,11 @@ constexpr const char* kId = "encoder.low-rank-trained";
 
 const ParameterSchema& schema()
 {
-    static const ParameterSchema declared([] {
-        std::vector<ParameterSpec> specs{
-            {.name = "rank", .title = "Rank", .type = ParameterType::Integer, .defaultValue = std::int64_t{32}, .minimum = 1, .maximum = 4096, .step = 1, .logarithmic = true,
-             .help = "Directions of the activations that the scores are made from"},
-            {.name = "start", .title = "Start from", .type = ParameterType::Choice, .defaultValue = std::string("weighted"),
-             .help = "weighted: the factors of encoder.low-rank with the weighting below; random: Gaussian ones", .choices = {"weighted", "random"}}};
-        for (auto more : {objectiveParameters(), weightingParameters(), encoderTrainingParameters()})
-            std::ranges::move(more, std::back_inserter(specs));
-        specs.push_back(candidatesParameter());
-        return specs;
-    }());
+    static const ParameterSchema declared = scorerSchema({
+        {.name = "rank", .title = "Rank", .type = ParameterType::Integer, .defaultValue = std::int64_t{32}, .minimum = 1, .maximum = 4096, .step = 1, .logarithmic = true,
+         .help = "Directions of the activations that the scores are made from"},
+        {.name = "start", .title = "Start from", .type = ParameterType::Choice, .defaultValue = std::string("weighted"),
+         .help = "weighted: the factors of encoder.low-rank with the weighting below; random: Gaussian ones", .choices = {"weighted", "random"}}});
     return declared;
 }
 
@@ -75,23 +69,16 @@ Built build(const Inputs& inputs, const Parameters& given, const RunContext& con
     context.setParts(20);
     train::ParameterSet<float> set;
     parameters.set("rank", addStart(set, inputs, parameters, built.warnings, context.part(1, "factors to start from")));
-    const EncoderObjective objective = objectiveOf(parameters, inputs, [&set](train::Tape<float>& tape, train::Variable<float> x, std::int64_t, bool) { return lowRankScores(tape, set, x); });
-    EncoderTrainingResult result = trainEncoder(set, inputs, EncoderTrainingSettings(parameters, inputs.seed), objective, context.part(19, "training"));
-    std::ranges::move(result.warnings, std::back_inserter(built.warnings));
-    built.training = std::move(result.losses);
-    TrainedEncoder trained = trainedBy(kId, std::move(parameters), *inputs.dictionary, context);
-    trained.tensors = tensorsOf(set);
-    built.encoder = encoderOf(inputs, trained);
-    built.trained = std::make_shared<const TrainedEncoder>(std::move(trained));
+    const auto scores = [&set](train::Tape<float>& tape, train::Variable<float> x, std::int64_t, bool) { return lowRankScores(tape, set, x); };
+    trainScores(built, set, parameters, inputs, scores, context.part(19, "training"));
+    built.trained = trainedBy(kId, std::move(parameters), *inputs.dictionary, tensorsOf(set), context);
+    built.encoder = encoderOf(inputs, *built.trained);
     return built;
 }
 
 EncoderPtr restore(const Inputs& inputs, const TrainedEncoder& trained, const RunContext& context)
 {
-    trained.requireFor(kId, *inputs.dictionary, context);
-    TrainedEncoder complete = trained;
-    complete.parameters = schema().complete(trained.parameters);
-    return encoderOf(inputs, complete);
+    return encoderOf(inputs, completed(trained, kId, schema(), *inputs.dictionary, context));
 }
 } // namespace
 
@@ -136,17 +123,12 @@ void randomFactors(MatrixView<const float> w, Matrix<double>& b, Matrix<double>&
 
 Method lowRankTrainedMethod()
 {
-    Method method;
-    method.declaration = {.id = kId,
+    return trainedMethod({.id = kId,
                           .lab = "encoder",
                           .title = "Low rank, trained",
                           .reference = "Factors B A trained by AdamW (Loshchilov, Hutter 2019) on the exact codes of the calibration rows, from the activation-weighted SVD on",
-                          .schema = schema()};
-    method.needsCalibration = true;
-    method.trains = true;
-    method.build = build;
-    method.restore = restore;
-    return method;
+                          .schema = schema()},
+                         build, restore);
 }
 
 } // namespace tamis::encoder

@@ -2,17 +2,16 @@
 #include "core/encoder/mixture.h"
 
 #include "core/base/error.h"
-#include "core/encoder/exact.h"
 #include "core/kernels/score_scan.h"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <iterator>
 #include <numeric>
 
 namespace tamis::encoder {
 namespace {
-using tensor::Matrix;
 using tensor::MatrixView;
 constexpr const char* kId = "encoder.mixture";
 constexpr std::int64_t kThresholdRows = 4096; // that a threshold is taken from
@@ -105,9 +104,7 @@ public:
         const std::int64_t experts = parameters.integer("experts");
         if (experts > m_dictionary.latents())
             throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(experts) + " experts for " + std::to_string(m_dictionary.latents()) + " latents, expected at most one a latent", "experts");
-        if (m_calibration.rows < 2 || m_calibration.cols != m_dictionary.width())
-            throw Error(ErrorCode::InvalidParameter, "found calibration activations of shape [" + std::to_string(m_calibration.rows) + ", " + std::to_string(m_calibration.cols) +
-                                                         "], expected at least 2 rows of " + std::to_string(m_dictionary.width()) + " features to route by", "calibration");
+        requireRowsToRouteBy(inputs);
         m_target.groups = experts;
         m_target.balance = parameters.real("balance");
         m_target.active = std::min(parameters.integer("active"), experts);
@@ -136,13 +133,10 @@ public:
 private:
     LatentGroups partition()
     {
-        const GroupBy by = groupByNamed(m_parameters.text("partition"));
         const RunContext part = m_context.part(2, "dealing out the latents");
-        const SparseCodes exact = by == GroupBy::None ? SparseCodes{} : exactEncoder(m_inputs.dictionary)->encode(m_calibration, RunContext(part.stopToken()));
         std::vector<std::int32_t> all(static_cast<std::size_t>(m_dictionary.latents()));
         std::iota(all.begin(), all.end(), 0);
-        const LatentAffinity affinity(m_dictionary, by, m_calibration, exact, RunContext(part.stopToken()));
-        return affinity.split(all, m_target.groups, m_settings.seed, RunContext(part.stopToken()));
+        return affinityOf(m_inputs, m_parameters, part).split(all, m_target.groups, m_settings.seed, RunContext(part.stopToken()));
     }
     LinearMap trainedMap(const FeatureScale& scale)
     {
@@ -150,20 +144,15 @@ private:
         const bool relu = routingFrom(m_parameters) == Routing::Relu;
         addRouter(set, m_target.groups, m_dictionary.width(), relu ? 1.0F : 0.0F); // ReLU: all gates open at the mean of what they aim at
         const EncoderObjective objective = relu ? reluObjective(set, m_target, scale, std::make_shared<AdaptiveCoefficient>()) : topExpertsObjective(set, m_target, scale);
-        EncoderTrainingResult result = trainEncoder(set, m_inputs, m_settings, objective, m_context.part(7, "training the router"));
-        m_built.training = std::move(result.losses);
-        std::ranges::move(result.warnings, std::back_inserter(m_built.warnings));
+        trainInto(m_built, set, m_inputs, m_settings, objective, m_context.part(7, "training the router"));
         return unscaled(set, scale);
     }
     void keep(const LinearMap& map, const RoutingStatistics& statistics)
     {
-        const std::int64_t experts = m_target.groups, width = m_dictionary.width(), latents = m_dictionary.latents();
-        TrainedEncoder trained{kId, m_parameters, width, latents, m_dictionary.k(), fingerprintOf(m_dictionary, RunContext(m_context.stopToken())), {}};
-        trained.tensors.push_back({"router.weight", {experts, width}, {map.weight.values().begin(), map.weight.values().end()}, {}});
-        trained.tensors.push_back({"router.bias", {experts}, map.bias, {}});
-        trained.tensors.push_back({"experts", {latents}, {}, m_target.groupOf});
-        trained.tensors.push_back({"load", {experts}, {statistics.load.begin(), statistics.load.end()}, {}});
-        m_built.trained = std::make_shared<const TrainedEncoder>(std::move(trained));
+        std::vector<TrainedTensor> tensors = tensorsOf(map);
+        tensors.push_back({"experts", {m_dictionary.latents()}, {}, m_target.groupOf});
+        tensors.push_back({"load", {m_target.groups}, {statistics.load.begin(), statistics.load.end()}, {}});
+        m_built.trained = trainedBy(kId, m_parameters, m_dictionary, std::move(tensors), RunContext(m_context.stopToken()));
     }
 
     const Inputs& m_inputs;
@@ -187,9 +176,8 @@ EncoderPtr restore(const Inputs& inputs, const TrainedEncoder& trained, const Ru
     const Dictionary& dictionary = *inputs.dictionary;
     trained.requireFor(kId, dictionary, context);
     const Parameters parameters = mixtureMethod().declaration.schema.complete(trained.parameters);
-    const std::int64_t experts = parameters.integer("experts"), width = dictionary.width();
-    LinearMap map{Matrix<float>(experts, width), trained.floats("router.bias", {experts}).values};
-    std::ranges::copy(trained.floats("router.weight", {experts, width}).values, map.weight.data());
+    const std::int64_t experts = parameters.integer("experts");
+    LinearMap map = routerOf(trained, experts);
     const auto& load = trained.floats("load", {experts});
     for (std::size_t e = 0; e < load.values.size(); ++e)
         if (load.values[e] < 0 || load.values[e] > 1 + 1e-5F) // sums of 1 / rows
@@ -208,13 +196,11 @@ std::vector<ParameterSpec> mixtureParameters()
          .help = "Parts E that the latents are dealt out to; routing costs D E"},
         {.name = "routing", .title = "Routing", .type = Type::Choice, .defaultValue = std::string("top-e"),
          .help = "top-e: the e largest of a softmax; relu: every expert whose gate is positive, their mean number driven to e", .choices = {"top-e", "relu"}},
-        {.name = "partition", .title = "Partition", .type = Type::Choice, .defaultValue = std::string("co-firing"),
-         .help = "Latents that are active together, whose scores rise and fall together, or neighbours", .choices = {"co-firing", "rows", "none"}},
-        {.name = "router", .title = "Router", .type = Type::Choice, .defaultValue = std::string("trained"), .help = "random: the trivial baseline, which knows nothing", .choices = {"trained", "random"}},
+        partitionParameter(),
+        routerParameter("Router"),
         {.name = "balance", .title = "Load balance", .type = Type::Real, .defaultValue = 0.0, .minimum = 0, .maximum = 10,
          .help = "top-e: weight of the load-balance loss; relu: 1 weighs the L1 of each expert by its load, 0 all alike"}};
-    for (ParameterSpec& spec : routerTrainingParameters())
-        specs.push_back(std::move(spec));
+    std::ranges::move(routerTrainingParameters(), std::back_inserter(specs));
     return specs;
 }
 } // namespace
@@ -230,17 +216,12 @@ std::shared_ptr<const Router> linearRouter(LinearMap map, Routing routing, std::
 
 Method mixtureMethod()
 {
-    Method method;
-    method.declaration = {.id = kId,
+    return trainedMethod({.id = kId,
                           .lab = "encoder",
                           .title = "Mixture of experts",
                           .reference = "A linear router over groups of latents, as in Switch SAEs (Mudide et al. 2024, 2410.08201); ReLU routing: ReMoE (Wang, Chen, Zhu 2024, 2412.14711)",
-                          .schema = ParameterSchema(mixtureParameters())};
-    method.needsCalibration = true;
-    method.trains = true;
-    method.build = build;
-    method.restore = restore;
-    return method;
+                          .schema = ParameterSchema(mixtureParameters())},
+                         build, restore);
 }
 
 } // namespace tamis::encoder

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/encoder/router_training.h"
 
+#include "core/base/error.h"
+#include "core/encoder/exact.h"
 #include "core/train/linear_ops.h"
 #include "core/train/loss_ops.h"
 #include "core/train/pointwise_ops.h"
@@ -10,6 +12,7 @@
 #include <cmath>
 #include <numeric>
 #include <random>
+#include <string>
 
 namespace tamis::encoder {
 namespace {
@@ -148,6 +151,33 @@ FeatureScale featureScale(MatrixView<const float> rows, const RunContext& contex
     return scale;
 }
 
+ParameterSpec partitionParameter()
+{
+    return {.name = "partition", .title = "Partition", .type = ParameterType::Choice, .defaultValue = std::string("co-firing"),
+            .help = "Latents that are active together, whose scores rise and fall together, or neighbours", .choices = {"co-firing", "rows", "none"}};
+}
+
+ParameterSpec routerParameter(const std::string& title)
+{
+    return {.name = "router", .title = title, .type = ParameterType::Choice, .defaultValue = std::string("trained"), .help = "random: the trivial baseline, which knows nothing", .choices = {"trained", "random"}};
+}
+
+void requireRowsToRouteBy(const Inputs& inputs)
+{
+    const Matrix<float>& rows = inputs.calibration;
+    if (rows.rows() < 2 || rows.cols() != inputs.dictionary->width())
+        throw Error(ErrorCode::InvalidParameter, "found calibration activations of shape [" + std::to_string(rows.rows()) + ", " + std::to_string(rows.cols()) + "], expected at least 2 rows of " +
+                                                     std::to_string(inputs.dictionary->width()) + " features to route by", "calibration");
+}
+
+LatentAffinity affinityOf(const Inputs& inputs, const Parameters& complete, const RunContext& context)
+{
+    const GroupBy by = groupByNamed(complete.text("partition"));
+    const MatrixView<const float> rows = inputs.calibration.view();
+    const SparseCodes exact = by == GroupBy::None ? SparseCodes{} : exactEncoder(inputs.dictionary)->encode(rows, RunContext(context.stopToken()));
+    return LatentAffinity(*inputs.dictionary, by, rows, exact, RunContext(context.stopToken()));
+}
+
 LinearMap unscaled(train::ParameterSet<float>& set, const FeatureScale& scale)
 {
     const Matrix<float>& w = set.at("router.weight").values;
@@ -179,6 +209,19 @@ LinearMap randomRouter(std::int64_t outputs, const FeatureScale& scale, std::uin
     for (float& value : set.at("router.weight").values.values()) // Box and Muller 1958: the same numbers from any standard library
         value = static_cast<float>(std::sqrt(-2 * std::log(uniform()) / static_cast<double>(scale.mean.size())) * std::cos(2 * 3.14159265358979323846 * uniform()));
     return unscaled(set, scale);
+}
+
+std::vector<TrainedTensor> tensorsOf(const LinearMap& map)
+{
+    const std::int64_t outputs = map.weight.rows();
+    return {{"router.weight", {outputs, map.weight.cols()}, {map.weight.values().begin(), map.weight.values().end()}, {}}, {"router.bias", {outputs}, map.bias, {}}};
+}
+
+LinearMap routerOf(const TrainedEncoder& trained, std::int64_t outputs)
+{
+    LinearMap map{Matrix<float>(outputs, trained.width), trained.floats("router.bias", {outputs}).values};
+    std::ranges::copy(trained.floats("router.weight", {outputs, trained.width}).values, map.weight.data());
+    return map;
 }
 
 void massShares(const SparseCodes& codes, std::span<const std::int32_t> groupOf, MatrixView<float> shares)

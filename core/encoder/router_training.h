@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// What routers are trained against: the share of the exact codes' mass (the sum of their values) that lies in each group. Private to the lab.
+// What routed encoders have in common when they are trained: their parameters, groups of latents, a linear router, and what it is trained
+// against: the share of the exact codes' mass (the sum of their values) that lies in each group. Private to the lab.
 #include "core/encoder/encoder_training.h"
 #include "core/encoder/latent_groups.h"
 #include "core/train/parameter_set.h"
@@ -15,6 +16,15 @@ namespace tamis::encoder {
 
 /// encoderTrainingParameters() with the defaults of routers: they are linear, so that steps may be large and none is one too many.
 std::vector<ParameterSpec> routerTrainingParameters();
+/// partition: how latents are grouped, as groupByNamed().
+ParameterSpec partitionParameter();
+/// router: trained or random.
+ParameterSpec routerParameter(const std::string& title);
+
+/// Throws Error{InvalidParameter} for fewer than 2 calibration rows or another width than the dictionary's.
+void requireRowsToRouteBy(const Inputs& inputs);
+/// Of the calibration rows, by partition of `complete`; nothing of it is seen as progress. Throws as LatentAffinity, Error{Cancelled}.
+LatentAffinity affinityOf(const Inputs& inputs, const Parameters& complete, const RunContext& context);
 
 /// Features as routers are trained on them: (x - mean) / deviation, a feature that never varies is left out.
 struct FeatureScale {
@@ -34,6 +44,10 @@ LinearMap unscaled(train::ParameterSet<float>& set, const FeatureScale& scale);
 void addRouter(train::ParameterSet<float>& set, std::int64_t outputs, std::int64_t width, float bias);
 /// Weights N(0, 1 / D) for scaled features, bias 0: the trivial router, which knows nothing.
 LinearMap randomRouter(std::int64_t outputs, const FeatureScale& scale, std::uint64_t seed);
+/// The map as a trained encoder keeps it: "router.weight" [outputs, D] and "router.bias" [outputs].
+std::vector<TrainedTensor> tensorsOf(const LinearMap& map);
+/// The map that was kept. Throws Error{MalformedFile} for tensors that are missing or of other shapes.
+LinearMap routerOf(const TrainedEncoder& trained, std::int64_t outputs);
 
 /// shares [n, groups]: of row t, sum of z_j over the codes in each group over that of all; 0 for a row without codes.
 void massShares(const SparseCodes& codes, std::span<const std::int32_t> groupOf, tensor::MatrixView<float> shares);

@@ -2,14 +2,31 @@
 #include "core/encoder/score_training.h"
 
 #include "core/encoder/code_losses.h"
+#include "core/encoder/listed_scores.h"
+#include "core/encoder/low_rank.h"
 #include "core/encoder/two_stage.h"
 #include "core/train/loss_ops.h"
 #include "core/train/pointwise_ops.h"
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace tamis::encoder {
+namespace {
+ParameterSpec candidatesParameter()
+{
+    return {.name = "candidates",
+            .title = "Candidates",
+            .type = ParameterType::Integer,
+            .defaultValue = std::int64_t{0},
+            .minimum = 0,
+            .maximum = 4'194'304,
+            .step = 1,
+            .logarithmic = true,
+            .help = "Latents a token that are scored exactly, the best by the trained scores; 0: the trained scores choose"};
+}
+} // namespace
 
 std::vector<ParameterSpec> objectiveParameters(const std::string& objective)
 {
@@ -75,29 +92,23 @@ EncoderObjective objectiveOf(const Parameters& complete, const Inputs& inputs, S
     return objective;
 }
 
-ParameterSpec candidatesParameter()
+ParameterSchema scorerSchema(std::vector<ParameterSpec> own, const std::string& objective)
 {
-    return {.name = "candidates",
-            .title = "Candidates",
-            .type = ParameterType::Integer,
-            .defaultValue = std::int64_t{0},
-            .minimum = 0,
-            .maximum = 4'194'304,
-            .step = 1,
-            .logarithmic = true,
-            .help = "Latents a token that are scored exactly, the best by the trained scores; 0: the trained scores choose"};
+    for (auto more : {objectiveParameters(objective), weightingParameters(), encoderTrainingParameters()})
+        std::ranges::move(more, std::back_inserter(own));
+    own.push_back(candidatesParameter());
+    return ParameterSchema(std::move(own));
+}
+
+void trainScores(Built& built, train::ParameterSet<float>& set, const Parameters& complete, const Inputs& inputs, ScoresOnTape scores, const RunContext& context)
+{
+    trainInto(built, set, inputs, EncoderTrainingSettings(complete, inputs.seed), objectiveOf(complete, inputs, std::move(scores)), context);
 }
 
 void clampCandidates(Parameters& parameters, const Dictionary& dictionary, std::vector<std::string>& warnings)
 {
-    const std::int64_t asked = parameters.integer("candidates");
-    if (asked == 0)
-        return;
-    const std::int64_t candidates = std::clamp(asked, dictionary.k(), dictionary.latents());
-    if (candidates != asked)
-        warnings.push_back("The candidates are " + std::to_string(candidates) + ", not " + std::to_string(asked) + ": there must be from k = " + std::to_string(dictionary.k()) + " to all " +
-                           std::to_string(dictionary.latents()) + " latents.");
-    parameters.set("candidates", candidates);
+    if (const std::int64_t asked = parameters.integer("candidates"); asked > 0)
+        parameters.set("candidates", candidatesWithin(dictionary, asked, warnings));
 }
 
 EncoderPtr encoderFrom(const std::shared_ptr<const Dictionary>& dictionary, ScorerPtr scorer, std::int64_t candidates)
@@ -123,17 +134,6 @@ std::vector<TrainedTensor> tensorsOf(const train::ParameterSet<float>& set)
     for (const auto& parameter : set.all())
         tensors.push_back({parameter.name, parameter.shape, {parameter.values.values().begin(), parameter.values.values().end()}, {}});
     return tensors;
-}
-
-TrainedEncoder trainedBy(std::string method, Parameters parameters, const Dictionary& dictionary, const RunContext& context)
-{
-    return {.method = std::move(method),
-            .parameters = std::move(parameters),
-            .width = dictionary.width(),
-            .latents = dictionary.latents(),
-            .k = dictionary.k(),
-            .dictionary = fingerprintOf(dictionary, context),
-            .tensors = {}};
 }
 
 tensor::Matrix<double> asMatrix(const TrainedTensor& tensor)

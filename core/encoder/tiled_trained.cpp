@@ -20,22 +20,16 @@ constexpr int kRounds = 20; // of dealing inputs and latents out anew, as encode
 
 const ParameterSchema& schema()
 {
-    static const ParameterSchema declared([] {
-        using Type = ParameterType;
-        std::vector<ParameterSpec> specs{
-            {.name = "tiles", .title = "Tiles", .type = Type::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 1024, .step = 1, .logarithmic = true,
-             .help = "Parts that inputs and latents are cut into; a latent reads the inputs of its part"},
-            {.name = "permutation", .title = "Permutation", .type = Type::Choice, .defaultValue = std::string("covariance"),
-             .help = "covariance: as encoder.tiled deals them out; learned: by soft memberships that training hardens; none: in the order they have", .choices = {"covariance", "learned", "none"}},
-            {.name = "assignment-steps", .title = "Steps of the permutation", .type = Type::Integer, .defaultValue = std::int64_t{300}, .minimum = 1, .maximum = 1e6, .step = 1, .logarithmic = true,
-             .help = "learned: steps before the tiles are fixed and trained; each costs more than the dense product"},
-            {.name = "rank", .title = "Rank of a tile", .type = Type::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 4096, .step = 1, .logarithmic = true,
-             .help = "Directions of each tile's inputs; 0: whole blocks"}};
-        for (auto more : {objectiveParameters(), weightingParameters(), encoderTrainingParameters()})
-            std::ranges::move(more, std::back_inserter(specs));
-        specs.push_back(candidatesParameter());
-        return specs;
-    }());
+    using Type = ParameterType;
+    static const ParameterSchema declared = scorerSchema({
+        {.name = "tiles", .title = "Tiles", .type = Type::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 1024, .step = 1, .logarithmic = true,
+         .help = "Parts that inputs and latents are cut into; a latent reads the inputs of its part"},
+        {.name = "permutation", .title = "Permutation", .type = Type::Choice, .defaultValue = std::string("covariance"),
+         .help = "covariance: as encoder.tiled deals them out; learned: by soft memberships that training hardens; none: in the order they have", .choices = {"covariance", "learned", "none"}},
+        {.name = "assignment-steps", .title = "Steps of the permutation", .type = Type::Integer, .defaultValue = std::int64_t{300}, .minimum = 1, .maximum = 1e6, .step = 1, .logarithmic = true,
+         .help = "learned: steps before the tiles are fixed and trained; each costs more than the dense product"},
+        {.name = "rank", .title = "Rank of a tile", .type = Type::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 4096, .step = 1, .logarithmic = true,
+         .help = "Directions of each tile's inputs; 0: whole blocks"}});
     return declared;
 }
 
@@ -111,24 +105,16 @@ Built build(const Inputs& inputs, const Parameters& given, const RunContext& con
     const auto tiles = startTiles(inputs, moments, tiling, parameters, built.warnings, context.part(1, "tiles to start from"));
     train::ParameterSet<float> set;
     addTiles(set, tiles, tileBias(dictionary.rows(), dictionary.bias(), tiles, moments.mean, context));
-    const EncoderObjective objective =
-        objectiveOf(parameters, inputs, [&](train::Tape<float>& tape, train::Variable<float> x, std::int64_t, bool) { return tileScores(tape, set, tiling, x); });
-    EncoderTrainingResult result = trainEncoder(set, inputs, EncoderTrainingSettings(parameters, inputs.seed), objective, context.part(19, "training"));
-    std::ranges::move(result.warnings, std::back_inserter(built.warnings));
-    built.training = std::move(result.losses);
-    TrainedEncoder trained = trainedBy(kId, std::move(parameters), dictionary, context);
-    trained.tensors = withTiling(tiling, tensorsOf(set));
-    built.encoder = encoderOf(inputs, trained);
-    built.trained = std::make_shared<const TrainedEncoder>(std::move(trained));
+    const auto scores = [&](train::Tape<float>& tape, train::Variable<float> x, std::int64_t, bool) { return tileScores(tape, set, tiling, x); };
+    trainScores(built, set, parameters, inputs, scores, context.part(19, "training"));
+    built.trained = trainedBy(kId, std::move(parameters), dictionary, withTiling(tiling, tensorsOf(set)), context);
+    built.encoder = encoderOf(inputs, *built.trained);
     return built;
 }
 
 EncoderPtr restore(const Inputs& inputs, const TrainedEncoder& trained, const RunContext& context)
 {
-    trained.requireFor(kId, *inputs.dictionary, context);
-    TrainedEncoder complete = trained;
-    complete.parameters = schema().complete(trained.parameters);
-    return encoderOf(inputs, complete);
+    return encoderOf(inputs, completed(trained, kId, schema(), *inputs.dictionary, context));
 }
 } // namespace
 
@@ -162,17 +148,12 @@ Tiling trainedTiling(const Inputs& inputs, const Parameters& parameters, std::ve
 
 Method tiledTrainedMethod()
 {
-    Method method;
-    method.declaration = {.id = kId,
+    return trainedMethod({.id = kId,
                           .lab = "encoder",
                           .title = "Tiled, trained",
                           .reference = "Block-diagonal rows trained by AdamW (Loshchilov, Hutter 2019) on the exact codes of the calibration rows; tiles by soft memberships that are annealed and balanced",
-                          .schema = schema()};
-    method.needsCalibration = true;
-    method.trains = true;
-    method.build = build;
-    method.restore = restore;
-    return method;
+                          .schema = schema()},
+                         build, restore);
 }
 
 } // namespace tamis::encoder
