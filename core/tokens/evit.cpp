@@ -64,10 +64,8 @@ Method evitMethod()
         .title = "Prune by class attention (EViT)",
         .reference = "Liang et al. 2022, EViT: the patches that the class token attends to stay, the others are fused into one",
         .schema = ParameterSchema({
-            {.name = "keep", .title = "Keep", .type = ParameterType::Real, .defaultValue = 0.7, .minimum = 0.05, .maximum = 1, .step = 0.05,
-             .help = "Part of the patches that each of the blocks keeps, rounded up"},
-            {.name = "blocks", .title = "Blocks", .type = ParameterType::Text, .defaultValue = std::string("auto"),
-             .help = "Where patches are pruned, from 0, as 3,6,9; auto: a quarter, a half and three quarters of the depth"},
+            keepParameter(),
+            blocksParameter(),
             {.name = "fuse", .title = "Fused token", .type = ParameterType::Boolean, .defaultValue = true,
              .help = "The pruned patches' sum, weighted by their attention, stays as one token"},
         })};

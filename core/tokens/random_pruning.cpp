@@ -28,10 +28,8 @@ Method randomPruningMethod()
         .title = "Random pruning (baseline)",
         .reference = "Trivial baseline: patches drawn at random, others in every image",
         .schema = ParameterSchema({
-            {.name = "keep", .title = "Keep", .type = ParameterType::Real, .defaultValue = 0.7, .minimum = 0.05, .maximum = 1, .step = 0.05,
-             .help = "Part of the patches that each of the blocks keeps, rounded up"},
-            {.name = "blocks", .title = "Blocks", .type = ParameterType::Text, .defaultValue = std::string("auto"),
-             .help = "Where patches are pruned, from 0, as 3,6,9; auto: a quarter, a half and three quarters of the depth"},
+            keepParameter(),
+            blocksParameter(),
         })};
     method.baseline = true;
     method.chain = randomChain;

@@ -69,6 +69,18 @@ std::vector<int> blocksOf(std::string_view text, int depth, const std::string& s
     return blocks;
 }
 
+ParameterSpec keepParameter()
+{
+    return {.name = "keep", .title = "Keep", .type = ParameterType::Real, .defaultValue = 0.7, .minimum = 0.05, .maximum = 1, .step = 0.05,
+            .help = "Part of the patches that each of the blocks keeps, rounded up"};
+}
+
+ParameterSpec blocksParameter()
+{
+    return {.name = "blocks", .title = "Blocks", .type = ParameterType::Text, .defaultValue = std::string("auto"),
+            .help = "Where patches are pruned, from 0, as 3,6,9; auto: a quarter, a half and three quarters of the depth"};
+}
+
 std::vector<std::int64_t> mergeSchedule(int depth, std::int64_t r, double inflection)
 {
     const auto least = std::trunc(static_cast<double>(r) * (1.0 - inflection));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // How many tokens go in which block: the schedules of the methods' authors, and lists as a user types them.
+#include "core/base/parameter_schema.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,6 +18,9 @@ std::vector<double> parseNumbers(std::string_view text, double minimum, double m
 
 /// Blocks as typed, ascending; "auto": 3, 6 and 9 of 12, scaled down to `depth` blocks, each once. Throws Error{InvalidParameter}.
 std::vector<int> blocksOf(std::string_view text, int depth, const std::string& subject);
+/// keep and blocks of methods that prune to ceil(keep patches) in each block of a list, by default in three.
+ParameterSpec keepParameter();
+ParameterSpec blocksParameter();
 
 /// ToMe's parse_r: tokens to merge in each of `depth` blocks, r on the average; inflection -1 falls from 2 r to 0, 0 is constant, 1 rises.
 std::vector<std::int64_t> mergeSchedule(int depth, std::int64_t r, double inflection);

@@ -37,10 +37,8 @@ Method topRhoMethod()
         .reference = "The highest scores stay, a part in each block; scores: class attention, attention received, rollout (Abnar and Zuidema 2020), first-order loss, ATS and others",
         .schema = ParameterSchema({
             scoreParameter(Score::AttentionReceived),
-            {.name = "keep", .title = "Keep", .type = ParameterType::Real, .defaultValue = 0.7, .minimum = 0.05, .maximum = 1, .step = 0.05,
-             .help = "Part of the patches that each of the blocks keeps, rounded up"},
-            {.name = "blocks", .title = "Blocks", .type = ParameterType::Text, .defaultValue = std::string("auto"),
-             .help = "Where patches are pruned, from 0, as 3,6,9; auto: a quarter, a half and three quarters of the depth"},
+            keepParameter(),
+            blocksParameter(),
             {.name = "schedule", .title = "Schedule", .type = ParameterType::Text, .defaultValue = std::string(),
              .help = "A keep for each of the blocks instead, as 0.9,0.7,0.5; empty: keep in all"},
         })};
