@@ -39,6 +39,11 @@ inline io::SparseAutoencoder wholeAutoencoder(std::int64_t latents, std::int64_t
     return a;
 }
 
+inline std::shared_ptr<const encoder::Dictionary> wholeDictionary(std::int64_t latents, std::int64_t width, std::int64_t k)
+{
+    return encoder::Dictionary::of(std::make_shared<const io::SparseAutoencoder>(wholeAutoencoder(latents, width, k)));
+}
+
 inline tensor::Matrix<float> wholeTokens(std::int64_t tokens, std::int64_t width)
 {
     tensor::Matrix<float> x(tokens, width);
@@ -68,6 +73,12 @@ inline encoder::SparseCodes bruteCodes(const encoder::Dictionary& dictionary, te
         codes.first.push_back(codes.latents.size());
     }
     return codes;
+}
+
+/// Bit for bit.
+inline bool sameCodes(const encoder::SparseCodes& a, const encoder::SparseCodes& b)
+{
+    return a.first == b.first && a.latents == b.latents && a.values == b.values;
 }
 
 } // namespace tamis::test

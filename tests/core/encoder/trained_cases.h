@@ -8,6 +8,7 @@
 #include "core/encoder/method.h"
 #include "tests/core/base/stop_clock.h"
 #include "tests/core/encoder/bundled.h"
+#include "tests/core/encoder/dictionaries.h"
 
 #include <QProcess>
 #include <QTemporaryDir>
@@ -18,13 +19,25 @@
 
 namespace tamis::test {
 
-inline Parameters settingsOf(const encoder::Method& method, const std::vector<std::pair<std::string, ParameterValue>>& values)
+using Settings = std::vector<std::pair<std::string, ParameterValue>>;
+
+inline Parameters settingsOf(const encoder::Method& method, const Settings& values)
 {
     Parameters parameters;
     for (const auto& [name, value] : values)
         parameters.set(name, value);
     return method.declaration.schema.complete(parameters);
 }
+
+/// 40 steps on 64 rows each and what is `own` to a test, unless `more` says otherwise.
+inline Parameters briefTraining(const encoder::Method& method, const Settings& own, const Settings& more)
+{
+    Settings all{{"steps", std::int64_t{40}}, {"batch", std::int64_t{64}}, {"check-every", std::int64_t{10}}};
+    all.insert(all.end(), own.begin(), own.end());
+    all.insert(all.end(), more.begin(), more.end());
+    return settingsOf(method, all);
+}
+inline ParameterValue text(const char* value) { return std::string(value); }
 
 /// An autoencoder of datasets/sae with rows of its own model to train on: the first `rows`, the rest is for measuring.
 inline encoder::Inputs bundledInputs(const std::string& name, std::int64_t rows)
@@ -33,11 +46,6 @@ inline encoder::Inputs bundledInputs(const std::string& name, std::int64_t rows)
     inputs.dictionary = bundledDictionary(name);
     inputs.calibration = inputs.dictionary->prepared(bundledRows(name.substr(0, name.find('.')), 0, rows).view());
     return inputs;
-}
-
-inline bool sameCodes(const encoder::SparseCodes& a, const encoder::SparseCodes& b)
-{
-    return a.first == b.first && a.latents == b.latents && a.values == b.values;
 }
 
 /// Written, read and restored it gives the same codes, bit for bit; and it is refused where it does not belong.

@@ -21,11 +21,6 @@ using namespace tamis;
 using namespace tamis::encoder;
 
 namespace {
-bool same(const SparseCodes& a, const SparseCodes& b)
-{
-    return a.first == b.first && a.latents == b.latents && a.values == b.values;
-}
-
 CertifiedSettings settingsOf(int bits, bool rotated, double cap = 1, double delta = 1e-6)
 {
     return {.quantisation = {.bits = bits, .rotated = rotated, .delta = delta, .seed = 3}, .cap = cap};
@@ -92,7 +87,7 @@ private slots:
                     const Portable own(portable);
                     EncodeTrace trace;
                     const SparseCodes found = certifiedEncoder(dictionary, settingsOf(bits, rotated))->encode(x.view(), {}, &trace);
-                    QVERIFY(same(found, expected));
+                    QVERIFY(test::sameCodes(found, expected));
                     const QString fault = contradiction(*dictionary, x.view(), found, trace);
                     QVERIFY2(fault.isEmpty(), qPrintable(fault));
                 }
@@ -129,7 +124,7 @@ private slots:
             for (const bool rotated : {false, true}) {
                 EncodeTrace trace;
                 const SparseCodes found = certifiedEncoder(c.dictionary, settingsOf(bits, rotated))->encode(c.tokens.view(), {}, &trace);
-                QVERIFY(same(found, expected));
+                QVERIFY(test::sameCodes(found, expected));
                 if (scale != 1.0F)
                     continue; // the check below is for scores of usual size
                 const QString fault = contradiction(*c.dictionary, c.tokens.view(), found, trace);
@@ -171,7 +166,7 @@ private slots:
         EncodeTrace free, capped;
         const SparseCodes expected = certifiedEncoder(c.dictionary, settingsOf(4, true))->encode(c.tokens.view(), {}, &free);
         const SparseCodes found = certifiedEncoder(c.dictionary, settingsOf(4, true, 0))->encode(c.tokens.view(), {}, &capped);
-        QVERIFY(same(found, expected));
+        QVERIFY(test::sameCodes(found, expected));
         int dense = 0;
         for (std::size_t t = 0; t < free.certificates.size(); ++t) {
             QCOMPARE(capped.certificates[t].dense, free.certificates[t].candidates > c.dictionary->k());
@@ -193,7 +188,7 @@ private slots:
             for (const int threads : {1, 2, 7}) {
                 const ThreadLimit limit(threads);
                 EncodeTrace trace;
-                QVERIFY(same(encoder->encode(c.tokens.view(), {}, &trace), codes));
+                QVERIFY(test::sameCodes(encoder->encode(c.tokens.view(), {}, &trace), codes));
                 for (std::size_t t = 0; t < 75; ++t) {
                     QCOMPARE(trace.certificates[t].candidates, expected.certificates[t].candidates);
                     QCOMPARE(trace.certificates[t].margin, expected.certificates[t].margin);
@@ -309,7 +304,7 @@ private slots:
             parameters.set("rotation", std::string("none"));
             parameters.set("cap", 0.7);
             const Built built = findMethod("encoder.certified")->build({.dictionary = c.dictionary, .calibration = {}, .seed = 5}, parameters, {});
-            QVERIFY(same(built.encoder->encode(c.tokens.view()), expected));
+            QVERIFY(test::sameCodes(built.encoder->encode(c.tokens.view()), expected));
             QCOMPARE(built.warnings.size(), std::size_t{*bits == '4' ? 1U : 0U});
             QVERIFY(*bits == '8' || QString::fromStdString(built.warnings.front()).contains("probability 1 - 0.001"));
             const EncoderCost cost = built.encoder->cost();

@@ -9,13 +9,9 @@ using namespace tamis::encoder;
 using tensor::Matrix;
 
 namespace {
-Parameters settings(const std::vector<std::pair<std::string, ParameterValue>>& more)
-{
-    std::vector<std::pair<std::string, ParameterValue>> all{{"hidden", std::int64_t{32}}, {"steps", std::int64_t{40}}, {"batch", std::int64_t{64}}, {"check-every", std::int64_t{10}}};
-    all.insert(all.end(), more.begin(), more.end());
-    return test::settingsOf(distilledMethod(), all);
-}
-ParameterValue text(const char* value) { return std::string(value); }
+using test::text;
+
+Parameters settings(const test::Settings& more) { return test::briefTraining(distilledMethod(), {{"hidden", std::int64_t{32}}}, more); }
 } // namespace
 
 class TestDistilledEncoder : public QObject {

@@ -25,10 +25,6 @@ EncoderPtr build(const std::shared_ptr<const Dictionary>& dictionary, const std:
     parameters.set("precision", precision);
     return findMethod("encoder.exact")->build({.dictionary = dictionary, .calibration = {}}, parameters, {}).encoder;
 }
-bool same(const SparseCodes& a, const SparseCodes& b)
-{
-    return a.first == b.first && a.latents == b.latents && a.values == b.values;
-}
 } // namespace
 
 class TestExact : public QObject {
@@ -57,7 +53,7 @@ private slots:
         const SparseCodes expected = test::bruteCodes(*dictionary, x.view());
         for (const char* precision : {"f32", "bf16"}) {
             EncodeTrace trace;
-            QVERIFY(same(build(dictionary, precision)->encode(x.view(), {}, &trace), expected));
+            QVERIFY(test::sameCodes(build(dictionary, precision)->encode(x.view(), {}, &trace), expected));
             QCOMPARE(trace.rowsScored, static_cast<double>(latents));
             QVERIFY(trace.certificates.empty() && trace.ranking.empty());
         }

@@ -37,8 +37,6 @@ EncoderPtr built(std::shared_ptr<const Dictionary> dictionary, const Settings& s
 ParameterValue text(const QString& value) { return value.toStdString(); }
 ParameterValue number(std::int64_t value) { return value; }
 
-bool same(const SparseCodes& a, const SparseCodes& b) { return a.first == b.first && a.latents == b.latents && a.values == b.values; }
-
 void addIndexes()
 {
     QTest::addColumn<QString>("index");
@@ -93,7 +91,7 @@ private slots:
         for (const char* name : {"vit20.block3.k16/sparsify", "tinylm.block3.k32/sparsify"}) {
             const auto dictionary = test::bundledDictionary(name);
             const Matrix<float> x = dictionary->prepared(test::bundledRows(std::string(name).substr(0, std::string(name).find('.')), 0, 100).view());
-            QVERIFY(same(built(dictionary, {{"reduction", text(reduction)}, {"candidates", number(64)}})->encode(x.view()), exactEncoder(dictionary)->encode(x.view())));
+            QVERIFY(test::sameCodes(built(dictionary, {{"reduction", text(reduction)}, {"candidates", number(64)}})->encode(x.view()), exactEncoder(dictionary)->encode(x.view())));
         }
     }
     /// The set that a search without the bias returns, latent by latent that of the flat search of encoder.mips, and another one than the exact.
@@ -104,8 +102,8 @@ private slots:
         const SparseCodes found = built(m_dictionary, without)->encode(x);
         Settings mips = without;
         mips.emplace_back("index", std::string("flat"));
-        QVERIFY(same(found, built(mipsMethod(), m_dictionary, mips)->encode(x)));
-        QVERIFY(!same(found, m_exact->codes));
+        QVERIFY(test::sameCodes(found, built(mipsMethod(), m_dictionary, mips)->encode(x)));
+        QVERIFY(!test::sameCodes(found, m_exact->codes));
         // latents that never fire, with long rows: without the bias they take the places of those that do
         const auto dictionary = biased();
         const Matrix<float> tokens = test::wholeTokens(80, 20);
@@ -122,7 +120,7 @@ private slots:
             const Settings base{{"reduction", std::string(reduction)}, {"candidates", number(64)}};
             Settings lists = base;
             lists.insert(lists.end(), {{"index", std::string("ivf-flat")}, {"lists", number(32)}, {"probes", number(32)}});
-            QVERIFY(same(built(m_dictionary, lists)->encode(m_exact->prepared.view()), built(m_dictionary, base)->encode(m_exact->prepared.view())));
+            QVERIFY(test::sameCodes(built(m_dictionary, lists)->encode(m_exact->prepared.view()), built(m_dictionary, base)->encode(m_exact->prepared.view())));
         }
     }
     /// More lists hold all rows that fewer did: with as many candidates as rows nothing crowds out what was found.
@@ -182,7 +180,7 @@ private slots:
             QVERIFY(std::ranges::equal(alone.latents, together.latentsOf(t)) && std::ranges::equal(alone.values, together.valuesOf(t)));
         }
         const ThreadLimit one(1);
-        QVERIFY(same(built(m_dictionary, settings)->encode(m_exact->prepared.view()), together));
+        QVERIFY(test::sameCodes(built(m_dictionary, settings)->encode(m_exact->prepared.view()), together));
     }
     void severalThreadsTakeTurns()
     {
@@ -191,7 +189,7 @@ private slots:
         std::vector<std::thread> threads;
         std::array<bool, 4> fine{};
         for (std::size_t i = 0; i < 4; ++i)
-            threads.emplace_back([&, i] { fine[i] = same(encoder->encode(m_exact->prepared.view()), expected); });
+            threads.emplace_back([&, i] { fine[i] = test::sameCodes(encoder->encode(m_exact->prepared.view()), expected); });
         for (auto& thread : threads)
             thread.join();
         QVERIFY(std::ranges::all_of(fine, [](bool each) { return each; }));

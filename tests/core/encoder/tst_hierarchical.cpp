@@ -1,55 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Trees as they are trained, on the bundled activations: fitted to the first 512, measured on the other 256.
-#include "core/base/error.h"
-#include "core/base/parallel.h"
-#include "core/encoder/encoder_quality.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/hierarchical.h"
-#include "tests/core/encoder/bundled.h"
-#include "tests/core/encoder/dictionaries.h"
+#include "tests/core/encoder/routed_cases.h"
 #include "tests/core/linalg/blas_main.h"
-
-#include <cmath>
 
 using namespace tamis;
 using namespace tamis::encoder;
 using tensor::Matrix;
 
 namespace {
-std::shared_ptr<const Dictionary> tinylm()
-{
-    static const auto dictionary = test::bundledDictionary("tinylm.block3.k32/sparsify");
-    return dictionary;
-}
-
-Inputs inputs()
-{
-    Inputs given;
-    given.dictionary = tinylm();
-    given.calibration = tinylm()->prepared(test::bundledRows("tinylm", 0, 512).view());
-    return given;
-}
-
 Parameters settings(std::int64_t beam, const std::string& router = "trained", std::int64_t levels = 2, std::int64_t branching = 5)
 {
-    Parameters parameters;
-    parameters.set("beam", beam);
-    parameters.set("levels", levels);
-    parameters.set("branching", branching);
-    parameters.set("router", router);
-    parameters.set("steps", std::int64_t{300});
-    parameters.set("batch", std::int64_t{128});
-    parameters.set("check-every", std::int64_t{20});
-    return hierarchicalMethod().declaration.schema.complete(parameters);
+    return test::routerTraining(hierarchicalMethod(), {{"beam", beam}, {"levels", levels}, {"branching", branching}, {"router", router}});
 }
-
-report::EncoderQuality quality(const TopKEncoder& encoder)
-{
-    static const auto exact = exactTokens(tinylm(), test::bundledRows("tinylm", 512, 256));
-    return measureEncoder(*exact, encoder, "encoder.hierarchical", {}, {.latencyBatches = {}}).quality;
-}
-
-bool same(const SparseCodes& a, const SparseCodes& b) { return a.first == b.first && a.latents == b.latents && a.values == b.values; }
 } // namespace
 
 class TestHierarchical : public QObject {
@@ -58,9 +22,9 @@ private slots:
     /// More than a tree of routers drawn at random, which finds some beam / leaves, on rows that were not seen.
     void trainingHelps()
     {
-        const Inputs given = inputs();
+        const Inputs& given = test::routedInputs();
         const Built trained = hierarchicalMethod().build(given, settings(6), {});
-        const double found = quality(*trained.encoder).recallMean, blind = quality(*hierarchicalMethod().build(given, settings(6, "random"), {}).encoder).recallMean;
+        const double found = test::routedQuality(*trained.encoder).recallMean, blind = test::routedQuality(*hierarchicalMethod().build(given, settings(6, "random"), {}).encoder).recallMean;
         QVERIFY2(found > 0.55 && blind < 0.35, qPrintable(QStringLiteral("%1 %2").arg(found).arg(blind)));
         QVERIFY(trained.training[1].points.back().y < trained.training[1].points.front().y);
         QVERIFY(trained.warnings.back().find("6.00 of 25 leaves a token") != std::string::npos);
@@ -69,15 +33,15 @@ private slots:
     /// codes a beam of all leaves has, bit for bit. Latents scored and multiply-adds are those of the formula: leaves differ by one latent.
     void recallRisesWithTheBeam()
     {
-        const Inputs given = inputs();
+        const Inputs& given = test::routedInputs();
         const Built built = hierarchicalMethod().build(given, settings(1, "trained", 3, 3), {});
-        const Matrix<float> x = tinylm()->prepared(test::bundledRows("tinylm", 512, 256).view());
+        const Matrix<float> x = test::routedInputs().dictionary->prepared(test::bundledRows("tinylm", 512, 256).view());
         double before = 0, fvu = 10;
         for (const std::int64_t beam : {1, 2, 3, 6, 9, 14, 20, 27}) {
             TrainedEncoder wider = *built.trained;
             wider.parameters.set("beam", beam);
             const EncoderPtr encoder = hierarchicalMethod().restore(given, wider, {});
-            const report::EncoderQuality found = quality(*encoder);
+            const report::EncoderQuality found = test::routedQuality(*encoder);
             QVERIFY2(found.recallMean > before && found.fvu < fvu, qPrintable(QStringLiteral("%1: %2 after %3").arg(beam).arg(found.recallMean).arg(before)));
             before = found.recallMean;
             fvu = found.fvu;
@@ -87,43 +51,34 @@ private slots:
             const SparseCodes codes = encoder->encode(x.view(), {}, &trace);
             QVERIFY(std::abs(trace.rowsScored - static_cast<double>(beam) * 2048 / 27) <= static_cast<double>(beam));
             if (beam == 27)
-                QVERIFY(same(codes, exactEncoder(tinylm())->encode(x.view())));
+                QVERIFY(test::sameCodes(codes, exactEncoder(test::routedInputs().dictionary)->encode(x.view())));
         }
         QCOMPARE(before, 1.0);
     }
     void filesGiveTheSame()
     {
-        const Built built = hierarchicalMethod().build(inputs(), settings(5), {});
-        Inputs bare;
-        bare.dictionary = tinylm();
-        const EncoderPtr again = hierarchicalMethod().restore(bare, *built.trained, {});
-        const Matrix<float> x = tinylm()->prepared(test::bundledRows("tinylm", 512, 256).view());
-        QVERIFY(same(again->encode(x.view()), built.encoder->encode(x.view())));
-        QCOMPARE(again->cost().macs, built.encoder->cost().macs);
+        const Built built = hierarchicalMethod().build(test::routedInputs(), settings(5), {});
+        QCOMPARE(test::restored(hierarchicalMethod(), built)->cost().macs, built.encoder->cost().macs);
         TrainedEncoder broken = *built.trained;
         broken.parameters.set("levels", std::int64_t{1});
-        QVERIFY_THROWS_EXCEPTION(Error, hierarchicalMethod().restore(bare, broken, {}));
+        QVERIFY_THROWS_EXCEPTION(Error, hierarchicalMethod().restore(test::routedInputs(), broken, {}));
+        test::verifyRoundTrip(hierarchicalMethod(), test::routedInputs(), built);
     }
-    void doesNotDependOnThreads()
+    void reproducible()
     {
-        const Inputs given = inputs();
         Parameters few = settings(4);
         few.set("steps", std::int64_t{20});
-        const Built all = hierarchicalMethod().build(given, few, {});
-        const ThreadLimit one(1);
-        const Built again = hierarchicalMethod().build(given, few, {});
-        for (std::size_t i = 0; i < all.trained->tensors.size(); ++i)
-            QVERIFY(all.trained->tensors[i].values == again.trained->tensors[i].values && all.trained->tensors[i].integers == again.trained->tensors[i].integers);
+        test::verifyReproducible(hierarchicalMethod(), test::routedInputs(), few);
     }
     void badRequestsAreRefused()
     {
-        Inputs given = inputs();
+        Inputs given = test::routedInputs();
         QVERIFY_THROWS_EXCEPTION(Error, hierarchicalMethod().build(given, settings(4, "trained", 4, 8), {})); // 4096 leaves
         const Built built = hierarchicalMethod().build(given, settings(400, "random"), {});
         QVERIFY(built.warnings[0].find("is 25, not 400") != std::string::npos);
         given.calibration = Matrix<float>(20, 64);
         QVERIFY_THROWS_EXCEPTION(Error, hierarchicalMethod().build(given, settings(4), {}));
-        given = inputs();
+        given = test::routedInputs();
         std::stop_source stop;
         stop.request_stop();
         QVERIFY_THROWS_EXCEPTION(Error, hierarchicalMethod().build(given, settings(4), RunContext(stop.get_token())));

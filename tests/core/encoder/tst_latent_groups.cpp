@@ -18,11 +18,6 @@ using namespace tamis::encoder;
 using tensor::Matrix;
 
 namespace {
-std::shared_ptr<const Dictionary> whole(std::int64_t latents, std::int64_t width, std::int64_t k)
-{
-    return Dictionary::of(std::make_shared<const io::SparseAutoencoder>(test::wholeAutoencoder(latents, width, k)));
-}
-
 std::vector<std::int32_t> allOf(std::int64_t count)
 {
     std::vector<std::int32_t> all(static_cast<std::size_t>(count));
@@ -101,7 +96,7 @@ private slots:
     {
         QFETCH(QString, by);
         QFETCH(int, groups);
-        const auto dictionary = whole(100, 12, 4);
+        const auto dictionary = test::wholeDictionary(100, 12, 4);
         const Matrix<float> x = test::wholeTokens(80, 12);
         const LatentAffinity affinity(*dictionary, groupByNamed(by.toStdString()), x.view(), test::bruteCodes(*dictionary, x.view()));
         std::vector<std::int32_t> some; // 90 of the 100
@@ -123,7 +118,7 @@ private slots:
     void kindsOfTokensAreFound()
     {
         constexpr std::int64_t kTopics = 6;
-        const auto dictionary = whole(120, 12, 4);
+        const auto dictionary = test::wholeDictionary(120, 12, 4);
         const Matrix<float> x = test::wholeTokens(600, 12);
         const SparseCodes codes = topicCodes(120, kTopics, 600);
         const LatentAffinity affinity(*dictionary, GroupBy::CoFiring, x.view(), codes);
@@ -149,7 +144,7 @@ private slots:
     }
     void doesNotDependOnThreads()
     {
-        const auto dictionary = whole(3000, 24, 6);
+        const auto dictionary = test::wholeDictionary(3000, 24, 6);
         const Matrix<float> x = test::wholeTokens(300, 24);
         const SparseCodes codes = test::bruteCodes(*dictionary, x.view());
         const auto split = [&] { return LatentAffinity(*dictionary, GroupBy::CoFiring, x.view(), codes).split(allOf(3000), 12, 3); };
@@ -159,7 +154,7 @@ private slots:
     }
     void badRequestsAreRefused()
     {
-        const auto dictionary = whole(30, 8, 3);
+        const auto dictionary = test::wholeDictionary(30, 8, 3);
         const Matrix<float> x = test::wholeTokens(20, 8), narrow = test::wholeTokens(20, 7), still(20, 8);
         const SparseCodes codes = test::bruteCodes(*dictionary, x.view());
         QVERIFY_THROWS_EXCEPTION(Error, LatentAffinity(*dictionary, GroupBy::Rows, narrow.view(), codes));

@@ -11,13 +11,9 @@ using namespace tamis::encoder;
 using tensor::Matrix;
 
 namespace {
-Parameters settings(const std::vector<std::pair<std::string, ParameterValue>>& more)
-{
-    std::vector<std::pair<std::string, ParameterValue>> all{{"rank", std::int64_t{16}}, {"steps", std::int64_t{40}}, {"batch", std::int64_t{64}}, {"check-every", std::int64_t{10}}};
-    all.insert(all.end(), more.begin(), more.end());
-    return test::settingsOf(lowRankTrainedMethod(), all);
-}
-ParameterValue text(const char* value) { return std::string(value); }
+using test::text;
+
+Parameters settings(const test::Settings& more) { return test::briefTraining(lowRankTrainedMethod(), {{"rank", std::int64_t{16}}}, more); }
 } // namespace
 
 class TestLowRankTrained : public QObject {

@@ -1,56 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Mixtures as they are trained, on the bundled activations: fitted to the first 512, measured on the other 256.
-#include "core/base/error.h"
-#include "core/base/parallel.h"
-#include "core/encoder/encoder_quality.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/mixture.h"
-#include "tests/core/encoder/bundled.h"
-#include "tests/core/encoder/dictionaries.h"
+#include "tests/core/encoder/routed_cases.h"
 #include "tests/core/linalg/blas_main.h"
-
-#include <cmath>
 
 using namespace tamis;
 using namespace tamis::encoder;
 using tensor::Matrix;
 
 namespace {
-std::shared_ptr<const Dictionary> tinylm()
-{
-    static const auto dictionary = test::bundledDictionary("tinylm.block3.k32/sparsify");
-    return dictionary;
-}
-
-Inputs inputs()
-{
-    Inputs given;
-    given.dictionary = tinylm();
-    given.calibration = tinylm()->prepared(test::bundledRows("tinylm", 0, 512).view());
-    return given;
-}
-
 Parameters settings(std::int64_t active, const std::string& routing = "top-e", const std::string& router = "trained", const std::string& partition = "co-firing")
 {
-    Parameters parameters;
-    parameters.set("active", active);
-    parameters.set("experts", std::int64_t{16});
-    parameters.set("routing", routing);
-    parameters.set("router", router);
-    parameters.set("partition", partition);
-    parameters.set("steps", std::int64_t{300});
-    parameters.set("batch", std::int64_t{128});
-    parameters.set("check-every", std::int64_t{20});
-    return mixtureMethod().declaration.schema.complete(parameters);
+    return test::routerTraining(mixtureMethod(), {{"active", active}, {"experts", std::int64_t{16}}, {"routing", routing}, {"router", router}, {"partition", partition}});
 }
 
-double recall(const TopKEncoder& encoder)
-{
-    static const auto exact = exactTokens(tinylm(), test::bundledRows("tinylm", 512, 256));
-    return measureEncoder(*exact, encoder, "encoder.mixture", {}, {.latencyBatches = {}}).quality.recallMean;
-}
-
-bool same(const SparseCodes& a, const SparseCodes& b) { return a.first == b.first && a.latents == b.latents && a.values == b.values; }
+double recall(const TopKEncoder& encoder) { return test::routedQuality(encoder).recallMean; }
 } // namespace
 
 class TestMixture : public QObject {
@@ -60,7 +25,7 @@ private slots:
     /// experts that fire together than with neighbours.
     void trainingHelps()
     {
-        const Inputs given = inputs();
+        const Inputs& given = test::routedInputs();
         const Built trained = mixtureMethod().build(given, settings(4), {});
         const double found = recall(*trained.encoder), blind = recall(*mixtureMethod().build(given, settings(4, "top-e", "random"), {}).encoder),
                      neighbours = recall(*mixtureMethod().build(given, settings(4, "top-e", "trained", "none"), {}).encoder);
@@ -72,7 +37,7 @@ private slots:
     /// The partition and the router do not depend on e: what is found grows with it and is all with all.
     void recallRisesWithTheExperts()
     {
-        const Inputs given = inputs();
+        const Inputs& given = test::routedInputs();
         double before = 0;
         for (const std::int64_t active : {1, 2, 4, 8, 16}) {
             const Built built = mixtureMethod().build(given, settings(active), {});
@@ -86,7 +51,7 @@ private slots:
     /// ReLU gates: e experts a token on average on the calibration rows, but for equal logits; tokens differ.
     void reluFindsItsNumber()
     {
-        const Inputs given = inputs();
+        const Inputs& given = test::routedInputs();
         const Built built = mixtureMethod().build(given, settings(4, "relu"), {});
         const auto& encoder = dynamic_cast<const RoutedEncoder&>(*built.encoder);
         const RoutingStatistics statistics = routingStatistics(encoder.router(), given.calibration.view());
@@ -113,19 +78,14 @@ private slots:
     void filesGiveTheSame()
     {
         QFETCH(QString, routing);
-        const Built built = mixtureMethod().build(inputs(), settings(3, routing.toStdString()), {});
-        Inputs bare;
-        bare.dictionary = tinylm();
-        const EncoderPtr again = mixtureMethod().restore(bare, *built.trained, {});
-        const Matrix<float> x = tinylm()->prepared(test::bundledRows("tinylm", 512, 256).view());
-        QVERIFY(same(again->encode(x.view()), built.encoder->encode(x.view())));
-        QCOMPARE(again->cost().parameters, built.encoder->cost().parameters);
-        QVERIFY(std::abs(again->cost().macs / built.encoder->cost().macs - 1) < 1e-6); // loads are kept in float32
+        const Built built = mixtureMethod().build(test::routedInputs(), settings(3, routing.toStdString()), {});
+        QVERIFY(std::abs(test::restored(mixtureMethod(), built)->cost().macs / built.encoder->cost().macs - 1) < 1e-6); // loads are kept in float32
+        test::verifyRoundTrip(mixtureMethod(), test::routedInputs(), built);
     }
     /// A weight on balance levels the load, and is paid for.
     void balanceLevelsTheLoad()
     {
-        const Inputs given = inputs();
+        const Inputs& given = test::routedInputs();
         Parameters levelled = settings(4);
         levelled.set("balance", 5.0);
         const Built plain = mixtureMethod().build(given, settings(4), {}), even = mixtureMethod().build(given, levelled, {});
@@ -133,35 +93,30 @@ private slots:
         QVERIFY2(load(even) < 0.8 * load(plain), qPrintable(QStringLiteral("%1 %2").arg(load(even)).arg(load(plain))));
         QVERIFY(recall(*even.encoder) < recall(*plain.encoder));
     }
-    void doesNotDependOnThreads()
+    void reproducible()
     {
-        const Inputs given = inputs();
         Parameters few = settings(4);
         few.set("steps", std::int64_t{20});
-        const Built all = mixtureMethod().build(given, few, {});
-        const ThreadLimit one(1);
-        const Built again = mixtureMethod().build(given, few, {});
-        for (std::size_t i = 0; i < all.trained->tensors.size(); ++i)
-            QVERIFY(all.trained->tensors[i].values == again.trained->tensors[i].values && all.trained->tensors[i].integers == again.trained->tensors[i].integers);
+        test::verifyReproducible(mixtureMethod(), test::routedInputs(), few);
     }
     void badRequestsAreRefused()
     {
-        Inputs given = inputs();
+        Inputs given = test::routedInputs();
         Parameters many = settings(4);
         many.set("experts", std::int64_t{1024});
         many.set("active", std::int64_t{1024});
-        given.dictionary = Dictionary::of(std::make_shared<const io::SparseAutoencoder>(test::wholeAutoencoder(100, 128, 5)));
+        given.dictionary = test::wholeDictionary(100, 128, 5);
         QVERIFY_THROWS_EXCEPTION(Error, mixtureMethod().build(given, many, {}));
-        given = inputs();
+        given = test::routedInputs();
         given.calibration = {};
         QVERIFY_THROWS_EXCEPTION(Error, mixtureMethod().build(given, settings(4), {}));
-        given = inputs();
+        given = test::routedInputs();
         Parameters clamped = settings(20, "top-e", "random");
         const Built built = mixtureMethod().build(given, clamped, {});
         QCOMPARE(built.warnings.size(), std::size_t{2});
         QVERIFY(built.warnings[0].find("are 16, not 20") != std::string::npos);
-        const Matrix<float> x = tinylm()->prepared(test::bundledRows("tinylm", 512, 50).view());
-        QVERIFY(same(built.encoder->encode(x.view()), exactEncoder(tinylm())->encode(x.view())));
+        const Matrix<float> x = test::routedInputs().dictionary->prepared(test::bundledRows("tinylm", 512, 50).view());
+        QVERIFY(test::sameCodes(built.encoder->encode(x.view()), exactEncoder(test::routedInputs().dictionary)->encode(x.view())));
         std::stop_source stop;
         stop.request_stop();
         QVERIFY_THROWS_EXCEPTION(Error, mixtureMethod().build(given, settings(4), RunContext(stop.get_token())));

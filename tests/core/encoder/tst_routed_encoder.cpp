@@ -21,11 +21,6 @@ using tensor::Matrix;
 using tensor::MatrixView;
 
 namespace {
-std::shared_ptr<const Dictionary> whole(std::int64_t latents, std::int64_t width, std::int64_t k)
-{
-    return Dictionary::of(std::make_shared<const io::SparseAutoencoder>(test::wholeAutoencoder(latents, width, k)));
-}
-
 /// Latent i in group i % groups: equal scores lie in several groups.
 LatentGroups dealt(std::int64_t latents, std::int64_t groups)
 {
@@ -90,8 +85,6 @@ SparseCodes bruteRouted(const Dictionary& dictionary, MatrixView<const float> on
     codes.first.push_back(codes.latents.size());
     return codes;
 }
-
-bool same(const SparseCodes& a, const SparseCodes& b) { return a.first == b.first && a.latents == b.latents && a.values == b.values; }
 
 std::int64_t found(const SparseCodes& exact, const SparseCodes& codes)
 {
@@ -215,7 +208,7 @@ private slots:
         QFETCH(int, width);
         QFETCH(int, latents);
         constexpr std::int64_t kExperts = 7;
-        const auto dictionary = whole(latents, width, 12);
+        const auto dictionary = test::wholeDictionary(latents, width, 12);
         LinearMap map = wholeMap(kExperts, width);
         for (float& bias : map.bias)
             bias -= 20; // some tokens have no expert
@@ -241,7 +234,7 @@ private slots:
         QCOMPARE(trace.rowsScored, rows / tokens);
         QVERIFY(relu ? tokens < 40 || width > 6 || empty > 0 : empty == 0);
         const ThreadLimit one(1);
-        QVERIFY(same(encoder.encode(x.view()), codes));
+        QVERIFY(test::sameCodes(encoder.encode(x.view()), codes));
         const std::int64_t last = tokens - 1;
         const SparseCodes alone = encoder.encode({x.view().row(last).data(), 1, width, width});
         QVERIFY(std::ranges::equal(alone.latentsOf(0), codes.latentsOf(last)) && std::ranges::equal(alone.valuesOf(0), codes.valuesOf(last)));
@@ -258,8 +251,8 @@ private slots:
         for (const std::int64_t tokens : {1, 9, 300}) {
             const MatrixView<const float> some{x.data(), tokens, 128, 128};
             const SparseCodes expected = exact->encode(some);
-            QVERIFY(same(mixture.encode(some), expected));
-            QVERIFY(same(tree.encode(some), expected));
+            QVERIFY(test::sameCodes(mixture.encode(some), expected));
+            QVERIFY(test::sameCodes(tree.encode(some), expected));
         }
     }
     /// The e experts are among the e + 1, and a latent of the exact set is found if and only if its expert is chosen: what is found grows, for
@@ -289,11 +282,11 @@ private slots:
             QCOMPARE(found(exact, codes), expected);
             before = codes;
         }
-        QVERIFY(same(before, exact));
+        QVERIFY(test::sameCodes(before, exact));
     }
     void costsAreThoseOfTheShapes()
     {
-        const auto dictionary = whole(960, 16, 5);
+        const auto dictionary = test::wholeDictionary(960, 16, 5);
         const RoutedEncoder mixture(dictionary, linearRouter(wholeMap(12, 16), Routing::TopExperts, 3, noLoad(12)), dealt(960, 12));
         QCOMPARE(mixture.cost().macs, 16.0 * 12 + 16.0 * 960 * 3 / 12);
         QCOMPARE(mixture.cost().parameters, std::uint64_t{960 * 17 + 12 * 17});
@@ -344,14 +337,14 @@ private slots:
     }
     void badRequestsAreRefused()
     {
-        const auto dictionary = whole(30, 8, 3);
+        const auto dictionary = test::wholeDictionary(30, 8, 3);
         QVERIFY_THROWS_EXCEPTION(Error, linearRouter(wholeMap(4, 8), Routing::TopExperts, 0, noLoad(4)));
         QVERIFY_THROWS_EXCEPTION(Error, linearRouter(wholeMap(4, 8), Routing::TopExperts, 5, noLoad(4)));
         QVERIFY_THROWS_EXCEPTION(Error, linearRouter(wholeMap(4, 8), Routing::Relu, 1, noLoad(3)));
         const auto router = linearRouter(wholeMap(4, 8), Routing::TopExperts, 2, noLoad(4));
         QVERIFY_THROWS_EXCEPTION(Error, RoutedEncoder(dictionary, router, dealt(30, 5)));
         QVERIFY_THROWS_EXCEPTION(Error, RoutedEncoder(dictionary, router, dealt(29, 4)));
-        QVERIFY_THROWS_EXCEPTION(Error, RoutedEncoder(whole(30, 9, 3), router, dealt(30, 4)));
+        QVERIFY_THROWS_EXCEPTION(Error, RoutedEncoder(test::wholeDictionary(30, 9, 3), router, dealt(30, 4)));
         LatentGroups hollow = dealt(30, 3);
         hollow.emplace_back();
         QVERIFY_THROWS_EXCEPTION(Error, RoutedEncoder(dictionary, router, hollow));

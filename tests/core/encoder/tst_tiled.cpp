@@ -13,11 +13,6 @@ using namespace tamis::encoder;
 using tensor::Matrix;
 
 namespace {
-std::shared_ptr<const Dictionary> whole(std::int64_t latents, std::int64_t width, std::int64_t k)
-{
-    return Dictionary::of(std::make_shared<const io::SparseAutoencoder>(test::wholeAutoencoder(latents, width, k)));
-}
-
 /// Rows that are block-diagonal in a hidden order of inputs and latents.
 std::shared_ptr<const Dictionary> hiddenBlocks(std::int64_t latents, std::int64_t width, std::int64_t tiles)
 {
@@ -173,7 +168,7 @@ private slots:
     /// T r (D / T + M / T) = r (D + M): tiles of a rank cost what a low rank costs, whatever their number.
     void tilesOfARankCostWhatTheRankCosts()
     {
-        const auto dictionary = whole(320, 64, 5);
+        const auto dictionary = test::wholeDictionary(320, 64, 5);
         const Inputs inputs = inputsOf(dictionary, test::wholeTokens(100, 64));
         const auto macs = [&](std::int64_t tiles, std::int64_t rank) { return tiledMethod().build(inputs, settings(tiles, "covariance", rank), {}).encoder->cost().macs; };
         for (const std::int64_t tiles : {1, 2, 4, 8}) {
@@ -183,7 +178,7 @@ private slots:
     }
     void doesNotDependOnThreadsOrNeighbours()
     {
-        const auto dictionary = whole(5000, 40, 7);
+        const auto dictionary = test::wholeDictionary(5000, 40, 7);
         const Matrix<float> x = test::wholeTokens(150, 40);
         const auto encoder = tiledMethod().build(inputsOf(dictionary, x), settings(3, "covariance", 5), {}).encoder;
         const SparseCodes all = encoder->encode(x.view());
@@ -195,7 +190,7 @@ private slots:
     }
     void badRequestsAreRefused()
     {
-        const auto dictionary = whole(30, 8, 3);
+        const auto dictionary = test::wholeDictionary(30, 8, 3);
         QVERIFY_THROWS_EXCEPTION(Error, runsOf(8, 30, 9));
         QVERIFY_THROWS_EXCEPTION(Error, runsOf(8, 30, 0));
         QVERIFY_THROWS_EXCEPTION(Error, tiledMethod().build(inputsOf(dictionary, {}), settings(2, "none", 0), {}));

@@ -17,14 +17,9 @@ using namespace tamis::encoder;
 using tensor::Matrix;
 
 namespace {
-Parameters settings(const std::vector<std::pair<std::string, ParameterValue>>& more)
-{
-    std::vector<std::pair<std::string, ParameterValue>> all{{"tiles", std::int64_t{4}}, {"steps", std::int64_t{40}}, {"batch", std::int64_t{64}}, {"check-every", std::int64_t{10}},
-                                                            {"assignment-steps", std::int64_t{20}}};
-    all.insert(all.end(), more.begin(), more.end());
-    return test::settingsOf(tiledTrainedMethod(), all);
-}
-ParameterValue text(const char* value) { return std::string(value); }
+using test::text;
+
+Parameters settings(const test::Settings& more) { return test::briefTraining(tiledTrainedMethod(), {{"tiles", std::int64_t{4}}, {"assignment-steps", std::int64_t{20}}}, more); }
 
 /// Rows that read the inputs of their own third alone, in an order that `none` does not know and whose energies give nothing away: the tile of
 /// latent i is i mod 3, that of input j is 2 j mod 3.

@@ -35,13 +35,6 @@ Parameters settings(const std::string& coarse, std::int64_t candidates, std::int
     return twoStageMethod().declaration.schema.complete(parameters);
 }
 
-bool same(const SparseCodes& a, const SparseCodes& b) { return a.first == b.first && a.latents == b.latents && a.values == b.values; }
-
-std::shared_ptr<const Dictionary> whole(std::int64_t latents, std::int64_t width, std::int64_t k)
-{
-    return Dictionary::of(std::make_shared<const io::SparseAutoencoder>(test::wholeAutoencoder(latents, width, k)));
-}
-
 /// A number whose products are counted.
 struct Counted {
     double value = 0;
@@ -75,8 +68,8 @@ private slots:
             const Built built = twoStageMethod().build(inputsOf(dictionary, x), settings(coarse.toStdString(), dictionary->latents()), {});
             const SparseCodes exact = exactEncoder(dictionary)->encode(x.view());
             EncodeTrace trace;
-            QVERIFY(same(built.encoder->encode(x.view()), exact));
-            QVERIFY(same(built.encoder->encode(x.view(), {}, &trace), exact));
+            QVERIFY(test::sameCodes(built.encoder->encode(x.view()), exact));
+            QVERIFY(test::sameCodes(built.encoder->encode(x.view(), {}, &trace), exact));
             QCOMPARE(trace.rowsScored, 2048.0);
             std::vector<std::int32_t> order = trace.ranking.at(69);
             std::ranges::sort(order);
@@ -89,7 +82,7 @@ private slots:
     void codesAreThoseOfTheDefinition()
     {
         QFETCH(QString, coarse);
-        const auto dictionary = whole(4500, 24, 9); // three slabs; whole numbers: exact scores are exact
+        const auto dictionary = test::wholeDictionary(4500, 24, 9); // three slabs; whole numbers: exact scores are exact
         const Matrix<float> x = test::wholeTokens(150, 24);
         const Inputs inputs = inputsOf(dictionary, x);
         const Parameters parameters = settings(coarse.toStdString(), 60);
@@ -119,7 +112,7 @@ private slots:
             for (std::size_t i = 0; i < best.size(); ++i)
                 QVERIFY(codes.latentsOf(t)[i] == best[i].second && static_cast<double>(codes.valuesOf(t)[i]) == -best[i].first);
         }
-        QVERIFY(same(codes, twoStageMethod().build(inputs, parameters, {}).encoder->encode(x.view())));
+        QVERIFY(test::sameCodes(codes, twoStageMethod().build(inputs, parameters, {}).encoder->encode(x.view())));
     }
     /// More candidates never lose a latent, and the surface says what running the encoder would: to the last token.
     void recallRisesAndTheSurfaceForetellsIt_data() { addCoarseRows(); }
@@ -177,7 +170,7 @@ private slots:
     void costsAreThoseOfACount()
     {
         const std::int64_t latents = 300, width = 40, candidates = 50, rank = 6;
-        const auto dictionary = whole(latents, width, 5);
+        const auto dictionary = test::wholeDictionary(latents, width, 5);
         const Inputs inputs = inputsOf(dictionary, test::wholeTokens(90, 40));
         const Matrix<float> x = test::wholeTokens(1, width);
         std::vector<std::string> warnings;
@@ -251,9 +244,9 @@ private slots:
         const SparseCodes all = built.encoder->encode(x.view());
         {
             const ThreadLimit one(1);
-            QVERIFY(same(built.encoder->encode(x.view()), all));
+            QVERIFY(test::sameCodes(built.encoder->encode(x.view()), all));
             const Built again = twoStageMethod().build(inputsOf(dictionary, x), settings(coarse.toStdString(), 100), {});
-            QVERIFY(same(again.encoder->encode(x.view()), all));
+            QVERIFY(test::sameCodes(again.encoder->encode(x.view()), all));
         }
         EncodeTrace together;
         built.encoder->encode(x.view(), {}, &together);
@@ -267,7 +260,7 @@ private slots:
     /// An unbiased estimate: over many directions the mean error of the scores falls as the root of their number.
     void randomProjectionsEstimateTheScores()
     {
-        const auto dictionary = whole(200, 64, 5);
+        const auto dictionary = test::wholeDictionary(200, 64, 5);
         const Matrix<float> x = test::wholeTokens(20, 64);
         const auto errorOf = [&](std::int64_t rank) {
             const ScorerPtr scorer = randomProjectionScorer(*dictionary, rank, 7, {});
@@ -287,12 +280,12 @@ private slots:
     }
     void badRequestsAreRefused()
     {
-        const auto dictionary = whole(300, 40, 5);
+        const auto dictionary = test::wholeDictionary(300, 40, 5);
         std::vector<std::string> warnings;
         const ScorerPtr scorer = coarseScorer(inputsOf(dictionary, {}), settings("int8", 10), warnings, {});
         QVERIFY(failure([&] { twoStageEncoder(dictionary, scorer, 301); }, ErrorCode::InvalidParameter).contains("301 candidates, expected from k = 5 to all 300"));
         QVERIFY(failure([&] { twoStageEncoder(dictionary, scorer, 4); }, ErrorCode::InvalidParameter).contains("4 candidates"));
-        QVERIFY(failure([&] { twoStageEncoder(whole(301, 40, 5), scorer, 10); }, ErrorCode::InvalidParameter).contains("300 latents on 40 features, expected 301 on 40"));
+        QVERIFY(failure([&] { twoStageEncoder(test::wholeDictionary(301, 40, 5), scorer, 10); }, ErrorCode::InvalidParameter).contains("300 latents on 40 features, expected 301 on 40"));
         QVERIFY(failure([&] { twoStageMethod().build(inputsOf(dictionary, {}), settings("low-rank", 10), {}); }, ErrorCode::InvalidParameter).contains("no calibration"));
         const Built clamped = twoStageMethod().build(inputsOf(dictionary, {}), settings("int8", 1000), {});
         QVERIFY(clamped.warnings.size() == 1 && QString::fromStdString(clamped.warnings[0]).contains("are 300, not 1000"));
