@@ -2,6 +2,7 @@
 #include "app/cli/encoder_inputs.h"
 
 #include "app/cli/lowrank_inputs.h"
+#include "app/cli/method_choice.h"
 #include "app/cli/usage_error.h"
 #include "app/samples/sample_request.h"
 #include "core/base/error.h"
@@ -46,12 +47,7 @@ tensor::Matrix<float> siteRows(const RunOptions& options, std::int64_t width, co
 
 const encoder::Method& encoderMethodNamed(const std::string& id)
 {
-    if (const auto* method = encoder::findMethod(id))
-        return *method;
-    std::string known;
-    for (const auto& method : encoder::methods())
-        known += (known.empty() ? "" : ", ") + method.declaration.id;
-    throw UsageError("method: found '" + id + "', expected one of " + known);
+    return methodAmong(encoder::methods(), id);
 }
 
 EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& common, const RunContext& context)

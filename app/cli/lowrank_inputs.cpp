@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/lowrank_inputs.h"
 
+#include "app/cli/method_choice.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/usage_error.h"
 #include "app/samples/sample_request.h"
@@ -14,12 +15,7 @@ namespace tamis::cli {
 
 const lowrank::Method& lowRankMethodNamed(const std::string& id)
 {
-    if (const auto* method = lowrank::findMethod(id))
-        return *method;
-    std::string known;
-    for (const auto& method : lowrank::methods())
-        known += (known.empty() ? "" : ", ") + method.declaration.id;
-    throw UsageError("method: found '" + id + "', expected one of " + known);
+    return methodAmong(lowrank::methods(), id);
 }
 
 lowrank::Inputs openLowRankInputs(const RunOptions& options, const RunContext& context)

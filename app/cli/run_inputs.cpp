@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/run_inputs.h"
 
+#include "app/cli/method_choice.h"
 #include "app/cli/usage_error.h"
 #include "core/base/error.h"
 #include "core/plan/allocation_settings.h"
@@ -28,12 +29,8 @@ template <class Function> auto asUsage(Function&& function)
 
 const spectrum::Method& methodNamed(const std::string& id)
 {
-    if (const auto* method = spectrum::findMethod(id))
-        return *method;
-    std::string known;
-    for (const auto& method : spectrum::methods())
-        known += (known.empty() ? "" : ", ") + method.declaration.id;
-    throw UsageError("method: found '" + id + "', expected one of " + known + (id.starts_with("lowrank.") || id.starts_with("encoder.") || id.starts_with("tokens.") ? "; tamis-cli run takes lowrank.*, encoder.* and tokens.* too" : ""));
+    const bool otherLab = id.starts_with("lowrank.") || id.starts_with("encoder.") || id.starts_with("tokens.");
+    return methodAmong(spectrum::methods(), id, otherLab ? "; tamis-cli run takes lowrank.*, encoder.* and tokens.* too" : "");
 }
 
 Parameters parametersFrom(const MethodDeclaration& method, const std::vector<std::string>& settings, const CommonOptions& common)

@@ -2,6 +2,7 @@
 #include "app/cli/run_tokens.h"
 
 #include "app/cli/json_output.h"
+#include "app/cli/method_choice.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
@@ -21,16 +22,6 @@ namespace tamis::cli {
 namespace {
 using nlohmann::ordered_json;
 using report::TokenPoint;
-
-const tokens::Method& tokenMethodNamed(const std::string& id)
-{
-    if (const auto* method = tokens::findMethod(id))
-        return *method;
-    std::string known;
-    for (const auto& method : tokens::methods())
-        known += (known.empty() ? "" : ", ") + method.declaration.id;
-    throw UsageError("method: found '" + id + "', expected one of " + known);
-}
 
 void requireOptions(const RunOptions& options)
 {
@@ -174,7 +165,7 @@ std::vector<std::string> warningsOf(const Everything& all)
 void runTokens(Console& console, const RunOptions& options)
 {
     const auto start = std::chrono::steady_clock::now();
-    const tokens::Method& method = tokenMethodNamed(options.method);
+    const tokens::Method& method = methodAmong(tokens::methods(), options.method);
     requireOptions(options);
     const Parameters parameters = parametersFrom(method.declaration, options.settings, console.common());
     const RunContext& context = console.context();
