@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How CoarseExactView draws.
 #include "views/common/number_format.h"
+#include "views/common/plot_paint.h"
 #include "views/common/theme.h"
 #include "views/encoder/coarse_exact_view.h"
-#include "views/encoder/plot_paint.h"
 
 #include <QPainter>
 #include <QPainterPath>

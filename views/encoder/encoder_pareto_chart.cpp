@@ -5,16 +5,15 @@
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
 
-#include <QKeyEvent>
-#include <QMouseEvent>
 #include <QPainter>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 namespace tamis::views {
 namespace {
-constexpr double kReach = 10; ///< pixels from a point within which it is meant
+constexpr int kColors = 10; ///< of the theme, before they repeat
 constexpr EncoderLoss kLosses[] = {EncoderLoss::Recall, EncoderLoss::RecallP5, EncoderLoss::FvuIncrease, EncoderLoss::LossIncrease};
 constexpr EncoderSpeed kSpeeds[] = {EncoderSpeed::Tokens1, EncoderSpeed::Tokens8, EncoderSpeed::Tokens64, EncoderSpeed::Macs, EncoderSpeed::BytesRead};
 
@@ -86,31 +85,26 @@ QString formatEncoderSpeed(EncoderSpeed speed, double value) { return speed == E
 
 std::vector<bool> encoderFronts(const report::EncoderComparison& comparison, EncoderLoss loss, EncoderSpeed speed)
 {
-    struct Value {
-        double loss, speed; ///< more is better
-    };
-    std::vector<Value> values;
+    std::vector<FrontierWorth> worths;
     for (const auto& point : comparison.points)
-        values.push_back({moreIsBetter(loss) ? encoderLossOf(loss, point) : -encoderLossOf(loss, point),
+        worths.push_back({point.title, moreIsBetter(loss) ? encoderLossOf(loss, point) : -encoderLossOf(loss, point),
                           moreIsBetter(speed) ? encoderSpeedOf(speed, point) : -encoderSpeedOf(speed, point)});
-    std::vector<bool> front;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        bool on = std::isfinite(values[i].loss) && std::isfinite(values[i].speed);
-        for (std::size_t j = 0; j < values.size() && on; ++j)
-            on = comparison.points[j].title != comparison.points[i].title ||
-                 !(values[j].loss >= values[i].loss && values[j].speed >= values[i].speed && (values[j].loss > values[i].loss || values[j].speed > values[i].speed));
-        front.push_back(on);
-    }
-    return front;
+    return frontiersOf(worths);
 }
 
-EncoderParetoChart::EncoderParetoChart(QWidget* parent) : QWidget(parent), m_emptyText(tr("Compare encoders to see what recall costs."))
+EncoderParetoChart::EncoderParetoChart(QWidget* parent)
+    : FrontierChart({.widestTick = QStringLiteral("000 MiB"),
+                     .widestEntry = tr("Exact"),
+                     .legendIndent = 18,
+                     .legendRoom = 24,
+                     .ring = 8,
+                     .ringStays = true,
+                     .walkWraps = true,
+                     .handOverPoints = true},
+                    tr("Compare encoders to see what recall costs."), parent)
 {
-    setMouseTracking(true);
-    setFocusPolicy(Qt::StrongFocus);
     setObjectName(QStringLiteral("encoderPareto"));
     setAccessibleName(tr("Encoders, what they find against how fast they are"));
-    connect(&Theme::instance(), &Theme::changed, this, qOverload<>(&QWidget::update));
 }
 
 void EncoderParetoChart::setComparison(std::shared_ptr<const report::EncoderComparison> comparison)
@@ -134,127 +128,102 @@ void EncoderParetoChart::setSpeed(EncoderSpeed speed)
 void EncoderParetoChart::setCurrent(const std::optional<report::EncoderPoint>& point)
 {
     m_current = point;
-    update();
+    showSeries();
+    showAxes();
 }
 
-void EncoderParetoChart::setEmptyText(const QString& text)
+std::optional<QPointF> EncoderParetoChart::currentPlace() const
 {
-    m_emptyText = text;
-    update();
+    if (!m_current)
+        return {};
+    const QPointF at(encoderLossOf(m_loss, *m_current), encoderSpeedOf(m_speed, *m_current));
+    return std::isfinite(at.x()) && std::isfinite(at.y()) ? std::optional(at) : std::nullopt;
 }
 
 void EncoderParetoChart::rebuild()
 {
-    m_points.clear();
-    m_front.clear();
+    const int count = m_comparison ? static_cast<int>(m_comparison->points.size()) : 0;
+    const auto front = m_comparison ? encoderFronts(*m_comparison, m_loss, m_speed) : std::vector<bool>();
     m_methods.clear();
-    m_hovered = -1;
-    if (m_comparison) {
-        m_front = encoderFronts(*m_comparison, m_loss, m_speed);
-        for (int at = 0; at < static_cast<int>(m_comparison->points.size()); ++at) {
-            if (const QString title = QString::fromStdString(point(at).title); !point(at).exact && std::ranges::find(m_methods, title) == m_methods.end())
-                m_methods.push_back(title);
-            const Point made{at, encoderLossOf(m_loss, point(at)), encoderSpeedOf(m_speed, point(at))};
-            if (std::isfinite(made.loss) && std::isfinite(made.speed))
-                m_points.push_back(made);
-        }
-        std::ranges::stable_sort(m_points, {}, &Point::loss);
+    for (int at = 0; at < count; ++at)
+        if (const QString title = QString::fromStdString(point(at).title); !point(at).exact && std::ranges::find(m_methods, title) == m_methods.end())
+            m_methods.push_back(title);
+    std::vector<FrontierPoint> points;
+    for (int at = 0; at < count; ++at) {
+        const auto of = point(at).exact ? m_methods.end() : std::ranges::find(m_methods, QString::fromStdString(point(at).title));
+        points.push_back({at, encoderLossOf(m_loss, point(at)), encoderSpeedOf(m_speed, point(at)), static_cast<std::size_t>(of - m_methods.begin()), front[static_cast<std::size_t>(at)]});
     }
-    if (m_walked >= (m_comparison ? static_cast<int>(m_comparison->points.size()) : 0))
-        m_walked = -1;
-    setAccessibleDescription(tr("%1 points").arg(m_points.size()));
-    update();
+    showSeries();
+    setPoints(points, count);
+    showAxes();
 }
 
-QColor EncoderParetoChart::colorOf(int index) const
+/// The methods, the exact encoder after them, what is on screen now at the end. Encoders beyond the theme's colours have diamonds, so that
+/// none looks like another.
+void EncoderParetoChart::showSeries()
 {
-    if (point(index).exact)
-        return Theme::instance().color(Ink::Baseline);
-    return Theme::instance().seriesColor(static_cast<int>(colorIndex(index)));
+    using enum FrontierSeries::Mark;
+    std::vector<FrontierSeries> series;
+    for (int at = 0; at < static_cast<int>(m_methods.size()); ++at)
+        series.push_back({.title = m_methods[static_cast<std::size_t>(at)], .mark = at < kColors ? Disc : Diamond, .color = at, .line = at < kColors ? Qt::SolidLine : Qt::DashLine});
+    if (m_comparison && std::ranges::any_of(m_comparison->points, &report::EncoderPoint::exact)) // slower than its line is no gain
+        series.push_back({.title = tr("Exact"), .mark = Square, .line = Qt::DashLine, .lineWidth = 1, .across = true});
+    if (m_current)
+        series.push_back({.title = tr("now"), .ink = Ink::Accent, .filled = false});
+    setSeries(series);
 }
 
-std::size_t EncoderParetoChart::colorIndex(int index) const
+void EncoderParetoChart::showAxes()
 {
-    return static_cast<std::size_t>(std::ranges::find(m_methods, QString::fromStdString(point(index).title)) - m_methods.begin());
-}
-
-EncoderParetoChart::Frame EncoderParetoChart::frame() const
-{
-    const QFontMetricsF metrics(Theme::smallFont(font()));
-    Frame f;
-    double legend = metrics.horizontalAdvance(tr("Exact"));
-    for (const QString& title : m_methods)
-        legend = std::max(legend, metrics.horizontalAdvance(title));
-    legend = std::min(legend + 24, 0.3 * width());
-    const double left = metrics.height() + metrics.horizontalAdvance(QStringLiteral("000 MiB")) + 16;
-    f.area = QRectF(rect()).adjusted(left, 12, -legend - 20, -2 * metrics.height() - 14);
-    f.legend = QRectF(f.area.right() + 14, f.area.top(), legend, f.area.height());
     double xLow = INFINITY, xHigh = -INFINITY, yLow = INFINITY, yHigh = 0;
-    f.logX = !moreIsBetter(m_loss);
+    const bool logarithmic = !moreIsBetter(m_loss);
     const auto add = [&](double loss, double speed) {
-        if (!std::isfinite(loss) || !std::isfinite(speed))
-            return;
-        if (!f.logX || loss > 0) {
-            xLow = std::min(xLow, f.logX ? std::log10(loss) : loss);
-            xHigh = std::max(xHigh, f.logX ? std::log10(loss) : loss);
+        if (!logarithmic || loss > 0) {
+            xLow = std::min(xLow, logarithmic ? std::log10(loss) : loss);
+            xHigh = std::max(xHigh, logarithmic ? std::log10(loss) : loss);
         }
         yLow = std::min(yLow, speed);
         yHigh = std::max(yHigh, speed);
     };
-    for (const Point& each : m_points)
-        add(each.loss, each.speed);
-    if (m_current)
-        add(encoderLossOf(m_loss, *m_current), encoderSpeedOf(m_speed, *m_current));
+    for (const FrontierPoint& each : points())
+        add(each.x, each.y);
+    if (const auto now = currentPlace())
+        add(now->x(), now->y());
     if (!(yHigh > 0))
-        return f;
+        return;
     if (xLow > xHigh)
-        xLow = xHigh = f.logX ? -3 : 1;
-    const double pad = std::max(0.06 * (xHigh - xLow), f.logX ? 0.3 : 0.005);
-    f.xLow = f.logX ? xLow - 2 * pad : std::max(0.0, xLow - pad); // room at the foot for what increases nothing
-    f.xHigh = f.logX ? xHigh + pad : std::min(xHigh + pad, std::max(1 + 0.03 * (1 - f.xLow), 1e-6));
-    const double margin = std::max(0.08 * std::log10(yHigh / yLow), 0.06);
-    f.yLow = std::log10(yLow) - margin;
-    f.yHigh = std::log10(yHigh) + margin;
-    return f;
-}
-
-double EncoderParetoChart::placeX(const Frame& f, double loss) const
-{
-    const double x = !f.logX ? loss : loss > 0 ? std::log10(loss) : f.xLow;
-    return f.area.left() + (std::clamp(x, f.xLow, f.xHigh) - f.xLow) / (f.xHigh - f.xLow) * f.area.width();
-}
-
-QPointF EncoderParetoChart::place(const Frame& f, const Point& at) const
-{
-    return {placeX(f, at.loss), f.area.bottom() - (std::log10(at.speed) - f.yLow) / (f.yHigh - f.yLow) * f.area.height()};
-}
-
-QPointF EncoderParetoChart::toPixel(int index) const
-{
-    const auto found = std::ranges::find(m_points, index, &Point::index);
-    return found == m_points.end() ? QPointF(-1, -1) : place(frame(), *found);
-}
-
-int EncoderParetoChart::pointAt(const QPointF& position) const
-{
-    const Frame f = frame();
-    int best = -1;
-    double nearest = kReach;
-    for (std::size_t i = 0; i < m_points.size(); ++i) {
-        const QPointF d = place(f, m_points[i]) - position;
-        if (const double distance = std::hypot(d.x(), d.y()); distance < nearest) {
-            nearest = distance;
-            best = static_cast<int>(i);
-        }
+        xLow = xHigh = logarithmic ? -3 : 1;
+    const double pad = std::max(0.06 * (xHigh - xLow), logarithmic ? 0.3 : 0.005), margin = std::max(0.08 * std::log10(yHigh / yLow), 0.06);
+    const QString title = encoderLossTitle(m_loss);
+    FrontierAxis across{.title = title, .logarithmic = logarithmic, .format = [loss = m_loss](double value) { return formatEncoderLoss(loss, value); }};
+    if (logarithmic) {
+        across.title = tr("%1 over the exact encoder's (less is better; none at the left edge)").arg(title);
+        across.low = xLow - 2 * pad; // room at the foot for what increases nothing
+        across.high = xHigh + pad;
+    } else {
+        across.low = std::max(0.0, xLow - pad);
+        across.high = std::min(xHigh + pad, std::max(1 + 0.03 * (1 - across.low), 1e-6));
+        across.lastTick = 1 + 1e-9;
     }
-    return best;
+    setAxes(across, {.title = encoderSpeedTitle(m_speed),
+                     .low = std::log10(yLow) - margin,
+                     .high = std::log10(yHigh) + margin,
+                     .logarithmic = true,
+                     .format = [speed = m_speed](double value) { return formatEncoderSpeed(speed, value); }});
 }
 
-QStringList EncoderParetoChart::hoverLines() const
+void EncoderParetoChart::drawOver(QPainter& painter, const QRectF& area) const
 {
-    const int index = m_hovered >= 0 ? m_hovered : hasFocus() ? m_walked : -1;
-    if (index < 0 || !m_comparison)
-        return {};
+    const auto now = currentPlace();
+    if (!now)
+        return;
+    painter.setBrush(Qt::NoBrush);
+    painter.setPen(QPen(Theme::instance().color(Ink::Accent), 2.4));
+    painter.drawEllipse(place(area, now->x(), now->y()), 7, 7);
+}
+
+QStringList EncoderParetoChart::linesOf(int index) const
+{
     const auto& of = point(index);
     QStringList lines{QString::fromStdString(of.title)};
     if (!of.settings.empty())
@@ -310,67 +279,5 @@ QString EncoderParetoChart::figureCaption() const
         .arg(m_comparison->tokenCount)
         .arg(QString::fromStdString(m_comparison->tokens));
 }
-
-void EncoderParetoChart::mouseMoveEvent(QMouseEvent* event)
-{
-    const int at = pointAt(event->position());
-    const int index = at < 0 ? -1 : m_points[static_cast<std::size_t>(at)].index;
-    if (index != m_hovered) {
-        m_hovered = index;
-        setCursor(index >= 0 ? Qt::PointingHandCursor : Qt::ArrowCursor);
-        update();
-    }
-}
-
-void EncoderParetoChart::mousePressEvent(QMouseEvent* event)
-{
-    const int at = event->button() == Qt::LeftButton ? pointAt(event->position()) : -1;
-    if (at < 0)
-        return;
-    m_walked = m_points[static_cast<std::size_t>(at)].index;
-    update();
-    emit pointActivated(m_walked);
-}
-
-void EncoderParetoChart::keyPressEvent(QKeyEvent* event)
-{
-    const int count = shownPoints(), step = event->key() == Qt::Key_Right ? 1 : event->key() == Qt::Key_Left ? -1 : 0;
-    if (count > 0 && step != 0) {
-        const auto found = std::ranges::find(m_points, m_walked, &Point::index);
-        const int now = found == m_points.end() ? (step > 0 ? -1 : count) : static_cast<int>(found - m_points.begin());
-        m_walked = m_points[static_cast<std::size_t>((now + step + count) % count)].index;
-        update();
-    } else if (m_walked >= 0 && (event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter)) {
-        emit pointActivated(m_walked);
-    } else {
-        QWidget::keyPressEvent(event);
-    }
-}
-
-void EncoderParetoChart::leaveEvent(QEvent*)
-{
-    m_hovered = -1;
-    update();
-}
-
-void EncoderParetoChart::focusInEvent(QFocusEvent* event)
-{
-    QWidget::focusInEvent(event);
-    update();
-}
-
-void EncoderParetoChart::focusOutEvent(QFocusEvent* event)
-{
-    QWidget::focusOutEvent(event);
-    update();
-}
-
-void EncoderParetoChart::paintEvent(QPaintEvent*)
-{
-    QPainter painter(this);
-    draw(painter, true);
-}
-
-void EncoderParetoChart::paintFigure(QPainter& painter) const { draw(painter, false); }
 
 } // namespace tamis::views

@@ -2,8 +2,8 @@
 #include "views/encoder/histogram_chart.h"
 
 #include "views/common/number_format.h"
+#include "views/common/plot_paint.h"
 #include "views/common/theme.h"
-#include "views/encoder/plot_paint.h"
 
 #include <QKeyEvent>
 #include <QMouseEvent>

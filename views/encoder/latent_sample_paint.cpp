@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How a LatentSampleView looks: head, marks, colour bar, legend.
 #include "views/common/number_format.h"
+#include "views/common/plot_paint.h"
 #include "views/common/theme.h"
 #include "views/encoder/latent_sample_view.h"
-#include "views/encoder/plot_paint.h"
 
 #include <QPainter>
 

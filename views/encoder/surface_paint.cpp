@@ -2,8 +2,8 @@
 // How SurfaceView draws.
 #include "core/report/isolines.h"
 #include "views/common/number_format.h"
+#include "views/common/plot_paint.h"
 #include "views/common/theme.h"
-#include "views/encoder/plot_paint.h"
 #include "views/encoder/surface_view.h"
 
 #include <QFontMetricsF>

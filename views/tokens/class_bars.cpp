@@ -3,8 +3,8 @@
 
 #include "views/common/figure_export.h"
 #include "views/common/number_format.h"
+#include "views/common/plot_paint.h"
 #include "views/common/theme.h"
-#include "views/encoder/plot_paint.h"
 
 #include <QPainter>
 

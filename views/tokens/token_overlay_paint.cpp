@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How TokenOverlayView draws.
 #include "views/common/number_format.h"
+#include "views/common/plot_paint.h"
 #include "views/common/theme.h"
-#include "views/encoder/plot_paint.h"
 #include "views/tokens/token_overlay_view.h"
 
 #include <QPainter>

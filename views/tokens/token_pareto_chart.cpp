@@ -5,20 +5,26 @@
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
 
-#include <QKeyEvent>
-#include <QMouseEvent>
+#include <QPainter>
 
 #include <algorithm>
 #include <cmath>
 
 namespace tamis::views {
 namespace {
-constexpr double kReach = 10; ///< pixels from a point within which it is meant
+constexpr int kColors = 10; ///< of the theme, before they repeat
+constexpr int kPromiseSteps = 48;
 constexpr TokenQuality kQualities[] = {TokenQuality::Top1, TokenQuality::Agreement, TokenQuality::Kl, TokenQuality::SpeedUp};
 
 bool moreIsBetter(TokenQuality quality) { return quality != TokenQuality::Kl; }
 QString exact(double value) { return std::isfinite(value) ? QString::number(value, 'g', 12) : QString(); }
 QString text(const std::string& s) { return QString::fromStdString(s); }
+
+/// Index of a method's series, which come after the whole model's; series.size(): none.
+std::size_t seriesTitled(const std::vector<FrontierSeries>& series, const QString& title)
+{
+    return static_cast<std::size_t>(std::ranges::find(series.begin() + 1, series.end(), title, &FrontierSeries::title) - series.begin());
+}
 } // namespace
 
 QString tokenQualityTitle(TokenQuality quality)
@@ -83,21 +89,15 @@ QString formatTokenCost(TokenCost cost, double value)
 
 std::vector<bool> tokenFronts(const report::TokenComparison& comparison, TokenQuality quality, TokenCost cost)
 {
-    struct Value {
-        double quality, cost; ///< more and less are better
-    };
-    std::vector<Value> values;
+    std::vector<FrontierWorth> worths;
     for (const auto& point : comparison.points)
-        values.push_back({(moreIsBetter(quality) ? 1 : -1) * tokenQualityOf(quality, comparison, point), tokenCostOf(cost, point)});
-    std::vector<bool> front;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        bool on = std::isfinite(values[i].quality) && std::isfinite(values[i].cost);
-        for (std::size_t j = 0; j < values.size() && on && quality != TokenQuality::SpeedUp; ++j) // speed is no trade for cost: each is shown
-            on = comparison.points[j].title != comparison.points[i].title ||
-                 !(values[j].quality >= values[i].quality && values[j].cost <= values[i].cost && (values[j].quality > values[i].quality || values[j].cost < values[i].cost));
-        front.push_back(on);
-    }
-    return front;
+        worths.push_back({point.title, (moreIsBetter(quality) ? 1 : -1) * tokenQualityOf(quality, comparison, point), -tokenCostOf(cost, point)});
+    if (quality != TokenQuality::SpeedUp)
+        return frontiersOf(worths);
+    std::vector<bool> measured; // speed is no trade for cost: each is shown
+    for (const auto& worth : worths)
+        measured.push_back(std::isfinite(worth.first) && std::isfinite(worth.second));
+    return measured;
 }
 
 double tokenBreakEven(const report::TokenComparison& comparison, const std::string& title)
@@ -122,13 +122,11 @@ double tokenBreakEven(const report::TokenComparison& comparison, const std::stri
     return tokenCostOf(TokenCost::Macs, comparison.points.front());
 }
 
-TokenParetoChart::TokenParetoChart(QWidget* parent) : QWidget(parent), m_emptyText(tr("Compare methods to see what fewer tokens cost."))
+TokenParetoChart::TokenParetoChart(QWidget* parent)
+    : FrontierChart({.widestTick = QStringLiteral("100.0 %"), .widestEntry = tr("what the MACs promise")}, tr("Compare methods to see what fewer tokens cost."), parent)
 {
-    setMouseTracking(true);
-    setFocusPolicy(Qt::StrongFocus);
     setObjectName(QStringLiteral("tokenPareto"));
     setAccessibleName(tr("Token reductions, what is left of the model against what it costs"));
-    connect(&Theme::instance(), &Theme::changed, this, qOverload<>(&QWidget::update));
 }
 
 void TokenParetoChart::setComparison(std::shared_ptr<const report::TokenComparison> comparison)
@@ -155,113 +153,117 @@ void TokenParetoChart::setChosen(int index)
     update();
 }
 
-void TokenParetoChart::setEmptyText(const QString& text)
+QString TokenParetoChart::emptyText() const { return hasPoints() ? tr("%1 was not measured.").arg(tokenQualityTitle(m_quality)) : FrontierChart::emptyText(); }
+
+double TokenParetoChart::wholeMacs() const { return tokenCostOf(TokenCost::Macs, m_comparison->points.front()); }
+
+std::vector<FrontierSeries> TokenParetoChart::seriesOf() const
 {
-    m_emptyText = text;
-    update();
+    using enum FrontierSeries::Mark;
+    constexpr FrontierSeries::Mark kShapes[] = {Diamond, Up, Down, Cross};
+    if (!hasPoints())
+        return {};
+    std::vector<FrontierSeries> series{{.title = tr("whole model"), .mark = Square}};
+    int colors = 0;
+    std::size_t shapes = 0;
+    for (std::size_t at = 1; at < m_comparison->points.size(); ++at) {
+        const auto& of = m_comparison->points[at];
+        FrontierSeries made{.title = text(of.title)};
+        if (seriesTitled(series, made.title) < series.size())
+            continue;
+        if (of.baseline) {
+            made.mark = kShapes[shapes++ % std::size(kShapes)];
+            made.filled = false;
+            made.line = Qt::DashLine;
+            made.lineWidth = 1.2;
+        } else {
+            made.color = colors++;
+            made.line = made.color < kColors ? Qt::SolidLine : Qt::DashDotLine;
+        }
+        series.push_back(made);
+    }
+    return series;
 }
 
 void TokenParetoChart::rebuild()
 {
-    m_points.clear();
-    m_front.clear();
-    m_methods.clear();
-    m_hovered = -1;
     const int count = m_comparison ? static_cast<int>(m_comparison->points.size()) : 0;
-    if (m_comparison)
-        m_front = tokenFronts(*m_comparison, m_quality, m_cost);
-    int colors = 0, shapes = 0;
+    auto series = seriesOf();
+    const auto front = m_comparison ? tokenFronts(*m_comparison, m_quality, m_cost) : std::vector<bool>();
+    std::vector<FrontierPoint> points;
     for (int at = 0; at < count; ++at) {
-        if (!isWhole(at) && std::ranges::find(m_methods, text(point(at).title), &Method::title) == m_methods.end())
-            m_methods.push_back({text(point(at).title), point(at).baseline, point(at).baseline ? shapes++ : colors++});
-        const Point made{at, tokenCostOf(m_cost, point(at)), tokenQualityOf(m_quality, *m_comparison, point(at))};
-        if (std::isfinite(made.cost) && std::isfinite(made.quality))
-            m_points.push_back(made);
+        const std::size_t of = at == 0 ? 0 : seriesTitled(series, text(point(at).title));
+        points.push_back({at, tokenCostOf(m_cost, point(at)), tokenQualityOf(m_quality, *m_comparison, point(at)), of, front[static_cast<std::size_t>(at)]});
     }
-    std::ranges::stable_sort(m_points, {}, &Point::cost);
-    if (m_walked >= count)
-        m_walked = -1;
+    if (showsPromise())
+        series.push_back({.title = tr("what the MACs promise"), .mark = FrontierSeries::Mark::Stroke, .ink = Ink::Text, .line = Qt::DotLine, .lineWidth = 1.2});
+    setSeries(series);
+    setPoints(points, count);
     if (m_chosen >= count)
         m_chosen = -1;
-    setAccessibleDescription(tr("%1 points").arg(m_points.size()));
-    update();
+    showAxes();
 }
 
-const TokenParetoChart::Method& TokenParetoChart::methodOf(int index) const
+void TokenParetoChart::showAxes()
 {
-    return *std::ranges::find(m_methods, text(point(index).title), &Method::title); // rebuild() has one for each but the whole model
-}
-
-TokenParetoChart::Frame TokenParetoChart::frame() const
-{
-    const QFontMetricsF metrics(Theme::smallFont(font()));
-    Frame f;
-    double legend = metrics.horizontalAdvance(tr("what the MACs promise"));
-    for (const auto& method : m_methods)
-        legend = std::max(legend, metrics.horizontalAdvance(method.title));
-    legend = std::min(legend + 28, 0.3 * width());
-    const double left = metrics.height() + metrics.horizontalAdvance(QStringLiteral("100.0 %")) + 16;
-    f.area = QRectF(rect()).adjusted(left, 12, -legend - 20, -2 * metrics.height() - 14);
-    f.legend = QRectF(f.area.right() + 14, f.area.top(), legend, f.area.height());
+    if (points().empty())
+        return;
     double xLow = INFINITY, xHigh = -INFINITY, yLow = INFINITY, yHigh = -INFINITY;
-    for (const Point& each : m_points) {
-        xLow = std::min(xLow, each.cost);
-        xHigh = std::max(xHigh, each.cost);
-        yLow = std::min(yLow, each.quality);
-        yHigh = std::max(yHigh, each.quality);
+    for (const FrontierPoint& each : points()) {
+        xLow = std::min(xLow, each.x);
+        xHigh = std::max(xHigh, each.x);
+        yLow = std::min(yLow, each.y);
+        yHigh = std::max(yHigh, each.y);
     }
-    if (xLow > xHigh)
-        return f;
     if (showsPromise()) {
         yLow = std::min(yLow, 1.0);
-        yHigh = std::max(yHigh, tokenCostOf(TokenCost::Macs, m_comparison->points.front()) / xLow);
+        yHigh = std::max(yHigh, wholeMacs() / xLow);
     }
     const double padX = std::max(0.06 * (xHigh - xLow), 0.01 * std::abs(xHigh) + 1e-12), padY = std::max(0.08 * (yHigh - yLow), 0.01 * std::abs(yHigh) + 1e-9);
     const bool share = m_quality == TokenQuality::Top1 || m_quality == TokenQuality::Agreement;
-    f.xLow = std::max(0.0, xLow - padX);
-    f.xHigh = xHigh + padX;
-    f.yLow = std::max(0.0, yLow - padY);
-    f.yHigh = share ? std::min(yHigh + padY, 1.01) : yHigh + padY;
-    return f;
+    const QString title = tokenQualityTitle(m_quality);
+    setAxes({.title = tokenCostTitle(m_cost), .low = std::max(0.0, xLow - padX), .high = xHigh + padX, .format = [cost = m_cost](double value) { return formatTokenCost(cost, value); }},
+            {.title = moreIsBetter(m_quality) ? title : tr("%1 (less is upwards)").arg(title),
+             .low = std::max(0.0, yLow - padY),
+             .high = share ? std::min(yHigh + padY, 1.01) : yHigh + padY,
+             .backwards = !moreIsBetter(m_quality),
+             .format = [quality = m_quality](double value) { return formatTokenQuality(quality, value); }});
 }
 
-QPointF TokenParetoChart::place(const Frame& f, double cost, double quality) const
+QPointF TokenParetoChart::promised(double macs) const { return showsPromise() ? place(plotArea(), macs, wholeMacs() / macs) : QPointF(-1, -1); }
+
+void TokenParetoChart::drawUnder(QPainter& painter, const QRectF& area) const
 {
-    const double x = (cost - f.xLow) / (f.xHigh - f.xLow), y = (quality - f.yLow) / (f.yHigh - f.yLow);
-    return {f.area.left() + x * f.area.width(), moreIsBetter(m_quality) ? f.area.bottom() - y * f.area.height() : f.area.top() + y * f.area.height()};
+    if (!showsPromise())
+        return;
+    const auto& theme = Theme::instance();
+    QPolygonF curve;
+    for (int i = 0; i <= kPromiseSteps; ++i)
+        if (const double macs = xAxis().low + (xAxis().high - xAxis().low) * i / kPromiseSteps; macs > 0)
+            curve << place(area, macs, wholeMacs() / macs);
+    painter.save();
+    painter.setClipRect(area);
+    painter.setPen(QPen(theme.color(Ink::Text), 1.2, Qt::DotLine));
+    painter.drawPolyline(curve);
+    const double even = place(area, xAxis().low, 1).y();
+    painter.setPen(QPen(theme.color(Ink::Loss), 1, Qt::DashLine));
+    painter.drawLine(QPointF(area.left(), even), QPointF(area.right(), even));
+    painter.setPen(theme.color(Ink::Loss));
+    const double line = QFontMetricsF(painter.font()).height();
+    painter.drawText(QRectF(area.left() + 4, even + 1, area.width(), line), Qt::AlignLeft, tr("no gain: as slow as the whole model"));
+    painter.restore();
 }
 
-QPointF TokenParetoChart::toPixel(int index) const
+void TokenParetoChart::drawOn(QPainter& painter, const FrontierPoint& point, const QPointF& at) const
 {
-    const auto found = std::ranges::find(m_points, index, &Point::index);
-    return found == m_points.end() ? QPointF(-1, -1) : place(frame(), found->cost, found->quality);
+    if (point.index != m_chosen)
+        return;
+    painter.setPen(QPen(Theme::instance().color(Ink::Accent), 2.4));
+    painter.drawEllipse(at, 8, 8);
 }
 
-QPointF TokenParetoChart::promised(double macs) const
+QStringList TokenParetoChart::linesOf(int index) const
 {
-    return showsPromise() ? place(frame(), macs, tokenCostOf(TokenCost::Macs, m_comparison->points.front()) / macs) : QPointF(-1, -1);
-}
-
-int TokenParetoChart::pointAt(const QPointF& position) const
-{
-    const Frame f = frame();
-    int best = -1;
-    double nearest = kReach;
-    for (const Point& each : m_points) {
-        const QPointF d = place(f, each.cost, each.quality) - position;
-        if (const double distance = std::hypot(d.x(), d.y()); distance < nearest) {
-            nearest = distance;
-            best = each.index;
-        }
-    }
-    return best;
-}
-
-QStringList TokenParetoChart::hoverLines() const
-{
-    const int index = m_hovered >= 0 ? m_hovered : hasFocus() ? m_walked : -1;
-    if (index < 0 || !m_comparison)
-        return {};
     const auto& of = point(index);
     QStringList lines{text(of.title)};
     if (!of.settings.empty())
@@ -274,58 +276,6 @@ QStringList TokenParetoChart::hoverLines() const
         lines << (std::isfinite(of.matchingMs) ? tr("%1 a batch of %2, of it %3 choose tokens").arg(formatMilliseconds(of.latencyMs)).arg(m_comparison->batch).arg(formatMilliseconds(of.matchingMs))
                                                : tr("%1 a batch of %2").arg(formatMilliseconds(of.latencyMs)).arg(m_comparison->batch));
     return lines;
-}
-
-void TokenParetoChart::mouseMoveEvent(QMouseEvent* event)
-{
-    if (const int at = pointAt(event->position()); std::exchange(m_hovered, at) != at)
-        update();
-}
-
-void TokenParetoChart::mousePressEvent(QMouseEvent* event)
-{
-    const int at = event->button() == Qt::LeftButton ? pointAt(event->position()) : -1;
-    if (at < 0)
-        return QWidget::mousePressEvent(event);
-    m_walked = at;
-    update();
-    emit pointActivated(at);
-}
-
-void TokenParetoChart::keyPressEvent(QKeyEvent* event)
-{
-    const int step = event->key() == Qt::Key_Right ? 1 : event->key() == Qt::Key_Left ? -1 : 0;
-    if (step != 0 && !m_points.empty()) {
-        const auto found = std::ranges::find(m_points, m_walked, &Point::index);
-        const auto at = found - m_points.begin(), last = static_cast<std::ptrdiff_t>(m_points.size()) - 1;
-        const auto next = found == m_points.end() ? (step > 0 ? 0 : last) : std::clamp(at + step, std::ptrdiff_t{0}, last);
-        m_walked = m_points[static_cast<std::size_t>(next)].index;
-        m_hovered = -1;
-        setAccessibleDescription(hoverLines().join(QStringLiteral(", ")));
-        update();
-    } else if ((event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter) && m_walked >= 0) {
-        emit pointActivated(m_walked);
-    } else {
-        QWidget::keyPressEvent(event);
-    }
-}
-
-void TokenParetoChart::leaveEvent(QEvent*)
-{
-    m_hovered = -1;
-    update();
-}
-
-void TokenParetoChart::focusInEvent(QFocusEvent* event)
-{
-    QWidget::focusInEvent(event);
-    update();
-}
-
-void TokenParetoChart::focusOutEvent(QFocusEvent* event)
-{
-    QWidget::focusOutEvent(event);
-    update();
 }
 
 QString TokenParetoChart::figureCsv() const

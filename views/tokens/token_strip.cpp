@@ -4,8 +4,8 @@
 #include "views/common/ink.h"
 #include "views/common/labelled_combo.h"
 #include "views/common/number_format.h"
+#include "views/common/plot_paint.h"
 #include "views/common/theme.h"
-#include "views/encoder/plot_paint.h"
 #include "views/tokens/token_photo_model.h"
 
 #include <QComboBox>

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Encoders compared: fronts, axes, hover, what a click and keys choose.
 #include "tests/views/encoder_sample.h"
-#include "views/common/figure_export.h"
+#include "tests/views/frontier_checks.h"
 #include "views/encoder/encoder_pareto_chart.h"
 #include "views/encoder/pareto_page.h"
 
 #include <QComboBox>
-#include <QLabel>
-#include <QPushButton>
-#include <QSignalSpy>
-#include <QTest>
 
 #include <cmath>
 
@@ -22,14 +18,7 @@ class TstEncoderPareto : public QObject {
     EncoderParetoChart* chart() const { return m_page->chart(); }
 
 private slots:
-    void init()
-    {
-        m_page = std::make_unique<ParetoPage>();
-        m_page->resize(1000, 600);
-        m_page->show();
-        QVERIFY(QTest::qWaitForWindowExposed(m_page.get()));
-        m_page->setComparison(sample::encoders());
-    }
+    void init() { m_page = checks::pageWith<ParetoPage>(sample::encoders()); }
     void cleanup() { m_page.reset(); }
 
     void eachMethodHasItsFront()
@@ -76,30 +65,12 @@ private slots:
     }
     void hoverTellsTheSettings()
     {
-        QTest::mouseMove(chart(), chart()->toPixel(3).toPoint());
-        const QStringList lines = chart()->hoverLines();
+        const QStringList lines = checks::hovered(*chart(), 3);
         QCOMPARE(lines.value(0), QStringLiteral("Low rank"));
         QCOMPARE(lines.value(1), QStringLiteral("rank 32"));
         QVERIFY(lines.value(2).contains("95.00"));
-        QTest::mouseMove(chart(), {2, 2});
-        QVERIFY(chart()->hoverLines().isEmpty());
     }
-    void aClickAndEnterMakeAPointCurrent()
-    {
-        QSignalSpy activated(m_page.get(), &ParetoPage::pointActivated);
-        QTest::mouseClick(chart(), Qt::LeftButton, {}, chart()->toPixel(1).toPoint());
-        QCOMPARE(activated.last().first().toInt(), 1);
-        QTest::mouseClick(chart(), Qt::LeftButton, {}, {3, 3});
-        QCOMPARE(activated.size(), 1);
-        chart()->setFocus();
-        QTest::keyClick(chart(), Qt::Key_Right); // by recall: 0.65, 0.7, 0.95, ...
-        QTest::keyClick(chart(), Qt::Key_Return);
-        QCOMPARE(activated.last().first().toInt(), 3);
-        QTest::keyClick(chart(), Qt::Key_Left);
-        QTest::keyClick(chart(), Qt::Key_Left);
-        QTest::keyClick(chart(), Qt::Key_Enter);
-        QCOMPARE(activated.last().first().toInt(), 2);
-    }
+    void aClickAndEnterMakeAPointCurrent() { checks::clickAndKeysChoose(*m_page, 1, 3, 3, 4); } // by recall: 0.65, 0.7, 0.95, ...; before the first comes the last
     void theLossOfAModelIsAnAxisOnceItWasMeasured()
     {
         auto* loss = m_page->findChild<QComboBox*>("paretoLoss");
@@ -137,42 +108,18 @@ private slots:
         const auto* state = m_page->findChild<QLabel*>("encoderCompareState");
         QVERIFY(state->text().contains("6 points, 1 failed"));
         QVERIFY(state->toolTip().contains("expected at most 1000"));
-        auto some = sample::encoders();
-        some->points.resize(3);
-        m_page->setRunning(true);
-        m_page->setComparison(some);
-        QCOMPARE(state->text(), QStringLiteral("3 of 6 points"));
-        m_page->setRunning(false);
-        QCOMPARE(state->text(), QStringLiteral("3 of 6 points, stopped"));
+        checks::stateCountsWhatIsMissing(*m_page, *state, sample::encoders());
     }
-    void theButtonSaysWhyNot()
-    {
-        auto* button = m_page->findChild<QPushButton*>("compareEncoders");
-        QSignalSpy asked(m_page.get(), &ParetoPage::compareRequested);
-        m_page->setDisabledReason("no autoencoder is open");
-        QTest::mouseClick(button, Qt::LeftButton);
-        QVERIFY(asked.isEmpty());
-        QVERIFY(button->toolTip().contains("no autoencoder is open"));
-        m_page->setDisabledReason({});
-        QTest::mouseClick(button, Qt::LeftButton);
-        QCOMPARE(asked.size(), 1);
-    }
+    void theButtonSaysWhyNot() { checks::buttonSaysWhyNot(*m_page, "compareEncoders", "no autoencoder is open"); }
     void tablesHaveEveryPointWithItsFailure()
     {
-        const QString table = figureTable(*chart());
-        QVERIFY(table.startsWith("# /saes/small: 1000 latents of width 64, k = 4, measured on 300 tokens of /saes/heldout.npy\n"));
-        QCOMPARE(table.count('\n'), qsizetype(8)); // caption, heading, six points
+        const QString table = checks::tableOf(*chart(), "/saes/small: 1000 latents of width 64, k = 4, measured on 300 tokens of /saes/heldout.npy", 6);
         QVERIFY(table.contains("encoder.low-rank,rank 32,0.95,0.85,"));
         QVERIFY(table.contains("\"found 4096 clusters, expected at most 1000\""));
     }
     void nothingComparedIsEmpty()
     {
-        m_page->setComparison(nullptr);
-        QCOMPARE(chart()->shownPoints(), 0);
-        chart()->setFocus();
-        QTest::keyClick(chart(), Qt::Key_Right);
-        QTest::keyClick(chart(), Qt::Key_Return);
-        QVERIFY(chart()->hoverLines().isEmpty());
+        checks::nothingComparedIsEmpty(*m_page);
         report::EncoderPoint now = sample::encoders()->points[1];
         m_page->setCurrent(now); // alone
         QVERIFY(!chart()->grab().isNull());

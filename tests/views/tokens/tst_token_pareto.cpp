@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Reductions compared: fronts, break-even, axes, hover, what a click and keys choose.
+#include "tests/views/frontier_checks.h"
 #include "tests/views/token_sample.h"
-#include "views/common/figure_export.h"
 #include "views/tokens/token_pareto_chart.h"
 #include "views/tokens/token_pareto_page.h"
 
 #include <QComboBox>
-#include <QLabel>
-#include <QPushButton>
-#include <QSignalSpy>
-#include <QTest>
 
 #include <cmath>
 
@@ -27,14 +23,7 @@ class TstTokenPareto : public QObject {
     }
 
 private slots:
-    void init()
-    {
-        m_page = std::make_unique<TokenParetoPage>();
-        m_page->resize(1000, 560);
-        m_page->show();
-        QVERIFY(QTest::qWaitForWindowExposed(m_page.get()));
-        m_page->setComparison(sample::tokenMethods());
-    }
+    void init() { m_page = checks::pageWith<TokenParetoPage>(sample::tokenMethods()); }
     void cleanup() { m_page.reset(); }
 
     void eachMethodHasItsFront()
@@ -95,31 +84,15 @@ private slots:
     }
     void hoverTellsEveryMeasure()
     {
-        QTest::mouseMove(chart(), chart()->toPixel(2).toPoint());
-        const QString lines = chart()->hoverLines().join('\n');
+        const QString lines = checks::hovered(*chart(), 2).join('\n');
         QVERIFY(lines.startsWith("ToMe\nr 8\n"));
         QVERIFY(lines.contains("90.0"));
         QVERIFY(lines.contains("1.25"));
         QVERIFY(lines.contains("a batch of 8, of it 0.20"));
-        QTest::mouseMove(chart(), {2, 2});
-        QVERIFY(chart()->hoverLines().isEmpty());
     }
     void aClickAndEnterChoose()
     {
-        QSignalSpy activated(m_page.get(), &TokenParetoPage::pointActivated);
-        QTest::mouseClick(chart(), Qt::LeftButton, {}, chart()->toPixel(3).toPoint());
-        QCOMPARE(activated.last().first().toInt(), 3);
-        QTest::mouseClick(chart(), Qt::LeftButton, {}, {3, 3});
-        QCOMPARE(activated.size(), 1);
-        chart()->setFocus();
-        QTest::keyClick(chart(), Qt::Key_Right); // by MACs: 45, 50, 60, ...
-        QTest::keyClick(chart(), Qt::Key_Return);
-        QCOMPARE(activated.last().first().toInt(), 2);
-        QTest::keyClick(chart(), Qt::Key_Left);
-        QTest::keyClick(chart(), Qt::Key_Left);
-        QTest::keyClick(chart(), Qt::Key_Left);
-        QTest::keyClick(chart(), Qt::Key_Enter);
-        QCOMPARE(activated.last().first().toInt(), 5);
+        checks::clickAndKeysChoose(*m_page, 3, 2, 3, 5); // by MACs: 45, 50, 60, ...; before the first there is none
         QVERIFY(chart()->accessibleDescription().contains("Random"));
     }
     void theStateCountsPointsAndFailures()
@@ -132,44 +105,16 @@ private slots:
         m_page->setComparison(some);
         QCOMPARE(state->text(), QStringLiteral("7 points, 1 failed, 1 photos left out"));
         QVERIFY(state->toolTip().endsWith("cut.jpg: is cut off"));
-        some = sample::tokenMethods();
-        some->points.resize(3);
-        m_page->setRunning(true);
-        m_page->setComparison(some);
-        QCOMPARE(state->text(), QStringLiteral("3 of 7 points"));
-        m_page->setRunning(false);
-        QCOMPARE(state->text(), QStringLiteral("3 of 7 points, stopped"));
+        checks::stateCountsWhatIsMissing(*m_page, *state, sample::tokenMethods());
     }
-    void theButtonSaysWhyNot()
-    {
-        auto* button = m_page->findChild<QPushButton*>("compareTokens");
-        QSignalSpy asked(m_page.get(), &TokenParetoPage::compareRequested);
-        m_page->setDisabledReason("no photos are open");
-        QTest::mouseClick(button, Qt::LeftButton);
-        QVERIFY(asked.isEmpty());
-        QVERIFY(button->toolTip().contains("no photos are open"));
-        m_page->setDisabledReason({});
-        QTest::mouseClick(button, Qt::LeftButton);
-        QCOMPARE(asked.size(), 1);
-    }
+    void theButtonSaysWhyNot() { checks::buttonSaysWhyNot(*m_page, "compareTokens", "no photos are open"); }
     void tablesHaveEveryPoint()
     {
-        const QString table = figureTable(*chart());
-        QVERIFY(table.startsWith("# /models/small: 20 photos of /photos, latency at batch 8\n"));
-        QCOMPARE(table.count('\n'), qsizetype(9)); // caption, heading, seven points
+        const QString table = checks::tableOf(*chart(), "/models/small: 20 photos of /photos, latency at batch 8", 7);
         QVERIFY(table.contains("tokens.tome,ToMe,r 8,0,60000000,0.6,,0.9,0.05,8,0.2,\n"));
         QVERIFY(table.contains("\"the model has no class token, expected one\""));
     }
-    void nothingComparedIsEmpty()
-    {
-        m_page->setComparison(nullptr);
-        QCOMPARE(chart()->shownPoints(), 0);
-        chart()->setFocus();
-        QTest::keyClick(chart(), Qt::Key_Right);
-        QTest::keyClick(chart(), Qt::Key_Return);
-        QVERIFY(chart()->hoverLines().isEmpty());
-        QVERIFY(!chart()->grab().isNull());
-    }
+    void nothingComparedIsEmpty() { checks::nothingComparedIsEmpty(*m_page); }
 };
 
 QTEST_MAIN(TstTokenPareto)

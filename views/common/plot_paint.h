@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// What the lab's own pictures have in common: boxes with words, ticks of logarithmic axes.
+// What the labs' own pictures have in common: boxes with words, ticks of logarithmic axes.
 #include "views/common/theme.h"
 
 #include <QPointF>

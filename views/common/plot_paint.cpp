@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "views/encoder/plot_paint.h"
+#include "views/common/plot_paint.h"
 
 #include "views/common/nice_step.h"
 
