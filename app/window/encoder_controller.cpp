@@ -235,7 +235,7 @@ void EncoderController::showState(const SessionState& state)
 
 void EncoderController::showMethods()
 {
-    std::vector<views::EncoderMethod> offered;
+    std::vector<views::OfferedMethod> offered;
     for (const auto& each : encoder::methods()) {
         const auto& d = each.declaration;
         offered.push_back({text(d.id), text(d.title), text(d.reference), each.trains, unavailable(each), d.schema});

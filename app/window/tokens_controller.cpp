@@ -363,7 +363,7 @@ void TokensController::showState()
 /// A form is made anew where the model has another use for it: with its sources, never while something in it is edited.
 void TokensController::showMethods()
 {
-    std::vector<views::TokenMethod> offered;
+    std::vector<views::OfferedMethod> offered;
     for (const auto& each : tokens::methods()) {
         const auto& d = each.declaration;
         offered.push_back({text(d.id), text(d.title), text(d.reference), each.trains, {}, m_sources ? schemaFor(d.schema, m_sources->model->spec()) : d.schema});

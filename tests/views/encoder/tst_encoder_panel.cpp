@@ -26,7 +26,7 @@ class TstEncoderPanel : public QObject {
     std::unique_ptr<EncoderPanel> m_panel;
 
     template <class T> T* child(const char* name) const { return m_panel->findChild<T*>(QLatin1String(name)); }
-    static std::vector<EncoderMethod> methods()
+    static std::vector<OfferedMethod> methods()
     {
         ParameterSpec rank{.name = "rank", .title = "Rank", .type = ParameterType::Integer, .defaultValue = std::int64_t{8}, .minimum = 1, .maximum = 64, .step = 1};
         return {{"encoder.exact", "Exact", "definition", false, {}, {}},

@@ -41,7 +41,7 @@ class TstTokenPanel : public QObject {
         QVERIFY(QTest::qWaitForWindowExposed(settings));
         settings->activateWindow();
     }
-    static std::vector<TokenMethod> methods()
+    static std::vector<OfferedMethod> methods()
     {
         ParameterSpec r;
         r.name = "r";
