@@ -37,6 +37,7 @@ public:
     std::int64_t rows() const noexcept override { return m_rows->rows(); }
     std::int64_t width() const noexcept override { return m_rows->cols(); }
     const std::string& subject() const noexcept override { return m_rows->subject(); }
+    bool heldOut() const noexcept override { return m_rows->heldOut(); }
 
 private:
     void load(std::int64_t first, MatrixView<float> destination) const override { m_rows->read(first, destination); }
@@ -106,7 +107,7 @@ RowsPointer openActivations(const std::filesystem::path& file, std::int64_t widt
 
 RowsPointer openSiteActivations(const std::filesystem::path& file, const std::string& site, std::int64_t width)
 {
-    return checked(std::make_shared<SiteRows>(io::SampleRows::open(file, site)), width);
+    return checked(std::make_shared<SiteRows>(io::SampleRows::open(file, site, io::SampleRows::Rows::HeldOutFirst)), width);
 }
 
 RowsPointer activationsOf(Matrix<float> rows, std::string subject)

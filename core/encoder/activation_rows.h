@@ -18,6 +18,7 @@ public:
     virtual std::int64_t rows() const noexcept = 0; ///< at least 1
     virtual std::int64_t width() const noexcept = 0;
     virtual const std::string& subject() const noexcept = 0; ///< names the file in errors
+    virtual bool heldOut() const noexcept { return false; }  ///< of a site of a calibration set, the rows that it keeps apart
     /// Rows [first, first + destination.rows), contiguous in memory, on all threads. Throws Error{NonFinite} naming the first row of these, by
     /// its number in the file, that holds a value that is no finite number, Error{IoFailure, MalformedFile}, Error{Cancelled}.
     void read(std::int64_t first, tensor::MatrixView<float> destination, const RunContext& context = {}) const;
@@ -33,7 +34,7 @@ using RowsPointer = std::shared_ptr<const ActivationRows>;
 /// The rows of a .npy [rows, width]. Throws Error{InvalidParameter} for another shape or no row, and what io::NpyRows::open throws; the subject
 /// is the file.
 RowsPointer openActivations(const std::filesystem::path& file, std::int64_t width);
-/// The sample rows of one site of a calibration set. Throws as openActivations(), and what io::SampleRows::open throws.
+/// The held-out rows of one site of a calibration set, its sample rows where there are none. Throws as openActivations(), and what io::SampleRows::open throws.
 RowsPointer openSiteActivations(const std::filesystem::path& file, const std::string& site, std::int64_t width);
 /// Rows that are in memory.
 RowsPointer activationsOf(tensor::Matrix<float> rows, std::string subject);

@@ -5,23 +5,30 @@
 #include "core/io/printable_name.h"
 
 #include <span>
+#include <string_view>
 
 namespace tamis::io {
+
+namespace {
+constexpr const char* kHeldOut = "heldout";
+}
 
 struct SampleRows::Content {
     std::string subject;
     Hdf5Handle file; ///< closed after the dataset, both under the lock
     FloatDataset samples;
+    const char* name = "samples"; ///< of the dataset
 };
 
 SampleRows::SampleRows(std::unique_ptr<Content> content) : m_content(std::move(content)) {}
 SampleRows::~SampleRows() = default;
 
 const std::string& SampleRows::subject() const noexcept { return m_content->subject; }
+bool SampleRows::heldOut() const noexcept { return m_content->name == std::string_view(kHeldOut); }
 std::int64_t SampleRows::rows() const noexcept { return static_cast<std::int64_t>(m_content->samples.shape[0]); }
 std::int64_t SampleRows::cols() const noexcept { return static_cast<std::int64_t>(m_content->samples.shape[1]); }
 
-std::shared_ptr<const SampleRows> SampleRows::open(const std::filesystem::path& file, const std::string& site)
+std::shared_ptr<const SampleRows> SampleRows::open(const std::filesystem::path& file, const std::string& site, Rows rows)
 {
     const std::string whole = file.string();
     auto content = std::make_unique<Content>();
@@ -33,9 +40,14 @@ std::shared_ptr<const SampleRows> SampleRows::open(const std::filesystem::path& 
     if (site.empty() || !hasLink(sites, site, whole))
         throw Error(ErrorCode::InvalidParameter, "has no site '" + printableName(site) + "'", whole);
     const Hdf5Handle group = openGroup(sites, site, content->subject);
-    if (hasLink(group, "samples", content->subject))
-        content->samples = inspectFloats(openDataset(group, "samples", content->subject), 2, content->subject + ", samples");
-    if (content->samples.shape.empty() || content->samples.shape[0] == 0)
+    const auto openRows = [&](const char* name) {
+        content->name = name;
+        if (hasLink(group, name, content->subject))
+            content->samples = inspectFloats(openDataset(group, name, content->subject), 2, content->subject + ", " + name);
+        return !content->samples.shape.empty() && content->samples.shape[0] > 0;
+    };
+    const bool found = (rows == Rows::HeldOutFirst && openRows(kHeldOut)) || openRows("samples");
+    if (!found)
         throw Error(ErrorCode::InvalidParameter, "found no sample rows, expected some (capture --rows keeps them)", content->subject);
     return std::shared_ptr<const SampleRows>(new SampleRows(std::move(content)));
 }
@@ -49,7 +61,7 @@ void SampleRows::read(std::int64_t first, tensor::MatrixView<float> destination)
                     m_content->subject);
     const Hdf5Lock lock;
     const std::size_t size = static_cast<std::size_t>(destination.rows) * static_cast<std::size_t>(destination.cols);
-    readFloatRows(m_content->samples, static_cast<std::uint64_t>(first), {destination.data, size}, m_content->subject + ", samples");
+    readFloatRows(m_content->samples, static_cast<std::uint64_t>(first), {destination.data, size}, m_content->subject + ", " + m_content->name);
 }
 
 } // namespace tamis::io

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// The sample rows of one site of a calibration set, a few at a time.
+// The sample rows, or the held-out ones, of one site of a calibration set, a few at a time.
 #include "core/tensor/matrix.h"
 
 #include <cstdint>
@@ -13,11 +13,16 @@ namespace tamis::io {
 /// Immutable and safe to share between threads (one lock around HDF5).
 class SampleRows {
 public:
+    enum class Rows {
+        Samples,
+        HeldOutFirst, ///< the held-out rows, or the samples where there are none
+    };
     /// Throws Error{InvalidParameter} for a site that the set has not or that has no sample rows, and what opening a calibration set throws.
-    static std::shared_ptr<const SampleRows> open(const std::filesystem::path& file, const std::string& site);
+    static std::shared_ptr<const SampleRows> open(const std::filesystem::path& file, const std::string& site, Rows rows = Rows::Samples);
     ~SampleRows();
 
     const std::string& subject() const noexcept; ///< names file and site
+    bool heldOut() const noexcept; ///< whether these are the held-out rows
     std::int64_t rows() const noexcept;
     std::int64_t cols() const noexcept;
     /// Rows [first, first + destination.rows), contiguous in memory; only the chunks that hold them are read. Nothing is said of values that

@@ -130,6 +130,14 @@ private slots:
         writeCalibration(path("own.h5"), std::string(64, 'a'), "rows", 9, {own, bare});
         for (const std::int64_t piece : {1, 3, 7})
             QVERIFY(sameBits(inPieces(*SampleRows::open(path("own.h5"), "a"), piece), own.samples));
+        QVERIFY(!SampleRows::open(path("own.h5"), "a", SampleRows::Rows::HeldOutFirst)->heldOut()); // it has none
+        own.heldOut = Matrix<float>(3, 2);
+        for (std::size_t i = 0; i < 6; ++i)
+            own.heldOut.values()[i] = 7 - static_cast<float>(i) / 3;
+        writeCalibration(path("both.h5"), std::string(64, 'a'), "rows", 9, {own});
+        const auto apart = SampleRows::open(path("both.h5"), "a", SampleRows::Rows::HeldOutFirst);
+        QVERIFY(apart->heldOut() && sameBits(inPieces(*apart, 2), own.heldOut));
+        QVERIFY(sameBits(inPieces(*SampleRows::open(path("both.h5"), "a"), 7), own.samples));
         Matrix<float> some(3, 2);
         QVERIFY(failure([&] { SampleRows::open(path("own.h5"), "a")->read(5, some.view()); }, ErrorCode::InvalidParameter).contains("from row 5 on, found 7 of 2"));
         QVERIFY(failure([&] { SampleRows::open(path("own.h5"), "c"); }, ErrorCode::InvalidParameter).contains("has no site 'c'"));
