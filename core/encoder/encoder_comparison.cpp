@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -33,8 +34,10 @@ using Axis = std::pair<std::string, std::vector<ParameterValue>>;
 std::vector<Axis> axesOf(const Method& method, const Dictionary& dictionary)
 {
     std::vector<Axis> axes;
+    if (method.trains) // minutes each, and beams and active experts are bounded by settings beside them
+        return axes;
     for (const ParameterSpec& spec : method.declaration.schema.specs()) {
-        if (!isSpread(spec) || (!axes.empty() && (method.trains || !countsCandidates(spec)))) // training takes minutes: along one axis
+        if (!isSpread(spec) || (!axes.empty() && !countsCandidates(spec)))
             continue;
         axes.emplace_back(spec.name, spec.type == ParameterType::Choice ? std::vector<ParameterValue>(spec.choices.begin(), spec.choices.end()) : doublings(spec, dictionary));
     }
@@ -88,6 +91,8 @@ void measurePoint(EncoderPoint& point, const ExactTokens& exact, const Inputs& i
         if (error.code() == ErrorCode::Cancelled)
             throw;
         point.failure = error.what();
+    } catch (const std::bad_alloc&) {
+        point.failure = "found not enough memory for this encoder";
     }
 }
 } // namespace

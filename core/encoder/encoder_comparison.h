@@ -23,7 +23,7 @@ struct ComparedEncoder {
 /// A method at settings that spread over what it trades: its first parameter that is a choice or a whole number with a logarithmic
 /// slider, and its candidates where it re-ranks some. A choice at each of its values; a number at most at `steps` (>= 1) values, in
 /// doublings, the first and the last among them: candidates from k to the latents, a rank from a sixteenth of the width and all others from
-/// 1 to the width. Everything else as in `given`, which is completed.
+/// 1 to the width. Everything else as in `given`, which is completed. A method that trains is tried once, as `given`.
 std::vector<ComparedEncoder> spreadSettings(const Method& method, const Parameters& given, const Dictionary& dictionary, std::size_t steps);
 
 /// Called with all points so far.

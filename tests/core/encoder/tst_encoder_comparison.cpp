@@ -6,6 +6,7 @@
 #include "tests/core/linalg/blas_main.h"
 
 #include <algorithm>
+#include <new>
 #include <set>
 
 using namespace tamis;
@@ -80,6 +81,32 @@ private slots:
     void aMethodWithoutSlidersIsTriedOnce()
     {
         QCOMPARE(spreadSettings(scripted({}), {}, *m_dictionary, 8).size(), std::size_t(1));
+    }
+    /// Minutes each, and what bounds a beam (the parts there are) is a setting of its own: doublings of it would be clamped into one encoder.
+    void aMethodThatTrainsIsTriedOnceAsGiven()
+    {
+        Method method = scripted({whole("beam", 1, 4096, 4), whole("candidates", 1, 1'000'000, 64)});
+        method.trains = true;
+        Parameters given;
+        given.set("beam", std::int64_t{8});
+        const auto all = spreadSettings(method, given, *m_dictionary, 4);
+        QCOMPARE(all.size(), std::size_t(1));
+        QCOMPARE(all[0].parameters.integer("beam"), std::int64_t(8));
+        QCOMPARE(all[0].parameters.integer("candidates"), std::int64_t(64));
+        QCOMPARE(all[0].told, std::vector<std::string>{"beam"});
+        for (const Method& each : methods())
+            if (each.trains)
+                QCOMPARE(spreadSettings(each, {}, *m_dictionary, 8).size(), std::size_t(1));
+    }
+    void memoryThatIsNotThereIsAFailureOfOneMethod()
+    {
+        const auto exact = exactTokens(m_dictionary, test::bundledRows("vit20", 0, 20));
+        Method greedy = scripted({});
+        greedy.build = [](const Inputs&, const Parameters&, const RunContext&) -> Built { throw std::bad_alloc(); };
+        const Method& scan = *findMethod("encoder.exact");
+        const auto comparison = compareEncoders(*exact, {m_dictionary, {}, 0}, {{&greedy, {}, "Greedy", {}}, {&scan, scan.declaration.schema.defaults(), "Scan", {}}}, {}, {});
+        QVERIFY(comparison.points[1].failure.find("memory") != std::string::npos);
+        QVERIFY(comparison.points[2].failure.empty() && comparison.points[2].quality.recallMean == 1);
     }
     void everyMethodOfTheLabHasSettingsThatItsSchemaTakes()
     {
