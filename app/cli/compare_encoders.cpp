@@ -55,7 +55,7 @@ void addEncoders(std::vector<encoder::ComparedEncoder>& all, const std::string& 
     const auto& method = encoderMethodNamed(settings.front());
     settings.erase(settings.begin());
     if (method.needsCalibration && inputs.calibration.empty())
-        throw UsageError("--method " + text + ": needs rows to fit to (--calibration-activations, or --calibration with --layer, or --model with --layer and samples)");
+        throw UsageError("--method " + text + ": needs rows to fit to (--calibration-activations, or --calibration with --layer, or --model with --block and samples)");
     const auto parameters = parametersFrom(method.declaration, settings, common);
     if (settings.empty()) {
         for (auto& each : encoder::spreadSettings(method, parameters, *inputs.dictionary, steps))
@@ -93,9 +93,9 @@ std::string fastestLine(const report::EncoderComparison& comparison, double reca
     return text;
 }
 
-std::string described(const report::EncoderComparison& comparison, double recall)
+std::string described(const report::EncoderComparison& comparison, const std::vector<std::string>& warnings, double recall)
 {
-    Table table({"encoder", "settings", "recall", "p5", "min", "FVU", "MACs a token", "bytes read", "ms, 1", "x", "ms, 64", "x", "built s"}, 2);
+    Table table({"encoder", "settings", "recall", "p5", "p1", "min", "value error", "FVU", "MACs a token", "bytes read", "ms, 1", "x", "ms, 64", "x", "built s"}, 2);
     std::string failures;
     for (const auto& point : comparison.points) {
         if (!point.failure.empty()) {
@@ -103,10 +103,13 @@ std::string described(const report::EncoderComparison& comparison, double recall
             continue;
         }
         const auto& q = point.quality;
-        table.add({point.title, point.settings, fixed(q.recallMean, 4), fixed(q.recallP5, 3), fixed(q.recallMin, 3), fixed(q.fvu, 4), grouped(static_cast<std::uint64_t>(point.cost.macs)),
+        table.add({point.title, point.settings, fixed(q.recallMean, 4), fixed(q.recallP5, 3), fixed(q.recallP1, 3), fixed(q.recallMin, 3), significant(q.valueError, 3), fixed(q.fvu, 4), grouped(static_cast<std::uint64_t>(point.cost.macs)),
                    byteSize(static_cast<std::uint64_t>(point.cost.bytesRead)), milliseconds(point, 1), speedUp(point, 1), milliseconds(point, 64), speedUp(point, 64), fixed(point.buildSeconds, 1)});
     }
-    return table.text() + failures + fastestLine(comparison, recall);
+    std::string text = table.text() + failures + fastestLine(comparison, recall);
+    for (const auto& warning : warnings)
+        text += "warning: " + warning + "\n";
+    return text;
 }
 
 ordered_json pointJson(const EncoderPoint& point)
@@ -124,7 +127,7 @@ ordered_json pointJson(const EncoderPoint& point)
     return json;
 }
 
-ordered_json documentOf(const report::EncoderComparison& comparison, const ordered_json& inputs, double recall)
+ordered_json documentOf(const report::EncoderComparison& comparison, const ordered_json& inputs, const std::vector<std::string>& warnings, double recall)
 {
     ordered_json document{{"schema", "tamis.compare/1"}, {"inputs", inputs}, {"tokens", comparison.tokenCount}, {"planned", comparison.planned}, {"rows", ordered_json::array()}};
     for (const auto& point : comparison.points)
@@ -134,6 +137,8 @@ ordered_json documentOf(const report::EncoderComparison& comparison, const order
         if (const auto* point = encoder::fastestAt(comparison, recall, batch))
             document["fastest"].push_back({{"recall", recall}, {"batch", batch}, {"row", point - comparison.points.data()}, {"speedUp", orNull(at(*point, batch)->exactP50 / at(*point, batch)->p50)}});
     document["warnings"] = ordered_json::array();
+    for (const auto& warning : warnings)
+        addWarning(document, warning);
     for (const auto& point : comparison.points)
         if (!point.failure.empty())
             addWarning(document, point.title + ": " + point.failure);
@@ -143,6 +148,8 @@ ordered_json documentOf(const report::EncoderComparison& comparison, const order
 
 void compareEncoders(Console& console, const CompareOptions& options)
 {
+    if (!options.run.heldOut.empty())
+        throw UsageError("--held-out: compare --encoder measures no loss of a model, expected none; run encoder.* with --model and --held-out measures it");
     const auto start = std::chrono::steady_clock::now();
     const auto& context = console.context();
     context.setParts(20);
@@ -155,12 +162,12 @@ void compareEncoders(Console& console, const CompareOptions& options)
         settings.latencyBatches.assign(kBatches.begin(), kBatches.end());
     const auto inputsOf = inputsJson(options.run, inputs);
     const auto comparison = encoder::compareEncoders(*exact, inputs.fit, encoders, settings, context.part(18, "comparing"), [&](const report::EncoderComparison& soFar) {
-        console.keep(described(soFar, options.recall) + "stopped after " + std::to_string(soFar.points.size()) + " of " + std::to_string(soFar.planned) + " rows\n",
-                     documentOf(soFar, inputsOf, options.recall));
+        console.keep(described(soFar, inputs.warnings, options.recall) + "stopped after " + std::to_string(soFar.points.size()) + " of " + std::to_string(soFar.planned) + " rows\n",
+                     documentOf(soFar, inputsOf, inputs.warnings, options.recall));
     });
-    auto document = documentOf(comparison, inputsOf, options.recall);
+    auto document = documentOf(comparison, inputsOf, inputs.warnings, options.recall);
     document["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    console.print(described(comparison, options.recall));
+    console.print(described(comparison, inputs.warnings, options.recall));
     console.finish(std::move(document));
 }
 

@@ -11,18 +11,39 @@
 
 #include <nlohmann/json.hpp>
 
+#include <filesystem>
+#include <system_error>
+
 namespace tamis::cli {
 namespace {
 constexpr std::int64_t kModelRows = 8192; // that are taken of a model's samples to fit to
 
-/// The block that --layer names by the number at its end: "blocks.3", "model.layers.3", "3".
-int blockNamed(const RunOptions& options)
+/// The block after which the autoencoder reads: --block, or the number that is the last component of --layer ("blocks.3", "model.layers.3", "3").
+int blockOf(const RunOptions& options)
 {
+    if (options.block >= 0) {
+        if (options.calibration.empty() && !options.layers.empty())
+            throw UsageError("found --block and --layer, expected one of them to name the block");
+        return static_cast<int>(options.block);
+    }
+    if (!options.calibration.empty())
+        throw UsageError("--model beside --calibration needs --block N for encoder.*: there --layer names the site to fit to, not the block after which the autoencoder reads");
     const std::string name = options.layers.size() == 1 ? options.layers.front() : "";
-    const std::size_t last = name.find_last_not_of("0123456789"), begin = last == std::string::npos ? 0 : last + 1;
-    if (begin == name.size() || name.size() - begin > 6)
-        throw UsageError("--model needs one --layer BLOCK for encoder.*: the block after which the autoencoder reads, e.g. blocks.3");
-    return std::stoi(name.substr(begin));
+    const std::string last = name.substr(name.rfind('.') + 1); // npos + 1 is 0
+    if (last.empty() || last.size() > 6 || last.find_first_not_of("0123456789") != std::string::npos)
+        throw UsageError("--model needs --block N for encoder.*, or one --layer whose last component is the block after which the autoencoder reads, e.g. blocks.3" +
+                         (name.empty() ? std::string() : "; found '" + name + "'"));
+    return std::stoi(last);
+}
+
+/// The file and site, or the file, are the same: what is fitted has seen what is measured.
+bool measuresWhatItFits(const RunOptions& options, const encoder::ActivationRows& measured)
+{
+    std::error_code unknown;
+    if (!options.calibrationActivations.empty())
+        return options.activationsSite.empty() && std::filesystem::equivalent(options.calibrationActivations, options.activations, unknown);
+    return !options.calibration.empty() && !measured.heldOut() && options.layers.front() == options.activationsSite &&
+           std::filesystem::equivalent(options.calibration, options.activations, unknown);
 }
 
 /// Rows of the one site that --layer names.
@@ -64,6 +85,9 @@ EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& 
         throw UsageError("--trained restores an encoder and fits nothing, expected no --calibration-activations, --calibration, --images, --tokens or --text beside it");
     if ((sampled || !options.heldOut.empty()) && options.model.empty())
         throw UsageError("samples and --held-out need --model: the checkpoint whose activations the autoencoder reads");
+    if (options.block >= 0 && options.model.empty())
+        throw UsageError("--block needs --model: the checkpoint after whose block the autoencoder reads");
+    const int block = options.model.empty() ? -1 : blockOf(options); // before anything is read
     EncoderInputs inputs;
     auto autoencoder = std::make_shared<const io::SparseAutoencoder>(io::readSparseAutoencoder(options.encoder, assumedFrom(options.assumed), context));
     inputs.fit.dictionary = encoder::Dictionary::of(std::move(autoencoder), options.k);
@@ -80,7 +104,7 @@ EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& 
         inputs.calibration = options.calibration + ": " + options.layers.front();
     }
     if (!options.model.empty()) {
-        inputs.block = blockNamed(options);
+        inputs.block = block;
         const auto checkpoint = io::Checkpoint::open(options.model, context);
         inputs.model = nn::Model::load(*checkpoint, context);
         encoder::requireSite(*inputs.model, inputs.block, width);
@@ -90,17 +114,11 @@ EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& 
         rows = encoder::siteRows(*inputs.model, inputs.block, *source, kModelRows, context);
         inputs.calibration = source->description();
     }
+    if (!rows.empty() && measuresWhatItFits(options, *inputs.measured))
+        inputs.warnings.emplace_back("fitted to the very rows that are measured: the figures are not held out");
     if (!rows.empty())
         inputs.fit.calibration = inputs.fit.dictionary->prepared(rows.view());
     return inputs;
-}
-
-std::optional<encoder::SplicedLoss> splicedLoss(const RunOptions& options, const EncoderInputs& inputs, const encoder::TopKEncoder& exact, const encoder::TopKEncoder& encoder, const RunContext& context)
-{
-    if (options.heldOut.empty())
-        return {};
-    const auto heldOut = openHeldOut(options, *inputs.model, context);
-    return encoder::measureSplicedLoss(*inputs.model, inputs.block, *inputs.fit.dictionary, exact, encoder, *heldOut, context);
 }
 
 nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs& inputs)
@@ -113,6 +131,8 @@ nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs
                        {"k", dictionary.k()},
                        {"activation", std::string(io::saeActivationName(dictionary.autoencoder().config.activation))}};
     json["activations"] = {{"path", options.activations}, {"tokens", inputs.measured->rows()}};
+    if (!options.activationsSite.empty())
+        json["activations"].update({{"site", options.activationsSite}, {"heldOut", inputs.measured->heldOut()}});
     json["calibration"] = nullptr;
     if (!inputs.calibration.empty())
         json["calibration"] = {{"path", inputs.calibration}, {"tokens", inputs.fit.calibration.rows()}};
@@ -127,9 +147,10 @@ void declareEncoder(OptionSet& set, RunOptions& options)
     set.text("--encoder", options.encoder, "PATH", "encoder.*: the autoencoder, a directory or its weight file");
     set.texts("--assume", options.assumed, "NAME=VALUE", "encoder.*: what the autoencoder's files leave open, as inspect takes it (repeatable)");
     set.text("--activations", options.activations, "FILE", "encoder.*: .npy of rows [tokens, width] to measure on, of any size; or a calibration set with --activations-site");
-    set.text("--activations-site", options.activationsSite, "SITE", "encoder.*: measure on the sample rows of this site of --activations, a calibration set");
+    set.text("--activations-site", options.activationsSite, "SITE", "encoder.*: measure on the held-out rows of this site of --activations, a calibration set; on its sample rows where there are none");
     set.text("--calibration-activations", options.calibrationActivations, "FILE",
-             "encoder.*: .npy of rows to fit to; or --calibration with one --layer SITE, or --model with one --layer BLOCK and samples");
+             "encoder.*: .npy of rows to fit to; or --calibration with one --layer SITE, or --model with --block N and samples");
+    set.integer("--block", options.block, 0, 999'999, "encoder.*: block of --model after which the autoencoder reads; or --layer blocks.N where that names no site of --calibration");
     set.integer("--k", options.k, 1, 1'000'000'000, "encoder.*: latents a token (the autoencoder's own)");
 }
 

@@ -15,7 +15,6 @@
 
 #include <memory>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,19 +29,17 @@ struct EncoderInputs {
     std::string calibration;            ///< where the calibration rows come from; empty: none
     std::shared_ptr<const nn::Model> model; ///< null without --model
     int block = -1;                     ///< after which the autoencoder sits in it
+    std::vector<std::string> warnings;  ///< of rows that are fitted to and measured on
 };
 
 /// Throws UsageError for options that are missing or contradict each other, and what reading throws.
 EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& common, const RunContext& context);
 
-/// With --held-out: what the model loses with the autoencoder in place.
-std::optional<encoder::SplicedLoss> splicedLoss(const RunOptions& options, const EncoderInputs& inputs, const encoder::TopKEncoder& exact, const encoder::TopKEncoder& encoder, const RunContext& context);
-
 nlohmann::ordered_json inputsJson(const RunOptions& options, const EncoderInputs& inputs);
 nlohmann::ordered_json toJson(const report::EncoderReport& report); ///< its part of tamis.run/1: cost, baseline, quality, tokens, ...
 std::string described(const report::EncoderReport& report);         ///< for people
 
-/// --encoder, --assume, --activations, --activations-site, --calibration-activations, --k.
+/// --encoder, --assume, --activations, --activations-site, --calibration-activations, --block, --k.
 void declareEncoder(OptionSet& set, RunOptions& options);
 /// The switches of --assume NAME=VALUE. Throws UsageError with what there is.
 io::SaeReadOptions assumedFrom(const std::vector<std::string>& assignments);

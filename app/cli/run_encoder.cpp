@@ -2,6 +2,7 @@
 // One method of the encoder lab on one autoencoder: what its encoder finds, what that does to the reconstruction, what it costs.
 #include "app/cli/encoder_inputs.h"
 #include "app/cli/json_output.h"
+#include "app/cli/lowrank_inputs.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
@@ -18,6 +19,8 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
+#include <unistd.h>
 
 namespace tamis::cli {
 namespace {
@@ -61,6 +64,21 @@ std::string trainingText(const std::vector<report::Series>& series)
            grouped(static_cast<std::uint64_t>(best.x)) + "\n";
 }
 
+/// Throws Error{IoFailure} where `path`, unless it is empty, cannot become a file.
+void requireWritable(const std::string& path, const std::string& content)
+{
+    if (path.empty())
+        return;
+    const std::filesystem::path file(path), folder = file.has_parent_path() ? file.parent_path() : ".";
+    std::error_code failure;
+    if (!std::filesystem::is_directory(folder, failure))
+        throw Error(ErrorCode::IoFailure, "is no directory, expected one to write " + content + " into", folder.string());
+    if (access(folder.c_str(), W_OK | X_OK) != 0)
+        throw Error(ErrorCode::IoFailure, "cannot be written to, expected a directory to write " + content + " into", folder.string());
+    if (std::filesystem::is_directory(file, failure))
+        throw Error(ErrorCode::IoFailure, "is a directory, expected a file to write or to replace", file.string());
+}
+
 /// Refuses what cannot be, before minutes of training.
 void requireTrainable(const encoder::Method& method, const RunOptions& options)
 {
@@ -71,14 +89,8 @@ void requireTrainable(const encoder::Method& method, const RunOptions& options)
         throw UsageError(std::string(flag) + ": " + method.declaration.id + " trains nothing, expected a method that does (tamis-cli methods lists them)");
     if (!options.trained.empty() && !options.settings.empty())
         throw UsageError("--trained restores an encoder with the settings it was trained with, expected no --set beside it");
-    if (options.saveEncoder.empty())
-        return;
-    const std::filesystem::path file(options.saveEncoder), folder = file.has_parent_path() ? file.parent_path() : ".";
-    std::error_code failure;
-    if (!std::filesystem::is_directory(folder, failure))
-        throw Error(ErrorCode::IoFailure, "is no directory, expected one to write the trained encoder into", folder.string());
-    if (std::filesystem::is_directory(file, failure))
-        throw Error(ErrorCode::IoFailure, "is a directory, expected a file to write or to replace", file.string());
+    requireWritable(options.saveEncoder, "the trained encoder");
+    requireWritable(options.codes, "the codes");
 }
 
 /// The encoder trained or built, or restored from --trained; what was trained is written at once.
@@ -229,7 +241,8 @@ report::EncoderReport measured(Console& console, const RunOptions& options, cons
         settings.measure.latencyBatches = {1, 8, 64};
     const auto whole = [&](report::EncoderReport report) {
         report.buildSeconds = buildSeconds;
-        report.warnings = built.warnings;
+        report.warnings = inputs.warnings;
+        report.warnings.insert(report.warnings.end(), built.warnings.begin(), built.warnings.end());
         report.training = built.training;
         return report;
     };
@@ -261,11 +274,13 @@ void runEncoder(Console& console, const RunOptions& options)
     requireTrainable(method, options);
     parametersFrom(method.declaration, options.settings, console.common()); // a wrong one is said before anything is read
     const auto inputs = openEncoderInputs(options, console.common(), context.part(1, "opening"));
+    const auto heldOut = options.heldOut.empty() ? nullptr : openHeldOut(options, *inputs.model, context.part(0.5, "opening what the model is run on"));
     const auto [built, parameters, buildSeconds] = madeEncoder(console, options, method, inputs, context.part(method.trains ? 60 : 2, "building"));
     const auto exact = referenceOf(inputs.fit, options.method, parameters, built, context.part(1, "exact encoder"));
     auto report = measured(console, options, inputs, parameters, *exact, built, buildSeconds, context.part(6, "measuring"));
-    const auto spliced = splicedLoss(options, inputs, *exact, *built.encoder, context.part(2, "running the model"));
-    if (spliced) {
+    std::optional<encoder::SplicedLoss> spliced;
+    if (heldOut) {
+        spliced = encoder::measureSplicedLoss(*inputs.model, inputs.block, *inputs.fit.dictionary, *exact, *built.encoder, *heldOut, context.part(1.5, "running the model"));
         report.quality.lossDense = spliced->dense.crossEntropy;
         report.quality.lossExact = spliced->exact.crossEntropy;
         report.quality.loss = spliced->encoded.crossEntropy;

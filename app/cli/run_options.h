@@ -23,6 +23,7 @@ struct RunOptions {
     std::string encoder, activations, calibrationActivations; ///< the encoder lab's
     std::string activationsSite, codes; ///< of a calibration set; file for the codes
     std::vector<std::string> assumed;                         ///< "name=value" of the autoencoder's switches
+    std::int64_t block = -1;                                  ///< of the model, after which the autoencoder reads; -1: --layer says
     std::int64_t k = 0;                                       ///< 0: the autoencoder's own
     bool latency = true;
     std::string saveEncoder, trained;                         ///< files of trained encoders: to write, to restore

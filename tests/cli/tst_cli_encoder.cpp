@@ -190,6 +190,14 @@ private slots:
         QVERIFY(quality["top1"].toDouble() > 0.2 && quality["valueError"].toDouble() == 0 && result.json()["predictions"].toInt() > 0);
         QCOMPARE(result.json()["inputs"].toObject()["model"].toObject()["block"].toInt(), 3);
         QCOMPARE(runCli(base + QStringList{"--layer", "norm"}).status, 2);
+        const auto inside = runCli(base + QStringList{"--layer", "blocks.4.mlp.fc1"}); // not block 1
+        QVERIFY2(inside.status == 2 && inside.hasOneErrorLine() && inside.errors.contains("found 'blocks.4.mlp.fc1'"), inside.errors);
+        QCOMPARE(runCli(base + QStringList{"--layer", "blocks.3", "--block", "3"}).status, 2);
+        QVERIFY(runCli(base).errors.contains("--block N"));
+        const auto byNumber = runCli(base + QStringList{"--block", "6"}), byName = runCli(base + QStringList{"--layer", "6"});
+        QVERIFY2(byNumber.status == 1 && byNumber.errors.contains("block 6, expected 0 to 5") && byName.errors == byNumber.errors, byNumber.errors);
+        const auto nowhere = runCli(base + QStringList{"--block", "3", "--samples", "20", "--held-out", "nowhere.npy", "--codes", "nowhere/codes.safetensors"});
+        QVERIFY2(nowhere.status == 1 && nowhere.errors.contains("nowhere: is no directory"), nowhere.errors);
         const auto beyond = runCli(base + QStringList{"--layer", "layers.6"});
         QVERIFY2(beyond.status == 1 && beyond.errors.contains("block 6, expected 0 to 5"), beyond.errors);
         QCOMPARE(runCli(lowRank({"--held-out", sourcePath("datasets/tinylm/heldout.npy")})).status, 2); // of which model?
@@ -205,6 +213,37 @@ private slots:
         QCOMPARE(runCli(base + QStringList{"--layer", "nothing"}).status, 2);
         const auto wide = runCli(base + QStringList{"--layer", "blocks.4.mlp.fc2"});
         QVERIFY2(wide.status == 1 && wide.errors.contains("512 features, expected the 128"), wide.errors);
+        // a site to fit to says nothing of the block of a model
+        const QStringList model{"--layer", "blocks.4.mlp.fc1", "--model", sourcePath("datasets/vit20")};
+        const auto unsaid = runCli(base + model);
+        QVERIFY2(unsaid.status == 2 && unsaid.hasOneErrorLine() && unsaid.errors.contains("--model beside --calibration needs --block N"), unsaid.errors);
+        const auto said = runCli(base + model + QStringList{"--block", "3"});
+        QVERIFY2(said.status == 0, said.errors);
+        QCOMPARE(said.json()["inputs"].toObject()["model"].toObject()["block"].toInt(), 3);
+        QCOMPARE(runCli(base + QStringList{"--layer", "blocks.4.mlp.fc1", "--block", "3"}).status, 2); // of which model?
+    }
+    /// Rows that were fitted to and measured on are told, in the text and in the document; a site's held-out rows are other rows.
+    void figuresOnFittedRowsAreTold()
+    {
+        const QString says = "fitted to the very rows that are measured: the figures are not held out";
+        const auto same = runCli(lowRank({"--no-latency"}));
+        QVERIFY(same.json()["warnings"].toArray().contains(says) && same.errors.contains("warning: " + says.toUtf8()));
+        const auto compared = runCli({"compare", "--encoder", autoencoder(), "--activations", heldOut(), "--calibration-activations", heldOut(), "--method", "encoder.low-rank:rank=8", "--no-latency", "--json", "-"});
+        QVERIFY(compared.json()["warnings"].toArray().contains(says) && compared.errors.contains("warning: " + says.toUtf8()));
+        const QString site = "blocks.4.mlp.fc1";
+        const auto apart = runCli({"run", "encoder.low-rank", "--encoder", autoencoder(), "--activations", vit20Calibration(), "--activations-site", site, "--calibration", vit20Calibration(), "--layer", site,
+                                   "--no-latency", "--json", "-"}).json();
+        const auto activations = apart["inputs"].toObject()["activations"].toObject();
+        QVERIFY(activations["heldOut"].toBool() && activations["site"].toString() == site);
+        const auto sites = byName(runCli({"inspect", vit20Calibration(), "--json", "-"}).json()["sites"].toArray(), "name");
+        QVERIFY(sites[site].toObject()["heldOut"].toInt() > 0 && sites[site].toObject()["heldOut"] != sites[site].toObject()["samples"]);
+        QCOMPARE(activations["tokens"].toInt(), sites[site].toObject()["heldOut"].toInt());
+        QVERIFY(!apart["warnings"].toArray().contains(says));
+    }
+    void comparisonsMeasureNoLoss()
+    {
+        const auto result = runCli({"compare", "--encoder", autoencoder(), "--activations", heldOut(), "--held-out", sourcePath("datasets/photos")});
+        QVERIFY2(result.status == 2 && result.hasOneErrorLine() && result.errors.contains("run encoder.*"), result.errors);
     }
 };
 

@@ -73,6 +73,9 @@ private slots:
         QTest::addColumn<int>("status");
         QTest::addColumn<QString>("says");
         const QString saved = path("saved.safetensors");
+        const auto endless = [](const char* flag, const QString& value) { // trained for hours, if it were
+            return training("encoder.low-rank-trained", {"--set", "steps=1000000", "--set", "patience=0", QLatin1String(flag), value});
+        };
         QTest::newRow("another autoencoder") << QStringList{"run", "encoder.low-rank-trained", "--encoder", sourcePath("datasets/sae/tinylm.block3.k32/sparsify"), "--k", "16", "--activations", heldOut(), "--trained", saved}
                                              << 1 << "trained on the autoencoder with fingerprint";
         QTest::newRow("another k") << run("encoder.low-rank-trained", {"--trained", saved, "--k", "5"}) << 1 << "k = 16, expected 2048 of width 128, k = 5";
@@ -84,6 +87,9 @@ private slots:
         QTest::newRow("settings beside") << run("encoder.low-rank-trained", {"--trained", saved, "--set", "rank=3"}) << 2 << "no --set beside it";
         QTest::newRow("rows beside") << run("encoder.low-rank-trained", {"--trained", saved, "--calibration-activations", heldOut()}) << 2 << "fits nothing";
         QTest::newRow("no folder to write to") << training("encoder.low-rank-trained", {"--save-encoder", path("nowhere/x.safetensors")}) << 1 << "nowhere: is no directory";
+        QTest::newRow("no folder for codes") << endless("--codes", path("nowhere/codes.safetensors")) << 1 << "nowhere: is no directory";
+        QTest::newRow("a folder for codes") << endless("--codes", m_directory.path()) << 1 << "is a directory";
+        QTest::newRow("nothing held out") << endless("--held-out", path("nothing.txt")) + QStringList{"--model", sourcePath("datasets/vit20"), "--block", "3"} << 1 << "expected a model that reads text";
         QTest::newRow("a folder to write to") << training("encoder.low-rank-trained", {"--save-encoder", m_directory.path()}) << 1 << "is a directory";
     }
     void wrongUseIsRefused()
