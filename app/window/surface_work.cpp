@@ -2,6 +2,7 @@
 #include "app/window/surface_work.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/encoder/low_rank.h"
 #include "core/encoder/random_projection.h"
 #include "core/encoder/recall_surface.h"
@@ -37,6 +38,9 @@ public:
                 m_moments.mean = encoder::momentsOf(inputs.calibration.view(), true, context).mean;
             return;
         }
+        const auto width = static_cast<std::uint64_t>(inputs.dictionary->width()), latents = static_cast<std::uint64_t>(inputs.dictionary->latents());
+        // the left factor and its leading columns; Gram matrix, second moment, root, their products and eigenvectors
+        requireMemory(sizeof(double) * (2 * latents * static_cast<std::uint64_t>(largest) + 7 * width * width), "the recall surface");
         m_moments = encoder::weightedMoments(inputs, encoder::weightingFrom(request.parameters), context);
         m_all = encoder::weightedFactors(inputs.dictionary->rows(), m_moments, largest, context);
     }

@@ -2,6 +2,7 @@
 #include "core/encoder/low_rank_trained.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/encoder/low_rank.h"
 #include "core/encoder/weighted_factors.h"
 #include "core/train/linear_ops.h"
@@ -32,6 +33,10 @@ std::int64_t addStart(train::ParameterSet<float>& set, const Inputs& inputs, con
 {
     const Dictionary& dictionary = *inputs.dictionary;
     const std::int64_t asked = parameters.integer("rank"), most = std::min(dictionary.width(), dictionary.latents());
+    const auto width = static_cast<std::uint64_t>(dictionary.width()), rows = static_cast<std::uint64_t>(dictionary.latents() + dictionary.width());
+    const auto rank = static_cast<std::uint64_t>(std::min(asked, most));
+    // the factors in double; values, gradient, two moments and the best so far in float; matrices of the decomposition
+    requireMemory((sizeof(double) + 5 * sizeof(float)) * rows * rank + (parameters.text("start") == "random" ? 0 : 7 * sizeof(double) * width * width), "training factors of rank " + std::to_string(rank));
     Matrix<double> a, b;
     std::vector<float> bias = dictionary.bias();
     if (parameters.text("start") == "random") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/encoder/tiles_on_tape.h"
 
+#include "core/base/memory_estimate.h"
 #include "core/base/parallel.h"
 #include "core/encoder/score_training.h"
 #include "core/train/linear_ops.h"
@@ -128,7 +129,10 @@ SoftTiling::SoftTiling(tensor::MatrixView<const float> w, const std::vector<floa
     : m_tiles(start.tiles), m_steps(steps), m_ones(bias.size(), 1.0F / static_cast<float>(bias.size())),
       m_even(static_cast<std::size_t>(start.tiles), 1.0F / static_cast<float>(start.tiles))
 {
+    // V, its gradient, two moments and the best so far; what a step takes is the arena's to ask for
+    requireMemory(5 * sizeof(float) * static_cast<std::uint64_t>(w.rows) * static_cast<std::uint64_t>(w.cols), "training a tiling");
     std::vector<float> values;
+    values.reserve(static_cast<std::size_t>(w.rows * w.cols));
     for (std::int64_t i = 0; i < w.rows; ++i)
         values.insert(values.end(), w.row(i).begin(), w.row(i).end());
     m_set.add("v", {w.rows, w.cols}, std::move(values)).rate = kRowRate;
