@@ -66,7 +66,8 @@ void TextLatentView::arrange()
     m_scroll = std::clamp(m_scroll, 0.0, m_overflow);
     if (current() >= 0 && std::exchange(m_followed, current()) != current()) {
         const QRectF place = m_flow[static_cast<std::size_t>(current())];
-        m_scroll = std::clamp(m_scroll, std::max(place.bottom() - size.height(), 0.0), std::min(place.top(), m_overflow));
+        const double highest = std::min(place.top(), m_overflow); // a view lower than a line shows the line's top
+        m_scroll = std::clamp(m_scroll, std::min(std::max(place.bottom() - size.height(), 0.0), highest), highest);
     }
 }
 
