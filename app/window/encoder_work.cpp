@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/window/encoder_work.h"
 
+#include "app/window/trained_match.h"
 #include "core/base/error.h"
 #include "core/encoder/encoder_latency.h"
 #include "core/encoder/sample_latents.h"
@@ -117,11 +118,13 @@ EncoderWork::Remembered& EncoderWork::build(const EncoderRequest& request, const
     made->request = request;
     const auto& method = methodOf(request);
     made->complete = method.declaration.schema.complete(request.parameters);
-    if (auto trained = m_trained->at(request.trained)) {
-        made->built = std::move(trained->built);
+    const auto start = Clock::now();
+    if (const auto trained = m_trained->at(request.trained)) {
+        made->built = builtFor(*trained, made->complete, prepare(request).inputs.dictionary, context);
         made->seconds = trained->seconds;
+        if (made->complete != trained->request.parameters)
+            m_buildSeconds.emplace(request.method, secondsSince(start));
     } else {
-        const auto start = Clock::now();
         made->built = method.build(prepare(request).inputs, made->complete, context);
         made->seconds = secondsSince(start);
         double& least = m_buildSeconds.emplace(request.method, made->seconds).first->second;
@@ -135,6 +138,11 @@ EncoderWork::Remembered& EncoderWork::build(const EncoderRequest& request, const
 
 bool EncoderWork::quick(const EncoderRequest& request) const
 {
+    if (const auto& method = methodOf(request); method.trains) {
+        const auto trained = m_trained->at(request.trained);
+        if (!trained || method.declaration.schema.complete(request.parameters) == trained->request.parameters)
+            return trained.has_value(); // else it is restored with other settings
+    }
     if (const auto known = m_buildSeconds.find(request.method); known != m_buildSeconds.end())
         return known->second <= kQuickBuild;
     const auto& autoencoder = *request.sources->autoencoder;
@@ -194,11 +202,10 @@ std::shared_ptr<const report::SampleLatents> EncoderWork::sampleOf(const Encoder
 EncoderWork::Picture EncoderWork::coarse(const EncoderRequest& request)
 {
     try {
-        const auto& method = methodOf(request);
         auto* known = remembered(request);
         if (known && known->report)
             return pictureOf(request, *known, prepare(request), known->report, Haste::First, {});
-        if (!known && ((method.trains && !m_trained->at(request.trained)) || (!method.trains && !quick(request))))
+        if (!known && !quick(request))
             return nullptr;
         Prepared& prepared = prepare(request);
         const encoder::ExactTokens& exact = prepared.few();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/window/trained_encoders.h"
 
+#include "app/window/trained_match.h"
 #include "core/base/error.h"
 
 #include <algorithm>
@@ -10,34 +11,23 @@ namespace tamis::app {
 namespace {
 using Clock = std::chrono::steady_clock;
 
-/// As given where the schema refuses them.
-Parameters completed(const EncoderRequest& request)
+/// What tells an autoencoder apart: without the rows and photos, so that they go when their sources are closed.
+SourcesPointer identityOf(const EncoderSources& sources)
 {
-    try {
-        return methodOf(request).declaration.schema.complete(request.parameters);
-    } catch (const Error&) {
-        return request.parameters;
-    }
-}
-
-bool sameDictionary(const EncoderRequest& a, const EncoderRequest& b)
-{
-    return a.sources == b.sources ? kOf(a) == kOf(b)
-                                  : a.sources->paths.autoencoder == b.sources->paths.autoencoder && a.sources->paths.assumed == b.sources->paths.assumed && kOf(a) == kOf(b) && a.sources->autoencoder->latents() == b.sources->autoencoder->latents() &&
-                                        a.sources->autoencoder->width() == b.sources->autoencoder->width();
-}
-
-bool sameSettings(const TrainedEncoders::Entry& entry, const EncoderRequest& request, const Parameters& complete)
-{
-    return entry.request.method == request.method && entry.request.parameters == complete && sameDictionary(entry.request, request);
+    auto identity = std::make_shared<EncoderSources>();
+    identity->paths = sources.paths;
+    identity->autoencoder = sources.autoencoder;
+    identity->ownK = sources.ownK;
+    return identity;
 }
 } // namespace
 
 int TrainedEncoders::keep(Entry entry)
 {
     entry.request.parameters = completed(entry.request);
+    entry.request.sources = identityOf(*entry.request.sources);
     const std::lock_guard lock(m_mutex);
-    std::erase_if(m_entries, [&](const Entry& each) { return sameSettings(each, entry.request, entry.request.parameters); });
+    std::erase_if(m_entries, [&](const Entry& each) { return serves(each, entry.request); });
     entry.number = ++m_last;
     m_entries.push_front(std::move(entry));
     if (m_entries.size() > kMost)
@@ -61,9 +51,8 @@ void TrainedEncoders::forget(int number)
 
 std::optional<TrainedEncoders::Entry> TrainedEncoders::find(const EncoderRequest& request) const
 {
-    const Parameters complete = completed(request);
     const std::lock_guard lock(m_mutex);
-    const auto found = std::ranges::find_if(m_entries, [&](const Entry& entry) { return sameSettings(entry, request, complete); });
+    const auto found = std::ranges::find_if(m_entries, [&](const Entry& entry) { return serves(entry, request); });
     return found == m_entries.end() ? std::nullopt : std::optional<Entry>(*found);
 }
 

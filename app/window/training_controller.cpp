@@ -2,6 +2,7 @@
 #include "app/window/training_controller.h"
 
 #include "app/window/encoder_controller.h"
+#include "app/window/trained_match.h"
 #include "views/encoder/training_page.h"
 
 #include <QApplication>
@@ -91,11 +92,11 @@ void TrainingController::train()
             *number = trained->keep(std::move(entry));
             return sentence;
         },
-        [this, number](const Job& job) {
+        [this, number, sources = request.sources](const Job& job) {
             m_job = 0;
             m_enough.reset();
             m_page.setRunning({});
-            if (job.state == JobState::Finished)
+            if (job.state == JobState::Finished && m_with.lab.sources() == sources) // another autoencoder's settings are its own
                 take(*number);
             m_with.lab.refresh();
             emit availabilityChanged();
@@ -126,10 +127,11 @@ void TrainingController::take(int number)
     const auto now = m_with.lab.request();
     if (!entry || !now)
         return;
-    if (now->method != entry->request.method || methodOf(*now).declaration.schema.complete(now->parameters) != entry->request.parameters || kOf(*now) != kOf(entry->request))
+    const auto measured = m_measured.find(number);
+    if (!serves(*entry, *now))
         m_with.lab.edit(tr("Take the trained %1").arg(text(methodOf(entry->request).declaration.title)), {}, true, [&](EncoderChoice& choice) {
             choice.method = entry->request.method;
-            choice.parameters = entry->request.parameters;
+            choice.parameters = measured == m_measured.end() ? entry->request.parameters : measured->second.point.parameters; // as in its row
             choice.k = entry->request.k;
         });
     m_with.lab.refresh();
@@ -163,8 +165,11 @@ void TrainingController::save(int number)
         file += QStringLiteral(".safetensors");
     m_with.jobs.start(
         tr("Save %1").arg(QFileInfo(file).fileName()), {},
-        [entry, path = std::filesystem::path(file.toStdString())](const RunContext& context) {
-            saveTrained(*entry, path, context);
+        [entry, now = number == current() ? m_with.lab.request() : std::nullopt, path = std::filesystem::path(file.toStdString())](const RunContext& context) {
+            auto written = *entry; // the current one as it is set
+            if (now)
+                written.built = builtFor(*entry, methodOf(*now).declaration.schema.complete(now->parameters), dictionaryOf(*now), context);
+            saveTrained(written, path, context);
             return tr("Written to %1").arg(text(path.string()));
         },
         [this, number, path = std::filesystem::path(file.toStdString())](const Job& job) {
@@ -225,9 +230,11 @@ void TrainingController::showList()
 {
     std::vector<views::TrainedRow> rows;
     const auto now = m_with.lab.request();
+    // On tokens that were closed, or of one that gave way: what they hold is let go.
+    std::erase_if(m_measured, [&](const auto& each) { return !now || each.second.sources != now->sources || !m_with.trained->at(each.first); });
     for (const auto& entry : m_with.trained->entries()) {
-        if (!now || entry.request.sources->paths.autoencoder != now->sources->paths.autoencoder)
-            continue; // of another autoencoder: it comes back with that
+        if (!now || entry.request.sources->paths.autoencoder != now->sources->paths.autoencoder || entry.request.sources->paths.assumed != now->sources->paths.assumed)
+            continue; // of another autoencoder, or of one read otherwise: it comes back with that
         const auto& method = methodOf(entry.request);
         views::TrainedRow row;
         row.number = entry.number;
@@ -244,6 +251,7 @@ void TrainingController::showList()
         if (const auto measured = m_measured.find(entry.number); measured != m_measured.end()) {
             row.recall = measured->second.point.quality.recallMean;
             row.macs = measured->second.macs;
+            row.settings = text(measured->second.point.settings); // the cut may have moved since it was trained
         }
         rows.push_back(row);
     }
@@ -264,8 +272,8 @@ void TrainingController::showPicture(const EncoderPicture& picture)
     auto& point = measured.point;
     point.method = entry->request.method;
     point.title = method.declaration.title;
-    point.parameters = entry->request.parameters;
-    point.settings = settingsLine(method, entry->request.parameters);
+    point.parameters = method.declaration.schema.complete(picture.request.parameters);
+    point.settings = settingsLine(method, point.parameters);
     point.quality = picture.report->quality;
     point.cost = picture.report->cost;
     point.latency = picture.report->latency;
@@ -278,7 +286,7 @@ std::vector<report::EncoderPoint> TrainingController::points() const
     std::vector<report::EncoderPoint> found;
     const auto now = m_with.lab.request();
     for (const auto& entry : m_with.trained->entries())
-        if (const auto measured = m_measured.find(entry.number); now && measured != m_measured.end() && measured->second.sources == now->sources && kOf(entry.request) == kOf(*now))
+        if (const auto measured = m_measured.find(entry.number); now && measured != m_measured.end() && measured->second.sources == now->sources && sameDictionary(entry.request, *now))
             found.push_back(measured->second.point);
     return found;
 }

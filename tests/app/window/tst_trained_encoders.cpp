@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Trained encoders without a window: training and its early end, what is remembered, files.
 #include "app/window/encoder_work.h"
-#include "app/window/trained_encoders.h"
+#include "app/window/trained_match.h"
 #include "core/base/error.h"
+#include "core/encoder/after_training.h"
 #include "tests/app/window/small_autoencoder.h"
 #include "tests/core/linalg/blas_main.h"
 
@@ -85,7 +86,14 @@ private slots:
             std::this_thread::sleep_for(std::chrono::milliseconds(300));
             stop.request_stop();
         });
-        QVERIFY(failure([&] { (void)buildEncoder(training(m_sources, 8, 1'000'000), RunContext(stop.get_token())); }) != "no error");
+        TrainedEncoders kept;
+        try {
+            kept.keep(buildEncoder(training(m_sources, 8, 1'000'000), RunContext(stop.get_token())));
+            QFAIL("it was trained to its end");
+        } catch (const Error& error) {
+            QCOMPARE(error.code(), ErrorCode::Cancelled);
+        }
+        QVERIFY(kept.entries().empty());
     }
     void theyAreFoundBySettingsAndAutoencoder()
     {
@@ -112,6 +120,70 @@ private slots:
         auto bad = training(m_sources, 8, 6);
         bad.parameters.set("rank", std::string("much"));
         QVERIFY(!kept.find(bad));
+    }
+    void anAutoencoderReadOtherwiseIsAnother()
+    {
+        const EncoderRequest own = training(m_sources, 8, 6);
+        auto read = std::make_shared<EncoderSources>(*m_sources);
+        EncoderRequest other = training(read, 8, 6);
+        QVERIFY(sameDictionary(own, other));
+        read->paths.assumed = {"input-scale=1"};
+        QVERIFY(!sameDictionary(own, other));
+        read->paths.assumed.clear();
+        auto rewritten = std::make_shared<io::SparseAutoencoder>(*m_sources->autoencoder);
+        rewritten->encoderBias[3] += 1;
+        read->autoencoder = rewritten; // the file was written anew
+        QVERIFY(!sameDictionary(own, other));
+    }
+    /// The candidates are chosen after training: the same encoder, restored, that training with them gives.
+    void theCutMovesWithoutTraining()
+    {
+        auto kept = std::make_shared<TrainedEncoders>();
+        const int number = kept->keep(*m_entry);
+        QVERIFY(kept->at(number)->request.sources->measured.empty()); // closed sources go
+        auto request = training(m_sources, 8, 6);
+        request.parameters.set("candidates", std::int64_t{100});
+        const auto found = kept->find(request);
+        QVERIFY(found && found->number == number);
+        const auto anew = buildEncoder(request, {});
+        const auto dictionary = dictionaryOf(request);
+        const auto rows = dictionary->prepared(m_sources->measured.view());
+        const auto restored = builtFor(*found, anew.request.parameters, dictionary, {});
+        const auto expected = anew.built.encoder->encode(rows.view()), codes = restored.encoder->encode(rows.view());
+        QCOMPARE(codes.latents, expected.latents);
+        QCOMPARE(codes.values, expected.values);
+        QVERIFY(codes.latents != m_entry->built.encoder->encode(rows.view()).latents); // the trained scores alone choose others
+        QCOMPARE(restored.trained->parameters.integer("candidates"), std::int64_t(100));
+        auto few = anew.request.parameters;
+        few.set("candidates", std::int64_t{3}); // fewer than k
+        QCOMPARE(builtFor(*found, few, dictionary, {}).warnings.size(), std::size_t(1));
+        EncoderWork work(kept);
+        request.trained = number;
+        const auto whole = work.refine(request, {}, {});
+        QVERIFY(whole && whole->complete);
+        QCOMPARE(whole->report->cost.macs, anew.built.encoder->cost().macs);
+        QCOMPARE(kept->keep(anew), number + 1); // one family, one entry
+        QCOMPARE(kept->entries().size(), std::size_t(1));
+        request.parameters.set("rank", std::int64_t{9});
+        QVERIFY(!kept->find(request));
+    }
+    void methodsSayWhatTrainingNeverReads()
+    {
+        const auto names = [](const char* id, const char* name, const ParameterValue& value) {
+            const auto& method = *encoder::findMethod(id);
+            auto parameters = method.declaration.schema.defaults();
+            parameters.set(name, value);
+            const auto found = encoder::readAfterTraining(id, parameters);
+            const bool known = method.restore && std::ranges::all_of(found, [&](const std::string& each) { return method.declaration.schema.find(each) != nullptr; });
+            return known ? found : std::vector<std::string>{"unknown"};
+        };
+        using Names = std::vector<std::string>;
+        for (const char* id : {"encoder.low-rank-trained", "encoder.tiled-trained", "encoder.distilled"})
+            QCOMPARE(names(id, "steps", std::int64_t{5}), Names{"candidates"});
+        QCOMPARE(names("encoder.hierarchical", "steps", std::int64_t{5}), Names{"beam"});
+        QCOMPARE(names("encoder.mixture", "routing", std::string("top-e")), Names{"active"});
+        QCOMPARE(names("encoder.mixture", "routing", std::string("relu")), Names()); // trained towards it
+        QCOMPARE(names("encoder.mixture", "balance", 0.5), Names());
     }
     void oneTrainedAgainTakesThePlace()
     {

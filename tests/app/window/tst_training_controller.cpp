@@ -104,6 +104,41 @@ private slots:
         QCOMPARE(desk.page().model()->rowCount(), 1);
         QVERIFY(desk.page().model()->at(0)->steps < 100'000);
     }
+    void anotherAutoencoderKeepsItsSettings()
+    {
+        TrainingDesk desk;
+        QVERIFY(desk.openAutoencoder(smallAutoencoder()));
+        desk.choose(8, 100'000);
+        desk.run("encoder.train");
+        QVERIFY(desk.seesLosses());
+        desk.window.open(dataset("sae/vit20.block3.k32/sparsify"));
+        QVERIFY(desk.waitFor([&] { return desk.lab().sources()->ownK == 32; }));
+        desk.window.document().change("bench", {}, [](SessionState& state) {
+            state.encoder.method = "encoder.low-rank";
+            state.encoder.parameters = {};
+        });
+        desk.training().finish();
+        QVERIFY(desk.complete());
+        QVERIFY(!desk.training().isTraining());
+        QCOMPARE(desk.choice().method, std::string("encoder.low-rank"));
+        QCOMPARE(desk.choice().k, std::int64_t(0));
+        QCOMPARE(desk.page().model()->rowCount(), 0); // it is of the other one
+    }
+    void theCutMovesWithoutTraining()
+    {
+        TrainingDesk desk;
+        QVERIFY(desk.openAutoencoder(smallAutoencoder()));
+        desk.choose(8, 30);
+        desk.run("encoder.train");
+        QVERIFY(desk.complete());
+        const double recall = desk.lab().picture()->report->quality.recallMean;
+        emit desk.panel().cutMoved(200, true);
+        QCOMPARE(desk.choice().parameters.integer("candidates"), std::int64_t(200));
+        QVERIFY(!desk.child<QWidget>("encoderNoticeBar")->isVisible());
+        QVERIFY(desk.complete());
+        QVERIFY(desk.lab().picture()->report->quality.recallMean > recall);
+        QCOMPARE(desk.page().model()->rowCount(), 1);
+    }
     void cancelledNothingIsKept()
     {
         TrainingDesk desk;
