@@ -3,6 +3,7 @@
 #include "app/bundled/bundled.h"
 #include "app/window/encoder_controller.h"
 #include "app/window/loss_controller.h"
+#include "app/window/trained_match.h"
 #include "app/window/training_controller.h"
 #include "views/encoder/encoder_panel.h"
 #include "views/encoder/pareto_page.h"
@@ -83,7 +84,7 @@ void EncoderController::compare()
     refreshPoints();
     std::vector<TrainedEncoders::Entry> trained;
     for (auto& entry : m_trained->entries())
-        if (entry.request.sources->paths.autoencoder == m_sources->paths.autoencoder && kOf(entry.request) == kOf(*request()))
+        if (sameDictionary(entry.request, *request()))
             trained.push_back(std::move(entry));
     page->setRunning(true);
     m_with.document.select([](Selection& selection) { selection.encoderPage = "compare"; });
@@ -92,7 +93,7 @@ void EncoderController::compare()
         [request = *request(), trained = std::move(trained), guard = QPointer<EncoderController>(this)](const RunContext& context) {
             const auto result = compareAll(request, trained, context, [&](const report::EncoderComparison& soFar) {
                 auto copy = std::make_shared<const report::EncoderComparison>(soFar);
-                QMetaObject::invokeMethod(qApp, [guard, copy, sources = request.sources] {
+                QMetaObject::invokeMethod(qApp, [guard, copy, sources = request.sources] { // of another k: kept, and shown with that
                     if (guard && guard->m_sources == sources)
                         guard->showComparison(copy);
                 }, Qt::QueuedConnection);
@@ -115,19 +116,20 @@ void EncoderController::showComparison(const std::shared_ptr<const report::Encod
     refreshPoints();
 }
 
-/// What was compared, and encoders trained since, with the losses that were measured.
+/// What was compared with the present k, and encoders trained since, with the losses that were measured.
 void EncoderController::refreshPoints()
 {
     auto points = m_sources ? m_training->points() : std::vector<report::EncoderPoint>();
-    if (!m_compared && points.empty()) {
+    const auto compared = m_compared && m_sources && m_compared->k == kOf(*request()) ? m_compared : nullptr;
+    if (!compared && points.empty()) {
         if (std::exchange(m_comparison, nullptr))
             m_views.panel->compare()->setComparison(nullptr);
         m_losses->showState();
         return;
     }
     auto shown = std::make_shared<report::EncoderComparison>();
-    if (m_compared) {
-        *shown = *m_compared;
+    if (compared) {
+        *shown = *compared;
     } else {
         shown->dictionary = m_sources->paths.autoencoder.string();
         shown->tokens = m_sources->tokens.string();

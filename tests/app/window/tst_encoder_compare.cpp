@@ -55,7 +55,15 @@ private slots:
         QVERIFY(desk.waitFor([&] { return desk.lab().comparison() && !desk.lab().comparison()->points.empty(); }));
         QTest::mouseClick(desk.child<QPushButton>("stopEncoder"), Qt::LeftButton);
         QVERIFY(desk.waitFor([&] { return !desk.window.jobs().isRunning(); }));
-        QVERIFY(!desk.lab().comparison()->points.empty()); // what is finished stays
+        const auto comparison = desk.lab().comparison();
+        QVERIFY(!comparison->points.empty()); // what is finished stays
+        QVERIFY(comparison->points.size() < comparison->planned);
+        const auto ownK = comparison->k;
+        desk.window.document().change("bench", {}, [&](SessionState& state) { state.encoder.k = ownK / 2; });
+        QVERIFY(!desk.lab().comparison()); // of another k
+        desk.window.document().change("bench", {}, [](SessionState& state) { state.encoder.k = 0; });
+        QVERIFY(desk.lab().comparison());
+        QCOMPARE(desk.lab().comparison()->points.size(), comparison->points.size());
         QVERIFY(!desk.child<QPushButton>("stopEncoder")->isVisible());
     }
 };
