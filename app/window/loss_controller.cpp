@@ -3,7 +3,11 @@
 
 #include "app/samples/sample_request.h"
 #include "app/window/encoder_controller.h"
+#include "app/window/lowrank_work.h"
+#include "app/window/trained_match.h"
+#include "core/base/error.h"
 #include "core/encoder/exact.h"
+#include "core/measure/even_subset.h"
 #include "views/common/number_format.h"
 #include "views/encoder/pareto_page.h"
 
@@ -12,20 +16,79 @@
 
 #include <algorithm>
 #include <system_error>
+#include <utility>
 
 namespace tamis::app {
 namespace {
+constexpr std::int64_t kPiece = 256; ///< tokens of a piece of text, as encoder_sources.cpp cuts it
+
 QString text(const std::string& s) { return QString::fromStdString(s); }
 
 /// The one that was trained with the point's settings, or one built anew.
 encoder::EncoderPtr encoderOf(const LossRequest& request, const report::EncoderPoint& point, const encoder::Inputs& inputs, const RunContext& context)
 {
-    const auto trained = std::ranges::find_if(request.trained, [&](const auto& entry) { return entry.request.method == point.method && entry.request.parameters == point.parameters; });
-    if (trained != request.trained.end())
-        return trained->built.encoder;
     EncoderRequest of = request.request;
     of.method = point.method;
+    of.parameters = point.parameters;
+    const auto trained = std::ranges::find_if(request.trained, [&](const auto& entry) { return serves(entry, of); });
+    if (trained != request.trained.end())
+        return builtFor(*trained, point.parameters, inputs.dictionary, context).encoder;
     return methodOf(of).build(inputs, point.parameters, context).encoder;
+}
+
+/// Some samples of another source.
+class ChosenSamples : public measure::SampleSource {
+public:
+    ChosenSamples(std::unique_ptr<measure::SampleSource> source, std::vector<std::size_t> chosen) : m_source(std::move(source)), m_chosen(std::move(chosen)) {}
+    std::size_t count() const noexcept override { return m_chosen.size(); }
+    std::string name(std::size_t index) const override { return m_source->name(m_chosen.at(index)); }
+    void load(std::size_t index, measure::LoadedSample& sample) const override { m_source->load(m_chosen.at(index), sample); }
+    std::string description() const override { return m_source->description(); }
+    std::string sha256(const RunContext& context) const override { return m_source->sha256(context); }
+
+private:
+    std::unique_ptr<measure::SampleSource> m_source;
+    std::vector<std::size_t> m_chosen;
+};
+
+/// Whether it is known which of the samples the encoders are measured on: the losses are then of these alone. Another model cuts a text
+/// otherwise.
+bool onMeasuredSamples(const LossRequest& request)
+{
+    const auto& sources = *request.request.sources;
+    return sources.places && sources.tokens == (request.photos.empty() ? request.text : request.photos) &&
+           (!request.photos.empty() || sources.model == request.model->workspace()->outline.modelPath);
+}
+
+/// Those that the encoders are measured on, without those that were fitted to.
+std::unique_ptr<measure::SampleSource> measuredAmong(std::unique_ptr<measure::SampleSource> all, const report::TokenPlaces& places, const std::filesystem::path& tokens)
+{
+    std::vector<std::size_t> chosen;
+    for (std::size_t i = 0; i < all->count(); ++i)
+        if (std::ranges::find(places.samples, all->name(i), &report::TokenSample::name) != places.samples.end())
+            chosen.push_back(i);
+    if (chosen.size() != places.samples.size())
+        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(chosen.size()) + " of the samples that were measured, expected all " + std::to_string(places.samples.size()), tokens.string());
+    return std::make_unique<ChosenSamples>(std::move(all), std::move(chosen));
+}
+
+std::unique_ptr<measure::SampleSource> samplesFor(const LossRequest& request, const nn::Model& model, const RunContext& context)
+{
+    const std::filesystem::path path = request.model->workspace()->outline.modelPath;
+    SampleRequest asked;
+    asked.images = request.photos;
+    (request.text.extension() == ".npy" ? asked.tokens : asked.text) = request.text;
+    asked.limit = request.photos.empty() ? LossRequest::kMostTexts : LossRequest::kMostPhotos;
+    if (!onMeasuredSamples(request))
+        return openSamples(asked, path, model, context);
+    const auto& sources = *request.request.sources;
+    const std::size_t most = std::exchange(asked.limit, 0);
+    const std::int64_t positions = model.spec().text.maxPositions;
+    if (request.photos.empty()) {
+        asked = samplesOf(request.text);
+        asked.windows.context = positions > 0 ? std::min(kPiece, positions) : kPiece;
+    }
+    return measure::evenSubset(measuredAmong(openSamples(asked, path, model, context), *sources.places, sources.tokens), most);
 }
 } // namespace
 
@@ -36,11 +99,7 @@ void measureLosses(const LossRequest& request, const RunContext& context, const 
     const auto model = request.model->dense(opening);
     const auto dictionary = dictionaryOf(request.request);
     encoder::requireSite(*model, request.block, dictionary->width());
-    SampleRequest asked;
-    asked.images = request.photos;
-    (request.text.extension() == ".npy" ? asked.tokens : asked.text) = request.text;
-    asked.limit = request.photos.empty() ? LossRequest::kMostTexts : LossRequest::kMostPhotos;
-    const auto samples = openSamples(asked, request.model->workspace()->outline.modelPath, *model, opening);
+    const auto samples = samplesFor(request, *model, opening);
     const auto inputs = inputsOf(request.request, dictionary);
     const auto exact = encoder::exactEncoder(dictionary);
     for (std::size_t i = 0; i < request.points.size(); ++i) {
@@ -113,7 +172,7 @@ void LossController::measure()
         if (point.failure.empty())
             request.points.push_back(point);
     request.trained = m_trained->entries();
-    std::erase_if(request.trained, [&](const auto& entry) { return entry.request.sources->paths.autoencoder != request.request.sources->paths.autoencoder || kOf(entry.request) != kOf(request.request); });
+    std::erase_if(request.trained, [&](const auto& entry) { return !sameDictionary(entry.request, request.request); });
     request.model = m_model.runnable();
     request.block = block();
     (isVision() ? request.photos : request.text) = samples();
@@ -151,6 +210,7 @@ void LossController::take(const LossRequest& request, std::size_t point, const e
                  .arg(request.block)
                  .arg(loss.predictions)
                  .arg(views::formatNumber(loss.dense.crossEntropy, 4), views::formatNumber(loss.exact.crossEntropy, 4));
+    m_note += onMeasuredSamples(request) ? tr("; on the samples that the encoders are measured on") : tr("; the encoders may have been fitted to some of these samples");
     m_lab.refreshPoints();
     showState();
 }

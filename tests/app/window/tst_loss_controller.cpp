@@ -80,6 +80,25 @@ private slots:
         stop.request_stop();
         QVERIFY_EXCEPTION_THROWN(measureLosses(request, RunContext(stop.get_token()), [](std::size_t, const auto&) {}), Error);
     }
+    /// Half of the photos are fitted to: they do not count.
+    void lossesAreOfTheMeasuredSamples()
+    {
+        LossRequest request;
+        request.model = std::make_shared<RunnableModel>(openWorkspace(dataset("vit20").toStdString(), {}, {}));
+        EncoderPaths paths{smallAutoencoder().toStdString(), {}, {}};
+        paths.origin = TokenOrigin::Photos;
+        request.request.sources = openEncoderSources(paths, {}, {request.model, dataset("photos").toStdString(), {}});
+        request.block = 3;
+        request.photos = request.request.sources->tokens;
+        report::EncoderPoint exact;
+        exact.method = "encoder.exact";
+        exact.exact = true;
+        request.points = {exact};
+        QVERIFY(request.request.sources->halved);
+        std::int64_t predictions = 0;
+        measureLosses(request, {}, [&](std::size_t, const encoder::SplicedLoss& loss) { predictions = loss.predictions; });
+        QCOMPARE(predictions, std::int64_t(10)); // of 20
+    }
     void withoutAModelItIsSaidPlainly()
     {
         LabDesk desk;
