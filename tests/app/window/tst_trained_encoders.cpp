@@ -54,7 +54,7 @@ private slots:
     void initTestCase()
     {
         auto sources = std::make_shared<EncoderSources>(*openEncoderSources({kSaes / "vit20.block3.k16" / "sparsify", {}, {}}, {}));
-        sources->measured = someRows(sources->measured, 0, sources->measured.rows(), 60);
+        sources->measured = someRows(sources->measured, 0, sources->measured.rows(), 120); // more than a first picture measures
         m_sources = sources;
         m_entry = buildEncoder(training(m_sources, 8, 6), {});
         QVERIFY(m_entry->built.trained && m_entry->built.encoder);
@@ -234,7 +234,8 @@ private slots:
         QVERIFY(!work.refine(request, {}, {})); // not trained with these settings
         request.trained = kept->keep(*m_entry);
         const auto first = work.coarse(request);
-        QVERIFY(first && !first->complete);
+        QVERIFY(first);
+        QVERIFY2(!first->complete, std::to_string(first->report->tokens).c_str());
         const auto whole = work.refine(request, {}, {});
         QVERIFY(whole && whole->complete && !whole->report->training.empty());
         QCOMPARE(whole->report->cost.parameters, m_entry->built.encoder->cost().parameters);
