@@ -109,9 +109,10 @@ private slots:
         TrainingDesk desk;
         QVERIFY(desk.openAutoencoder(smallAutoencoder()));
         desk.choose(8, 100'000);
+        desk.lab().open(dataset("sae/vit20.block3.k32/sparsify")); // is read before the training begins
         desk.run("encoder.train");
-        QVERIFY(desk.seesLosses());
-        desk.window.open(dataset("sae/vit20.block3.k32/sparsify"));
+        QVERIFY(desk.training().isTraining());
+        QCOMPARE(desk.lab().sources()->ownK, std::int64_t(16));
         QVERIFY(desk.waitFor([&] { return desk.lab().sources()->ownK == 32; }));
         desk.window.document().change("bench", {}, [](SessionState& state) {
             state.encoder.method = "encoder.low-rank";
