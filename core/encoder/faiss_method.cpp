@@ -9,6 +9,7 @@
 #include "core/encoder/scored_codes.h"
 
 #include <algorithm>
+#include <bit>
 #include <string>
 
 namespace tamis::encoder {
@@ -89,7 +90,8 @@ Built build(const Inputs& inputs, const Parameters& given, const RunContext& con
     if (settings.kind == FaissKind::IvfPq || settings.kind == FaissKind::PqFastScan)
         settings.parts = parameters.integer("parts") > 0 ? limited("parts", 1, dictionary.width(), "activations have no more features.")
                                                          : std::max<std::int64_t>(dictionary.width() / (settings.kind == FaissKind::IvfPq ? 4 : 2), 1);
-    settings.bits = parameters.integer("bits");
+    if (settings.kind == FaissKind::IvfPq) // a code has a centroid for each of its values, and no more centroids than rows
+        settings.bits = limited("bits", 1, std::bit_width(static_cast<std::uint64_t>(dictionary.latents())) - 1, "a code has no more values than there are latents.");
     settings.refine = parameters.integer("refine");
     requireFinite(dictionary);
     MipsRows form = mipsRows(dictionary, parameters);
