@@ -12,6 +12,7 @@
 #include "tests/core/encoder/dictionaries.h"
 #include "tests/core/linalg/blas_main.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <thread>
 
@@ -236,13 +237,17 @@ private slots:
         const auto small = Dictionary::of(std::make_shared<const io::SparseAutoencoder>(test::wholeAutoencoder(30, 8, 3)));
         QVERIFY_THROWS_EXCEPTION(Error, built(small, {{"index", std::string("tree")}}));
         QVERIFY_THROWS_EXCEPTION(Error, built(small, {})->encode(test::wholeTokens(2, 9).view()));
-        QVERIFY(failure([&] { built(small, {{"index", std::string("ivf-pq")}, {"parts", number(4)}}); }, ErrorCode::InvalidParameter).contains("FAISS refuses: ")); // 30 rows for 256 codes
+        const auto tiny = Dictionary::of(std::make_shared<const io::SparseAutoencoder>(test::wholeAutoencoder(10, 8, 3)));
+        QVERIFY(failure([&] { built(tiny, {{"index", std::string("pq-fastscan")}, {"parts", number(4)}}); }, ErrorCode::InvalidParameter).contains("FAISS refuses: ")); // 10 rows for 16 codes
         Inputs inputs;
         inputs.dictionary = small;
         Parameters parameters;
         parameters.set("index", std::string("ivf-flat"));
         const Built clamped = faissMethod().build(inputs, parameters, {});
         QVERIFY(clamped.warnings.size() == 2 && QString::fromStdString(clamped.warnings[0]).contains("are 30, not 256") && QString::fromStdString(clamped.warnings[1]).contains("lists are 30, not 128"));
+        parameters.set("index", std::string("ivf-pq"));
+        const Built coded = faissMethod().build(inputs, parameters, {});
+        QVERIFY(std::ranges::any_of(coded.warnings, [](const std::string& warning) { return warning.starts_with("The bits are 4, not 8:"); })); // 16 values, of 30 rows
     }
 };
 
