@@ -62,7 +62,8 @@ std::string sentence(const char* format, double a, double b, double c, double d,
     return text.data();
 }
 
-void addFastest(std::vector<BenchResult>& results, const std::string& name, const encoder::Inputs& inputs, Matrix<float> measured, const EncoderRecallInputs& settings, const RunContext& context)
+/// `decodes`: what the codes reconstruct means something.
+void addFastest(std::vector<BenchResult>& results, const std::string& name, const encoder::Inputs& inputs, Matrix<float> measured, const EncoderRecallInputs& settings, bool decodes, const RunContext& context)
 {
     const auto exact = encoder::exactTokens(inputs.dictionary, std::move(measured), context);
     encoder::MeasureOptions options;
@@ -83,7 +84,9 @@ void addFastest(std::vector<BenchResult>& results, const std::string& name, cons
                            .unit = "s",
                            .bound = {},
                            .boundFraction = std::numeric_limits<double>::quiet_NaN(),
-                           .note = sentence("recall %.4f mean, %.3f p5, %.3f min; FVU %.5f, exact %.5f; ", q.recallMean, q.recallP5, q.recallMin, q.fvu, q.fvuExact) + "of " +
+                           .note = (decodes ? sentence("recall %.4f mean, %.3f p5, %.3f min; FVU %.5f, exact %.5f; ", q.recallMean, q.recallP5, q.recallMin, q.fvu, q.fvuExact)
+                                           : sentence("recall %.4f mean, %.3f p5, %.3f min; value error %.2g; no FVU: nothing trained its decoder; ", q.recallMean, q.recallP5, q.recallMin, q.valueError, 0)) +
+                                   "of " +
                                    std::to_string(comparison.points.size()) + " encoders on " + std::to_string(comparison.tokenCount) + " tokens"});
     }
 }
@@ -106,14 +109,14 @@ std::vector<BenchResult> benchEncoderRecall(const RunContext& context, const Enc
         encoder::Inputs fit{.dictionary = encoder::Dictionary::of(std::move(autoencoder)), .calibration = {}, .seed = 0, .trainingSeen = {}, .enough = {}};
         const auto rows = encoder::readActivations(each.tokens, fit.dictionary->width(), context);
         fit.calibration = fit.dictionary->prepared(rowsOf(rows, 0, rows.rows() / 2).view());
-        addFastest(results, each.name, fit, rowsOf(rows, rows.rows() / 2, rows.rows()), inputs, context.part(1, each.name));
+        addFastest(results, each.name, fit, rowsOf(rows, rows.rows() / 2, rows.rows()), inputs, true, context.part(1, each.name));
     }
     if (synthetic) {
         const auto& shape = inputs.synthetic;
         const std::string name = "synthetic " + std::to_string(shape.width) + " x " + std::to_string(shape.latents);
         encoder::Inputs fit{.dictionary = syntheticDictionary(shape.width, shape.latents, shape.k, context, true), .calibration = {}, .seed = 0, .trainingSeen = {}, .enough = {}};
         fit.calibration = fit.dictionary->prepared(syntheticTokens(*fit.dictionary, kSyntheticFitted, shape.outlier, 13).view());
-        addFastest(results, name, fit, syntheticTokens(*fit.dictionary, kSyntheticMeasured, shape.outlier, 14), inputs, context.part(2, name));
+        addFastest(results, name, fit, syntheticTokens(*fit.dictionary, kSyntheticMeasured, shape.outlier, 14), inputs, false, context.part(2, name));
     }
     return results;
 }

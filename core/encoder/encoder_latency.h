@@ -7,7 +7,7 @@
 
 namespace tamis::encoder {
 
-/// Calls both encoders in turn with `batch` of the tokens, other ones each time (from the first again after the last), for `seconds` and
+/// Calls both encoders, each first as often as the other, with `batch` of the tokens, other ones each time (from the first again after the last), for `seconds` and
 /// at least 20 times after two that warm up; percentiles by the nearest rank. Throws Error{InvalidParameter} for a batch below 1 or no
 /// token, Error{Cancelled}.
 report::EncoderLatency measureLatency(const TopKEncoder& encoder, const TopKEncoder& exact, tensor::MatrixView<const float> prepared, std::int64_t batch,
