@@ -296,6 +296,9 @@ private slots:
     /// outcomes of 4096 tokens (2 MB of rows). A measurement in memory holds rows and prepared rows, 154 MB.
     void memoryIsBounded()
     {
+#ifdef __SANITIZE_ADDRESS__
+        QSKIP("the address sanitiser keeps what was freed: peaks of memory say nothing under it");
+#endif
         constexpr std::int64_t kRows = 150'000, kWidth = 128;
         {
             std::ofstream file(path("many.npy"), std::ios::binary);

@@ -23,7 +23,7 @@ using tensor::Matrix;
 namespace {
 bool sameBits(const Matrix<float>& a, const Matrix<float>& b)
 {
-    return a.rows() == b.rows() && a.cols() == b.cols() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+    return a.rows() == b.rows() && a.cols() == b.cols() && (a.size() == 0 || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 /// All rows, so many at a time.
