@@ -27,20 +27,24 @@ cmake --preset fuzz > /dev/null
 if [ $# -gt 0 ]; then targets=("$@"); else mapfile -t targets < <(ls build/fuzz/fuzz-targets); fi
 cmake --build --preset fuzz --target "${targets[@]}"
 mkdir -p build/fuzz/findings
-status=0
-for target in "${targets[@]}"; do
+
+# One target: a line if nothing was found, else the end of its log and status 1.
+explore() {
+  local target=$1 program corpus maximum work log status=0
+  shift
   { read -r program; read -r corpus; read -r maximum; } < "build/fuzz/fuzz-targets/$target"
   work=$(mktemp -d) # new inputs go here, the corpus stays as it is
   log=build/fuzz/$target.log
-  if "$program" "${extent[@]}" -max_len="$maximum" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+  if "$program" "$@" -max_len="$maximum" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
       -artifact_prefix="build/fuzz/findings/$target-" "$work" "$corpus" > "$log" 2>&1; then
-    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-    echo "fuzz.sh: $target: $runs inputs, nothing found"
+    echo "fuzz.sh: $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs, nothing found"
   else
     status=1
     echo "fuzz.sh: $target: FINDING, see $log and build/fuzz/findings"
     tail -n 30 "$log"
   fi
   rm -rf "$work"
-done
-exit $status
+  return $status
+}
+export -f explore
+printf '%s\0' "${targets[@]}" | xargs -0 -P "$(nproc)" -I TARGET bash -c 'explore "$@"' explore TARGET "${extent[@]}"

@@ -16,4 +16,4 @@ mkdir -p build
 cmake --preset ci > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 cmake --build --preset ci
 if [ "${TAMIS_FUZZ_RUNS:-30000}" -gt 0 ]; then scripts/fuzz.sh --runs "${TAMIS_FUZZ_RUNS:-30000}"; fi
-ctest --preset ci --no-tests=error "$@"
+ctest --preset ci -j "$(nproc)" --no-tests=error "$@"

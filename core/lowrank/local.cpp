@@ -44,10 +44,10 @@ struct Result {
     std::optional<double> symmetric, chosen; ///< of the objective
 };
 
-/// Passes operators on from the thread that runs the method, whichever thread made them.
+/// Passes operators on from the thread that runs the method, whichever thread made them, until the run is stopped.
 class Finisher {
 public:
-    explicit Finisher(const Finished& finished) : m_finished(finished) {}
+    Finisher(const Finished& finished, const RunContext& context) : m_finished(finished), m_context(context) {}
     void add(const CompressedOperator& op)
     {
         {
@@ -64,13 +64,16 @@ public:
             const std::lock_guard lock(m_mutex);
             now.swap(m_waiting);
         }
-        for (const CompressedOperator& op : now)
+        for (const CompressedOperator& op : now) {
+            m_context.throwIfStopped();
             if (m_finished)
                 m_finished(op);
+        }
     }
 
 private:
     const Finished& m_finished;
+    const RunContext& m_context;
     const std::thread::id m_owner = std::this_thread::get_id();
     std::mutex m_mutex;
     std::vector<CompressedOperator> m_waiting;
@@ -216,7 +219,7 @@ std::vector<std::optional<Result>> compressAll(const Inputs& inputs, const std::
         }
     std::ranges::stable_sort(order, std::greater<>(), [&](std::size_t i) { return macsOf(*all[i]); });
     context.setParts(std::max(weight, 1.0));
-    Finisher finisher(finished);
+    Finisher finisher(finished, context);
     std::atomic<std::size_t> next = 0;
     try {
         parallelFor(context, order.size(), [&](std::size_t) {

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <optional>
 #include <unordered_map>
 
@@ -286,11 +287,19 @@ void Capture::runBatch(std::size_t first, std::size_t count)
         observe(m_model, record.loaded, *scratch, observer);
         requireAll(observer.inputs(), record.task);
     });
-    // A site takes the samples in their order; which thread does it does not matter.
+    // A site takes the samples in their order; which thread does it does not matter, nor which site is refused first.
+    std::vector<std::exception_ptr> refused(m_state.sums.size());
     parallelFor(m_context, m_state.sums.size(), [&](std::size_t site) {
-        for (std::size_t i = 0; i < count; ++i)
-            add(site, m_records[i].inputs[site].view(), m_records[i].task);
+        try {
+            for (std::size_t i = 0; i < count; ++i)
+                add(site, m_records[i].inputs[site].view(), m_records[i].task);
+        } catch (const Error&) {
+            refused[site] = std::current_exception();
+        }
     });
+    for (const std::exception_ptr& each : refused)
+        if (each)
+            std::rethrow_exception(each);
     for (std::size_t i = 0; i < count; ++i)
         finishSample(m_records[i].task, m_records[i].loaded);
 }

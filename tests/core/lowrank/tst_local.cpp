@@ -252,7 +252,7 @@ private slots:
         } catch (const Error& error) {
             QCOMPARE(error.code(), ErrorCode::Cancelled);
         }
-        QVERIFY(seen >= 1 && seen < kSome.size());
+        QCOMPARE(seen, std::size_t{1}); // whatever else was ready by then
     }
     void aLanguageModelWithoutBiasesAndSharedInputs()
     {
