@@ -172,7 +172,7 @@ void runTokens(Console& console, const RunOptions& options)
     context.setParts(20);
     const auto checkpoint = io::Checkpoint::open(options.model, context.part(0.2, "opening"));
     const auto model = nn::Model::load(*checkpoint, context.part(0.3, "loading"));
-    const tokens::Inputs inputs{model, nullptr, static_cast<std::uint64_t>(console.common().seed.value_or(0)), checkpoint};
+    const tokens::Inputs inputs{model, nullptr, static_cast<std::uint64_t>(console.common().seed.value_or(0)), checkpoint, nullptr, {}};
     const tokens::Chain chain = method.chain(inputs, parameters, context.part(0.5, "preparing"));
     const auto source = app::openSamples(requestFrom(options.samples), options.model, *model, context.part(1, "opening the photos"));
     Everything all;

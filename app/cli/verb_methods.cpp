@@ -93,9 +93,9 @@ void run(Console& console)
         auto entry = toJson(method.declaration);
         entry["needsCalibration"] = method.needsCalibration;
         entry["needsSamples"] = true;
-        entry["trains"] = method.trains;
+        entry["trains"] = method.trains();
         document["methods"].push_back(std::move(entry));
-        text += described(method.declaration, std::string("  needs --images\n") + (method.trains ? "  trains: minutes\n" : ""));
+        text += described(method.declaration, std::string("  needs --images\n") + (method.trains() ? "  trains: minutes\n" : ""));
     }
     console.print(text);
     console.finish(std::move(document));

@@ -181,7 +181,7 @@ std::vector<TokenConfiguration> usualTokenConfigurations(const nn::ModelSpec& sp
     std::vector<TokenConfiguration> all;
     const auto patches = static_cast<double>(spec.patch.gridHeight * spec.patch.gridWidth), blocks = std::max<double>(1, static_cast<double>(spec.blocks.size()));
     for (const Method& method : methods()) {
-        if (method.trains)
+        if (method.trains())
             continue;
         const auto& schema = method.declaration.schema;
         const auto add = [&](const std::string& name, ParameterValue value) {

@@ -236,7 +236,7 @@ QString TokensController::compareDisabledReason() const
 QString TokensController::trainDisabledReason() const
 {
     const QString reason = disabledReason();
-    return !reason.isEmpty() ? reason : !method().trains ? tr("this method trains nothing") : QString();
+    return !reason.isEmpty() ? reason : !method().trains() ? tr("this method trains nothing") : QString();
 }
 
 void TokensController::setWorkspace(const std::shared_ptr<const Workspace>&)
@@ -366,7 +366,7 @@ void TokensController::showMethods()
     std::vector<views::OfferedMethod> offered;
     for (const auto& each : tokens::methods()) {
         const auto& d = each.declaration;
-        offered.push_back({text(d.id), text(d.title), text(d.reference), each.trains, {}, m_sources ? schemaFor(d.schema, m_sources->model->spec()) : d.schema});
+        offered.push_back({text(d.id), text(d.title), text(d.reference), each.trains(), {}, m_sources ? schemaFor(d.schema, m_sources->model->spec()) : d.schema});
     }
     auto* settings = m_panel.settings();
     settings->setMethods(offered);

@@ -142,18 +142,20 @@ TokenChains::Pointer TokenChains::chain(const TokenSourcesPointer& sources, cons
 {
     if (auto known = find(sources, setting))
         return known;
-    return methodOf(setting.method).trains ? nullptr : train(sources, setting, context);
+    return methodOf(setting.method).trains() ? nullptr : train(sources, setting, context);
 }
 
 TokenChains::Pointer TokenChains::train(const TokenSourcesPointer& sources, const TokenSetting& setting, const RunContext& context)
 {
     const auto& method = methodOf(setting.method);
     const Parameters parameters = method.declaration.schema.complete(setting.parameters);
-    const tokens::Inputs inputs{.model = sources->model, .calibration = sources->samples, .seed = 0, .checkpoint = sources->runnable->workspace()->checkpoint};
+    tokens::Inputs inputs{.model = sources->model, .calibration = sources->samples, .seed = 0, .checkpoint = sources->runnable->workspace()->checkpoint, .trained = nullptr, .enough = {}};
+    if (method.train)
+        inputs.trained = std::make_shared<const tokens::TrainedParts>(method.train(inputs, parameters, context));
     auto made = std::make_shared<const tokens::Chain>(method.chain(inputs, parameters, context));
     tokens::requireReducible(*sources->model, *made);
     const std::lock_guard lock(m_mutex);
-    m_entries.push_front({sources, setting, made, method.trains});
+    m_entries.push_front({sources, setting, made, method.trains()});
     while (m_entries.size() > kChains) { // what was trained goes last
         const auto quick = std::find_if(m_entries.rbegin(), m_entries.rend(), [](const Entry& entry) { return !entry.trained; });
         m_entries.erase(quick == m_entries.rend() ? std::prev(m_entries.end()) : std::prev(quick.base()));

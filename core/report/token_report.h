@@ -40,6 +40,7 @@ struct TokenOverlay {
     double embeddingShift = kNotMeasured;                ///< 1 - cosine of the features before the head, whole and reduced
     std::uint64_t macs = 0, fullMacs = 0;                ///< of the whole model, both
     std::string scoreTitle;                              ///< what `scores` are, with unit
+    std::string remark;                                  ///< what the method did with this photo; empty: nothing to say
     std::vector<std::string> warnings;
 };
 

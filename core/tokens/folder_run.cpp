@@ -145,7 +145,8 @@ FolderRun runFolder(const nn::Model& model, const Chain& chain, const measure::S
         photo.file = source.name(i);
         photo.label = sample.label;
         photo.tokens = trace.tokens();
-        photo.macs = modelMacs(model.spec(), photo.tokens);
+        photo.macs = trace.macs;
+        photo.remark = trace.remark;
         photo.row = trace.layers.back().set.row;
         photo.embeddingShift = cosineShift(whole.photos[i].features, trace.features);
         if (classes) {

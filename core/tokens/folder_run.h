@@ -31,6 +31,7 @@ struct PhotoRun {
     std::vector<BlockTokens> tokens;          ///< [blocks]
     std::uint64_t macs = 0;
     double embeddingShift = 0;                ///< as report::TokenOverlay's
+    std::string remark;                       ///< as report::TokenOverlay's
 };
 
 struct FolderRun {

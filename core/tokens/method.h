@@ -7,10 +7,12 @@
 #include "core/measure/sample_source.h"
 #include "core/nn/model.h"
 #include "core/tokens/reduction.h"
+#include "core/tokens/trained_parts.h"
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,16 +24,21 @@ struct Inputs {
     std::shared_ptr<const nn::Model> model;                   ///< vision transformer with one token grid
     std::shared_ptr<const measure::SampleSource> calibration; ///< for methods that are fitted or trained; else may be null
     std::uint64_t seed = 0;
-    std::shared_ptr<const io::Checkpoint> checkpoint;         ///< the model's, for scores by gradients; else may be null
+    std::shared_ptr<const io::Checkpoint> checkpoint;         ///< the model's, for scores by gradients and for training; else may be null
+    std::shared_ptr<const TrainedParts> trained;              ///< of this method for this model, where it trains; else may be null
+    std::stop_token enough;                                   ///< ends training with the best so far
 };
 
 struct Method {
     MethodDeclaration declaration;
-    bool needsCalibration = false;
-    bool trains = false;
-    bool baseline = false; ///< trivial: random pruning, uniform down-sampling
-    /// Throws Error{InvalidParameter, UnsupportedFeature (a model that it is not for), Cancelled}.
+    bool needsCalibration = false; ///< to make the chain
+    bool baseline = false;         ///< trivial: random pruning, uniform down-sampling
+    /// Throws Error{InvalidParameter (also: untrained), UnsupportedFeature (a model that it is not for), Cancelled}.
     std::function<Chain(const Inputs&, const Parameters&, const RunContext&)> chain;
+    /// Trains on inputs.calibration, with inputs.checkpoint; null where there is nothing to train. Throws as chain.
+    std::function<TrainedParts(const Inputs&, const Parameters&, const RunContext&)> train;
+    std::vector<std::string> afterTraining; ///< names of parameters that only chain() reads: they move without another training
+    bool trains() const noexcept { return static_cast<bool>(train); }
 };
 
 /// Every method of the lab, in menu order.

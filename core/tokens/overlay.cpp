@@ -48,13 +48,12 @@ WholeResult wholeResult(const nn::Model& model, const nn::Sample& sample, nn::Sc
     return whole;
 }
 
-std::vector<report::TokenLayer> layersOf(const nn::ModelSpec& spec, const Trace& trace)
+std::vector<report::TokenLayer> layersOf(const Trace& trace)
 {
-    const std::vector<std::uint64_t> macs = blockMacs(spec, trace.tokens());
     std::vector<report::TokenLayer> layers;
     for (std::size_t i = 0; i < trace.layers.size(); ++i) {
         const TracedLayer& from = trace.layers[i];
-        layers.push_back({static_cast<int>(i), from.tokens.attention, from.tokens.mlp, from.set.row, from.set.sizes, from.scores, macs[i]});
+        layers.push_back({static_cast<int>(i), from.tokens.attention, from.tokens.mlp, from.set.row, from.set.sizes, from.scores, from.macs});
     }
     return layers;
 }
@@ -67,17 +66,19 @@ report::TokenOverlay overlay(const nn::Model& model, const Chain& chain, const n
     std::vector<float> output(static_cast<std::size_t>(model.outputWidth()));
     runReduced(model, chain, sample, wishes, {output.data(), 1, model.outputWidth(), model.outputWidth()}, scratch, &trace);
     report::TokenOverlay result;
-    result.gridRows = spec.patch.gridHeight;
-    result.gridCols = spec.patch.gridWidth;
-    result.prefix = spec.patch.prefixTokens;
-    result.patch = spec.patch.patchHeight;
-    result.layers = layersOf(spec, trace);
+    const TokenSet& set = trace.layers.front().set; // a route may see patches of other sizes than the model's
+    result.gridRows = set.gridRows;
+    result.gridCols = set.gridCols;
+    result.prefix = set.prefix;
+    result.patch = spec.patch.patchHeight * spec.patch.gridHeight / set.gridRows;
+    result.layers = layersOf(trace);
+    result.remark = trace.remark;
     if (spec.classes > 0) {
         result.before = bestOf(whole.output, classNames);
         result.after = bestOf(output, classNames);
     }
     result.embeddingShift = cosineShift(whole.features, trace.features);
-    result.macs = modelMacs(spec, trace.tokens());
+    result.macs = trace.macs;
     result.fullMacs = modelMacs(spec, wholeTokens(spec));
     result.scoreTitle = chain.scoreTitle;
     return result;

@@ -26,6 +26,6 @@ report::TokenOverlay overlay(const nn::Model& model, const Chain& chain, const n
                              std::span<const std::string> classNames, nn::Scratch& scratch);
 
 /// The layers alone, of a trace.
-std::vector<report::TokenLayer> layersOf(const nn::ModelSpec& spec, const Trace& trace);
+std::vector<report::TokenLayer> layersOf(const Trace& trace);
 
 } // namespace tamis::tokens

@@ -5,6 +5,7 @@
 #include "core/base/parallel.h"
 #include "core/nn/token_hook.h"
 #include "core/tokens/rollout.h"
+#include "core/tokens/route.h"
 
 #include <algorithm>
 #include <chrono>
@@ -105,7 +106,7 @@ public:
             m_rollout->follow(layer, input, scratch);
         x.rows = steps(block, Place::BetweenBranches, layer, &input, x, scratch);
         if (m_trace)
-            m_trace->layers.push_back({{before, x.rows}, m_set, std::move(m_scores)});
+            m_trace->layers.push_back({{before, x.rows}, m_set, std::move(m_scores), 0});
         return x.rows;
     }
 
@@ -158,6 +159,15 @@ private:
     std::optional<Rollout> m_rollout;
 };
 
+void countMacs(const nn::ModelSpec& spec, Trace& trace)
+{
+    const std::vector<BlockTokens> tokens = trace.tokens();
+    const std::vector<std::uint64_t> macs = blockMacs(spec, tokens);
+    for (std::size_t block = 0; block < macs.size(); ++block)
+        trace.layers[block].macs = macs[block];
+    trace.macs = modelMacs(spec, tokens);
+}
+
 /// Takes what the user dropped out of x before the first block.
 std::int64_t dropWished(TokenSet& set, Rows x, nn::Scratch& scratch)
 {
@@ -203,6 +213,8 @@ void requireReducible(const nn::Model& model, const Chain& chain)
         if (block.attention.causal)
             refuse("causal attention");
     }
+    if (chain.route && !chain.steps.empty())
+        throw Error(ErrorCode::InvalidParameter, "found reductions of tokens beside a route of its own, expected one or the other", spec.architecture);
     int last = 0;
     for (const Step& step : chain.steps) {
         if (step.block < 0 || step.block >= static_cast<int>(spec.blocks.size()))
@@ -219,6 +231,14 @@ void runReduced(const nn::Model& model, const Chain& chain, const nn::Sample& sa
     requireReducible(model, chain);
     model.check(sample);
     const nn::ModelSpec& spec = model.spec();
+    if (chain.route) {
+        const bool wished = std::ranges::any_of(wishes, [](Wish wish) { return wish != Wish::None; });
+        if (wished && !chain.route->takesWishes())
+            throw Error(ErrorCode::InvalidParameter, "found tokens kept or dropped by hand, expected none: this method has tokens of its own");
+        if (trace)
+            *trace = {};
+        return chain.route->run(sample, wished ? wishes : std::span<const Wish>(), output, scratch, trace);
+    }
     TokenSet set = wholeSet(spec.patch.prefixTokens, spec.patch.gridHeight, spec.patch.gridWidth);
     if (!wishes.empty() && wishes.size() != set.sizes.size())
         throw Error(ErrorCode::InvalidParameter, "found wishes for " + std::to_string(wishes.size()) + " tokens, expected none or " + std::to_string(set.sizes.size()));
@@ -237,6 +257,8 @@ void runReduced(const nn::Model& model, const Chain& chain, const nn::Sample& sa
     const std::vector<float>& sizes = hook.set().sizes;
     const bool weighted = chain.weightedPool && std::ranges::any_of(sizes, [](float size) { return size != 1.0f; });
     model.runTail(x, weighted ? std::span<const float>(sizes) : std::span<const float>(), output, scratch, 0, nullptr, trace ? &trace->features : nullptr);
+    if (trace)
+        countMacs(spec, *trace);
 }
 
 struct ReducedPass::Workers {

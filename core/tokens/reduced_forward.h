@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace tamis::tokens {
@@ -18,12 +19,15 @@ struct TracedLayer {
     BlockTokens tokens;
     TokenSet set;
     std::vector<float> scores; ///< [source tokens] what the block's last step went by, NaN: none; empty: no step here
+    std::uint64_t macs = 0;    ///< of the block
 };
 
 struct Trace {
     std::vector<TracedLayer> layers; ///< [blocks]
     std::vector<float> features;     ///< what goes into the head
     double reductionMs = 0;          ///< of it all: choosing tokens and moving rows
+    std::uint64_t macs = 0;          ///< of it all, patches and head included
+    std::string remark;              ///< what a route did with this image, for people: "left behind block 3"; empty: nothing to say
     std::vector<BlockTokens> tokens() const;
 };
 

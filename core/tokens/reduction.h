@@ -63,9 +63,12 @@ struct Step {
     ReductionPtr reduction;
 };
 
+class Route;
+
 /// Steps in the order of their places; of one place in the order given.
 struct Chain {
     std::vector<Step> steps;
+    std::shared_ptr<const Route> route; ///< instead of steps: goes its own way; null as a rule
     bool proportionalAttention = false; ///< log of the key's size is added to the scores (ToMe)
     bool rollout = false;               ///< steps look at attention rollout
     std::shared_ptr<const ImageScorer> imageScorer; ///< null: none; called once an image
