@@ -3,6 +3,7 @@
 // What training leaves of an encoder, in a form that a file holds and the same method reads back.
 #include "core/base/parameter_schema.h"
 #include "core/base/run_context.h"
+#include "core/io/trained_file.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -14,13 +15,7 @@ namespace tamis::encoder {
 
 class Dictionary;
 
-/// Either values or integers.
-struct TrainedTensor {
-    std::string name;
-    std::vector<std::int64_t> shape;
-    std::vector<float> values;          ///< row by row
-    std::vector<std::int32_t> integers; ///< places, tiles, experts
-};
+using io::TrainedTensor;
 
 struct TrainedEncoder {
     std::string method;          ///< id of the method that trained it
