@@ -2,10 +2,10 @@
 // What the token lab does once: training, writing kept tokens; and what ends it.
 #include "app/samples/photo_source.h"
 #include "app/window/photo_work.h"
-#include "app/window/tokens_comparison.h"
 #include "app/window/tokens_controller.h"
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
+#include "core/tokens/comparison.h"
 #include "views/tokens/token_panel.h"
 #include "views/tokens/token_pareto_chart.h"
 #include "views/tokens/token_pareto_page.h"
@@ -54,8 +54,8 @@ void TokensController::compare()
                         guard->showComparison(copy);
                 }, Qt::QueuedConnection);
             };
-            const auto result = compareTokenMethods({sources->model, sources->samples, 0, sources->runnable->workspace()->checkpoint}, *samples,
-                                                         usualTokenConfigurations(sources->model->spec()), {}, context, publish);
+            const auto result = tokens::compareMethods({sources->model, sources->samples, 0, sources->runnable->workspace()->checkpoint}, *samples,
+                                                       tokens::usualSettings(sources->model->spec()), {}, context, publish);
             return tr("%1 reductions compared on %2 photos").arg(result.points.size() - 1).arg(result.photos);
         },
         [this, page](const Job&) {

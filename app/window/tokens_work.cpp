@@ -5,10 +5,10 @@
 #include "app/jobs/failure_sentence.h"
 #include "app/samples/photo_source.h"
 #include "app/window/photo_work.h"
-#include "app/window/tokens_comparison.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/inputs/image_preprocess_config.h"
+#include "core/tokens/comparison.h"
 
 #include <algorithm>
 #include <chrono>
@@ -102,7 +102,7 @@ TokenSourcesPointer openTokenSources(std::shared_ptr<RunnableModel> runnable, co
 QString tokenSettingTitle(const TokenSetting& setting)
 {
     const auto& declaration = methodOf(setting.method).declaration;
-    const std::string rest = tokenSettingsText(declaration.schema, setting.parameters);
+    const std::string rest = tokens::settingsText(declaration.schema, setting.parameters);
     return text(rest.empty() ? declaration.title : declaration.title + ", " + rest);
 }
 

@@ -51,7 +51,9 @@ struct TokenPoint {
     std::uint64_t macs = 0;
     double tokensKept = 1;                ///< mean over photos and blocks of after / source tokens
     double top1 = kNotMeasured, agreement = kNotMeasured, kl = kNotMeasured; ///< labels; with the whole model
+    double embeddingShift = kNotMeasured; ///< as TokenOverlay's, mean over photos
     double latencyMs = kNotMeasured;      ///< measured, one batch
+    double wholeLatencyMs = kNotMeasured; ///< of the whole model, in turn with it
     double matchingMs = kNotMeasured;     ///< of it, what the choice of tokens takes
     std::vector<double> tokensPerLayer;   ///< [blocks], mean over photos, in the MLP
     std::vector<std::int64_t> keptCounts; ///< [photos]: tokens that reach the head

@@ -176,6 +176,7 @@ report::TokenPoint wholePoint(const nn::Model& model, const WholeFolder& whole)
     point.title = "Whole model";
     point.macs = modelMacs(model.spec(), wholeTokens(model.spec()));
     point.top1 = whole.top1;
+    point.embeddingShift = 0;
     if (model.spec().classes > 0) {
         point.agreement = 1;
         point.kl = 0;
@@ -200,7 +201,8 @@ Latency measureLatency(const nn::Model& model, const Chain& chain, const measure
     nn::ForwardPass whole(model);
     ReducedPass reduced(model, chain);
     std::vector<double> wholeTimes, reducedTimes, matching;
-    for (int round = -1; round < options.rounds; ++round) { // the first takes the memory
+    const auto seconds = [start = std::chrono::steady_clock::now()] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+    for (int round = -1; round < options.rounds || seconds() < options.seconds; ++round) { // the first takes the memory
         std::vector<Trace> traces;
         const double first = milliseconds([&] { whole.run(samples, context); });
         const double second = milliseconds([&] { reduced.run(samples, context); });
@@ -208,7 +210,7 @@ Latency measureLatency(const nn::Model& model, const Chain& chain, const measure
         double sum = 0;
         for (const Trace& trace : traces)
             sum += trace.reductionMs;
-        context.setFraction(static_cast<double>(round + 2) / (options.rounds + 1));
+        context.setFraction(std::min(1.0, static_cast<double>(round + 2) / (options.rounds + 1)));
         if (round < 0)
             continue;
         wholeTimes.push_back(first);

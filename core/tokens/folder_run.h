@@ -49,7 +49,8 @@ report::TokenPoint wholePoint(const nn::Model& model, const WholeFolder& whole);
 
 struct LatencyOptions {
     std::int64_t batch = 8;
-    int rounds = 5; ///< whole and reduced in turn; medians
+    int rounds = 5;     ///< whole and reduced in turn; medians
+    double seconds = 0; ///< more rounds until they have taken as long
 };
 struct Latency {
     double wholeMs = report::kNotMeasured, reducedMs = report::kNotMeasured; ///< one batch

@@ -54,7 +54,10 @@ double tokenQualityOf(TokenQuality quality, const report::TokenComparison& compa
     case TokenQuality::Top1: return point.top1;
     case TokenQuality::Agreement: return point.agreement;
     case TokenQuality::Kl: return point.kl;
-    case TokenQuality::SpeedUp: return comparison.points.empty() || !(point.latencyMs > 0) ? report::kNotMeasured : comparison.points.front().latencyMs / point.latencyMs;
+    case TokenQuality::SpeedUp: {
+        const double whole = std::isfinite(point.wholeLatencyMs) || comparison.points.empty() ? point.wholeLatencyMs : comparison.points.front().latencyMs;
+        return point.latencyMs > 0 ? whole / point.latencyMs : report::kNotMeasured;
+    }
     }
     return report::kNotMeasured;
 }

@@ -14,7 +14,7 @@ enum class TokenCost { Macs, Latency, Tokens };
 
 QString tokenQualityTitle(TokenQuality quality);
 QString tokenCostTitle(TokenCost cost);
-/// NaN: not measured. Speed-up is measured: the latency of the comparison's first point, the whole model, over the point's.
+/// NaN: not measured. Speed-up is measured: the latency of the whole model over the point's, in turn with it where both were taken so.
 double tokenQualityOf(TokenQuality quality, const report::TokenComparison& comparison, const report::TokenPoint& point);
 double tokenCostOf(TokenCost cost, const report::TokenPoint& point);
 QString formatTokenQuality(TokenQuality quality, double value);

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Reductions compared over several photos: against runs one by one, with photos that cannot be read and settings that will not do.
-#include "app/window/tokens_comparison.h"
+#include "core/tokens/comparison.h"
+
 #include "core/base/parallel.h"
 #include "core/measure/logit_metrics.h"
 #include "core/tokens/token_cost.h"
+#include "tests/core/base/stop_clock.h"
 #include "tests/core/tokens/bundled_model.h"
 
 #include <QTest>
 
+#include <chrono>
 #include <cmath>
 #include <set>
+#include <thread>
 
 using namespace tamis;
-using namespace tamis::app;
 using namespace tamis::tokens;
 
 namespace {
@@ -45,16 +48,16 @@ private:
     std::vector<int> m_labels;
 };
 
-TokenConfiguration with(const char* method, const char* name, ParameterValue value)
+ComparedSetting with(const char* method, const char* name, ParameterValue value)
 {
-    TokenConfiguration made{method, {}};
+    ComparedSetting made{method, {}};
     made.parameters.set(name, std::move(value));
     return made;
 }
-const TokenComparisonOptions kNoLatency{.batch = 4, .latencySeconds = 0};
+const ComparisonOptions kNoLatency{.batch = 4, .latencySeconds = 0};
 } // namespace
 
-class TstTokensComparison : public QObject {
+class TestTokenComparison : public QObject {
     Q_OBJECT
     std::shared_ptr<const nn::Model> m_model = test::tokenModel("vit20");
     test::TokenImages m_images{"vit20"};
@@ -63,9 +66,9 @@ class TstTokensComparison : public QObject {
 private slots:
     void pointsAreThoseOfRunsOneByOne()
     {
-        const std::vector<TokenConfiguration> asked{with("tokens.evit", "keep", 0.5), with("tokens.tome", "r", std::int64_t{20})};
+        const std::vector<ComparedSetting> asked{with("tokens.evit", "keep", 0.5), with("tokens.tome", "r", std::int64_t{20})};
         const FewPhotos photos(m_images, 5);
-        const auto found = compareTokenMethods(inputs(), photos, asked, kNoLatency);
+        const auto found = compareMethods(inputs(), photos, asked, kNoLatency);
         QCOMPARE(found.points.size(), std::size_t(3));
         QCOMPARE(found.photos, std::int64_t(5));
         QCOMPARE(found.points[0].agreement, 1.0);
@@ -86,7 +89,7 @@ private slots:
                 const auto difference = measure::compareLogits(whole, reduced);
                 kl += difference.kl / 5;
                 agree += difference.agree ? 0.2 : 0;
-                macs += static_cast<double>(modelMacs(m_model->spec(), trace.tokens())) / 5;
+                macs += static_cast<double>(trace.macs) / 5;
                 kept.push_back(trace.layers.back().tokens.mlp);
             }
             // The same bits run alone and side by side; only the sums are in another order.
@@ -103,13 +106,13 @@ private slots:
     }
     void threadsAndMemoryDoNotMatter()
     {
-        const std::vector<TokenConfiguration> asked{with("tokens.random", "keep", 0.6)};
+        const std::vector<ComparedSetting> asked{with("tokens.random", "keep", 0.6)};
         const FewPhotos photos(m_images, 6);
-        const auto many = compareTokenMethods(inputs(), photos, asked, kNoLatency);
+        const auto many = compareMethods(inputs(), photos, asked, kNoLatency);
         const ThreadLimit one(1);
-        TokenComparisonOptions forgetful = kNoLatency;
+        ComparisonOptions forgetful = kNoLatency;
         forgetful.sampleBytes = 0; // every photo is read again for every point
-        const auto again = compareTokenMethods(inputs(), photos, asked, forgetful);
+        const auto again = compareMethods(inputs(), photos, asked, forgetful);
         QCOMPARE(again.points[1].kl, many.points[1].kl);
         QCOMPARE(again.points[1].macs, many.points[1].macs);
         QCOMPARE(again.points[1].tokensPerLayer, many.points[1].tokensPerLayer);
@@ -124,23 +127,23 @@ private slots:
             labels.push_back(measure::bestClasses(test::runOne(*m_model, {}, sample.view()), 1).front());
         }
         labels[1] = (labels[1] + 1) % static_cast<int>(m_model->spec().classes); // wrong
-        const auto found = compareTokenMethods(inputs(), FewPhotos(m_images, 3, {}, labels), {}, kNoLatency); // the third has no label
+        const auto found = compareMethods(inputs(), FewPhotos(m_images, 3, {}, labels), {}, kNoLatency); // the third has no label
         QCOMPARE(found.points[0].top1, 0.5);
     }
     void photosThatCannotBeReadAreNamed()
     {
-        const auto found = compareTokenMethods(inputs(), FewPhotos(m_images, 4, {1, 2}), {with("tokens.evit", "keep", 0.5)}, kNoLatency);
+        const auto found = compareMethods(inputs(), FewPhotos(m_images, 4, {1, 2}), {with("tokens.evit", "keep", 0.5)}, kNoLatency);
         QCOMPARE(found.photos, std::int64_t(2));
         QCOMPARE(found.warnings.size(), std::size_t(2));
         QVERIFY(found.warnings[0].find("photo 1") != std::string::npos);
         QCOMPARE(found.points[1].keptCounts.size(), std::size_t(2));
-        QVERIFY_THROWS_EXCEPTION(Error, compareTokenMethods(inputs(), FewPhotos(m_images, 2, {0, 1}), {}, kNoLatency));
+        QVERIFY_THROWS_EXCEPTION(Error, compareMethods(inputs(), FewPhotos(m_images, 2, {0, 1}), {}, kNoLatency));
     }
     void settingsThatWillNotDoArePointsWithAReason()
     {
         int calls = 0;
         std::size_t most = 0;
-        const auto found = compareTokenMethods(inputs(), FewPhotos(m_images, 1), {with("tokens.nowhere", "keep", 0.5), with("tokens.evit", "keep", 7.0), with("tokens.evit", "keep", 0.5)},
+        const auto found = compareMethods(inputs(), FewPhotos(m_images, 1), {with("tokens.nowhere", "keep", 0.5), with("tokens.evit", "keep", 7.0), with("tokens.evit", "keep", 0.5)},
                                              kNoLatency, {}, [&](const report::TokenComparison& soFar) {
                                                  ++calls;
                                                  most = soFar.points.size();
@@ -155,30 +158,102 @@ private slots:
     }
     void latencyIsMeasured()
     {
-        TokenComparisonOptions options{.batch = 2, .latencySeconds = 0.01};
-        const auto found = compareTokenMethods(inputs(), FewPhotos(m_images, 1), {with("tokens.tome", "r", std::int64_t{20})}, options);
+        ComparisonOptions options{.batch = 2, .latencySeconds = 0.01};
+        const auto found = compareMethods(inputs(), FewPhotos(m_images, 1), {with("tokens.tome", "r", std::int64_t{20})}, options);
         QVERIFY(found.points[0].latencyMs > 0);
+        QVERIFY(found.points[1].wholeLatencyMs > 0);
         QVERIFY(found.points[1].matchingMs > 0 && found.points[1].matchingMs < found.points[1].latencyMs);
     }
-    void itStops()
+    void itStopsSoon()
     {
         std::stop_source stop;
-        QVERIFY_THROWS_EXCEPTION(Error, compareTokenMethods(inputs(), FewPhotos(m_images, 2), usualTokenConfigurations(m_model->spec()), kNoLatency, RunContext(stop.get_token()),
-                                                          [&](const report::TokenComparison&) { stop.request_stop(); }));
+        test::StopClock clock;
+        std::size_t done = 0;
+        QVERIFY_THROWS_EXCEPTION(Error, compareMethods(inputs(), FewPhotos(m_images, 8), usualSettings(m_model->spec()), kNoLatency, RunContext(stop.get_token()),
+                                                       [&](const report::TokenComparison& soFar) {
+                                                           done = soFar.points.size();
+                                                           if (done == 2)
+                                                               clock.ask(stop);
+                                                       }));
+        QVERIFY2(clock.seconds() < test::kSoonSeconds, qPrintable(QString::number(clock.seconds())));
+        QCOMPARE(done, std::size_t(2));
+    }
+    void itStopsAmidAPoint()
+    {
+        for (const double latency : {0.0, 60.0}) { // photos are run; times are taken
+            std::stop_source stop;
+            test::StopClock clock;
+            const std::jthread later([&] {
+                std::this_thread::sleep_for(std::chrono::milliseconds(300));
+                clock.ask(stop);
+            });
+            QVERIFY_THROWS_EXCEPTION(Error, compareMethods(inputs(), FewPhotos(m_images, latency > 0 ? 2 : 400), {}, {.batch = 64, .latencySeconds = latency}, RunContext(stop.get_token())));
+            QVERIFY2(clock.seconds() < test::kSoonSeconds, qPrintable(QString::number(clock.seconds())));
+        }
+    }
+    void labelsBeyondTheClassesAreLeftOut()
+    {
+        const auto found = compareMethods(inputs(), FewPhotos(m_images, 3, {}, {20, 3, -1}), {}, kNoLatency);
+        QCOMPARE(found.photos, std::int64_t(3));
+        QCOMPARE(found.warnings.size(), std::size_t(1));
+        QVERIFY(found.warnings[0].find("label 20") != std::string::npos);
+        QVERIFY(found.points[0].top1 == 0 || found.points[0].top1 == 1); // one photo has a label
+    }
+    void spreadSettingsKeepWhatIsGiven()
+    {
+        for (const auto& method : methods()) {
+            const auto all = spreadSettings(method, {}, m_model->spec());
+            QVERIFY(!all.empty());
+            for (std::size_t i = 0; i < all.size(); ++i) {
+                QCOMPARE(all[i].method, method.declaration.id);
+                method.declaration.schema.complete(all[i].parameters); // throws for what is out of range
+                for (std::size_t j = 0; j < i; ++j)
+                    QVERIFY(!(all[i].parameters == all[j].parameters));
+                QCOMPARE(spreadSettings(method, all[i].parameters, m_model->spec()).size(), std::size_t(1)); // what is traded is said
+            }
+        }
+        Parameters fused;
+        fused.set("fuse", false);
+        const auto all = spreadSettings(*findMethod("tokens.evit"), fused, m_model->spec());
+        QVERIFY(all.size() > 3);
+        for (const auto& each : all)
+            QVERIFY(!each.parameters.boolean("fuse"));
+    }
+    /// Against the definition, pair by pair, and an example by hand.
+    void frontIsOfThosePointsThatNoneBeats()
+    {
+        report::TokenComparison comparison;
+        const auto add = [&](std::uint64_t macs, double agreement) {
+            comparison.points.emplace_back();
+            comparison.points.back().macs = macs;
+            comparison.points.back().agreement = agreement;
+        };
+        add(100, 1);
+        add(80, 0.9);
+        add(80, 0.8); // as dear, worse
+        add(90, 0.9); // dearer, no better
+        add(50, 0.5);
+        add(50, 0.5); // its twin: neither beats the other
+        add(10, 0.9);
+        comparison.points.back().failure = "none";
+        QCOMPARE(paretoFront(comparison), (std::vector<bool>{true, true, false, false, true, true, false}));
+        comparison.points[0].top1 = 0.7; // labels: accuracy counts, and points without one are nowhere
+        comparison.points[1].top1 = 0.75;
+        QCOMPARE(paretoFront(comparison), (std::vector<bool>{false, true, false, false, false, false, false}));
     }
     void usualSettingsAreAllowedAndReduce()
     {
         std::set<std::string> ids;
-        for (const auto& each : usualTokenConfigurations(m_model->spec())) {
+        for (const auto& each : usualSettings(m_model->spec())) {
             const auto* method = findMethod(each.method);
-            QVERIFY(method && !method->trains);
+            QVERIFY(method && !method->trains());
             method->declaration.schema.complete(each.parameters); // throws for what is out of range
             ids.insert(each.method);
         }
         for (const auto& method : methods())
-            QCOMPARE(ids.contains(method.declaration.id), !method.trains && !method.declaration.schema.find("file"));
+            QCOMPARE(ids.contains(method.declaration.id), !method.trains() && !method.declaration.schema.find("file"));
     }
 };
 
-QTEST_GUILESS_MAIN(TstTokensComparison)
-#include "tst_tokens_comparison.moc"
+QTEST_GUILESS_MAIN(TestTokenComparison)
+#include "tst_token_comparison.moc"
