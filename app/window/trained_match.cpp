@@ -2,7 +2,6 @@
 #include "app/window/trained_match.h"
 
 #include "core/base/error.h"
-#include "core/encoder/after_training.h"
 #include "core/encoder/score_training.h"
 
 #include <utility>
@@ -17,7 +16,8 @@ bool sameWeights(const io::SparseAutoencoder& a, const io::SparseAutoencoder& b)
 
 std::vector<std::string> afterTraining(const TrainedEncoders::Entry& entry)
 {
-    return entry.built.trained ? encoder::readAfterTraining(entry.request.method, entry.request.parameters) : std::vector<std::string>();
+    const auto& names = methodOf(entry.request).afterTraining;
+    return names && entry.built.trained ? names(entry.request.parameters) : std::vector<std::string>();
 }
 
 } // namespace

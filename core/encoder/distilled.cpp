@@ -208,7 +208,7 @@ Method distilledMethod()
                           .title = "Distilled",
                           .reference = "A two-layer student of the exact codes: listwise ranking (Cao et al. 2007) and values, after Hinton, Vinyals, Dean (2015)",
                           .schema = schema()},
-                         build, restore);
+                         build, restore, [](const Parameters&) { return std::vector<std::string>{"candidates"}; });
 }
 
 } // namespace tamis::encoder

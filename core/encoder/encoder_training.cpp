@@ -295,7 +295,7 @@ void trainInto(Built& built, train::ParameterSet<float>& parameters, const Input
     built.training = std::move(result.losses);
 }
 
-Method trainedMethod(MethodDeclaration declaration, decltype(Method::build) build, decltype(Method::restore) restore)
+Method trainedMethod(MethodDeclaration declaration, decltype(Method::build) build, decltype(Method::restore) restore, decltype(Method::afterTraining) afterTraining)
 {
     Method method;
     method.declaration = std::move(declaration);
@@ -303,6 +303,7 @@ Method trainedMethod(MethodDeclaration declaration, decltype(Method::build) buil
     method.trains = true;
     method.build = std::move(build);
     method.restore = std::move(restore);
+    method.afterTraining = std::move(afterTraining);
     return method;
 }
 

@@ -69,7 +69,7 @@ void trainInto(Built& built, train::ParameterSet<float>& parameters, const Input
                const RunContext& context);
 
 /// A method of that declaration that trains on calibration rows.
-Method trainedMethod(MethodDeclaration declaration, decltype(Method::build) build, decltype(Method::restore) restore);
+Method trainedMethod(MethodDeclaration declaration, decltype(Method::build) build, decltype(Method::restore) restore, decltype(Method::afterTraining) afterTraining);
 /// What `method` trained for the dictionary, by its fingerprint. Throws Error{Cancelled}.
 std::shared_ptr<const TrainedEncoder> trainedBy(std::string method, Parameters complete, const Dictionary& dictionary, std::vector<TrainedTensor> tensors, const RunContext& context);
 /// What restore() starts from: `trained` with its parameters completed by the schema. Throws as trained.requireFor() and complete() do.

@@ -232,7 +232,7 @@ Method hierarchicalMethod()
                           .title = "Hierarchical router",
                           .reference = "A tree of linear routers over the latents, searched with a beam; hierarchical softmax as in Morin and Bengio 2005",
                           .schema = ParameterSchema(hierarchicalParameters())},
-                         build, restore);
+                         build, restore, [](const Parameters&) { return std::vector<std::string>{"beam"}; });
 }
 
 } // namespace tamis::encoder

@@ -133,7 +133,7 @@ Method lowRankTrainedMethod()
                           .title = "Low rank, trained",
                           .reference = "Factors B A trained by AdamW (Loshchilov, Hutter 2019) on the exact codes of the calibration rows, from the activation-weighted SVD on",
                           .schema = schema()},
-                         build, restore);
+                         build, restore, [](const Parameters&) { return std::vector<std::string>{"candidates"}; });
 }
 
 } // namespace tamis::encoder

@@ -43,6 +43,9 @@ struct Method {
     /// Methods that train: the encoder that was written to a file; inputs.calibration is not used. Throws Error{MalformedFile} for tensors that
     /// are missing or of other shapes, Error{InvalidParameter} for one trained on another dictionary.
     std::function<EncoderPtr(const Inputs&, const TrainedEncoder&, const RunContext&)> restore;
+    /// Methods that train: the parameters that training with these complete ones never reads, the finished encoder alone does; restore() takes a
+    /// TrainedEncoder with other values of them. Empty function: none.
+    std::function<std::vector<std::string>(const Parameters&)> afterTraining;
 };
 
 /// Every method of the lab, in menu order.

@@ -186,6 +186,13 @@ EncoderPtr restore(const Inputs& inputs, const TrainedEncoder& trained, const Ru
     return std::make_shared<RoutedEncoder>(inputs.dictionary, std::move(router), groupsFrom(trained.indices("experts", {dictionary.latents()}), experts), context);
 }
 
+/// ReLU gates and the load balance are trained towards the mean number of active experts.
+std::vector<std::string> afterTraining(const Parameters& parameters)
+{
+    const bool free = parameters.text("routing") == "top-e" && parameters.real("balance") == 0;
+    return free ? std::vector<std::string>{"active"} : std::vector<std::string>();
+}
+
 std::vector<ParameterSpec> mixtureParameters()
 {
     using Type = ParameterType;
@@ -221,7 +228,7 @@ Method mixtureMethod()
                           .title = "Mixture of experts",
                           .reference = "A linear router over groups of latents, as in Switch SAEs (Mudide et al. 2024, 2410.08201); ReLU routing: ReMoE (Wang, Chen, Zhu 2024, 2412.14711)",
                           .schema = ParameterSchema(mixtureParameters())},
-                         build, restore);
+                         build, restore, afterTraining);
 }
 
 } // namespace tamis::encoder

@@ -153,7 +153,7 @@ Method tiledTrainedMethod()
                           .title = "Tiled, trained",
                           .reference = "Block-diagonal rows trained by AdamW (Loshchilov, Hutter 2019) on the exact codes of the calibration rows; tiles by soft memberships that are annealed and balanced",
                           .schema = schema()},
-                         build, restore);
+                         build, restore, [](const Parameters&) { return std::vector<std::string>{"candidates"}; });
 }
 
 } // namespace tamis::encoder

@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/encoder/token_ranking.h"
 #include "tests/app/window/small_autoencoder.h"
+#include "tests/core/base/failure.h"
 #include "tests/core/linalg/blas_main.h"
 
 #include <QTemporaryDir>
@@ -29,16 +30,6 @@ EncoderRequest lowRank(const SourcesPointer& sources, std::int64_t rank, std::in
     EncoderRequest request{sources, 0, "encoder.low-rank", {}, token};
     request.parameters.set("rank", rank);
     return request;
-}
-
-std::string failure(const std::function<void()>& run)
-{
-    try {
-        run();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "no error";
 }
 } // namespace
 
@@ -148,16 +139,16 @@ private slots:
         EncoderWork work(std::make_shared<TrainedEncoders>());
         EncoderRequest request = lowRank(m_sources, -3);
         QVERIFY(!work.coarse(request));
-        QVERIFY(failure([&] { (void)work.refine(request, {}, {}); }).find("rank") != std::string::npos);
+        QVERIFY(tamis::test::failure([&] { (void)work.refine(request, {}, {}); }, ErrorCode::InvalidParameter).contains("rank"));
         request.method = "encoder.nothing";
         QVERIFY(!work.coarse(request));
-        QVERIFY(failure([&] { (void)work.refine(request, {}, {}); }).find("encoder.nothing") != std::string::npos);
+        QVERIFY(tamis::test::failure([&] { (void)work.refine(request, {}, {}); }, ErrorCode::InvalidParameter).contains("encoder.nothing"));
     }
     void everyMethodIsCompared()
     {
         std::size_t told = 0;
         QTemporaryDir folder;
-        auto few = std::make_shared<EncoderSources>(*openEncoderSources({test::writeCutAutoencoder(folder.path().toStdString()), {}, {}}, {}));
+        auto few = std::make_shared<EncoderSources>(*openEncoderSources({app::test::writeCutAutoencoder(folder.path().toStdString()), {}, {}}, {}));
         few->measured = someRows(few->measured, 0, few->measured.rows(), 40);
         const auto comparison = compareAll(lowRank(few, 32), {}, {}, [&](const auto& soFar) { told = soFar.points.size(); }, 0.001);
         QCOMPARE(told, comparison.points.size());

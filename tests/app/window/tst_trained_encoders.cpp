@@ -3,7 +3,7 @@
 #include "app/window/encoder_work.h"
 #include "app/window/trained_match.h"
 #include "core/base/error.h"
-#include "core/encoder/after_training.h"
+#include "tests/core/base/failure.h"
 #include "tests/app/window/small_autoencoder.h"
 #include "tests/core/linalg/blas_main.h"
 
@@ -32,16 +32,6 @@ EncoderRequest training(const SourcesPointer& sources, std::int64_t rank, std::i
     request.parameters.set("check-every", std::int64_t{2});
     request.parameters.set("patience", std::int64_t{0});
     return request;
-}
-
-std::string failure(const std::function<void()>& run)
-{
-    try {
-        run();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "no error";
 }
 } // namespace
 
@@ -173,7 +163,7 @@ private slots:
             const auto& method = *encoder::findMethod(id);
             auto parameters = method.declaration.schema.defaults();
             parameters.set(name, value);
-            const auto found = encoder::readAfterTraining(id, parameters);
+            const auto found = method.afterTraining(parameters);
             const bool known = method.restore && std::ranges::all_of(found, [&](const std::string& each) { return method.declaration.schema.find(each) != nullptr; });
             return known ? found : std::vector<std::string>{"unknown"};
         };
@@ -219,11 +209,11 @@ private slots:
         QCOMPARE(after.latents, before.latents);
         QCOMPARE(after.values, before.values);
         const auto other = openEncoderSources({kSaes / "tinylm.block3.k32" / "sparsify", {}, {}}, {});
-        QVERIFY(failure([&] { (void)openTrained(file, other, {}); }).find("fingerprint") != std::string::npos);
-        QVERIFY(failure([&] { (void)openTrained(folder.filePath("none.safetensors").toStdString(), m_sources, {}); }) != "no error");
-        QVERIFY(failure([&] { (void)openTrained(kSaes / "vit20.block3.k16" / "sparsify" / "sae.safetensors", m_sources, {}); }) != "no error");
+        QVERIFY(tamis::test::failure([&] { (void)openTrained(file, other, {}); }, ErrorCode::InvalidParameter).contains("fingerprint"));
+        QVERIFY(tamis::test::failure([&] { (void)openTrained(folder.filePath("none.safetensors").toStdString(), m_sources, {}); }, ErrorCode::IoFailure).contains("none.safetensors"));
+        QVERIFY(tamis::test::failure([&] { (void)openTrained(kSaes / "vit20.block3.k16" / "sparsify" / "sae.safetensors", m_sources, {}); }, ErrorCode::MalformedFile).contains("sae.safetensors"));
         const auto untrained = buildEncoder({m_sources, 0, "encoder.low-rank", {}, 0}, {});
-        QVERIFY(failure([&] { saveTrained(untrained, file, {}); }).find("trained") != std::string::npos);
+        QVERIFY(tamis::test::failure([&] { saveTrained(untrained, file, {}); }, ErrorCode::InvalidParameter).contains("trained"));
     }
     void picturesAreOfTheTrainedEncoder()
     {
@@ -248,7 +238,7 @@ private slots:
     void theyAreComparedWithTheOthers()
     {
         QTemporaryDir folder;
-        auto few = std::make_shared<EncoderSources>(*openEncoderSources({test::writeCutAutoencoder(folder.path().toStdString()), {}, {}}, {}));
+        auto few = std::make_shared<EncoderSources>(*openEncoderSources({app::test::writeCutAutoencoder(folder.path().toStdString()), {}, {}}, {}));
         few->measured = someRows(few->measured, 0, few->measured.rows(), 20);
         const auto entry = buildEncoder(training(few, 8, 6), {});
         std::size_t told = 0;
