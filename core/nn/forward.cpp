@@ -4,6 +4,7 @@
 #include "core/base/parallel.h"
 #include "core/kernels/elementwise.h"
 #include "core/nn/model_content.h"
+#include "core/nn/patch_embedding.h"
 #include "core/nn/token_hook.h"
 
 #include <algorithm>
@@ -169,19 +170,6 @@ void mergePatches(const Block& b, ConstRows x, Rows out, const Pass& pass)
     pass.apply(b.merge, gathered, {}, out);
 }
 
-/// Flattened patches, [grid, channels * patch height * patch width], as a convolution's weight is flattened.
-void cutPatches(const PatchSpec& p, std::span<const float> image, Rows patches)
-{
-    const std::int64_t plane = p.imageHeight * p.imageWidth;
-    for (std::int64_t gy = 0; gy < p.gridHeight; ++gy)
-        for (std::int64_t gx = 0; gx < p.gridWidth; ++gx) {
-            float* to = patches.data + (gy * p.gridWidth + gx) * patches.stride;
-            for (std::int64_t c = 0; c < p.channels; ++c)
-                for (std::int64_t y = 0; y < p.patchHeight; ++y, to += p.patchWidth)
-                    std::copy_n(image.data() + c * plane + (gy * p.patchHeight + y) * p.imageWidth + gx * p.patchWidth, p.patchWidth, to);
-        }
-}
-
 void embedTokens(const Model::Content& c, const Sample& sample, Rows rows)
 {
     const tensor::Matrix<float>& table = *c.tokenEmbedding;
@@ -248,7 +236,7 @@ void Model::embed(const Sample& sample, Rows x, Scratch& scratch) const
     if (c.spec.vision()) {
         const PatchSpec& p = c.spec.patch;
         const Rows patches = frame.take(p.gridHeight * p.gridWidth, p.channels * p.patchHeight * p.patchWidth);
-        cutPatches(p, sample.image, patches);
+        cutPatches(p, sample.image, p.imageHeight, p.imageWidth, patches);
         copyRows(c.prefix->view(), {x.data, p.prefixTokens, x.cols, x.stride});
         kernels::Epilogue epilogue;
         if (c.positions)

@@ -10,6 +10,8 @@ namespace tamis::nn {
 using Table = std::shared_ptr<const tensor::Matrix<float>>;
 
 struct Model::Content {
+    /// For the files of core/nn and core/train alone. Lives as long as a model that was made from it.
+    static const Content& of(const Model& model) noexcept { return *model.m_content; }
     ModelSpec spec;
     // vision
     LinearSlot patch;

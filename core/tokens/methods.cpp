@@ -6,6 +6,7 @@
 #include "core/tokens/down_sampling.h"
 #include "core/tokens/dynamic_vit.h"
 #include "core/tokens/evit.h"
+#include "core/tokens/multi_scale.h"
 #include "core/tokens/pitome.h"
 #include "core/tokens/random_pruning.h"
 #include "core/tokens/tome.h"
@@ -18,7 +19,7 @@ namespace tamis::tokens {
 const std::vector<Method>& methods()
 {
     static const std::vector<Method> all{
-        // Menu order: merging, pruning, both, baselines.
+        // Menu order: merging, pruning, both, other ways through the model, baselines.
         tomeMethod(),
         pitomeMethod(),
         evitMethod(),
@@ -26,6 +27,7 @@ const std::vector<Method>& methods()
         dynamicVitMethod(),
         atsMethod(),
         diffRateMethod(),
+        multiScaleMethod(),
         randomPruningMethod(),
         downSamplingMethod(),
     };
