@@ -27,10 +27,7 @@ void requireOptions(const RunOptions& options)
 {
     if (options.model.empty())
         throw UsageError("--model is required: the vision transformer whose tokens are reduced");
-    if (options.samples.images.empty())
-        throw UsageError("--images is required for tokens.*: a folder of photos, or one");
-    if (!options.samples.tokens.empty() || !options.samples.text.empty())
-        throw UsageError("tokens.* takes photos alone, neither --tokens nor --text");
+    requirePhotos(options);
     if (!options.out.empty() || !options.store.empty() || !options.encoder.empty())
         throw UsageError("--out, --store and --encoder do not belong to tokens.*");
 }
@@ -161,6 +158,14 @@ std::vector<std::string> warningsOf(const Everything& all)
     return warnings;
 }
 } // namespace
+
+void requirePhotos(const RunOptions& options)
+{
+    if (options.samples.images.empty())
+        throw UsageError("--images is required for tokens.*: a folder of photos, or one");
+    if (!options.samples.tokens.empty() || !options.samples.text.empty())
+        throw UsageError("tokens.* takes photos alone, neither --tokens nor --text");
+}
 
 void runTokens(Console& console, const RunOptions& options)
 {

@@ -3,6 +3,7 @@
 #include "app/cli/encoder_inputs.h"
 #include "app/cli/json_output.h"
 #include "app/cli/lowrank_inputs.h"
+#include "app/cli/run_tokens.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
 #include "app/cli/verbs.h"
@@ -132,6 +133,8 @@ void run(Console& console, const CompareOptions& options)
 {
     if (!options.run.encoder.empty())
         return compareEncoders(console, options);
+    if (options.lab == "tokens" || std::ranges::any_of(options.methods, [](const std::string& method) { return method.starts_with("tokens."); }))
+        return compareTokens(console, options);
     if (options.run.model.empty())
         throw UsageError("MODEL is required, or --encoder (tamis-cli compare --help)");
     if (options.run.heldOut.empty())
@@ -157,6 +160,7 @@ void declare(OptionSet& set, CompareOptions& options)
 {
     RunOptions& run = options.run;
     set.positional("MODEL", run.model, "Checkpoint that runs: a file or a directory; with --encoder the model that the autoencoder reads", false);
+    set.choice("--lab", options.lab, {"lowrank", "tokens"}, "Whose methods: of tokens on the photos of --images, with --labels (lowrank; tokens where a --method is of that lab)");
     set.text("--calibration", run.calibration, "FILE", "Calibration set (HDF5)");
     set.text("--keep", options.keeps, "K,K,...", "Fractions of the parameters kept (0.8,0.6,0.4)");
     set.texts("--method", options.methods, "ID[:NAME=VALUE...]",
@@ -166,6 +170,7 @@ void declare(OptionSet& set, CompareOptions& options)
     set.flag("--latency,!--no-latency", run.latency, "Measure latency (on)");
     set.integer("--steps", options.steps, 1, 64, "encoder.* without settings: values tried of a rank or a number of candidates (4)");
     set.real("--recall", options.recall, 0, 1, "encoder.*: recall that the fastest encoder is to have (0.99)");
+    set.integer("--batch", run.batch, 1, 4096, "tokens.*: photos in the batch whose latency is measured (8)");
     declareLowRank(set, run);
     declareEncoder(set, run);
 }
@@ -179,7 +184,8 @@ Verb verbCompare()
             "  tamis-cli compare datasets/tinylm --calibration C --held-out datasets/tinylm/heldout.npy --keep 0.6 \\\n"
             "    --method lowrank.local --method lowrank.local:preconditioner=identity --method lowrank.local:allocate=greedy --json -\n"
             "  tamis-cli compare --encoder datasets/sae/tinylm.block3.k16/saelens --activations datasets/sae/tinylm.block3.heldout.npy \\\n"
-            "    --calibration-activations rows.npy --method encoder.two-stage:coarse=int8:candidates=64 --method encoder.low-rank",
+            "    --calibration-activations rows.npy --method encoder.two-stage:coarse=int8:candidates=64 --method encoder.low-rank\n"
+            "  tamis-cli compare datasets/vit20 --lab tokens --images PHOTOS --labels PHOTOS/labels.tsv --method tokens.tome --method tokens.evit:keep=0.5",
             [options](OptionSet& set) { declare(set, *options); },
             [options](Console& console) { run(console, *options); }};
 }

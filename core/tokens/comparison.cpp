@@ -85,7 +85,9 @@ report::TokenPoint pointOf(const ComparedSetting& setting)
     point.parameters = setting.parameters;
     if (const Method* method = findMethod(setting.method)) {
         point.title = method->declaration.title;
-        point.settings = settingsText(method->declaration.schema, setting.parameters);
+        for (const auto& spec : method->declaration.schema.specs()) // what was said, defaults too: it is what points differ by
+            if (setting.parameters.contains(spec.name))
+                point.settings += (point.settings.empty() ? "" : ", ") + spec.name + " " + toText(setting.parameters.value(spec.name));
         point.baseline = method->baseline;
     }
     return point;

@@ -85,6 +85,33 @@ private slots:
         QCOMPARE(images({"--threads", "3"}), one);
         QVERIFY(images({"--seed", "7"}) != one);
     }
+    void compareKeys()
+    {
+        const QStringList compare{"compare", sourcePath("datasets/vit20"), "--images", sourcePath("datasets/photos"), "--samples", "3", "--no-latency", "--json", "-", "--method", "tokens.tome:r=20", "--method",
+                                  "tokens.random:keep=0.5:blocks=1,3", "--method", "tokens.downsample:keep=0.4"};
+        const auto result = runCli(compare);
+        QVERIFY2(result.status == 0, result.errors);
+        const auto json = result.json();
+        QCOMPARE(json["schema"].toString(), "tamis.compare/1");
+        QCOMPARE(json["photos"].toInt(), 3);
+        QCOMPARE(json["planned"].toInt(), 4);
+        QCOMPARE(json["qualityName"].toString(), "agreement");
+        const auto rows = json["rows"].toArray();
+        QCOMPARE(rows.size(), 4);
+        QVERIFY(rows[0].toObject()["whole"].toBool() && !rows[1].toObject()["whole"].toBool());
+        QCOMPARE(rows[2].toObject()["settings"].toString(), "keep 0.5, blocks 1,3");
+        QVERIFY(!rows[1].toObject()["baseline"].toBool() && rows[2].toObject()["baseline"].toBool() && rows[3].toObject()["baseline"].toBool());
+        // One method alone says the same of the same photos.
+        const auto alone = runCli(run("tokens.tome", {"--set", "r=20", "--samples", "3", "--no-latency"})).json();
+        const auto quality = rows[1].toObject()["quality"].toObject(), its = alone["quality"].toObject();
+        for (const char* key : {"agreement", "kl", "embeddingShift", "tokensKept"})
+            QCOMPARE(quality[QLatin1String(key)].toDouble(-1), its[QLatin1String(key)].toDouble(-2));
+        QCOMPARE(rows[1].toObject()["cost"].toObject()["macs"], alone["cost"].toObject()["macs"]);
+        QCOMPARE(rows[1].toObject()["tokensPerLayer"], alone["tokensPerLayer"]);
+        QVERIFY(rows[1].toObject()["cost"].toObject()["latencyMs"].isNull());
+        const auto single = runCli(compare + QStringList{"--threads", "1"}).json();
+        QCOMPARE(single["rows"].toArray(), rows);
+    }
     void methodsListThem()
     {
         const auto json = runCli({"methods", "--json", "-"}).json();
@@ -111,6 +138,12 @@ private slots:
         QTest::newRow("language model") << QStringList{"run", "tokens.tome", "--model", sourcePath("datasets/tinylm"), "--images", sourcePath("datasets/photos")} << 1 << "vision transformer";
         QTest::newRow("tokens") << run("tokens.tome", {"--tokens", "a.npy"}) << 2 << "--tokens";
         QTest::newRow("counts") << run("tokens.diffrate", {"--set", "file=/nowhere.json"}) << 1 << "/nowhere.json";
+        const QStringList compare{"compare", sourcePath("datasets/vit20"), "--lab", "tokens"};
+        QTest::newRow("compare without photos") << compare << 2 << "--images";
+        QTest::newRow("compare with held out") << compare + QStringList{"--images", sourcePath("datasets/photos"), "--held-out", "x"} << 2 << "--held-out";
+        QTest::newRow("compare unknown") << compare + QStringList{"--images", sourcePath("datasets/photos"), "--method", "tokens.rows"} << 2 << "tokens.tome";
+        QTest::newRow("compare setting") << compare + QStringList{"--images", sourcePath("datasets/photos"), "--method", "tokens.evit:keep=3"} << 2 << "keep";
+        QTest::newRow("compare name") << compare + QStringList{"--images", sourcePath("datasets/photos"), "--method", "tokens.evit:kep=1"} << 2 << "kep";
         QTest::newRow("store") << run("tokens.tome", {"--store", "x"}) << 2 << "--store";
     }
     void badInputIsRefusedWithASentence()
