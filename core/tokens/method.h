@@ -6,6 +6,7 @@
 #include "core/io/checkpoint.h"
 #include "core/measure/sample_source.h"
 #include "core/nn/model.h"
+#include "core/report/series.h"
 #include "core/tokens/reduction.h"
 #include "core/tokens/trained_parts.h"
 
@@ -27,6 +28,8 @@ struct Inputs {
     std::shared_ptr<const io::Checkpoint> checkpoint;         ///< the model's, for scores by gradients and for training; else may be null
     std::shared_ptr<const TrainedParts> trained;              ///< of this method for this model, where it trains; else may be null
     std::stop_token enough;                                   ///< ends training with the best so far
+    /// The losses so far, called from the training thread every 100 ms or so; may be empty.
+    std::function<void(const std::vector<report::Series>&)> trainingSeen{};
 };
 
 struct Method {
