@@ -21,6 +21,10 @@ template <class T> using ReplaceLinear = std::function<Variable<T>(const std::st
 /// The rows [tokens, width] that leave a block.
 template <class T> using ObserveBlock = std::function<void(std::size_t block, Variable<T> output)>;
 
+/// Asked before each block for the policy [rows of x, 1] that its attention is masked by (policy_ops.h), x the rows that enter it; an empty
+/// variable: none. Vision transformers alone ask.
+template <class T> using AttentionPolicy = std::function<Variable<T>(std::size_t block, Variable<T> x)>;
+
 /// Where a forward pass on the tape lets others in; what is empty does not take part. An observer of linear layers alone
 /// converts.
 template <class T> struct ForwardHooks {
@@ -30,6 +34,7 @@ template <class T> struct ForwardHooks {
     ObserveLinear<T> observeLinear; ///< sees the replaced outputs, too
     ReplaceLinear<T> replaceLinear;
     ObserveBlock<T> observeBlock;
+    AttentionPolicy<T> attentionPolicy;
 };
 
 } // namespace tamis::train

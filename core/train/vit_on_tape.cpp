@@ -10,6 +10,7 @@
 #include "core/train/named_parameters.h"
 #include "core/train/norm_ops.h"
 #include "core/train/pointwise_ops.h"
+#include "core/train/policy_ops.h"
 #include "core/train/token_ops.h"
 
 #include <algorithm>
@@ -255,7 +256,8 @@ template <class T> struct VitOnTape<T>::Content {
         return norm(tape, spec().preNorm, names().preNorm, x);
     }
 
-    Variable<T> attend(Tape<T>& tape, const nn::AttentionSpec& at, const nn::BlockNames& n, Variable<T> x, std::int64_t images, const ForwardHooks<T>& hooks)
+    Variable<T> attend(Tape<T>& tape, const nn::AttentionSpec& at, const nn::BlockNames& n, Variable<T> x, Variable<T> policy, std::int64_t images,
+                       const ForwardHooks<T>& hooks)
     {
         Variable<T> q, k, v;
         if (at.fusedQkv) {
@@ -271,7 +273,8 @@ template <class T> struct VitOnTape<T>::Content {
         }
         q = heads(tape, at.queryKeyNorm, n.queryNorm, q);
         k = heads(tape, at.queryKeyNorm, n.keyNorm, k);
-        return attention(q, k, v, {.sequences = images, .heads = at.heads, .scale = static_cast<double>(at.scale)});
+        const AttentionShape attended{.sequences = images, .heads = at.heads, .scale = static_cast<double>(at.scale)};
+        return policy ? policyAttention(q, k, v, policy, attended) : attention(q, k, v, attended);
     }
     /// x + scale * (branch W^T + b)
     Variable<T> onto(Tape<T>& tape, Variable<T> x, Variable<T> branch, const std::string& name, bool scaled, const std::string& scaleName, const ForwardHooks<T>& hooks)
@@ -284,7 +287,8 @@ template <class T> struct VitOnTape<T>::Content {
     {
         const nn::BlockSpec& s = spec().blocks[index];
         const nn::BlockNames& n = names().blocks[index];
-        const Variable<T> mixed = attend(tape, s.attention, n, norm(tape, s.norm, n.attentionNorm, x), images, hooks);
+        const Variable<T> policy = hooks.attentionPolicy ? hooks.attentionPolicy(index, x) : Variable<T>{};
+        const Variable<T> mixed = attend(tape, s.attention, n, norm(tape, s.norm, n.attentionNorm, x), policy, images, hooks);
         x = onto(tape, x, mixed, n.output, s.layerScale, n.attentionScale, hooks);
         if (s.mlp.hidden == 0)
             return x;
@@ -373,6 +377,11 @@ Variable<T> VitOnTape<T>::logits(Tape<T>& tape, Variable<T> patchRows, std::int6
             hooks.observeBlock(b, x);
     }
     return m_content->head(tape, x, images, hooks);
+}
+
+template <class T> Variable<T> VitOnTape<T>::finalNorm(Tape<T>& tape, Variable<T> rows)
+{
+    return m_content->norm(tape, m_content->spec().finalNorm, m_content->names().finalNorm, rows);
 }
 
 template class VitOnTape<float>;

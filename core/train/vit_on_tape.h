@@ -52,6 +52,8 @@ public:
     /// Logits [images, classes] of patch rows [images patches, channels patch patch]. `hooks` may watch
     /// or replace linear layers and watch blocks.
     Variable<T> logits(Tape<T>& tape, Variable<T> patchRows, std::int64_t images, const ForwardHooks<T>& hooks = {});
+    /// The last norm of rows that leave the last block.
+    Variable<T> finalNorm(Tape<T>& tape, Variable<T> rows);
 
 private:
     struct Content;
