@@ -7,6 +7,7 @@
 #include "core/tokens/dynamic_vit.h"
 #include "core/tokens/evit.h"
 #include "core/tokens/multi_scale.h"
+#include "core/tokens/learned.h"
 #include "core/tokens/pitome.h"
 #include "core/tokens/random_pruning.h"
 #include "core/tokens/tome.h"
@@ -25,6 +26,7 @@ const std::vector<Method>& methods()
         evitMethod(),
         topRhoMethod(),
         dynamicVitMethod(),
+        learnedMethod(),
         atsMethod(),
         diffRateMethod(),
         multiScaleMethod(),

@@ -13,6 +13,7 @@
 #include <limits>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <string>
 
 namespace tamis::tokens {
@@ -106,7 +107,7 @@ public:
             m_rollout->follow(layer, input, scratch);
         x.rows = steps(block, Place::BetweenBranches, layer, &input, x, scratch);
         if (m_trace)
-            m_trace->layers.push_back({{before, x.rows}, m_set, std::move(m_scores), 0});
+            m_trace->layers.push_back({{before, x.rows}, m_set, std::move(m_scores), std::exchange(m_macs, 0)});
         return x.rows;
     }
 
@@ -123,6 +124,7 @@ private:
                                                          m_imageScores.empty() ? nullptr : &m_imageScores, scratch});
             if (m_trace && !a.scores.empty())
                 keepScores(a.scores);
+            m_macs += a.macs;
             const std::vector<float> sizes = m_set.sizes;
             const bool same = leavesAllWhereTheyAre(a);
             m_set.apply(a);
@@ -157,15 +159,18 @@ private:
     std::vector<float> m_bias, m_scores, m_remembered;
     tensor::Matrix<float> m_imageScores;
     std::optional<Rollout> m_rollout;
+    std::uint64_t m_macs = 0; ///< of the choices since the last block
 };
 
 void countMacs(const nn::ModelSpec& spec, Trace& trace)
 {
     const std::vector<BlockTokens> tokens = trace.tokens();
     const std::vector<std::uint64_t> macs = blockMacs(spec, tokens);
-    for (std::size_t block = 0; block < macs.size(); ++block)
-        trace.layers[block].macs = macs[block];
     trace.macs = modelMacs(spec, tokens);
+    for (std::size_t block = 0; block < macs.size(); ++block) {
+        trace.macs += trace.layers[block].macs; // of what chose its tokens
+        trace.layers[block].macs += macs[block];
+    }
 }
 
 /// Takes what the user dropped out of x before the first block.

@@ -39,6 +39,7 @@ struct Assignment {
     std::vector<std::uint8_t> sum; ///< [count] 1: the weighted sum instead of the mean (EViT's fused token); empty: all means
     std::vector<float> scores;     ///< [tokens] what was gone by, for pictures; empty: nothing
     std::vector<float> keyShares;  ///< [tokens] factor at which a token's key weight goes into its row's; empty: 1
+    std::uint64_t macs = 0;        ///< multiply-adds that the choice took, where they are worth counting
 };
 
 /// What can be said of an image's source tokens by looking at the whole model first. Immutable, shared between threads.
