@@ -5,6 +5,7 @@
 #include "app/cli/lowrank_inputs.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
+#include "app/cli/training_output.h"
 #include "app/cli/usage_error.h"
 #include "core/base/error.h"
 #include "core/encoder/codes_file.h"
@@ -20,7 +21,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <unistd.h>
 
 namespace tamis::cli {
 namespace {
@@ -39,46 +39,6 @@ ordered_json certificateJson(const report::CertificateSummary& certificate)
 }
 
 double rowsPerSecond(const report::EncoderReport& report) { return static_cast<double>(report.tokens) / report.passSeconds; }
-ordered_json seriesJson(const std::vector<report::Series>& series)
-{
-    ordered_json all = ordered_json::array();
-    for (const auto& each : series) {
-        ordered_json x = ordered_json::array(), y = ordered_json::array();
-        for (const auto& point : each.points) {
-            x.push_back(point.x);
-            y.push_back(orNull(point.y));
-        }
-        all.push_back({{"name", each.name}, {"x", std::move(x)}, {"y", std::move(y)}});
-    }
-    return all;
-}
-
-/// How training went, in one line.
-std::string trainingText(const std::vector<report::Series>& series)
-{
-    if (series.size() != 2 || series[1].points.empty())
-        return {};
-    const auto& checks = series[1].points;
-    const auto best = std::ranges::min(checks, {}, &report::Point::y);
-    return "\ntrained for " + grouped(static_cast<std::uint64_t>(checks.back().x)) + " steps: loss on the rows kept apart " + significant(checks.front().y) + " -> " + significant(best.y) + " at step " +
-           grouped(static_cast<std::uint64_t>(best.x)) + "\n";
-}
-
-/// Throws Error{IoFailure} where `path`, unless it is empty, cannot become a file.
-void requireWritable(const std::string& path, const std::string& content)
-{
-    if (path.empty())
-        return;
-    const std::filesystem::path file(path), folder = file.has_parent_path() ? file.parent_path() : ".";
-    std::error_code failure;
-    if (!std::filesystem::is_directory(folder, failure))
-        throw Error(ErrorCode::IoFailure, "is no directory, expected one to write " + content + " into", folder.string());
-    if (access(folder.c_str(), W_OK | X_OK) != 0)
-        throw Error(ErrorCode::IoFailure, "cannot be written to, expected a directory to write " + content + " into", folder.string());
-    if (std::filesystem::is_directory(file, failure))
-        throw Error(ErrorCode::IoFailure, "is a directory, expected a file to write or to replace", file.string());
-}
-
 /// Refuses what cannot be, before minutes of training.
 void requireTrainable(const encoder::Method& method, const RunOptions& options)
 {
@@ -295,7 +255,7 @@ void runEncoder(Console& console, const RunOptions& options)
     if (!options.saveEncoder.empty())
         document["stored"] = {{"encoder", options.saveEncoder}};
     document["seconds"] = std::chrono::duration<double>(Clock::now() - start).count();
-    console.print(described(report) + trainingText(report.training) + (spliced ? described(*spliced) : "") + (options.saveEncoder.empty() ? "" : "wrote " + options.saveEncoder + "\n"));
+    console.print(described(report) + trainingText(report.training, "rows") + (spliced ? described(*spliced) : "") + (options.saveEncoder.empty() ? "" : "wrote " + options.saveEncoder + "\n"));
     console.finish(std::move(document));
 }
 

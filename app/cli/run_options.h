@@ -26,7 +26,8 @@ struct RunOptions {
     std::int64_t block = -1;                                  ///< of the model, after which the autoencoder reads; -1: --layer says
     std::int64_t k = 0;                                       ///< 0: the autoencoder's own
     bool latency = true;
-    std::string saveEncoder, trained;                         ///< files of trained encoders: to write, to restore
+    std::string saveEncoder, trained;                         ///< files of what was trained: to write an encoder, to restore
+    std::string trainImages, trainLabels, saveTrained;        ///< tokens.* that train: photos to train on, file to write
     std::int64_t batch = 8; ///< tokens.*: photos whose latency is measured
 };
 

@@ -5,7 +5,9 @@
 #include "app/cli/method_choice.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
+#include "app/cli/training_output.h"
 #include "app/cli/usage_error.h"
+#include "core/base/error.h"
 #include "core/inputs/label_file.h"
 #include "core/io/checkpoint.h"
 #include "core/tokens/folder_run.h"
@@ -13,6 +15,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -96,6 +99,31 @@ ordered_json photoJson(const tokens::PhotoRun& photo, const Everything& all)
     return json;
 }
 
+/// What the chain was made from.
+struct Made {
+    tokens::Chain chain;
+    Parameters parameters; ///< that it was made with
+    std::shared_ptr<const tokens::TrainedParts> trained; ///< null where the method trains nothing
+    std::string photos;    ///< that were trained on, in words; empty: none
+    double trainSeconds = 0;
+};
+
+void addTraining(ordered_json& document, const RunOptions& options, const Made& made)
+{
+    if (!made.trained)
+        return;
+    if (!options.trained.empty())
+        document["inputs"]["trained"] = options.trained;
+    else
+        document["inputs"]["trainImages"] = {{"path", options.trainImages}, {"description", made.photos}};
+    if (!made.trained->losses.empty()) {
+        document["training"] = seriesJson(made.trained->losses);
+        document["trainSeconds"] = made.trainSeconds;
+    }
+    if (!options.saveTrained.empty())
+        document["stored"] = {{"trained", options.saveTrained}};
+}
+
 ordered_json documentOf(const RunOptions& options, const Parameters& parameters, const Everything& all, const std::string& samples)
 {
     ordered_json document{{"schema", "tamis.run/1"}, {"method", options.method}, {"parameters", toJson(parameters)}};
@@ -157,6 +185,77 @@ std::vector<std::string> warningsOf(const Everything& all)
         warnings.push_back("The reduced model is slower than the whole one at this batch, although it does fewer multiply-adds.");
     return warnings;
 }
+/// Refuses what cannot be, before minutes of training.
+void requireTraining(const tokens::Method& method, const RunOptions& options)
+{
+    const bool train = !options.trainImages.empty(), restore = !options.trained.empty();
+    if (!method.trains() && (restore || !options.saveTrained.empty()))
+        throw UsageError(std::string(restore ? "--trained" : "--save-trained") + ": " + method.declaration.id + " trains nothing, expected a method that does (tamis-cli methods lists them)");
+    if (!method.trains() && !method.needsCalibration && train)
+        throw UsageError("--train-images: " + method.declaration.id + " trains nothing, expected a method that does (tamis-cli methods lists them)");
+    if (!options.trainLabels.empty() && !train)
+        throw UsageError("--train-labels are of --train-images, expected those beside them");
+    if (restore && train)
+        throw UsageError("found --trained and --train-images, expected one of them: what is restored is trained already");
+    if (restore && !options.saveTrained.empty())
+        throw UsageError("found --save-trained and --trained, expected one of them: what was restored is in its file already");
+    if ((method.trains() || method.needsCalibration) && !train && !restore)
+        throw UsageError(method.declaration.id + (method.trains() ? " trains: --train-images is required, or --trained with what was trained" : " is fitted: --train-images is required"));
+    requireWritable(options.saveTrained, "what was trained");
+}
+
+/// The parameters of a file, and those of --set, which may say how it is used and not how it was trained.
+Parameters restoredParameters(const tokens::Method& method, const RunOptions& options, const tokens::TrainedParts& parts)
+{
+    const auto& schema = method.declaration.schema;
+    Parameters parameters = schema.complete(parts.parameters);
+    for (const std::string& setting : options.settings) {
+        const auto equals = setting.find('=');
+        const std::string name = setting.substr(0, equals);
+        if (equals == std::string::npos || std::ranges::find(method.afterTraining, name) == method.afterTraining.end()) {
+            std::string allowed;
+            for (const std::string& each : method.afterTraining)
+                allowed += (allowed.empty() ? "" : ", ") + each;
+            throw UsageError("--set " + setting + " beside --trained, expected " + (allowed.empty() ? "none: what is restored has the settings it was trained with" : "only what is used after training: " + allowed));
+        }
+        try {
+            parameters.set(name, schema.parse(name, setting.substr(equals + 1)));
+        } catch (const Error& error) {
+            throw UsageError(error.what());
+        }
+    }
+    return parameters;
+}
+
+/// The chain; trained first, or from --trained, where its method trains. What was trained is written at once.
+Made madeChain(Console& console, const RunOptions& options, const tokens::Method& method, tokens::Inputs inputs, const RunContext& context)
+{
+    context.setParts(20);
+    Made made;
+    if (!options.trainImages.empty()) {
+        inputs.calibration = app::openSamples({.images = options.trainImages, .labels = options.trainLabels}, options.model, *inputs.model, context.part(1, "opening the photos to train on"));
+        made.photos = inputs.calibration->description();
+    }
+    if (!options.trained.empty()) {
+        inputs.trained = std::make_shared<const tokens::TrainedParts>(tokens::readTrainedParts(options.trained, context.part(1, "reading")));
+        inputs.trained->requireFor(method.declaration.id, inputs.checkpoint->sha256(context));
+        made.parameters = restoredParameters(method, options, *inputs.trained);
+    } else {
+        made.parameters = parametersFrom(method.declaration, options.settings, console.common());
+        if (method.trains()) {
+            const auto begin = std::chrono::steady_clock::now();
+            inputs.trained = std::make_shared<const tokens::TrainedParts>(method.train(inputs, made.parameters, context.part(17, "training")));
+            made.trainSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        }
+    }
+    if (!options.saveTrained.empty()) {
+        console.beginWriting();
+        tokens::writeTrainedParts(options.saveTrained, *inputs.trained, context);
+    }
+    made.chain = method.chain(inputs, made.parameters, context.part(1, "preparing"));
+    made.trained = inputs.trained;
+    return made;
+}
 } // namespace
 
 void requirePhotos(const RunOptions& options)
@@ -172,13 +271,14 @@ void runTokens(Console& console, const RunOptions& options)
     const auto start = std::chrono::steady_clock::now();
     const tokens::Method& method = methodAmong(tokens::methods(), options.method);
     requireOptions(options);
-    const Parameters parameters = parametersFrom(method.declaration, options.settings, console.common());
+    requireTraining(method, options);
+    (void)parametersFrom(method.declaration, options.settings, console.common()); // refused before anything is read
     const RunContext& context = console.context();
-    context.setParts(20);
+    context.setParts(method.trains() && options.trained.empty() ? 60 : 20);
     const auto checkpoint = io::Checkpoint::open(options.model, context.part(0.2, "opening"));
     const auto model = nn::Model::load(*checkpoint, context.part(0.3, "loading"));
     const tokens::Inputs inputs{model, nullptr, static_cast<std::uint64_t>(console.common().seed.value_or(0)), checkpoint, nullptr, {}};
-    const tokens::Chain chain = method.chain(inputs, parameters, context.part(0.5, "preparing"));
+    const Made made = madeChain(console, options, method, inputs, context.part(method.trains() && options.trained.empty() ? 40.5 : 0.5, "preparing"));
     const auto source = app::openSamples(requestFrom(options.samples), options.model, *model, context.part(1, "opening the photos"));
     Everything all;
     all.names = classNamesOf(options.model, *model);
@@ -189,14 +289,17 @@ void runTokens(Console& console, const RunOptions& options)
     }
     const tokens::WholeFolder whole = tokens::wholeFolder(*model, *source, context.part(7, "the whole model"));
     all.whole = tokens::wholePoint(*model, whole);
-    all.run = tokens::runFolder(*model, chain, *source, whole, context.part(7, "the reduced model"));
+    all.run = tokens::runFolder(*model, made.chain, *source, whole, context.part(7, "the reduced model"));
     all.batch = options.batch;
     if (options.latency)
-        all.latency = tokens::measureLatency(*model, chain, *source, {.batch = options.batch}, context.part(4, "measuring latency"));
+        all.latency = tokens::measureLatency(*model, made.chain, *source, {.batch = options.batch}, context.part(4, "measuring latency"));
     all.warnings = warningsOf(all);
-    ordered_json document = documentOf(options, parameters, all, source->description());
+    if (made.trained)
+        all.warnings.insert(all.warnings.begin(), made.trained->warnings.begin(), made.trained->warnings.end());
+    ordered_json document = documentOf(options, made.parameters, all, source->description());
+    addTraining(document, options, made);
     document["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    console.print(described(options, all));
+    console.print(described(options, all) + (made.trained ? trainingText(made.trained->losses, "photos") : "") + (options.saveTrained.empty() ? "" : "wrote " + options.saveTrained + "\n"));
     console.finish(std::move(document));
 }
 

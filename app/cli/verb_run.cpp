@@ -195,7 +195,8 @@ Verb verbRun()
             "  tamis-cli run lowrank.local --model datasets/vit20 --calibration datasets/vit20/calibration.h5 --keep 0.6 --held-out datasets/photos --store out\n"
             "  tamis-cli run encoder.low-rank --encoder datasets/sae/vit20.block3.k16/sparsify --activations datasets/sae/vit20.block3.heldout.npy \\\n"
             "    --calibration-activations rows.npy --set rank=32\n"
-            "  tamis-cli run tokens.tome --model datasets/vit20 --images datasets/photos --set r=16",
+            "  tamis-cli run tokens.tome --model datasets/vit20 --images datasets/photos --set r=16\n"
+            "  tamis-cli run tokens.learned --model datasets/vit20 --images datasets/photos --train-images PHOTOS --save-trained predictors.safetensors",
             [options](OptionSet& set) {
                 set.positional("METHOD", options->method, "Identity of the method, as tamis-cli methods lists it");
                 set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*, tokens.*: checkpoint, a file or a directory");
@@ -212,7 +213,10 @@ Verb verbRun()
                 declareEncoder(set, *options);
                 set.text("--codes", options->codes, "FILE", "encoder.*: write the codes of every row, as safetensors [rows, k] (docs/formats-codes.md)");
                 set.text("--save-encoder", options->saveEncoder, "FILE", "encoder.* that train: write what was trained (safetensors)");
-                set.text("--trained", options->trained, "FILE", "encoder.* that train: an encoder that --save-encoder wrote, instead of training one");
+                set.text("--trained", options->trained, "FILE", "Methods that train: what --save-encoder or --save-trained wrote, instead of training");
+                set.text("--train-images", options->trainImages, "DIR", "tokens.* that train: photos to train on, the last eighth kept apart");
+                set.text("--train-labels", options->trainLabels, "FILE", "tokens.* that train: their classes (file<TAB>class); without: what the whole model names");
+                set.text("--save-trained", options->saveTrained, "FILE", "tokens.* that train: write what was trained (safetensors)");
                 set.flag("--latency,!--no-latency", options->latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder; tokens.*: of one batch (on)");
                 set.integer("--batch", options->batch, 1, 4096, "tokens.*: photos in the batch whose latency is measured (8)");
             },
