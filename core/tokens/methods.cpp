@@ -2,6 +2,7 @@
 #include "core/tokens/method.h"
 
 #include "core/tokens/ats.h"
+#include "core/tokens/cascade.h"
 #include "core/tokens/diff_rate.h"
 #include "core/tokens/down_sampling.h"
 #include "core/tokens/dynamic_vit.h"
@@ -12,6 +13,7 @@
 #include "core/tokens/random_pruning.h"
 #include "core/tokens/tome.h"
 #include "core/tokens/top_rho.h"
+#include "core/tokens/truncated.h"
 
 #include <algorithm>
 
@@ -30,8 +32,10 @@ const std::vector<Method>& methods()
         atsMethod(),
         diffRateMethod(),
         multiScaleMethod(),
+        cascadeMethod(),
         randomPruningMethod(),
         downSamplingMethod(),
+        truncatedMethod(),
     };
     return all;
 }

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/tokens/cascade.h"
+
+#include "core/base/error.h"
+#include "core/tokens/exit_rule.h"
+#include "core/tokens/reduced_forward.h"
+#include "core/tokens/route.h"
+
+#include <cstdio>
+#include <sstream>
+
+namespace tamis::tokens {
+namespace {
+std::string twoDigits(double value)
+{
+    char text[32];
+    std::snprintf(text, sizeof text, "%.2f", value);
+    return text;
+}
+
+/// A trace on another grid than the model's, told of the model's patches: each is held by what covers its middle.
+void tellOnGrid(const nn::PatchSpec& p, Trace& trace)
+{
+    for (TracedLayer& layer : trace.layers) {
+        const TokenSet from = std::move(layer.set);
+        if (from.gridRows == p.gridHeight && from.gridCols == p.gridWidth && from.prefix == p.prefixTokens) {
+            layer.set = from;
+            continue;
+        }
+        layer.set = wholeSet(p.prefixTokens, p.gridHeight, p.gridWidth);
+        layer.scores.clear();
+        for (std::int64_t y = 0; y < p.gridHeight; ++y)
+            for (std::int64_t x = 0; x < p.gridWidth; ++x) {
+                const std::int64_t there = (2 * y + 1) * from.gridRows / (2 * p.gridHeight) * from.gridCols + (2 * x + 1) * from.gridCols / (2 * p.gridWidth);
+                layer.set.row[static_cast<std::size_t>(p.prefixTokens + y * p.gridWidth + x)] = from.row[static_cast<std::size_t>(from.prefix + there)];
+            }
+        for (std::int64_t i = 0; i < p.prefixTokens; ++i)
+            layer.set.row[static_cast<std::size_t>(i)] = i < from.prefix ? from.row[static_cast<std::size_t>(i)] : -1;
+        layer.set.sizes.assign(from.sizes.size(), 0.0f);
+        layer.set.keyWeights.assign(from.sizes.size(), 1.0f);
+        for (const std::int32_t row : layer.set.row)
+            if (row >= 0)
+                layer.set.sizes[static_cast<std::size_t>(row)] += 1;
+    }
+}
+
+class Cascade final : public Route {
+public:
+    Cascade(std::shared_ptr<const nn::Model> model, Chain stage, ExitRule rule, double threshold)
+        : m_model(std::move(model)), m_stage(std::move(stage)), m_rule(rule), m_threshold(threshold)
+    {
+    }
+    void run(const nn::Sample& sample, std::span<const Wish> wishes, kernels::Rows output, nn::Scratch& scratch, Trace* trace) const override
+    {
+        runReduced(*m_model, m_stage, sample, wishes, output, scratch, trace);
+        const double confidence = confidenceOf(m_rule, output.row(0));
+        const std::string sure = ", confidence " + twoDigits(confidence);
+        if (confidence >= m_threshold) {
+            if (trace) {
+                tellOnGrid(m_model->spec().patch, *trace);
+                trace->remark = "answered by the cheap stage" + sure;
+            }
+            return;
+        }
+        if (!trace)
+            return runReduced(*m_model, {}, sample, wishes, output, scratch);
+        const Trace cheap = std::move(*trace);
+        runReduced(*m_model, {}, sample, wishes, output, scratch, trace);
+        for (std::size_t block = 0; block < trace->layers.size(); ++block)
+            trace->layers[block].macs += cheap.layers[block].macs;
+        trace->macs += cheap.macs;
+        trace->reductionMs += cheap.reductionMs;
+        trace->remark = "asked the whole model" + sure + " of the cheap stage";
+    }
+    bool takesWishes() const override { return !m_stage.route || m_stage.route->takesWishes(); }
+
+private:
+    std::shared_ptr<const nn::Model> m_model;
+    Chain m_stage;
+    ExitRule m_rule;
+    double m_threshold;
+};
+
+/// "tome r=34": a method of the lab and its settings.
+Chain stageOf(const std::string& text, const Inputs& inputs, const RunContext& context)
+{
+    const auto refuse = [&](const std::string& found, const std::string& expected) {
+        throw Error(ErrorCode::InvalidParameter, "found " + found + " in \"" + text + "\", expected " + expected, "stage");
+    };
+    std::istringstream words(text);
+    std::string id, word;
+    words >> id;
+    const Method* method = findMethod(id.starts_with("tokens.") ? id : "tokens." + id);
+    if (!method)
+        refuse("no method", "one of the token lab, then its settings: tome r=34");
+    if (method->trains())
+        refuse("a method that is trained", "one that is not");
+    if (method->declaration.id == "tokens.cascade")
+        refuse("a cascade", "another method");
+    Parameters parameters;
+    while (words >> word) {
+        const std::size_t equals = word.find('=');
+        if (equals == std::string::npos || equals == 0)
+            refuse("\"" + word + "\"", "name=value");
+        const std::string name = word.substr(0, equals);
+        parameters.set(name, method->declaration.schema.parse(name, word.substr(equals + 1)));
+    }
+    Inputs own = inputs;
+    own.trained = nullptr; // the cascade's, if anything
+    return method->chain(own, method->declaration.schema.complete(parameters), context);
+}
+
+Chain cascadeChain(const Inputs& inputs, const Parameters& given, const RunContext& context)
+{
+    const Parameters parameters = cascadeMethod().declaration.schema.complete(given);
+    const nn::ModelSpec& spec = inputs.model->spec();
+    if (spec.classes < 1)
+        throw Error(ErrorCode::UnsupportedFeature, "found a model without classes, expected one whose answer can be sure or not", spec.architecture);
+    Chain stage = stageOf(parameters.text("stage"), inputs, context);
+    Chain chain;
+    chain.scoreTitle = stage.scoreTitle;
+    chain.route = std::make_shared<Cascade>(inputs.model, std::move(stage), parseExitRule(parameters.text("rule")), parameters.real("threshold"));
+    requireReducible(*inputs.model, chain);
+    return chain;
+}
+} // namespace
+
+Method cascadeMethod()
+{
+    Method method;
+    method.declaration = {
+        .id = "tokens.cascade",
+        .lab = "tokens",
+        .title = "Cascade: whole only where unsure",
+        .reference = "Viola and Jones 2001; Wang et al. 2018 (IDK cascades): a cheap stage answers where it is sure, the whole model elsewhere",
+        .schema = ParameterSchema({
+            {.name = "stage", .title = "Cheap stage", .type = ParameterType::Text, .defaultValue = std::string("tome r=16"),
+             .help = "A method of this lab that is not trained, and its settings: tome r=34, or truncated blocks=3"},
+            exitRuleParameter(),
+            {.name = "threshold", .title = "Sure from", .type = ParameterType::Real, .defaultValue = 0.8, .minimum = 0, .maximum = 1, .step = 0.01,
+             .help = "The stage's answer stands where its confidence is at least this"},
+        })};
+    method.chain = cascadeChain;
+    return method;
+}
+
+} // namespace tamis::tokens

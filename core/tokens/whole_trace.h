@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Traces of routes that leave blocks out instead of tokens.
+#include "core/tokens/reduced_forward.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tamis::tokens {
+
+/// Of the patches' embedding, and of the head, as core/cost counts them: modelMacs without the blocks.
+std::uint64_t patchMacs(const nn::ModelSpec& spec);
+std::uint64_t headMacs(const nn::ModelSpec& spec);
+
+/// A layer for every block: all tokens in the first `run`, with their multiply-adds; none in the others. trace.macs: the patches and the
+/// blocks that are run, without a head.
+void traceFirstBlocks(const nn::ModelSpec& spec, std::size_t run, Trace& trace);
+
+} // namespace tamis::tokens
