@@ -3,6 +3,7 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/kernels/elementwise.h"
+#include "core/nn/branches.h"
 #include "core/nn/model_content.h"
 #include "core/nn/patch_embedding.h"
 #include "core/nn/token_hook.h"
@@ -40,7 +41,9 @@ struct Pass {
     std::size_t sample;
     Observer* observer;
     TokenHook* hook = nullptr;
+    const float* scale = nullptr; ///< [width] instead of the block's LayerScale; null: that
 
+    const float* scaleOr(const std::vector<float>& own) const { return scale ? scale : own.empty() ? nullptr : own.data(); }
     void apply(const LinearSlot& slot, ConstRows x, const kernels::Epilogue& epilogue, Rows y) const
     {
         if (observer)
@@ -115,7 +118,7 @@ std::int64_t runAttention(const Block& b, int index, const RotaryTable* rotary, 
     if (pass.observer)
         pass.observer->attentionInput(pass.sample, index, b, input);
     b.attention->apply(input, mixed, pass.scratch);
-    pass.apply(b.output, mixed, {.scale = b.attentionScale.empty() ? nullptr : b.attentionScale.data(), .base = base}, out);
+    pass.apply(b.output, mixed, {.scale = pass.scaleOr(b.attentionScale), .base = base}, out);
     return pass.hook ? rowsLeft(pass.hook->betweenBranches(index, b, input, out, pass.scratch), out.rows) : out.rows;
 }
 
@@ -131,7 +134,7 @@ void runMlp(const Block& b, ConstRows x, ConstRows base, Rows out, const Pass& p
     } else {
         pass.apply(b.up, x, {.activation = b.spec.mlp.activation}, hidden);
     }
-    pass.apply(b.down, hidden, {.scale = b.mlpScale.empty() ? nullptr : b.mlpScale.data(), .base = base}, out);
+    pass.apply(b.down, hidden, {.scale = pass.scaleOr(b.mlpScale), .base = base}, out);
 }
 
 /// In place; returns the rows left.
@@ -273,6 +276,44 @@ void Model::runBlock(int index, Rows x, Scratch& scratch, std::size_t sample, Ob
     }
     if (observer)
         observer->blockOutput(sample, index, x);
+}
+
+namespace {
+/// A pass with the factor in the place of LayerScale, or with that alone where the factor is 1: the same bits. `taken` holds it.
+Pass scaledPass(const Block& b, const std::vector<float>& own, float factor, Scratch::Frame& taken, Scratch& scratch)
+{
+    if (b.spec.postNorm || b.spec.gridHeight > 0 || b.spec.attention.rope.enabled)
+        throw Error(ErrorCode::UnsupportedFeature, "branches are run by themselves in blocks that norm before them, see all tokens and have no rotary positions only", b.output.name);
+    scratch.context().throwIfStopped();
+    Pass pass{scratch, 0, nullptr};
+    if (factor == 1)
+        return pass;
+    const Rows scale = taken.take(1, b.spec.width);
+    for (std::int64_t j = 0; j < b.spec.width; ++j)
+        scale.data[j] = own.empty() ? factor : factor * own[static_cast<std::size_t>(j)];
+    pass.scale = scale.data;
+    return pass;
+}
+} // namespace
+
+void runAttentionBranch(const Block& block, Rows x, Scratch& scratch, float factor)
+{
+    Scratch::Frame frame(scratch);
+    const Pass pass = scaledPass(block, block.attentionScale, factor, frame, scratch);
+    const Rows normed = frame.take(x.rows, x.cols);
+    block.attentionNorm.apply(x, normed);
+    runAttention(block, 0, nullptr, normed, x, x, pass);
+}
+
+void runMlpBranch(const Block& block, Rows x, Scratch& scratch, float factor)
+{
+    if (!block.up)
+        return;
+    Scratch::Frame frame(scratch);
+    const Pass pass = scaledPass(block, block.mlpScale, factor, frame, scratch);
+    const Rows normed = frame.take(x.rows, x.cols);
+    block.mlpNorm.apply(x, normed);
+    runMlp(block, normed, x, x, pass);
 }
 
 std::int64_t Model::runBlock(int index, Rows x, Scratch& scratch, TokenHook& hook, std::size_t sample, Observer* observer) const

@@ -61,34 +61,14 @@ Matrix<float> standardised(const Matrix<float>& features, const Standard& s)
     return result;
 }
 
-/// [photos, classes]: what each photo's heads learn.
-Matrix<float> targetsOf(const ExitFeatures& photos, bool labels)
-{
-    Matrix<float> targets(photos.logits.rows(), photos.logits.cols());
-    for (std::int64_t photo = 0; photo < targets.rows(); ++photo) {
-        if (const int label = photos.labels[static_cast<std::size_t>(photo)]; labels && label >= 0) {
-            targets(photo, label) = 1;
-            continue;
-        }
-        const auto logits = photos.logits.view().row(photo);
-        const auto largest = static_cast<double>(*std::ranges::max_element(logits));
-        double sum = 0;
-        for (const float value : logits)
-            sum += std::exp(static_cast<double>(value) - largest);
-        for (std::int64_t j = 0; j < targets.cols(); ++j)
-            targets(photo, j) = static_cast<float>(std::exp(static_cast<double>(logits[static_cast<std::size_t>(j)]) - largest) / sum);
-    }
-    return targets;
-}
-
 /// All heads on one tape: each has its own part of the loss, so that none changes another's training.
 class HeadsOnTape {
 public:
     HeadsOnTape(const ExitFeatures& training, const ExitFeatures& heldOut, const ExitTraining& settings) : m_settings(settings)
     {
-        m_trainingTargets = targetsOf(training, settings.labels);
+        m_trainingTargets = exitTargets(training, settings.labels);
         if (heldOut.logits.rows() > 0)
-            m_heldOutTargets = targetsOf(heldOut, settings.labels);
+            m_heldOutTargets = exitTargets(heldOut, settings.labels);
         for (std::size_t exit = 0; exit < training.features.size(); ++exit) {
             m_standards.push_back(standardOf(training.features[exit]));
             m_training.push_back(standardised(training.features[exit], m_standards.back()));
@@ -260,6 +240,61 @@ TrainedExits trainExits(const ExitFeatures& training, const ExitFeatures& heldOu
     if (!heldOutLoss.points.empty())
         result.losses.push_back(std::move(heldOutLoss));
     return result;
+}
+
+Matrix<float> exitTargets(const ExitFeatures& photos, bool labels)
+{
+    Matrix<float> targets(photos.logits.rows(), photos.logits.cols());
+    for (std::int64_t photo = 0; photo < targets.rows(); ++photo) {
+        if (const int label = photos.labels[static_cast<std::size_t>(photo)]; labels && label >= 0) {
+            targets(photo, label) = 1;
+            continue;
+        }
+        const auto logits = photos.logits.view().row(photo);
+        const auto largest = static_cast<double>(*std::ranges::max_element(logits));
+        double sum = 0;
+        for (const float value : logits)
+            sum += std::exp(static_cast<double>(value) - largest);
+        for (std::int64_t j = 0; j < targets.cols(); ++j)
+            targets(photo, j) = static_cast<float>(std::exp(static_cast<double>(logits[static_cast<std::size_t>(j)]) - largest) / sum);
+    }
+    return targets;
+}
+
+double sharpness(const Matrix<float>& logits, const Matrix<float>& targets)
+{
+    // d loss / d factor = sum of (softmax(factor l) - t) l, which rises with the factor: the loss is convex
+    const auto slope = [&](double factor) {
+        double sum = 0;
+        for (std::int64_t photo = 0; photo < logits.rows(); ++photo) {
+            const auto row = logits.view().row(photo);
+            const auto largest = static_cast<double>(*std::ranges::max_element(row));
+            double weights = 0, weighted = 0, wanted = 0, mass = 0;
+            for (std::int64_t c = 0; c < logits.cols(); ++c) {
+                const double shifted = static_cast<double>(row[static_cast<std::size_t>(c)]) - largest, weight = std::exp(factor * shifted), target = static_cast<double>(targets(photo, c));
+                weights += weight;
+                weighted += weight * shifted;
+                wanted += target * shifted;
+                mass += target;
+            }
+            sum += mass * weighted / weights - wanted;
+        }
+        return sum;
+    };
+    double low = 0.01, high = 100;
+    while (high > low * (1 + 1e-9)) {
+        const double middle = std::sqrt(low * high);
+        (slope(middle) < 0 ? low : high) = middle;
+    }
+    return std::sqrt(low * high);
+}
+
+void sharpen(ExitHead& head, double factor)
+{
+    for (float& weight : head.weight.values())
+        weight = static_cast<float>(static_cast<double>(weight) * factor);
+    for (float& bias : head.bias)
+        bias = static_cast<float>(static_cast<double>(bias) * factor);
 }
 
 Matrix<float> exitLogits(const ExitHead& head, const Matrix<float>& features)

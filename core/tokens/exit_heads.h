@@ -55,6 +55,14 @@ TrainedExits trainExits(const ExitFeatures& training, const ExitFeatures& heldOu
 /// Logits [photos, classes] of a head.
 tensor::Matrix<float> exitLogits(const ExitHead& head, const tensor::Matrix<float>& features);
 
+/// [photos, classes]: what heads learn from photos; labels as in ExitTraining.
+tensor::Matrix<float> exitTargets(const ExitFeatures& photos, bool labels);
+
+/// The factor (1 / temperature, Guo et al. 2017) in [0.01, 100] with which logits have the least mean cross entropy with the targets, to 1e-9 of itself.
+double sharpness(const tensor::Matrix<float>& logits, const tensor::Matrix<float>& targets);
+/// The head with its logits times the factor.
+void sharpen(ExitHead& head, double factor);
+
 /// The table of these exits (blocks) of photos. Agreement is with the whole model's best class.
 ExitTable exitTable(const ExitFeatures& photos, const std::vector<ExitHead>& heads, ExitRule rule, const RunContext& context);
 

@@ -6,9 +6,11 @@
 #include "core/tokens/diff_rate.h"
 #include "core/tokens/down_sampling.h"
 #include "core/tokens/dynamic_vit.h"
+#include "core/tokens/early_exit.h"
 #include "core/tokens/evit.h"
 #include "core/tokens/multi_scale.h"
 #include "core/tokens/learned.h"
+#include "core/tokens/gated.h"
 #include "core/tokens/pitome.h"
 #include "core/tokens/random_pruning.h"
 #include "core/tokens/tome.h"
@@ -32,7 +34,9 @@ const std::vector<Method>& methods()
         atsMethod(),
         diffRateMethod(),
         multiScaleMethod(),
+        earlyExitMethod(),
         cascadeMethod(),
+        gatedMethod(),
         randomPruningMethod(),
         downSamplingMethod(),
         truncatedMethod(),
