@@ -6,12 +6,6 @@
 
 namespace tamis::tokens {
 
-std::uint64_t headMacs(const nn::ModelSpec& spec)
-{
-    const std::int64_t pooled = (spec.pool == nn::Pool::ClassAndMean || spec.distillationHead ? 2 : 1) * spec.blocks.back().width;
-    return static_cast<std::uint64_t>(pooled * spec.classes);
-}
-
 std::uint64_t patchMacs(const nn::ModelSpec& spec)
 {
     const std::vector<BlockTokens> none(spec.blocks.size());
