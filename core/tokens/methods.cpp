@@ -8,11 +8,14 @@
 #include "core/tokens/dynamic_vit.h"
 #include "core/tokens/early_exit.h"
 #include "core/tokens/evit.h"
+#include "core/tokens/mixed_patches.h"
 #include "core/tokens/multi_scale.h"
 #include "core/tokens/learned.h"
 #include "core/tokens/gated.h"
 #include "core/tokens/pitome.h"
 #include "core/tokens/random_pruning.h"
+#include "core/tokens/resolution_routing.h"
+#include "core/tokens/smaller_image.h"
 #include "core/tokens/tome.h"
 #include "core/tokens/top_rho.h"
 #include "core/tokens/truncated.h"
@@ -33,6 +36,8 @@ const std::vector<Method>& methods()
         learnedMethod(),
         atsMethod(),
         diffRateMethod(),
+        mixedPatchesMethod(),
+        resolutionRoutingMethod(),
         multiScaleMethod(),
         earlyExitMethod(),
         cascadeMethod(),
@@ -40,6 +45,7 @@ const std::vector<Method>& methods()
         randomPruningMethod(),
         downSamplingMethod(),
         truncatedMethod(),
+        smallerImageMethod(),
     };
     return all;
 }

@@ -2,16 +2,12 @@
 #include "core/tokens/multi_scale.h"
 
 #include "core/base/error.h"
-#include "core/tokens/route.h"
-#include "core/tokens/scaled_model.h"
 
 #include <algorithm>
 #include <numeric>
 
 namespace tamis::tokens {
 namespace {
-enum class Fuse { Mean, Weighted, Max };
-
 class MultiScaleRoute final : public Route {
 public:
     MultiScaleRoute(std::shared_ptr<const nn::Model> model, std::vector<ScaledModel> models, Fuse fuse) : m_model(std::move(model)), m_models(std::move(models)), m_fuse(fuse)
@@ -76,11 +72,16 @@ Chain multiScaleChain(const Inputs& inputs, const Parameters& given, const RunCo
     requireReducible(*inputs.model, {});
     const std::string& fuse = parameters.text("fuse");
     Chain chain;
-    chain.route = std::make_shared<MultiScaleRoute>(inputs.model, scaledModels(inputs.model, parameters.text("scales"), "scales"),
-                                                    fuse == "mean" ? Fuse::Mean : fuse == "max" ? Fuse::Max : Fuse::Weighted);
+    chain.route = multiScaleRoute(inputs.model, scaledModels(inputs.model, parameters.text("scales"), "scales"),
+                                  fuse == "mean" ? Fuse::Mean : fuse == "max" ? Fuse::Max : Fuse::Weighted);
     return chain;
 }
 } // namespace
+
+std::shared_ptr<const Route> multiScaleRoute(std::shared_ptr<const nn::Model> model, std::vector<ScaledModel> models, Fuse fuse)
+{
+    return std::make_shared<MultiScaleRoute>(std::move(model), std::move(models), fuse);
+}
 
 Method multiScaleMethod()
 {
