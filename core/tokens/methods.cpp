@@ -3,15 +3,17 @@
 
 #include "core/tokens/ats.h"
 #include "core/tokens/cascade.h"
+#include "core/tokens/chain.h"
 #include "core/tokens/diff_rate.h"
 #include "core/tokens/down_sampling.h"
 #include "core/tokens/dynamic_vit.h"
 #include "core/tokens/early_exit.h"
 #include "core/tokens/evit.h"
+#include "core/tokens/gated.h"
+#include "core/tokens/learned.h"
+#include "core/tokens/merge.h"
 #include "core/tokens/mixed_patches.h"
 #include "core/tokens/multi_scale.h"
-#include "core/tokens/learned.h"
-#include "core/tokens/gated.h"
 #include "core/tokens/pitome.h"
 #include "core/tokens/random_pruning.h"
 #include "core/tokens/resolution_routing.h"
@@ -19,6 +21,7 @@
 #include "core/tokens/tome.h"
 #include "core/tokens/top_rho.h"
 #include "core/tokens/truncated.h"
+#include "core/tokens/vision_zip.h"
 
 #include <algorithm>
 
@@ -29,6 +32,7 @@ const std::vector<Method>& methods()
     static const std::vector<Method> all{
         // Menu order: merging, pruning, both, other ways through the model, baselines.
         tomeMethod(),
+        mergeMethod(),
         pitomeMethod(),
         evitMethod(),
         topRhoMethod(),
@@ -36,6 +40,8 @@ const std::vector<Method>& methods()
         learnedMethod(),
         atsMethod(),
         diffRateMethod(),
+        visionZipMethod(),
+        chainMethod(),
         mixedPatchesMethod(),
         resolutionRoutingMethod(),
         multiScaleMethod(),

@@ -3,17 +3,7 @@
 // Token merging: Bolya et al. 2023, "Token Merging: Your ViT But Faster".
 #include "core/tokens/method.h"
 
-#include <cstdint>
-#include <span>
-#include <vector>
-
 namespace tamis::tokens {
-
-/// Merges r tokens at most: (tokens - protected) / 2 at most.
-ReductionPtr mergeStep(std::int64_t r);
-
-/// Every token's row of `merged` again: [tokens before, width]; pruned ones are zeros.
-tensor::Matrix<float> unmerge(const Assignment& assignment, kernels::ConstRows merged);
 
 Method tomeMethod();
 

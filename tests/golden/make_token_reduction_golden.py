@@ -402,4 +402,5 @@ def main():
     print((OUT / "golden.npz").stat().st_size, "bytes")
 
 
-main()
+if __name__ == "__main__":
+    main()

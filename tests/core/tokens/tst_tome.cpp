@@ -65,15 +65,6 @@ private slots:
         test::runOne(*model, test::chainOf("tokens.tome", model, {{"r", "1000"}}), {image, {}, {}}, &trace);
         QCOMPARE(test::tokensAfter(trace), (std::vector<std::int64_t>{9, 5, 3, 2, 2, 2})); // r = (t - 1) / 2
     }
-    void unmergeKeepsGroupMeans()
-    {
-        const tokens::Assignment a{.to = {0, 1, 2, 1, 2, -1}, .count = 3};
-        tensor::Matrix<float> merged(3, 2);
-        std::iota(merged.values().begin(), merged.values().end(), 1.0f);
-        const tensor::Matrix<float> rows = tokens::unmerge(a, merged.view());
-        QCOMPARE(std::vector<float>(rows.values().begin(), rows.values().end()), (std::vector<float>{1, 2, 3, 4, 5, 6, 3, 4, 5, 6, 0, 0}));
-        QVERIFY_EXCEPTION_THROWN(tokens::unmerge(a, rows.view()), Error);
-    }
     /// With a class token alone in the pool, what follows the last attention touches each row by itself.
     void theClassTokenDoesNotSeeWhatTheLastBlockMerges()
     {

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Several methods in one model, each in blocks of its own.
+#include "core/tokens/chain_links.h"
+#include "core/tokens/method.h"
+
+#include <vector>
+
+namespace tamis::tokens {
+
+/// Every link's chain by its method (with link's settings, and the blocks set where the method has a parameter for them), its steps in the blocks
+/// that the link names, all in the order of their places: two links never share a place. Proportional attention and rollout where one link asks for
+/// them, pooling by size unless one link asks for none. One link where the method stands by itself is the method's own chain.
+/// Throws Error{InvalidParameter} with the byte of the link for what does not go together: a route, methods that train, two image scorers, blocks that the model
+/// does not have, no block left for "rest", two links at one place; and what the methods throw, likewise.
+Chain chainOfLinks(const Inputs& inputs, const std::vector<Link>& links, const RunContext& context);
+
+Method chainMethod();
+
+} // namespace tamis::tokens
