@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/demo_pictures.h"
 
+#include "app/cli/offscreen.h"
 #include "core/base/error.h"
 #include "views/common/chart_figure.h"
-#include "views/common/theme.h"
-
-#include <QApplication>
-
-#include <clocale>
-#include <cstdio>
-#include <cstdlib>
 
 namespace tamis::cli {
 namespace {
@@ -25,12 +19,6 @@ views::ChartDescription description(const DemoChart& chart)
     return drawn;
 }
 
-/// Qt's platform plugin warns of what a picture does not need (size hints, a runtime directory); errors are kept.
-void sayErrorsOnly(QtMsgType type, const QMessageLogContext&, const QString& text)
-{
-    if (type == QtCriticalMsg || type == QtFatalMsg)
-        std::fprintf(stderr, "%s\n", qPrintable(text));
-}
 } // namespace
 
 bool canDrawPictures() noexcept { return true; }
@@ -38,14 +26,7 @@ bool canDrawPictures() noexcept { return true; }
 std::vector<std::filesystem::path> drawPictures(const std::vector<DemoChart>& charts, const std::filesystem::path& directory,
                                                 const RunContext& context)
 {
-    qInstallMessageHandler(sayErrorsOnly);
-    setenv("QT_QPA_PLATFORM", "offscreen", 1);
-    int argc = 1;
-    char name[] = "tamis-cli";
-    char* argv[] = {name, nullptr};
-    QApplication application(argc, argv);
-    std::setlocale(LC_NUMERIC, "C"); // QApplication took the user's; our numbers do not depend on it
-    views::Theme::instance().apply(application, views::Theme::Mode::Light);
+    const Offscreen offscreen;
     std::vector<std::filesystem::path> files;
     for (const auto& chart : charts) {
         for (const char* suffix : {".png", ".svg"}) {

@@ -5,11 +5,13 @@
 #include "app/cli/method_choice.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
+#include "app/cli/token_overlays.h"
 #include "app/cli/training_output.h"
 #include "app/cli/usage_error.h"
 #include "core/base/error.h"
 #include "core/inputs/label_file.h"
 #include "core/io/checkpoint.h"
+#include "core/tokens/comparison.h"
 #include "core/tokens/folder_run.h"
 #include "core/tokens/method.h"
 
@@ -31,8 +33,8 @@ void requireOptions(const RunOptions& options)
     if (options.model.empty())
         throw UsageError("--model is required: the vision transformer whose tokens are reduced");
     requirePhotos(options);
-    if (!options.out.empty() || !options.store.empty() || !options.encoder.empty())
-        throw UsageError("--out, --store and --encoder do not belong to tokens.*");
+    if (!options.store.empty() || !options.encoder.empty())
+        throw UsageError("--store and --encoder do not belong to tokens.*");
 }
 
 /// labels.txt beside the weights, where there is one with a name for every class.
@@ -94,6 +96,8 @@ ordered_json photoJson(const tokens::PhotoRun& photo, const Everything& all)
         counts.push_back(block.mlp);
     ordered_json json{{"file", photo.file}, {"kept", std::move(kept)}, {"groups", std::move(groups)}, {"topBefore", classJson(photo.before, all.names)},
                       {"topAfter", classJson(photo.after, all.names)}, {"macs", photo.macs}, {"tokensPerLayer", std::move(counts)}, {"embeddingShift", photo.embeddingShift}};
+    if (!photo.remark.empty())
+        json["remark"] = photo.remark;
     if (photo.label >= 0)
         json["label"] = photo.label;
     return json;
@@ -256,6 +260,18 @@ Made madeChain(Console& console, const RunOptions& options, const tokens::Method
     made.trained = inputs.trained;
     return made;
 }
+
+/// "vit20: tokens.tome, r 8, ...": every setting.
+std::string captionOf(const RunOptions& options, const Parameters& parameters)
+{
+    std::filesystem::path model = std::filesystem::path(options.model).lexically_normal();
+    if (!model.has_filename())
+        model = model.parent_path();
+    std::string caption = model.filename().string() + ": " + options.method;
+    for (const auto& [name, value] : parameters.all())
+        caption += ", " + name + " " + toText(value);
+    return caption;
+}
 } // namespace
 
 void requirePhotos(const RunOptions& options)
@@ -274,12 +290,13 @@ void runTokens(Console& console, const RunOptions& options)
     requireTraining(method, options);
     (void)parametersFrom(method.declaration, options.settings, console.common()); // refused before anything is read
     const RunContext& context = console.context();
-    context.setParts(method.trains() && options.trained.empty() ? 60 : 20);
+    context.setParts((method.trains() && options.trained.empty() ? 60 : 20) + (options.out.empty() ? 0 : 10));
     const auto checkpoint = io::Checkpoint::open(options.model, context.part(0.2, "opening"));
     const auto model = nn::Model::load(*checkpoint, context.part(0.3, "loading"));
     const tokens::Inputs inputs{model, nullptr, static_cast<std::uint64_t>(console.common().seed.value_or(0)), checkpoint, nullptr, {}};
-    const Made made = madeChain(console, options, method, inputs, context.part(method.trains() && options.trained.empty() ? 40.5 : 0.5, "preparing"));
     const auto source = app::openSamples(requestFrom(options.samples), options.model, *model, context.part(1, "opening the photos"));
+    const auto files = options.out.empty() ? std::vector<std::filesystem::path>() : overlayFiles(options, *model, *source);
+    const Made made = madeChain(console, options, method, inputs, context.part(method.trains() && options.trained.empty() ? 40.5 : 0.5, "preparing"));
     Everything all;
     all.names = classNamesOf(options.model, *model);
     all.prefix = model->spec().patch.prefixTokens;
@@ -296,10 +313,24 @@ void runTokens(Console& console, const RunOptions& options)
     all.warnings = warningsOf(all);
     if (made.trained)
         all.warnings.insert(all.warnings.begin(), made.trained->warnings.begin(), made.trained->warnings.end());
+    if (!files.empty()) {
+        console.beginWriting();
+        writeOverlays(options,
+                      {*model, made.chain, *source, whole, all.names, options.method, method.declaration.title, tokens::settingsText(method.declaration.schema, made.parameters),
+                       captionOf(options, made.parameters)},
+                      files, context.part(10, "drawing"));
+    }
     ordered_json document = documentOf(options, made.parameters, all, source->description());
     addTraining(document, options, made);
     document["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    console.print(described(options, all) + (made.trained ? trainingText(made.trained->losses, "photos") : "") + (options.saveTrained.empty() ? "" : "wrote " + options.saveTrained + "\n"));
+    std::string text = described(options, all) + (made.trained ? trainingText(made.trained->losses, "photos") : "") + (options.saveTrained.empty() ? "" : "wrote " + options.saveTrained + "\n");
+    if (!files.empty()) {
+        document["written"] = ordered_json::array();
+        for (const auto& file : files)
+            document["written"].push_back(file.string());
+        text += "wrote " + grouped(files.size()) + " files to " + options.out + "\n";
+    }
+    console.print(text);
     console.finish(std::move(document));
 }
 

@@ -195,7 +195,7 @@ Verb verbRun()
             "  tamis-cli run lowrank.local --model datasets/vit20 --calibration datasets/vit20/calibration.h5 --keep 0.6 --held-out datasets/photos --store out\n"
             "  tamis-cli run encoder.low-rank --encoder datasets/sae/vit20.block3.k16/sparsify --activations datasets/sae/vit20.block3.heldout.npy \\\n"
             "    --calibration-activations rows.npy --set rank=32\n"
-            "  tamis-cli run tokens.tome --model datasets/vit20 --images datasets/photos --set r=16\n"
+            "  tamis-cli run tokens.tome --model datasets/vit20 --images datasets/photos --set r=16 --out OVERLAYS\n"
             "  tamis-cli run tokens.learned --model datasets/vit20 --images datasets/photos --train-images PHOTOS --save-trained predictors.safetensors",
             [options](OptionSet& set) {
                 set.positional("METHOD", options->method, "Identity of the method, as tamis-cli methods lists it");
@@ -207,7 +207,11 @@ Verb verbRun()
                 set.flag("--baseline,!--no-baseline", options->baseline, "Measure the plain SVD at the same ranks too (on)");
                 set.integer("--latency-tokens", options->latencyTokens, 0, 1'000'000,
                             "Tokens in the batch whose latency is measured (256); 0: do not measure");
-                set.text("--out", options->out, "FILE", "spectrum.*: append the run to a results file (HDF5)");
+                set.text("--out", options->out, "PATH", "spectrum.*: append the run to a results file (HDF5); tokens.*: directory for a picture, a table and JSON of every photo's tokens");
+                set.choice("--format", options->overlayFormat, {"png", "svg"}, "tokens.*: of the pictures (png)");
+                set.choice("--shade", options->shade, {"tokens", "scores", "outlines"}, "tokens.*: what the pictures show (tokens)");
+                set.integer("--depth", options->depth, 0, 10'000, "tokens.*: blocks that the pictures are behind; 0: before the first (the last that was run)");
+                set.flag("--overwrite", options->overwrite, "tokens.*: replace files that exist in --out (off)");
                 set.text("--store", options->store, "DIR", "lowrank.*: write factors.safetensors and a plan that evaluate and export take");
                 declareLowRank(set, *options);
                 declareEncoder(set, *options);

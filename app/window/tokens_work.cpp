@@ -2,6 +2,7 @@
 #include "app/window/tokens_work.h"
 
 #include "app/images/image_loading.h"
+#include "app/images/shown_photo.h"
 #include "app/jobs/failure_sentence.h"
 #include "app/samples/photo_source.h"
 #include "app/window/photo_work.h"
@@ -18,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kChains = 12;            ///< remembered
-constexpr std::int64_t kPhotoSide = 512;       ///< pixels of the photo that is seen closely, about
 constexpr int kThumbnailSide = 192;            ///< pixels: sharp on screens of twice the density
 constexpr double kQuickMs = 250; ///< a run as long as this may be a first picture: those alone are drawn while a slider moves
 constexpr std::size_t kSampleBytes = 256 << 20; ///< of pictures as the model reads them
@@ -33,20 +33,6 @@ const tokens::Method& methodOf(const std::string& id)
     if (const auto* method = tokens::findMethod(id.empty() ? tokens::methods().front().declaration.id : id))
         return *method;
     throw Error(ErrorCode::InvalidParameter, "is not a method of the token lab", id);
-}
-
-QImage toImage(const inputs::Image& picture)
-{
-    return QImage(picture.rgb.data(), static_cast<int>(picture.width), static_cast<int>(picture.height), static_cast<int>(3 * picture.width), QImage::Format_RGB888).copy();
-}
-
-/// What the model sees, at a multiple of its resolution.
-QImage shownPhoto(const inputs::Image& image, inputs::ImagePreprocess settings)
-{
-    const std::int64_t factor = settings.rule == inputs::ResizeRule::None ? 1 : std::max<std::int64_t>(1, kPhotoSide / std::max<std::int64_t>(settings.height, 1));
-    for (std::int64_t* side : {&settings.height, &settings.width, &settings.resizeHeight, &settings.resizeWidth})
-        *side *= factor;
-    return toImage(inputs::croppedForModel(image, settings));
 }
 
 std::vector<float> sampleOf(const inputs::Image& image, const inputs::ImagePreprocess& settings)

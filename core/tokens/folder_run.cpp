@@ -96,7 +96,8 @@ void summarise(FolderRun& run, const nn::Model& model)
         run.embeddingShift += photo.embeddingShift / photos;
         for (std::size_t block = 0; block < photo.tokens.size(); ++block)
             point.tokensPerLayer[block] += static_cast<double>(photo.tokens[block].mlp);
-        point.keptCounts.push_back(photo.tokens.back().mlp);
+        const auto last = std::ranges::find_if(photo.tokens.rbegin(), photo.tokens.rend(), [](const BlockTokens& block) { return block.mlp > 0; });
+        point.keptCounts.push_back(last == photo.tokens.rend() ? 0 : last->mlp);
     }
     point.macs = static_cast<std::uint64_t>(std::llround(macs / photos));
     point.tokensKept = 0;
@@ -147,7 +148,8 @@ FolderRun runFolder(const nn::Model& model, const Chain& chain, const measure::S
         photo.tokens = trace.tokens();
         photo.macs = trace.macs;
         photo.remark = trace.remark;
-        photo.row = trace.layers.back().set.row;
+        const auto last = std::ranges::find_if(trace.layers.rbegin(), trace.layers.rend(), [](const TracedLayer& layer) { return layer.tokens.mlp > 0; }); // the rest was not run
+        photo.row = last == trace.layers.rend() ? trace.layers.back().set.row : last->set.row;
         photo.embeddingShift = cosineShift(whole.photos[i].features, trace.features);
         if (classes) {
             photo.before = bestOf(whole.photos[i].output);

@@ -27,7 +27,7 @@ struct PhotoRun {
     std::string file;
     int label = -1;
     report::ClassProbability before, after;   ///< best class; index -1 in models without classes
-    std::vector<std::int32_t> row;            ///< [source tokens] the token that holds it at the end, -1: pruned
+    std::vector<std::int32_t> row;            ///< [source tokens] the token that holds it behind the last block that was run, -1: pruned
     std::vector<BlockTokens> tokens;          ///< [blocks]
     std::uint64_t macs = 0;
     double embeddingShift = 0;                ///< as report::TokenOverlay's

@@ -2,11 +2,16 @@
 // The token lab from the command line: keys that scripts depend on, bad input.
 #include "tests/cli/cli_process.h"
 
+#include <QDateTime>
+#include <QDir>
 #include <QFile>
+#include <QImage>
 #include <QJsonArray>
 #include <QSet>
 #include <QTemporaryDir>
 #include <QTest>
+
+#include <csignal>
 
 using namespace tamis::tests;
 
@@ -112,6 +117,69 @@ private slots:
         const auto single = runCli(compare + QStringList{"--threads", "1"}).json();
         QCOMPARE(single["rows"].toArray(), rows);
     }
+    void overlaysOfAFolder()
+    {
+        const QTemporaryDir folder;
+        const QString out = folder.filePath("deep/overlays");
+        const QStringList arguments = run("tokens.evit", {"--set", "keep=0.5", "--samples", "3", "--no-latency", "--out", out});
+        const auto result = runCli(arguments, {"QT_QPA_PLATFORM=", "DISPLAY="});
+        QVERIFY2(result.status == 0, result.errors);
+        const auto json = result.json();
+        QCOMPARE(json["written"].toArray().size(), 9);
+        const QDir directory(out);
+        QCOMPARE(directory.entryList(QDir::Files).size(), 9);
+        for (const auto& value : json["images"].toArray()) {
+            const auto image = value.toObject();
+            const QString stem = QFileInfo(image["file"].toString()).completeBaseName();
+            const QImage picture(directory.filePath(stem + ".png"));
+            QVERIFY(picture.width() >= 800 && picture.height() >= 800);
+            const QString description = picture.text("Description");
+            QVERIFY2(description.contains("tokens.evit") && description.contains("keep 0.5") && description.contains(image["file"].toString()), qPrintable(description));
+            const auto kept = readJsonFile(directory.filePath(stem + ".json"));
+            QCOMPARE(kept["method"].toString(), "tokens.evit");
+            const auto last = kept["layers"].toArray().last().toObject();
+            QCOMPARE(last["tokens_after"].toInt(), image["tokensPerLayer"].toArray().last().toInt());
+            QFile table(directory.filePath(stem + ".csv"));
+            QVERIFY(table.open(QIODevice::ReadOnly));
+            const auto lines = QString::fromUtf8(table.readAll()).split('\n', Qt::SkipEmptyParts);
+            int rows = 0, keptRows = 0;
+            for (const QString& line : lines)
+                if (!line.startsWith('#') && !line.startsWith("token")) {
+                    ++rows;
+                    keptRows += line.split(',').size() == 9 && !line.endsWith(",-1") && !line.split(',')[1].isEmpty();
+                }
+            QCOMPARE(rows, 257);
+            QCOMPARE(keptRows, image["kept"].toArray().size());
+        }
+        const auto again = runCli(arguments);
+        QCOMPARE(again.status, 2);
+        QVERIFY(again.errors.contains("--overwrite"));
+        const auto before = QFileInfo(directory.filePath(directory.entryList({"*.png"}).first())).lastModified();
+        const auto over = runCli(arguments + QStringList{"--overwrite", "--shade", "scores", "--depth", "3"});
+        QVERIFY2(over.status == 0, over.errors);
+        QVERIFY(QFileInfo(directory.filePath(directory.entryList({"*.png"}).first())).lastModified() >= before);
+        QCOMPARE(directory.entryList(QDir::Files).size(), 9);
+        const auto vectors = runCli(run("tokens.evit", {"--samples", "1", "--no-latency", "--format", "svg", "--out", folder.filePath("vectors")}));
+        QVERIFY2(vectors.status == 0, vectors.errors);
+        QFile svg(folder.filePath("vectors/" + QDir(folder.filePath("vectors")).entryList({"*.svg"}).value(0)));
+        QVERIFY(svg.open(QIODevice::ReadOnly));
+        QVERIFY(svg.readAll().contains("tokens.evit"));
+    }
+    void overlaysStopSoonAndLeaveNothingHalfWritten()
+    {
+        const QTemporaryDir folder;
+        const QString out = folder.filePath("overlays");
+        const auto interrupted = interruptCli(run("tokens.tome", {"--no-latency", "--out", out}), SIGINT, 900);
+        if (!interrupted.reached)
+            QSKIP("the run was over before the signal");
+        QCOMPARE(interrupted.result.status, 130);
+        QVERIFY2(interrupted.seconds < 0.5, qPrintable(QString::number(interrupted.seconds)));
+        for (const QString& name : QDir(out).entryList(QDir::Files | QDir::Hidden)) {
+            QVERIFY2(name.endsWith(".png") || name.endsWith(".csv") || name.endsWith(".json"), qPrintable(name));
+            if (name.endsWith(".png"))
+                QVERIFY(!QImage(QDir(out).filePath(name)).isNull());
+        }
+    }
     void methodsListThem()
     {
         const auto json = runCli({"methods", "--json", "-"}).json();
@@ -144,6 +212,8 @@ private slots:
         QTest::newRow("compare unknown") << compare + QStringList{"--images", sourcePath("datasets/photos"), "--method", "tokens.rows"} << 2 << "tokens.tome";
         QTest::newRow("compare setting") << compare + QStringList{"--images", sourcePath("datasets/photos"), "--method", "tokens.evit:keep=3"} << 2 << "keep";
         QTest::newRow("compare name") << compare + QStringList{"--images", sourcePath("datasets/photos"), "--method", "tokens.evit:kep=1"} << 2 << "kep";
+        QTest::newRow("depth") << run("tokens.tome", {"--out", "/tmp/nowhere", "--depth", "7"}) << 2 << "--depth";
+        QTest::newRow("not a directory") << run("tokens.tome", {"--samples", "1", "--no-latency", "--out", "/dev/null"}) << 1 << "/dev/null";
         QTest::newRow("store") << run("tokens.tome", {"--store", "x"}) << 2 << "--store";
     }
     void badInputIsRefusedWithASentence()

@@ -73,6 +73,20 @@ inline std::shared_ptr<report::TokenOverlay> wholeOverlay()
     return made;
 }
 
+/// The same photo left behind block 1: block 2 was not run.
+inline std::shared_ptr<report::TokenOverlay> earlyOverlay()
+{
+    auto made = tokenOverlay();
+    auto& last = made->layers.back();
+    last.before = last.after = 0;
+    last.macs = 0;
+    last.sizes.clear();
+    last.scores.clear();
+    last.group.assign(last.group.size(), -1);
+    made->remark = "left behind block 1";
+    return made;
+}
+
 /// 64 x 64 pixels, 16 a patch: the upper left four red 200, 100, 0 and 100, all others blue 200.
 inline QImage tokenPhoto()
 {

@@ -8,6 +8,7 @@
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
 #include "views/encoder/histogram_chart.h"
+#include "views/tokens/token_picture.h"
 
 #include <QHBoxLayout>
 #include <QSplitter>
@@ -106,11 +107,14 @@ void LayersPage::setOverlay(std::shared_ptr<const report::TokenOverlay> overlay)
         series = {attention, mlp, macs};
     }
     m_chart->setSeries(series);
-    m_saved->setText(!m_overlay || m_overlay->fullMacs == 0
-                         ? QString()
-                         : tr("%1: %2 MACs, whole %3 (%4)").arg(QString::fromStdString(m_overlay->file), formatCount(static_cast<double>(m_overlay->macs)),
-                                                               formatCount(static_cast<double>(m_overlay->fullMacs)),
-                                                               formatChange(static_cast<double>(m_overlay->fullMacs), static_cast<double>(m_overlay->macs))));
+    QString saved;
+    if (m_overlay && m_overlay->fullMacs > 0)
+        saved = tr("%1: %2 MACs, whole %3 (%4)").arg(QString::fromStdString(m_overlay->file), formatCount(static_cast<double>(m_overlay->macs)),
+                                                   formatCount(static_cast<double>(m_overlay->fullMacs)),
+                                                   formatChange(static_cast<double>(m_overlay->fullMacs), static_cast<double>(m_overlay->macs)));
+    if (m_overlay && !m_overlay->remark.empty())
+        saved += QStringLiteral(" · ") + QString::fromStdString(m_overlay->remark);
+    m_saved->setText(saved);
     showCursor();
 }
 
@@ -132,7 +136,7 @@ void LayersPage::showCursor()
     if (!m_overlay || m_depth < 1 || m_depth > static_cast<int>(m_overlay->layers.size()))
         return m_chart->setCursor(std::nullopt);
     const auto& layer = m_overlay->layers[static_cast<std::size_t>(m_depth - 1)];
-    m_chart->setCursor(layer.block, tr("%1 tokens").arg(layer.after));
+    m_chart->setCursor(layer.block, m_depth > static_cast<int>(blocksRun(*m_overlay)) ? tr("not run") : tr("%1 tokens").arg(layer.after));
 }
 
 void LayersPage::setDepth(int depth)

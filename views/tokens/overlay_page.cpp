@@ -213,7 +213,9 @@ void OverlayPage::changeDepth(int depth)
 void OverlayPage::showDepth()
 {
     const int at = depth(), last = m_depth->maximum();
-    m_depthText->setText(m_reduced->isEmpty() ? QString() : at == 0 ? tr("before the first block") : tr("behind block %1 of 0–%2").arg(at - 1).arg(last - 1));
+    m_depthText->setText(m_reduced->isEmpty() ? QString() : at == 0                           ? tr("before the first block")
+                         : m_reduced->picture().wasRun(at) ? tr("behind block %1 of 0–%2").arg(at - 1).arg(last - 1)
+                                                           : tr("block %1 of 0–%2 was not run").arg(at - 1).arg(last - 1));
 }
 
 TokenShade OverlayPage::shade() const { return static_cast<TokenShade>(m_shade->currentData().toInt()); }

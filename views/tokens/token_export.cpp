@@ -79,7 +79,7 @@ QByteArray tokensJson(const report::TokenOverlay& overlay, const std::vector<rep
                              {"macs", static_cast<qint64>(overlay.macs)}, {"macs_whole", static_cast<qint64>(overlay.fullMacs)},
                              {"embedding_shift", number(overlay.embeddingShift)}, {"score", QString::fromStdString(overlay.scoreTitle)},
                              {"classes_whole", classes(overlay.before)}, {"classes_reduced", classes(overlay.after)},
-                             {"kept_by_hand", keep}, {"dropped_by_hand", drop}, {"layers", layers}};
+                             {"remark", QString::fromStdString(overlay.remark)}, {"kept_by_hand", keep}, {"dropped_by_hand", drop}, {"layers", layers}};
     return QJsonDocument(object).toJson(QJsonDocument::Indented);
 }
 

@@ -80,7 +80,7 @@ void TokenOverlayView::drawTitles(QPainter& painter, bool interactive) const
     QFont strong = plain;
     strong.setWeight(QFont::DemiBold);
     const QRectF top(8, 4, width() - 16.0, line + 2);
-    const QString count = m_depth == 0 ? tr("%1 tokens").arg(m_picture.tokens(0)) : tr("%1 of %2 tokens").arg(m_picture.tokens(m_depth)).arg(m_picture.tokens(0));
+    const QString count = !m_picture.wasRun(m_depth) ? tr("not run") : m_depth == 0 ? tr("%1 tokens").arg(m_picture.tokens(0)) : tr("%1 of %2 tokens").arg(m_picture.tokens(m_depth)).arg(m_picture.tokens(0));
     painter.setPen(theme.color(Ink::MutedText));
     painter.drawText(top, Qt::AlignRight | Qt::AlignVCenter, count);
     const double room = top.width() - QFontMetricsF(plain).horizontalAdvance(count) - 10;
@@ -90,7 +90,7 @@ void TokenOverlayView::drawTitles(QPainter& painter, bool interactive) const
     painter.setFont(plain);
     const QRectF foot(8, height() - line - 5, width() - 16.0, line + 2);
     const QString status = interactive ? statusLine() : QString();
-    const QString below = !status.isEmpty() ? status : m_shade == TokenShade::Scores ? barTitle() : m_depth == 0 ? tr("before the first block") : tr("behind block %1").arg(m_depth - 1);
+    const QString below = !status.isEmpty() ? status : m_shade == TokenShade::Scores ? barTitle() : whereText();
     painter.setPen(theme.color(status.isEmpty() ? Ink::MutedText : Ink::Text));
     painter.drawText(foot, Qt::AlignLeft | Qt::AlignVCenter, QFontMetricsF(plain).elidedText(below, Qt::ElideRight, foot.width()));
     if (m_stale && interactive)

@@ -399,14 +399,22 @@ void TokenOverlayView::focusOutEvent(QFocusEvent* event)
     update();
 }
 
+/// The depth in words, and what the method did with this photo.
+QString TokenOverlayView::whereText() const
+{
+    QString where = m_depth == 0 ? tr("before the first block") : m_picture.wasRun(m_depth) ? tr("behind block %1").arg(m_depth - 1) : tr("block %1 was not run").arg(m_depth - 1);
+    if (!isEmpty() && !m_picture.overlay()->remark.empty())
+        where += QStringLiteral(" · ") + QString::fromStdString(m_picture.overlay()->remark);
+    return where;
+}
+
 QString TokenOverlayView::figureCsv() const { return isEmpty() ? QString() : tokensCsv(*m_picture.overlay()); }
 
 QString TokenOverlayView::figureCaption() const
 {
     if (isEmpty())
         return m_caption;
-    const QString where = m_depth == 0 ? tr("before the first block") : tr("behind block %1").arg(m_depth - 1);
-    const QString here = tr("%1, %2, %3 of %4 tokens").arg(QString::fromStdString(m_picture.overlay()->file), where).arg(m_picture.tokens(m_depth)).arg(m_picture.tokens(0));
+    const QString here = tr("%1, %2, %3 of %4 tokens").arg(QString::fromStdString(m_picture.overlay()->file), whereText()).arg(m_picture.tokens(m_depth)).arg(m_picture.tokens(0));
     return m_caption.isEmpty() ? here : here + QLatin1Char('\n') + m_caption;
 }
 

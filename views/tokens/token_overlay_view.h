@@ -49,6 +49,7 @@ public:
     QRectF colorBar() const;     ///< empty unless scores are shown
     QStringList hoverLines() const; ///< of the pointed patch, else of the focused one
     QString statusLine() const;     ///< the same in one line
+    QString whereText() const;      ///< the depth in words, and what the method did with this photo
     QString barTitle() const;       ///< what the colour bar is of
 
     QSize minimumSizeHint() const override { return {180, 180}; }

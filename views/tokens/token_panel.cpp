@@ -130,6 +130,8 @@ void TokenPanel::showNumbers(const TokenPicture& reduced)
                                                 formatChange(static_cast<double>(of.fullMacs), static_cast<double>(of.macs)));
     if (std::isfinite(of.embeddingShift))
         parts << tr("features moved by %1 (1 − cosine)").arg(formatNumber(of.embeddingShift, 3));
+    if (!of.remark.empty())
+        parts << QString::fromStdString(of.remark);
     if (classChanged(of))
         parts << tr("the class changed");
     for (const auto& warning : of.warnings)

@@ -10,12 +10,15 @@ namespace tamis::views {
 namespace {
 std::int64_t leftOver(const report::TokenOverlay& overlay)
 {
-    return overlay.layers.empty() ? overlay.prefix + overlay.gridRows * overlay.gridCols : overlay.layers.back().after;
+    const std::size_t run = blocksRun(overlay);
+    return run == 0 ? overlay.prefix + overlay.gridRows * overlay.gridCols : overlay.layers[run - 1].after;
 }
 
 QString describe(const report::TokenOverlay& overlay)
 {
     QStringList lines{TokenPhotoModel::tr("%1 of %2 tokens reach the head").arg(leftOver(overlay)).arg(overlay.prefix + overlay.gridRows * overlay.gridCols)};
+    if (!overlay.remark.empty())
+        lines << QString::fromStdString(overlay.remark);
     if (std::isfinite(overlay.embeddingShift))
         lines << TokenPhotoModel::tr("embedding shift %1").arg(formatNumber(overlay.embeddingShift, 3));
     const auto best = [](const std::vector<report::ClassProbability>& classes) {

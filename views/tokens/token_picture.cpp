@@ -12,6 +12,7 @@ namespace tamis::views {
 namespace {
 constexpr double kDimmed = 0.68;      ///< opacity of what lies over a pruned patch
 constexpr double kHatchStep = 7;      ///< pixels between the lines over pruned patches
+constexpr double kNotRun = 0.45;      ///< opacity of what lies over a photo behind a block that was not run
 constexpr double kScoreOpaque = 0.78; ///< of the heat map over the photo
 constexpr double kSmallCell = 5;      ///< patches smaller than this have no lines of their own
 constexpr double kFineCell = 8;       ///< and smaller than this fine ones
@@ -44,8 +45,16 @@ TokenPicture::TokenPicture(std::shared_ptr<const report::TokenOverlay> overlay, 
     m_photo = photo.isNull() ? photo : photo.convertToFormat(QImage::Format_RGB32);
     measurePhoto();
     addDepth(nullptr, nullptr, prefix() + patches());
-    for (const auto& layer : m_overlay->layers)
-        addDepth(&layer.group, &layer.sizes, layer.after);
+    for (std::size_t block = 0; block < blocksRun(*m_overlay); ++block)
+        addDepth(&m_overlay->layers[block].group, &m_overlay->layers[block].sizes, m_overlay->layers[block].after);
+}
+
+std::size_t blocksRun(const report::TokenOverlay& overlay)
+{
+    std::size_t blocks = overlay.layers.size();
+    while (blocks > 0 && overlay.layers[blocks - 1].after == 0)
+        --blocks;
+    return blocks;
 }
 
 void TokenPicture::measurePhoto()
@@ -211,6 +220,8 @@ void TokenPicture::paint(QPainter& painter, const QRectF& place, int depth, Toke
             if (groupOf(depth, patch) < 0)
                 paintPruned(painter, place, patch);
     paintBorders(painter, place, depth, shade != TokenShade::Photo && place.width() / columns() >= 2 * kSmallCell);
+    if (!wasRun(depth))
+        painter.fillRect(place, faded(theme.color(Ink::Panel), kNotRun));
     painter.restore();
 }
 

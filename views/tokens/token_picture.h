@@ -33,6 +33,9 @@ public:
     const std::shared_ptr<const report::TokenOverlay>& overlay() const noexcept { return m_overlay; }
     const QImage& photo() const noexcept { return m_photo; }
     int blocks() const noexcept { return m_overlay ? static_cast<int>(m_overlay->layers.size()) : 0; }
+    /// The depth behind the last block that was run: less than blocks() where a method leaves early. Deeper ones show the same tokens.
+    int runBlocks() const noexcept { return m_depths.empty() ? 0 : static_cast<int>(m_depths.size()) - 1; }
+    bool wasRun(int depth) const noexcept { return depth <= runBlocks(); }
     int rows() const noexcept { return m_overlay ? static_cast<int>(m_overlay->gridRows) : 0; }
     int columns() const noexcept { return m_overlay ? static_cast<int>(m_overlay->gridCols) : 0; }
     int patches() const noexcept { return rows() * columns(); }
@@ -81,6 +84,8 @@ private:
     std::vector<Depth> m_depths;
 };
 
+/// Blocks before the first that was not run (no token left it); all of them as a rule.
+std::size_t blocksRun(const report::TokenOverlay& overlay);
 /// "row 3, column 5", from 1.
 QString patchName(const TokenPicture& picture, int patch);
 /// What is kept: a row a source token with the token that holds it behind each block, -1 where it is pruned.

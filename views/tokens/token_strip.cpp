@@ -51,6 +51,8 @@ QString figureOf(const TokenPhotoModel& model, const TokenPicture& picture)
     case PhotoOrder::Folder:
     case PhotoOrder::TokensLeft: break;
     }
+    if (!overlay.remark.empty())
+        return QString::fromStdString(overlay.remark);
     return TokenPhotoDelegate::tr("%1 tokens").arg(picture.tokens(model.depth()));
 }
 } // namespace
@@ -88,7 +90,7 @@ void TokenPhotoDelegate::paint(QPainter* painter, const QStyleOptionViewItem& op
         const QString failure = index.data(TokenPhotoModel::FailureRole).toString();
         painter->fillRect(square, theme.color(Ink::Grid));
         painter->setPen(theme.color(failure.isEmpty() ? Ink::MutedText : Ink::Error));
-        painter->drawText(square.adjusted(4, 4, -4, -4), Qt::AlignCenter | Qt::TextWordWrap, failure.isEmpty() ? QStringLiteral("…") : tr("not readable"));
+        painter->drawText(square.adjusted(4, 4, -4, -4), Qt::AlignCenter | Qt::TextWordWrap, failure.isEmpty() ? QStringLiteral("…") : tr("failed"));
     }
     if (index.data(TokenPhotoModel::ChangedRole).toBool())
         drawTag(*painter, square.adjusted(2, 2, -2, -2), square.topRight(), tr("changed"), Ink::HeldOut);
@@ -164,7 +166,7 @@ void TokenStrip::showState()
         parts << (known + failed < all ? tr("%1 of %2 photos").arg(known + failed).arg(all) : tr("%1 photos").arg(all));
         parts << tr("%1 changed class").arg(m_photos.changed());
         if (failed > 0)
-            parts << tr("%1 not readable").arg(failed);
+            parts << tr("%1 failed").arg(failed);
     }
     m_state->setText(parts.join(QStringLiteral(" · ")));
 }

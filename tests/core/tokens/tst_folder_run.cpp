@@ -3,6 +3,7 @@
 
 #include "core/base/parallel.h"
 #include "core/measure/logit_metrics.h"
+#include "core/tokens/route.h"
 #include "tests/core/tokens/image_source.h"
 
 #include <QTest>
@@ -13,6 +14,39 @@
 using namespace tamis;
 
 using Images = test::ImageSource;
+
+namespace {
+/// Leaves behind block 1 with the tokens it came with.
+class EarlyRoute : public tokens::Route {
+public:
+    explicit EarlyRoute(std::shared_ptr<const nn::Model> model) : m_model(std::move(model)) {}
+    void run(const nn::Sample&, std::span<const tokens::Wish>, kernels::Rows output, nn::Scratch&, tokens::Trace* trace) const override
+    {
+        for (std::int64_t i = 0; i < output.cols; ++i)
+            output.data[i] = i == 3 ? 1 : 0;
+        if (!trace)
+            return;
+        const auto& spec = m_model->spec();
+        for (std::size_t block = 0; block < spec.blocks.size(); ++block) {
+            tokens::TracedLayer layer;
+            layer.set = tokens::wholeSet(spec.patch.prefixTokens, spec.patch.gridHeight, spec.patch.gridWidth);
+            layer.tokens = {layer.set.tokens(), layer.set.tokens()};
+            if (block > 1) {
+                layer.tokens = {0, 0};
+                layer.set.sizes.clear();
+                layer.set.row.assign(layer.set.row.size(), -1);
+            }
+            trace->layers.push_back(layer);
+        }
+        trace->features.assign(128, 1);
+        trace->macs = 1000;
+        trace->remark = "left behind block 1";
+    }
+
+private:
+    std::shared_ptr<const nn::Model> m_model;
+};
+} // namespace
 
 class TestFolderRun : public QObject {
     Q_OBJECT
@@ -72,6 +106,24 @@ private slots:
         QCOMPARE(run.point.tokensPerLayer, point.tokensPerLayer);
         QCOMPARE(run.point.keptCounts, point.keptCounts);
         QVERIFY(std::abs(run.point.tokensKept - 1) < 1e-12 && run.embeddingShift < 1e-12);
+    }
+    void photosThatLeaveEarlyKeepWhatTheyLeftWith()
+    {
+        const auto model = test::tokenModel("vit20");
+        const Images source(2, {});
+        const auto whole = tokens::wholeFolder(*model, source, {});
+        tokens::Chain chain;
+        chain.route = std::make_shared<EarlyRoute>(model);
+        const auto run = tokens::runFolder(*model, chain, source, whole, {});
+        QCOMPARE(run.point.keptCounts, (std::vector<std::int64_t>{257, 257}));
+        QCOMPARE(run.point.tokensPerLayer, (std::vector<double>{257, 257, 0, 0, 0, 0}));
+        QVERIFY(std::abs(run.point.tokensKept - 2.0 / 6) < 1e-12);
+        QCOMPARE(run.point.macs, std::uint64_t(1000));
+        for (const auto& photo : run.photos) {
+            QCOMPARE(photo.row, tokens::wholeSet(1, 16, 16).row);
+            QCOMPARE(photo.remark, std::string("left behind block 1"));
+            QCOMPARE(photo.after.index, 3);
+        }
     }
     void theSameForAnyNumberOfThreads()
     {

@@ -7,6 +7,7 @@
 #include "views/tokens/token_overlay_view.h"
 
 #include <QComboBox>
+#include <QLabel>
 #include <QMenu>
 #include <QSignalSpy>
 #include <QSlider>
@@ -64,6 +65,18 @@ private slots:
         QCOMPARE(depth.last().first().toInt(), 1);
         m_page->setDepth(3); // no signal
         QCOMPARE(depth.size(), 2);
+    }
+    void whatTheMethodDidIsSaidBelowThePhoto()
+    {
+        m_page->setReduced({sample::earlyOverlay(), sample::tokenPhoto()}, "Leave early");
+        m_page->setDepth(3);
+        auto* text = m_page->findChild<QLabel*>("tokenDepthText");
+        QVERIFY(text);
+        QCOMPARE(text->text(), QStringLiteral("block 2 of 0–2 was not run"));
+        QCOMPARE(m_page->reduced()->whereText(), QStringLiteral("block 2 was not run · left behind block 1"));
+        QVERIFY(m_page->reduced()->figureCaption().contains("left behind block 1"));
+        m_page->setDepth(2);
+        QCOMPARE(m_page->reduced()->whereText(), QStringLiteral("behind block 1 · left behind block 1"));
     }
     void pointerAndZoomAreOne()
     {

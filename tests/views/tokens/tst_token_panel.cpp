@@ -128,6 +128,19 @@ private slots:
         QVERIFY(series[2].secondary);
         QVERIFY(text("tokensSaved").contains("cat.jpg"));
     }
+    void blocksThatWereNotRunAreSaid()
+    {
+        open();
+        const TokenPicture early(sample::earlyOverlay(), sample::tokenPhoto());
+        m_panel->setPictures(early, early, "Leave early");
+        m_panel->setDepth(3);
+        const auto& series = m_panel->layers()->chart()->series();
+        for (const auto& each : series)
+            QCOMPARE(each.points[2].y, 0.0);
+        QVERIFY(text("tokensSaved").contains("left behind block 1"));
+        QVERIFY(text("tokenNumbers").contains("left behind block 1"));
+        QVERIFY(text("tokenNumbers").contains("14 of 17"));
+    }
     void keptCountsAreBinned()
     {
         const std::vector<std::int64_t> counts{40, 41, 41, 44, 40};

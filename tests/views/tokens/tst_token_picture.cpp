@@ -51,6 +51,32 @@ private slots:
         QVERIFY(m_picture.members(2, 99).empty());
         QVERIFY(m_picture.members(2, -1).empty());
     }
+    /// A block that was not run has no tokens: those before it are shown, dimmed, and none of them as pruned.
+    void blocksThatWereNotRunHaveTheTokensBefore()
+    {
+        const TokenPicture early(sample::earlyOverlay(), sample::tokenPhoto());
+        QCOMPARE(early.blocks(), 3);
+        QCOMPARE(early.runBlocks(), 2);
+        QVERIFY(early.wasRun(2) && !early.wasRun(3));
+        QCOMPARE(m_picture.runBlocks(), 3);
+        QCOMPARE(early.tokens(3), early.tokens(2));
+        for (int patch = 0; patch < 16; ++patch)
+            QCOMPARE(early.groupOf(3, patch), m_picture.groupOf(2, patch));
+        QImage image(256, 256, QImage::Format_RGB32);
+        image.fill(Qt::white);
+        QPainter painter(&image);
+        early.paint(painter, QRectF(0, 0, 256, 256), 3, TokenShade::Tokens);
+        painter.end();
+        const QColor panel = Theme::instance().color(Ink::Panel), run = middle(drawn(2, TokenShade::Tokens), 10), notRun = middle(image, 10);
+        QVERIFY(distance(notRun, panel) < distance(run, panel));
+        const auto json = QJsonDocument::fromJson(tokensJson(*early.overlay(), {})).object();
+        QCOMPARE(json["remark"].toString(), QStringLiteral("left behind block 1"));
+        QCOMPARE(blocksRun(*early.overlay()), std::size_t(2));
+        report::TokenOverlay nothing = *early.overlay(); // not one block
+        for (auto& layer : nothing.layers)
+            layer.after = 0;
+        QCOMPARE(blocksRun(nothing), std::size_t(0));
+    }
     void everyPatchIsInOneTokenOrPruned()
     {
         for (int depth = 0; depth <= 3; ++depth) {

@@ -59,12 +59,18 @@ private slots:
         m_photos->setResult(1, picture(0.1, 0.1, false));
         m_photos->setFailure(2, "c.jpg is no photo: found text");
         QVERIFY(state().startsWith("2 of 4 photos"));
-        QVERIFY(state().contains("1 not readable"));
+        QVERIFY(state().contains("1 failed"));
         QCOMPARE(m_photos->data(m_photos->index(2), Qt::ToolTipRole).toString(), QStringLiteral("c.jpg\nc.jpg is no photo: found text"));
         QVERIFY(m_photos->data(m_photos->index(1), Qt::ToolTipRole).toString().contains("10 of 17 tokens"));
         m_photos->setOutdated(); // new settings: what is known is of older ones, and stays on screen
         QVERIFY(state().startsWith("1 of 4 photos"));
         QVERIFY(!m_photos->picture(1).isEmpty());
+    }
+    void whatTheMethodDidIsSaid()
+    {
+        m_photos->setResult(0, {sample::earlyOverlay(), sample::tokenPhoto()});
+        const QString tip = m_photos->data(m_photos->index(0), Qt::ToolTipRole).toString();
+        QVERIFY2(tip.contains("left behind block 1") && tip.contains("14 of 17 tokens"), qPrintable(tip));
     }
     void whatChangedMostComesFirst()
     {
