@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
+#include "core/tokens/token_training.h"
 #include "core/tokens/whole_trace.h"
 
 #include <algorithm>
@@ -120,8 +121,7 @@ TrainedParts trainHeads(const Inputs& inputs, const Parameters& given, const Run
 {
     const Parameters parameters = earlyExitMethod().declaration.schema.complete(given);
     requireClasses(*inputs.model);
-    if (!inputs.calibration || !inputs.checkpoint)
-        throw Error(ErrorCode::InvalidParameter, "found no photos or no checkpoint, expected both to train heads");
+    requireTrainable(inputs, "tokens.early-exit");
     if (inputs.calibration->count() < static_cast<std::size_t>(kFewestPhotos))
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(inputs.calibration->count()) + " photos, expected " + std::to_string(kFewestPhotos) + " at least: every fifth is kept apart", "exits");
     context.setParts(3);
@@ -133,7 +133,7 @@ TrainedParts trainHeads(const Inputs& inputs, const Parameters& given, const Run
     TrainedParts parts{.method = "tokens.early-exit", .parameters = parameters, .model = inputs.checkpoint->sha256(context), .losses = std::move(trained.losses)};
     if (parameters.boolean("calibrate"))
         for (std::size_t block = 0; block < trained.heads.size(); ++block)
-            sharpen(trained.heads[block], sharpness(exitLogits(trained.heads[block], heldOut.features[block]), exitTargets(heldOut, settings.labels)));
+            sharpen(trained.heads[block], sharpness(exitLogits(trained.heads[block], heldOut.features[block]), exitTargets(heldOut, settings.labels), context));
     for (std::size_t block = 0; block < trained.heads.size(); ++block) {
         const ExitHead& head = trained.heads[block];
         parts.tensors.push_back(tensorOf(nameOf(block, "weight"), head.weight));
@@ -196,10 +196,7 @@ Chain earlyExitChain(const Inputs& inputs, const Parameters& given, const RunCon
 {
     const Parameters parameters = earlyExitMethod().declaration.schema.complete(given);
     requireClasses(*inputs.model);
-    if (!inputs.trained)
-        throw Error(ErrorCode::InvalidParameter, "found no trained heads, expected them: train the method first");
-    const TrainedParts& parts = *inputs.trained;
-    parts.requireFor("tokens.early-exit", inputs.checkpoint ? inputs.checkpoint->sha256(context) : parts.model);
+    const TrainedParts& parts = requireTrained(inputs, "tokens.early-exit", context);
     const nn::ModelSpec& spec = inputs.model->spec();
     const std::vector<int> blocks = exitBlocks(parameters.text("exits"), spec.blocks.size());
     const std::vector<double> thresholds = thresholdsOf(parameters, parts, blocks, spec, context);

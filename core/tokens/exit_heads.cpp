@@ -261,12 +261,13 @@ Matrix<float> exitTargets(const ExitFeatures& photos, bool labels)
     return targets;
 }
 
-double sharpness(const Matrix<float>& logits, const Matrix<float>& targets)
+double sharpness(const Matrix<float>& logits, const Matrix<float>& targets, const RunContext& context)
 {
     // d loss / d factor = sum of (softmax(factor l) - t) l, which rises with the factor: the loss is convex
     const auto slope = [&](double factor) {
         double sum = 0;
         for (std::int64_t photo = 0; photo < logits.rows(); ++photo) {
+            context.throwIfStopped();
             const auto row = logits.view().row(photo);
             const auto largest = static_cast<double>(*std::ranges::max_element(row));
             double weights = 0, weighted = 0, wanted = 0, mass = 0;

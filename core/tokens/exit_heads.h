@@ -58,8 +58,8 @@ tensor::Matrix<float> exitLogits(const ExitHead& head, const tensor::Matrix<floa
 /// [photos, classes]: what heads learn from photos; labels as in ExitTraining.
 tensor::Matrix<float> exitTargets(const ExitFeatures& photos, bool labels);
 
-/// The factor (1 / temperature, Guo et al. 2017) in [0.01, 100] with which logits have the least mean cross entropy with the targets, to 1e-9 of itself.
-double sharpness(const tensor::Matrix<float>& logits, const tensor::Matrix<float>& targets);
+/// The factor (1 / temperature, Guo et al. 2017) in [0.01, 100] with which logits have the least mean cross entropy with the targets, to 1e-9 of itself. Throws Error{Cancelled}.
+double sharpness(const tensor::Matrix<float>& logits, const tensor::Matrix<float>& targets, const RunContext& context = {});
 /// The head with its logits times the factor.
 void sharpen(ExitHead& head, double factor);
 

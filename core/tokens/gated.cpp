@@ -5,6 +5,7 @@
 #include "core/nn/branches.h"
 #include "core/tokens/gate_training.h"
 #include "core/tokens/reduced_forward.h"
+#include "core/tokens/token_training.h"
 #include "core/tokens/whole_trace.h"
 
 #include <algorithm>
@@ -66,8 +67,7 @@ TrainedParts trainedGates(const Inputs& inputs, const Parameters& given, const R
     requireReducible(*inputs.model, {});
     if (inputs.model->spec().classes < 1)
         throw Error(ErrorCode::UnsupportedFeature, "found a model without classes, expected one: gates learn to keep what it says of photos", inputs.model->spec().architecture);
-    if (!inputs.calibration || !inputs.checkpoint)
-        throw Error(ErrorCode::InvalidParameter, "found no photos or no checkpoint, expected both to train gates");
+    requireTrainable(inputs, "tokens.gated");
     const nn::PatchSpec& p = inputs.model->spec().patch;
     auto vit = train::VitOnTape<float>::load(*inputs.checkpoint, context, p.imageHeight, p.imageWidth);
     const GateTraining settings{.kind = parseGateKind(parameters.text("gate")), .target = parameters.real("target"), .steps = parameters.integer("steps"), .batch = parameters.integer("batch"),
@@ -82,10 +82,7 @@ Chain gatedChain(const Inputs& inputs, const Parameters& given, const RunContext
 {
     const Parameters parameters = gatedMethod().declaration.schema.complete(given);
     requireReducible(*inputs.model, {});
-    if (!inputs.trained)
-        throw Error(ErrorCode::InvalidParameter, "found no trained gates, expected them: train the method first");
-    const TrainedParts& parts = *inputs.trained;
-    parts.requireFor("tokens.gated", inputs.checkpoint ? inputs.checkpoint->sha256(context) : parts.model);
+    const TrainedParts& parts = requireTrained(inputs, "tokens.gated", context);
     const GateKind kind = parseGateKind(parts.parameters.text("gate"));
     const std::vector<float>& logits = parts.floats("gates", {2 * static_cast<std::int64_t>(inputs.model->blocks().size())}).values;
     const double share = parameters.real("share");
