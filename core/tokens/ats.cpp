@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/tokens/ats.h"
 
+#include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
 #include "core/tokens/scores.h"
@@ -55,6 +56,7 @@ Chain atsChain(const Inputs& inputs, const Parameters& given, const RunContext& 
     Chain chain;
     for (const int block : atsBlocks(parameters.text("blocks"), static_cast<int>(inputs.model->blocks().size())))
         chain.steps.push_back({block, Place::BetweenBranches, atsStep(most, parameters.integer("least"))});
+    protectPatches(patch, parameters, chain);
     requireReducible(*inputs.model, chain);
     prepareScore(Score::AttentionValueNorm, inputs, chain, context);
     return chain;
@@ -109,6 +111,8 @@ Method atsMethod()
              .unit = "patches", .help = "Patches that stay in any image"},
             {.name = "blocks", .title = "Blocks", .type = ParameterType::Text, .defaultValue = std::string("auto"),
              .help = "Where patches are sampled, from 0, as 3,4,5; auto: all blocks from a quarter of the depth on"},
+            protectParameter(),
+            protectShareParameter(),
         })};
     method.chain = atsChain;
     return method;

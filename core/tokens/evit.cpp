@@ -2,8 +2,8 @@
 #include "core/tokens/evit.h"
 
 #include "core/base/error.h"
+#include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
-#include "core/tokens/schedule.h"
 #include "core/tokens/scores.h"
 #include "core/tokens/selection.h"
 
@@ -13,11 +13,11 @@ namespace tamis::tokens {
 namespace {
 class EvitStep final : public Reduction {
 public:
-    EvitStep(double keep, bool fuse) : m_keep(keep), m_fuse(fuse) {}
+    EvitStep(Keep keep, bool fuse) : m_keep(keep), m_fuse(fuse) {}
     Assignment assign(const Look& look) const override
     {
         const std::vector<float> scores = scoreTokens(Score::ClassAttention, look);
-        Assignment a = keepBest(look.set, scores, keptOf(m_keep, look.set.tokens() - look.set.prefix));
+        Assignment a = keepBest(look.set, scores, m_keep.of(look.set.tokens() - look.set.prefix));
         if (!m_fuse || a.count == look.set.tokens())
             return a;
         for (std::int32_t& to : a.to)
@@ -31,7 +31,7 @@ public:
     }
 
 private:
-    double m_keep;
+    Keep m_keep;
     bool m_fuse;
 };
 
@@ -41,16 +41,19 @@ Chain evitChain(const Inputs& inputs, const Parameters& given, const RunContext&
     const nn::ModelSpec& spec = inputs.model->spec();
     if (!spec.patch.classToken)
         throw Error(ErrorCode::UnsupportedFeature, "found a model without a class token, expected one whose attention tells which patches matter", spec.architecture);
+    const std::vector<int> blocks = blocksOf(parameters.text("blocks"), static_cast<int>(spec.blocks.size()), "blocks");
+    const std::vector<Keep> keeps = keepsOf(parameters, blocks.size());
     Chain chain;
-    for (const int block : blocksOf(parameters.text("blocks"), static_cast<int>(spec.blocks.size()), "blocks"))
-        chain.steps.push_back({block, Place::BetweenBranches, evitStep(parameters.real("keep"), parameters.boolean("fuse"))});
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+        chain.steps.push_back({blocks[i], Place::BetweenBranches, evitStep(keeps[i], parameters.boolean("fuse"))});
     chain.scoreTitle = scoreTitle(Score::ClassAttention);
+    protectPatches(inputs.model->spec().patch, parameters, chain);
     requireReducible(*inputs.model, chain);
     return chain;
 }
 } // namespace
 
-ReductionPtr evitStep(double keep, bool fuse)
+ReductionPtr evitStep(Keep keep, bool fuse)
 {
     return std::make_shared<EvitStep>(keep, fuse);
 }
@@ -66,8 +69,11 @@ Method evitMethod()
         .schema = ParameterSchema({
             keepParameter(),
             blocksParameter(),
+            scheduleParameter(),
             {.name = "fuse", .title = "Fused token", .type = ParameterType::Boolean, .defaultValue = true,
              .help = "The pruned patches' sum, weighted by their attention, stays as one token"},
+            protectParameter(),
+            protectShareParameter(),
         })};
     method.chain = evitChain;
     return method;

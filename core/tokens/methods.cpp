@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/tokens/method.h"
 
+#include "core/tokens/adaptive.h"
 #include "core/tokens/ats.h"
 #include "core/tokens/cascade.h"
 #include "core/tokens/chain.h"
@@ -22,6 +23,7 @@
 #include "core/tokens/top_rho.h"
 #include "core/tokens/truncated.h"
 #include "core/tokens/vision_zip.h"
+#include "core/tokens/zero_tprune.h"
 
 #include <algorithm>
 
@@ -39,6 +41,8 @@ const std::vector<Method>& methods()
         dynamicVitMethod(),
         learnedMethod(),
         atsMethod(),
+        adaptiveMethod(),
+        zeroTpruneMethod(),
         diffRateMethod(),
         visionZipMethod(),
         chainMethod(),

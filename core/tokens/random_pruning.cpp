@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/tokens/random_pruning.h"
 
+#include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
-#include "core/tokens/schedule.h"
 #include "core/tokens/score_step.h"
 
 namespace tamis::tokens {
@@ -10,10 +10,13 @@ namespace {
 Chain randomChain(const Inputs& inputs, const Parameters& given, const RunContext&)
 {
     const Parameters parameters = randomPruningMethod().declaration.schema.complete(given);
+    const std::vector<int> blocks = blocksOf(parameters.text("blocks"), static_cast<int>(inputs.model->blocks().size()), "blocks");
+    const std::vector<Keep> keeps = keepsOf(parameters, blocks.size());
     Chain chain;
-    for (const int block : blocksOf(parameters.text("blocks"), static_cast<int>(inputs.model->blocks().size()), "blocks"))
-        chain.steps.push_back({block, Place::BetweenBranches, pruneByScore(Score::Random, parameters.real("keep"), inputs.seed)});
+    for (std::size_t i = 0; i < blocks.size(); ++i)
+        chain.steps.push_back({blocks[i], Place::BetweenBranches, pruneByScore(Score::Random, keeps[i], inputs.seed)});
     chain.scoreTitle = scoreTitle(Score::Random);
+    protectPatches(inputs.model->spec().patch, parameters, chain);
     requireReducible(*inputs.model, chain);
     return chain;
 }
@@ -30,6 +33,9 @@ Method randomPruningMethod()
         .schema = ParameterSchema({
             keepParameter(),
             blocksParameter(),
+            scheduleParameter(),
+            protectParameter(),
+            protectShareParameter(),
         })};
     method.baseline = true;
     method.chain = randomChain;

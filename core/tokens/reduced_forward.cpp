@@ -125,6 +125,8 @@ private:
             if (m_trace && !a.scores.empty())
                 keepScores(a.scores);
             m_macs += a.macs;
+            if (m_trace && !a.remark.empty() && m_trace->remark.find(a.remark) == std::string::npos)
+                m_trace->remark += (m_trace->remark.empty() ? "" : "; ") + a.remark;
             const std::vector<float> sizes = m_set.sizes;
             const bool same = leavesAllWhereTheyAre(a);
             m_set.apply(a);

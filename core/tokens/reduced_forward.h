@@ -27,7 +27,7 @@ struct Trace {
     std::vector<float> features;     ///< what goes into the head
     double reductionMs = 0;          ///< of it all: choosing tokens and moving rows
     std::uint64_t macs = 0;          ///< of it all, patches and head included
-    std::string remark;              ///< what a route did with this image, for people: "left behind block 3"; empty: nothing to say
+    std::string remark;              ///< what a route, or a step that decides by the image, did with it, for people: "left behind block 3"; empty: nothing to say
     std::vector<BlockTokens> tokens() const;
 };
 

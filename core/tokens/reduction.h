@@ -40,6 +40,7 @@ struct Assignment {
     std::vector<float> scores;     ///< [tokens] what was gone by, for pictures; empty: nothing
     std::vector<float> keyShares;  ///< [tokens] factor at which a token's key weight goes into its row's; empty: 1
     std::uint64_t macs = 0;        ///< multiply-adds that the choice took, where they are worth counting
+    std::string remark;            ///< what was decided for this image, for people; empty: nothing to say
 };
 
 /// What can be said of an image's source tokens by looking at the whole model first. Immutable, shared between threads.

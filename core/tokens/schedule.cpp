@@ -2,7 +2,9 @@
 #include "core/tokens/schedule.h"
 
 #include "core/base/error.h"
+#include "core/tokens/selection.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -67,6 +69,46 @@ std::vector<int> blocksOf(std::string_view text, int depth, const std::string& s
         blocks.push_back(static_cast<int>(block));
     }
     return blocks;
+}
+
+Keep Keep::number(std::int64_t patches)
+{
+    Keep keep(1);
+    keep.count = patches;
+    return keep;
+}
+
+std::int64_t Keep::of(std::int64_t patches) const
+{
+    return count > 0 ? std::clamp<std::int64_t>(count, 1, std::max<std::int64_t>(1, patches)) : keptOf(part, patches);
+}
+
+std::vector<Keep> parseKeeps(std::string_view text, const std::string& subject)
+{
+    constexpr double kLeastPart = 0.01, kMostPatches = 1'000'000;
+    std::vector<Keep> keeps;
+    for (const double value : parseNumbers(text, kLeastPart, kMostPatches, subject)) {
+        if (value > 1 && value != std::floor(value))
+            throw Error(ErrorCode::InvalidParameter, "found " + shortest(value) + " in a list, expected parts of the patches from 0.01 to 1, or whole numbers of patches from 2 on", subject);
+        keeps.push_back(value > 1 ? Keep::number(static_cast<std::int64_t>(value)) : Keep(value));
+    }
+    return keeps;
+}
+
+std::vector<Keep> keepsOf(const Parameters& parameters, std::size_t blocks)
+{
+    std::vector<Keep> keeps = parseKeeps(parameters.text("schedule"), "schedule");
+    if (keeps.empty())
+        keeps.assign(blocks, Keep(parameters.real("keep")));
+    if (keeps.size() != blocks)
+        throw Error(ErrorCode::InvalidParameter, "found a list of " + std::to_string(keeps.size()) + " keeps, expected one for each of " + std::to_string(blocks) + " blocks", "schedule");
+    return keeps;
+}
+
+ParameterSpec scheduleParameter()
+{
+    return {.name = "schedule", .title = "Schedule", .type = ParameterType::Text, .defaultValue = std::string(),
+            .help = "A keep for each of the blocks instead, as parts 0.9,0.7,0.5 or numbers of patches 180,120,60; empty: keep in all"};
 }
 
 ParameterSpec keepParameter()

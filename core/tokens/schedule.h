@@ -18,6 +18,19 @@ std::vector<double> parseNumbers(std::string_view text, double minimum, double m
 
 /// Blocks as typed, ascending; "auto": 3, 6 and 9 of 12, scaled down to `depth` blocks, each once. Throws Error{InvalidParameter}.
 std::vector<int> blocksOf(std::string_view text, int depth, const std::string& subject);
+/// How many patches stay where a method prunes: a part of those there are, rounded up, or a number of them.
+struct Keep {
+    double part = 1;
+    std::int64_t count = 0; ///< above 0: instead of the part
+    Keep(double keptPart) : part(keptPart) {}
+    static Keep number(std::int64_t patches);
+    std::int64_t of(std::int64_t patches) const; ///< 1 to `patches`, where there are any
+};
+/// "0.9,180,0.5": parts from 0.01 to 1, or whole numbers of patches from 2 on. Throws Error{InvalidParameter}.
+std::vector<Keep> parseKeeps(std::string_view text, const std::string& subject);
+/// One for each of `blocks`: those of the parameter `schedule`, or `keep` in all where it is empty. Throws Error{InvalidParameter}.
+std::vector<Keep> keepsOf(const Parameters& parameters, std::size_t blocks);
+ParameterSpec scheduleParameter();
 /// keep and blocks of methods that prune to ceil(keep patches) in each block of a list, by default in three.
 ParameterSpec keepParameter();
 ParameterSpec blocksParameter();

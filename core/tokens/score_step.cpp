@@ -7,15 +7,15 @@ namespace tamis::tokens {
 namespace {
 class PruneByScore final : public Reduction {
 public:
-    PruneByScore(Score score, double keep, std::uint64_t seed) : m_score(score), m_keep(keep), m_seed(seed) {}
+    PruneByScore(Score score, Keep keep, std::uint64_t seed) : m_score(score), m_keep(keep), m_seed(seed) {}
     Assignment assign(const Look& look) const override
     {
-        return keepBest(look.set, scoreTokens(m_score, look, m_seed), keptOf(m_keep, look.set.tokens() - look.set.prefix));
+        return keepBest(look.set, scoreTokens(m_score, look, m_seed), m_keep.of(look.set.tokens() - look.set.prefix));
     }
 
 private:
     Score m_score;
-    double m_keep;
+    Keep m_keep;
     std::uint64_t m_seed;
 };
 
@@ -45,7 +45,7 @@ private:
 };
 } // namespace
 
-ReductionPtr pruneByScore(Score score, double keep, std::uint64_t seed) { return std::make_shared<PruneByScore>(score, keep, seed); }
+ReductionPtr pruneByScore(Score score, Keep keep, std::uint64_t seed) { return std::make_shared<PruneByScore>(score, keep, seed); }
 ReductionPtr pruneToCount(Score score, std::int64_t count, std::uint64_t seed) { return std::make_shared<PruneToCount>(score, count, seed); }
 ReductionPtr rememberScores(Score score, std::uint64_t seed) { return std::make_shared<RememberScores>(score, seed); }
 

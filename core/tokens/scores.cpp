@@ -208,7 +208,8 @@ void prepareScore(Score score, const Inputs& inputs, Chain& chain, const RunCont
 
 ParameterSpec scoreParameter(Score byDefault)
 {
-    ParameterSpec spec{.name = "score", .title = "Score", .type = ParameterType::Choice, .defaultValue = std::string(scoreName(byDefault)), .help = "What a patch is kept by"};
+    ParameterSpec spec{.name = "score", .title = "Score", .type = ParameterType::Choice, .defaultValue = std::string(scoreName(byDefault)), 
+                       .help = "What a patch is kept by. The sum of its own row of the attention is not among them: softmax makes it 1 for every patch of every image"};
     for (const ScoreEntry& entry : kScores)
         spec.choices.emplace_back(entry.name);
     return spec;

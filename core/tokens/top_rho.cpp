@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/tokens/top_rho.h"
 
-#include "core/base/error.h"
+#include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
-#include "core/tokens/schedule.h"
 #include "core/tokens/score_step.h"
 
 namespace tamis::tokens {
@@ -13,14 +12,11 @@ Chain topRhoChain(const Inputs& inputs, const Parameters& given, const RunContex
     const Parameters parameters = topRhoMethod().declaration.schema.complete(given);
     const Score score = scoreNamed(parameters.text("score"));
     const std::vector<int> blocks = blocksOf(parameters.text("blocks"), static_cast<int>(inputs.model->blocks().size()), "blocks");
-    std::vector<double> keeps = parseNumbers(parameters.text("schedule"), 0.01, 1, "schedule");
-    if (keeps.empty())
-        keeps.assign(blocks.size(), parameters.real("keep"));
-    if (keeps.size() != blocks.size())
-        throw Error(ErrorCode::InvalidParameter, "found a list of " + std::to_string(keeps.size()) + " keeps, expected one for each of " + std::to_string(blocks.size()) + " blocks", "schedule");
+    const std::vector<Keep> keeps = keepsOf(parameters, blocks.size());
     Chain chain;
     for (std::size_t i = 0; i < blocks.size(); ++i)
         chain.steps.push_back({blocks[i], Place::BetweenBranches, pruneByScore(score, keeps[i], inputs.seed)});
+    protectPatches(inputs.model->spec().patch, parameters, chain);
     requireReducible(*inputs.model, chain);
     prepareScore(score, inputs, chain, context);
     return chain;
@@ -39,8 +35,9 @@ Method topRhoMethod()
             scoreParameter(Score::AttentionReceived),
             keepParameter(),
             blocksParameter(),
-            {.name = "schedule", .title = "Schedule", .type = ParameterType::Text, .defaultValue = std::string(),
-             .help = "A keep for each of the blocks instead, as 0.9,0.7,0.5; empty: keep in all"},
+            scheduleParameter(),
+            protectParameter(),
+            protectShareParameter(),
         })};
     method.chain = topRhoChain;
     return method;
