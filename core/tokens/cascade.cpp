@@ -2,12 +2,13 @@
 #include "core/tokens/cascade.h"
 
 #include "core/base/error.h"
+#include "core/tokens/chain.h"
 #include "core/tokens/exit_rule.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/route.h"
 
 #include <cstdio>
-#include <sstream>
+#include <utility>
 
 namespace tamis::tokens {
 namespace {
@@ -81,33 +82,25 @@ private:
     double m_threshold;
 };
 
-/// "tome r=34": a method of the lab and its settings.
+/// "tome r=34", "evit keep=0.7 @3 + tome r=4 @rest": a method of the lab with its settings, or several as tokens.chain reads them.
 Chain stageOf(const std::string& text, const Inputs& inputs, const RunContext& context)
 {
-    const auto refuse = [&](const std::string& found, const std::string& expected) {
-        throw Error(ErrorCode::InvalidParameter, "found " + found + " in \"" + text + "\", expected " + expected, "stage");
-    };
-    std::istringstream words(text);
-    std::string id, word;
-    words >> id;
-    const Method* method = findMethod(id.starts_with("tokens.") ? id : "tokens." + id);
-    if (!method)
-        refuse("no method", "one of the token lab, then its settings: tome r=34");
-    if (method->trains())
-        refuse("a method that is trained", "one that is not");
-    if (method->declaration.id == "tokens.cascade")
-        refuse("a cascade", "another method");
-    Parameters parameters;
-    while (words >> word) {
-        const std::size_t equals = word.find('=');
-        if (equals == std::string::npos || equals == 0)
-            refuse("\"" + word + "\"", "name=value");
-        const std::string name = word.substr(0, equals);
-        parameters.set(name, method->declaration.schema.parse(name, word.substr(equals + 1)));
+    try {
+        const std::vector<Link> links = parseLinks(text);
+        for (const Link& link : links)
+            if (const Method* method = findMethod("tokens." + link.method); !method || method->trains() || link.method == "cascade")
+                throw Error(ErrorCode::InvalidParameter, "found " + link.method + ", expected a method of the token lab that is neither trained nor a cascade");
+        Inputs own = inputs;
+        own.trained = nullptr; // the cascade's, if anything
+        if (links.size() != 1 || links[0].where != Where::Own)
+            return chainOfLinks(own, links, context);
+        const Method& method = *findMethod("tokens." + links[0].method); // it may go its own way, by a route
+        return method.chain(own, method.declaration.schema.complete(links[0].settings), context);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::InvalidParameter)
+            throw;
+        throw Error(error.code(), error.message() + " (of the cheap stage \"" + text + "\")", "stage");
     }
-    Inputs own = inputs;
-    own.trained = nullptr; // the cascade's, if anything
-    return method->chain(own, method->declaration.schema.complete(parameters), context);
 }
 
 Chain cascadeChain(const Inputs& inputs, const Parameters& given, const RunContext& context)
@@ -135,7 +128,7 @@ Method cascadeMethod()
         .reference = "Viola and Jones 2001; Wang et al. 2018 (IDK cascades): a cheap stage answers where it is sure, the whole model elsewhere",
         .schema = ParameterSchema({
             {.name = "stage", .title = "Cheap stage", .type = ParameterType::Text, .defaultValue = std::string("tome r=16"),
-             .help = "A method of this lab that is not trained, and its settings: tome r=34, or truncated blocks=3"},
+             .help = "A method of this lab that is not trained, and its settings: tome r=34; or several as a chain writes them: evit keep=0.7 + tome r=4 @rest"},
             exitRuleParameter(),
             {.name = "threshold", .title = "Sure from", .type = ParameterType::Real, .defaultValue = 0.8, .minimum = 0, .maximum = 1, .step = 0.01,
              .help = "The stage's answer stands where its confidence is at least this"},

@@ -30,7 +30,7 @@ private slots:
     void sureOfEverythingIsTheStage_data()
     {
         QTest::addColumn<QString>("stage");
-        for (const char* stage : {"tome r=34", "tokens.evit  keep=0.5 fuse=false", "truncated blocks=4", "downsample keep=0.25"})
+        for (const char* stage : {"tome r=34", "evit  keep=0.5 fuse=false", "truncated blocks=4", "downsample keep=0.25"})
             QTest::newRow(stage) << stage;
     }
     void sureOfEverythingIsTheStage()
@@ -43,7 +43,7 @@ private slots:
         std::vector<std::pair<std::string, std::string>> settings;
         for (int i = 1; i < words.size(); ++i)
             settings.emplace_back(words[i].section('=', 0, 0).toStdString(), words[i].section('=', 1).toStdString());
-        const std::string id = words[0].startsWith("tokens.") ? words[0].toStdString() : "tokens." + words[0].toStdString();
+        const std::string id = "tokens." + words[0].toStdString();
         const tokens::Chain alone = test::chainOf(id, model, settings);
         tokens::Trace cascade, direct;
         QCOMPARE(test::runOne(*model, always, images.samples[0], &cascade), test::runOne(*model, alone, images.samples[0], &direct));
@@ -52,6 +52,16 @@ private slots:
         QCOMPARE(cascade.features, direct.features);
         QCOMPARE(test::tokensAfter(cascade), test::tokensAfter(direct));
         QVERIFY(cascade.remark.starts_with("answered by the cheap stage, confidence 0."));
+    }
+    void theStageMayBeSeveralMethods()
+    {
+        const auto model = test::tokenModel("vit20");
+        const test::TokenImages images("vit20");
+        const std::string text = "evit keep=0.7 @3 + tome r=4 @rest";
+        tokens::Trace cascade, direct;
+        QCOMPARE(test::runOne(*model, test::chainOf("tokens.cascade", model, {{"stage", text}, {"threshold", "0"}}), images.samples[0], &cascade),
+                 test::runOne(*model, test::chainOf("tokens.chain", model, {{"steps", text}}), images.samples[0], &direct));
+        QCOMPARE(cascade.macs, direct.macs);
     }
     void neverSureIsTheWholeModelAtTheCostOfBoth()
     {
@@ -116,7 +126,7 @@ private slots:
     void badStagesAreRefused()
     {
         const auto model = test::tokenModel("vit20");
-        for (const char* stage : {"", "  ", "nothing", "cascade", "tome r", "tome =3", "tome r=x", "tome s=3", "truncated blocks=7"})
+        for (const char* stage : {"", "  ", "nothing", "cascade", "tome r", "tome =3", "tome r=x", "tome s=3", "truncated blocks=7", "early-exit", "tome + truncated", "tome r=4 @9"})
             QVERIFY_EXCEPTION_THROWN(test::chainOf("tokens.cascade", model, {{"stage", stage}}), Error);
         QVERIFY_EXCEPTION_THROWN(test::chainOf("tokens.cascade", model, {{"threshold", "1.1"}}), Error);
         QVERIFY_EXCEPTION_THROWN(test::chainOf("tokens.truncated", model, {{"blocks", "7"}}), Error);
