@@ -64,6 +64,10 @@ std::vector<StoredOperator> readStoredOperators(const Plan& plan, const RunConte
 std::shared_ptr<const nn::Model> applyPlan(const nn::Model& model, std::shared_ptr<const io::Checkpoint> checkpoint,
                                            std::shared_ptr<const io::CalibrationSet> calibration, const Plan& plan, const RunContext& context)
 {
+    if (plan.operators.empty()) {
+        requireModel(plan, *checkpoint, context);
+        return model.replaced({});
+    }
     if (!plan.factorsPath.empty())
         return applyStored(model, *checkpoint, plan, context);
     context.setParts(10);

@@ -8,6 +8,7 @@
 #include "core/spectrum/method.h"
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,14 @@ struct PlannedOperator {
     bool operator==(const PlannedOperator&) const = default;
 };
 
+/// A token lab's method on top of the operators. What its parameters may be is the method's to say, when its chain is made.
+struct PlannedTokens {
+    std::string method;           ///< "tokens.evit"
+    Parameters parameters;
+    std::vector<double> schedule; ///< [blocks] mean tokens behind each on the photos that it was tried on: for information; may be empty
+    bool operator==(const PlannedTokens&) const = default;
+};
+
 struct Plan {
     std::string modelPath, modelSha256;
     std::string calibrationPath, calibrationSha256;
@@ -36,7 +45,8 @@ struct Plan {
     Parameters parameters; ///< of the method
     BudgetRequest budget;
     std::int64_t seed = 0;
-    std::vector<PlannedOperator> operators; ///< one a matrix
+    std::vector<PlannedOperator> operators; ///< one a matrix; empty: all as they are, and `method` is
+    std::optional<PlannedTokens> tokens;    ///< of vision transformers
     report::Cost cost, baseline;
     double predictedLoss = 0, predictedRelativeLoss = 0;
     bool operator==(const Plan&) const = default;

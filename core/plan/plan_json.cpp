@@ -21,6 +21,8 @@ using nlohmann::ordered_json;
 constexpr std::string_view kSchemaName = "tamis.plan/";
 constexpr int kSchemaVersion = 1;
 constexpr io::JsonLimits kLimits{.bytes = 64u << 20, .depth = 16, .values = 8'000'000};
+constexpr std::size_t kLongestMethod = 100; ///< bytes
+constexpr double kMostTokens = 1e9;
 constexpr std::int64_t kLargestSide = std::int64_t{1} << 40;
 
 std::string described(const json& value)
@@ -233,6 +235,24 @@ ordered_json settingsToJson(const AllocationSettings& settings)
     return all;
 }
 
+PlannedTokens tokensFrom(const Node& node)
+{
+    PlannedTokens tokens;
+    tokens.method = node.key("method").text("the name of a token method");
+    if (tokens.method.empty() || tokens.method.size() > kLongestMethod)
+        node.key("method").refuse("the name of a token method");
+    for (const auto& [name, value] : node.key("parameters").members())
+        tokens.parameters.set(name, value.setting());
+    if (const Node schedule = node.key("schedule"); schedule.present())
+        for (const Node& block : schedule.elements()) {
+            const double count = block.numberOrNan();
+            if (!(count >= 0 && count <= kMostTokens))
+                block.refuse("a number of tokens from 0 to 1000000000");
+            tokens.schedule.push_back(count);
+        }
+    return tokens;
+}
+
 BudgetRequest budgetFrom(const Node& root)
 {
     BudgetRequest budget;
@@ -320,6 +340,8 @@ std::string planToJson(const Plan& plan)
     root["operators"] = ordered_json::array();
     for (const auto& op : plan.operators)
         root["operators"].push_back(operatorToJson(op));
+    if (plan.tokens)
+        root["tokens"] = {{"method", plan.tokens->method}, {"parameters", parametersToJson(plan.tokens->parameters)}, {"schedule", plan.tokens->schedule}};
     root["cost"] = costToJson(plan.cost);
     root["baseline"] = costToJson(plan.baseline);
     root["predictedLoss"] = plan.predictedLoss;
@@ -357,6 +379,8 @@ Plan planFromJson(std::string_view text, const std::string& subject)
         if (!names.insert(plan.operators.back().name).second)
             node.key("name").refuse("a name that no other operator has");
     }
+    if (const Node tokens = root.key("tokens"); tokens.present())
+        plan.tokens = tokensFrom(tokens);
     plan.cost = costFrom(root.key("cost"));
     plan.baseline = costFrom(root.key("baseline"));
     plan.predictedLoss = root.key("predictedLoss").loss();

@@ -39,6 +39,11 @@ Plan sample()
     plan.seed = -3;
     plan.operators = {{"blocks.0.qkv.weight", "blocks.0.qkv", "block-identity", 40, 384, 128, true, true, 0.1 + 0.2, 1e-300},
                       {"head.weight", "head", "dense", 20, 20, 128, false, false, 0, 0}};
+    plan.tokens = PlannedTokens{"tokens.evit", {}, {257, 180.25, 0}};
+    plan.tokens->parameters.set("keep", 1.0);
+    plan.tokens->parameters.set("blocks", std::string("1,3"));
+    plan.tokens->parameters.set("r", std::int64_t(4));
+    plan.tokens->parameters.set("fuse", false);
     plan.cost = {123456789012345678ull, 1, 2, 0.5};
     plan.baseline = {std::numeric_limits<std::uint64_t>::max(), 4, 5, 0.7};
     plan.predictedLoss = 5e-324;
@@ -75,6 +80,19 @@ private slots:
         } catch (const Error& error) {
             QVERIFY(error.code() == ErrorCode::IoFailure);
         }
+    }
+    void tokensAloneAreAPlan()
+    {
+        Plan plan = sample();
+        plan.method.clear();
+        plan.operators.clear();
+        const Plan again = planFromJson(planToJson(plan), "text");
+        QVERIFY(again == plan);
+        QCOMPARE(again.tokens->schedule, (std::vector<double>{257, 180.25, 0}));
+        plan.tokens.reset();
+        QVERIFY(!parsed(plan).contains("tokens")); // as before there were any
+        QVERIFY(!planFromJson(planToJson(plan), "text").tokens);
+        QVERIFY(parsed(sample())["tokens"].toObject()["parameters"].toObject()["keep"].isDouble());
     }
     void notMeasuredIsNull()
     {
