@@ -55,6 +55,29 @@ inline std::shared_ptr<report::TokenOverlay> tokenOverlay()
     return made;
 }
 
+/// The same photo in patches of several sizes: cells of 8 pixels, 8 x 8 of them. Token 1 is the upper left quarter of the photo, 2
+/// to 12 are 2 x 2 cells each, 13 to 16 the four cells of the lower right corner.
+inline std::shared_ptr<report::TokenOverlay> mixedOverlay()
+{
+    auto made = tokenOverlay();
+    made->gridRows = made->gridCols = 8;
+    made->patch = 8;
+    report::TokenLayer layer{0, 17, 17, std::vector<std::int32_t>(65), std::vector<float>(17), {}, 70'000'000};
+    layer.sizes[0] = 1;
+    int next = 1;
+    for (int row = 0; row < 8; ++row)
+        for (int column = 0; column < 8; ++column) {
+            const auto at = [&](int y, int x) -> std::int32_t& { return layer.group[static_cast<std::size_t>(1 + y * 8 + x)]; };
+            const int side = row < 4 && column < 4 ? 4 : row >= 6 && column >= 6 ? 1 : 2;
+            at(row, column) = row % side == 0 && column % side == 0 ? next++ : at(row - row % side, column - column % side);
+            ++layer.sizes[static_cast<std::size_t>(at(row, column))];
+        }
+    made->layers = {layer, layer, layer};
+    for (int block = 0; block < 3; ++block)
+        made->layers[static_cast<std::size_t>(block)].block = block;
+    return made;
+}
+
 /// The same photo through the whole model.
 inline std::shared_ptr<report::TokenOverlay> wholeOverlay()
 {

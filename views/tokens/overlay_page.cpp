@@ -124,8 +124,9 @@ void OverlayPage::buildViews(QBoxLayout* column)
 void OverlayPage::link(TokenOverlayView* from, TokenOverlayView* to)
 {
     connect(from, &TokenOverlayView::viewChanged, to, &TokenOverlayView::setView);
-    connect(from, &TokenOverlayView::patchPointed, to, &TokenOverlayView::setPointed);
-    connect(from, &TokenOverlayView::patchFocused, to, &TokenOverlayView::setPointed);
+    const auto pointThere = [from, to](int patch) { to->setPointed(to->picture().patchAtThatOf(from->picture(), patch)); }; // their grids may differ
+    connect(from, &TokenOverlayView::patchPointed, to, pointThere);
+    connect(from, &TokenOverlayView::patchFocused, to, pointThere);
     connect(from, &TokenOverlayView::depthRequested, this, [this](int depth) { m_depth->setValue(depth); });
 }
 

@@ -191,6 +191,15 @@ QRectF TokenPicture::patchRect(const QRectF& place, int patch) const
     return {place.left() + patch % std::max(columns(), 1) * w, place.top() + patch / std::max(columns(), 1) * h, w, h};
 }
 
+int TokenPicture::patchAtThatOf(const TokenPicture& other, int patch) const
+{
+    if (isEmpty() || patch < 0 || patch >= other.patches())
+        return -1;
+    const std::int64_t row = (2 * static_cast<std::int64_t>(patch / other.columns()) + 1) * rows() / (2 * other.rows());
+    const std::int64_t column = (2 * static_cast<std::int64_t>(patch % other.columns()) + 1) * columns() / (2 * other.columns());
+    return static_cast<int>(row * columns() + column);
+}
+
 void TokenPicture::paint(QPainter& painter, const QRectF& place, int depth, TokenShade shade) const
 {
     if (isEmpty())

@@ -55,6 +55,8 @@ public:
     bool isOutlined(int depth, int patch, int other) const;
 
     QRectF patchRect(const QRectF& place, int patch) const; ///< of the photo drawn in `place`
+    /// The patch here at the place of `patch` on the grid of `other`, which may be finer or coarser: where its centre lies. -1 for none.
+    int patchAtThatOf(const TokenPicture& other, int patch) const;
     /// Photo and tokens in `place`; wishes are drawn by who takes them.
     void paint(QPainter& painter, const QRectF& place, int depth, TokenShade shade) const;
     /// A line around `patches` in the colours that stand out on any photo.

@@ -95,6 +95,20 @@ private slots:
         QTest::keyClick(right(), Qt::Key_Right); // the keys' patch is pointed at beside
         QCOMPARE(left()->pointed(), right()->focused());
     }
+    /// Mixed patches have cells of half the side: 8 x 8 beside the whole model's 4 x 4.
+    void aFinerGridIsPointedAtByPlace()
+    {
+        m_page->setReduced({sample::mixedOverlay(), sample::tokenPhoto()}, "Mixed");
+        QCOMPARE(right()->picture().rows(), 8);
+        QTest::mouseMove(left(), left()->patchRect(15).center().toPoint()); // row 3, column 3: the cells of rows and columns 6 and 7
+        QCOMPARE(right()->pointed(), 7 * 8 + 7);
+        QVERIFY(right()->patchRect(right()->pointed()).width() > 0);
+        const QPointF over = right()->patchRect(2 * 8 + 5).center();
+        QTest::mouseMove(right(), over.toPoint());
+        QCOMPARE(left()->pointed(), 1 * 4 + 2);
+        QTest::mouseMove(right(), {1, 1});
+        QCOMPARE(left()->pointed(), -1);
+    }
     void onlyTheReducedPhotoTakesWishes()
     {
         QSignalSpy asked(m_page.get(), &OverlayPage::wishRequested);
