@@ -51,6 +51,7 @@ TokensController::TokensController(const TokensNeighbours& neighbours, views::To
                                    showRunning();
                                },
                                [this](const QString& sentence) { emit done(sentence); }, [this](const QString& sentence) { emit failed(sentence); }}),
+      m_training({*this, neighbours.jobs, m_jobs, neighbours.ask, m_chains}, *panel.training()),
       m_lane(
           [work = std::make_shared<TokenWork>(m_chains)](const TokenRequest& request, Level level, const RunContext& context, const auto&) {
               return level == Level::Coarse ? work->coarse(request) : work->refine(request, context);
@@ -109,7 +110,11 @@ void TokensController::connectSettings()
         edit(tr("Set %1").arg(name), "token-parameter:" + name, finished, [&](TokenChoice& choice) { choice.setting.parameters.set(name.toStdString(), value); });
     });
     connect(settings, &views::TokenSettings::clearWishesRequested, this, &TokensController::clearHands);
-    connect(settings, &views::TokenSettings::trainRequested, this, &TokensController::train);
+    connect(settings, &views::TokenSettings::trainRequested, &m_training, &TokenTrainingController::train);
+    connect(this, &TokensController::availabilityChanged, this, [this, settings] {
+        settings->setTrainReason(m_training.trainDisabledReason());
+        m_training.showState();
+    });
 }
 
 void TokensController::connectLanes()
@@ -231,12 +236,6 @@ QString TokensController::compareDisabledReason() const
 {
     const QString reason = disabledReason();
     return !reason.isEmpty() ? reason : m_comparing != 0 ? tr("a comparison runs") : QString();
-}
-
-QString TokensController::trainDisabledReason() const
-{
-    const QString reason = disabledReason();
-    return !reason.isEmpty() ? reason : !method().trains() ? tr("this method trains nothing") : QString();
 }
 
 void TokensController::setWorkspace(const std::shared_ptr<const Workspace>&)
@@ -371,7 +370,8 @@ void TokensController::showMethods()
     auto* settings = m_panel.settings();
     settings->setMethods(offered);
     settings->setChoice(text(method().declaration.id), m_with.document.state().tokens.setting.parameters);
-    settings->setTrainReason(trainDisabledReason());
+    settings->setTrainReason(m_training.trainDisabledReason());
+    m_training.showState();
     m_panel.compare()->setDisabledReason(compareDisabledReason());
 }
 

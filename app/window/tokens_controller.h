@@ -7,6 +7,7 @@
 #include "app/window/file_questions.h"
 #include "app/window/model_controller.h"
 #include "app/window/repaint_delay.h"
+#include "app/window/token_training_controller.h"
 #include "app/window/tokens_work.h"
 #include "core/report/token_report.h"
 
@@ -43,13 +44,17 @@ public:
 
     void setWorkspace(const std::shared_ptr<const Workspace>& workspace); ///< after the model controller's; null: nothing is open
     void compare(); ///< every method that trains nothing at several settings, on the folder
-    void train();
     void stop(); ///< the jobs started here, and the folder
     void clearHands(); ///< of the photo that is seen closely
     void showMostChanged();
     QString disabledReason() const;      ///< why there is nothing to reduce; empty: there is
     QString compareDisabledReason() const;
-    QString trainDisabledReason() const;
+    TokenTrainingController& training() noexcept { return m_training; }
+    const TokenSourcesPointer& sources() const noexcept { return m_sources; } ///< null: none
+    TokenSetting setting() const; ///< of the session, with those parameters alone that its method has
+    void take(const TokenSetting& setting, const QString& label); ///< one edit
+    void refresh(); ///< asks again: what was trained is other
+    void showPage(const QString& name);
 
     const std::shared_ptr<const TokenResult>& result() const noexcept { return m_result; }
     const std::shared_ptr<const report::TokenComparison>& comparison() const noexcept { return m_comparison; }
@@ -96,6 +101,7 @@ private:
     views::TokenPanel& m_panel;
     JobGroup m_jobs;
     std::shared_ptr<TokenChains> m_chains = std::make_shared<TokenChains>();
+    TokenTrainingController m_training;
     TokenSourcesPointer m_sources;         ///< that the strip shows; null: none
     std::shared_ptr<const TokenResult> m_result;
     std::optional<TokenRequest> m_asked;   ///< of the first lane, last

@@ -84,26 +84,23 @@ void TokensController::takePoint(int index)
     m_panel.compare()->chart()->setChosen(index);
 }
 
-void TokensController::train()
+TokenSetting TokensController::setting() const { return known(m_with.document.state().tokens.setting); }
+
+void TokensController::take(const TokenSetting& setting, const QString& label)
 {
-    if (const QString reason = trainDisabledReason(); !reason.isEmpty()) {
-        emit failed(tr("Nothing can be trained: %1.").arg(reason));
-        return;
-    }
-    const QString title = QString::fromStdString(method().declaration.title);
-    m_jobs.start(
-        tr("Train %1").arg(title), tr("Training"),
-        [sources = m_sources, setting = known(m_with.document.state().tokens.setting), chains = m_chains, title](const RunContext& context) {
-            chains->train(sources, setting, context);
-            return tr("%1 trained").arg(title);
-        },
-        [this](const Job& job) {
-            if (job.state != JobState::Finished)
-                return;
-            m_asked.reset();
-            m_folderShown.reset();
-            ask();
-        });
+    edit(label, {}, true, [&](TokenChoice& choice) { choice.setting = setting; });
+}
+
+void TokensController::refresh()
+{
+    m_asked.reset();
+    m_folderShown.reset();
+    ask();
+}
+
+void TokensController::showPage(const QString& name)
+{
+    m_with.document.select([&](Selection& selection) { selection.tokenPage = name.toStdString(); });
 }
 
 void TokensController::writeJson()

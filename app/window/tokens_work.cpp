@@ -18,7 +18,6 @@ namespace tamis::app {
 namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-constexpr std::size_t kChains = 12;            ///< remembered
 constexpr int kThumbnailSide = 192;            ///< pixels: sharp on screens of twice the density
 constexpr double kQuickMs = 250; ///< a run as long as this may be a first picture: those alone are drawn while a slider moves
 constexpr std::size_t kSampleBytes = 256 << 20; ///< of pictures as the model reads them
@@ -27,13 +26,6 @@ constexpr auto kPublishEvery = std::chrono::milliseconds(60);
 
 double millisecondsSince(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
 QString text(const std::string& s) { return QString::fromStdString(s); }
-
-const tokens::Method& methodOf(const std::string& id)
-{
-    if (const auto* method = tokens::findMethod(id.empty() ? tokens::methods().front().declaration.id : id))
-        return *method;
-    throw Error(ErrorCode::InvalidParameter, "is not a method of the token lab", id);
-}
 
 std::vector<float> sampleOf(const inputs::Image& image, const inputs::ImagePreprocess& settings)
 {
@@ -115,40 +107,6 @@ TokenHand handOf(const std::map<std::string, TokenHand>& hands, const std::strin
 std::vector<tokens::Wish> wishesOf(const TokenHand& hand, std::int64_t sourceTokens) { return wishesFrom<tokens::Wish>(hand, sourceTokens); }
 std::vector<report::TokenWish> shownWishesOf(const TokenHand& hand, std::int64_t sourceTokens) { return wishesFrom<report::TokenWish>(hand, sourceTokens); }
 
-// Chains -------------------------------------------------------------------------------------------------------------------
-
-TokenChains::Pointer TokenChains::find(const TokenSourcesPointer& sources, const TokenSetting& setting) const
-{
-    const std::lock_guard lock(m_mutex);
-    const auto found = std::ranges::find_if(m_entries, [&](const Entry& entry) { return entry.sources == sources && entry.setting == setting; });
-    return found == m_entries.end() ? nullptr : found->chain;
-}
-
-TokenChains::Pointer TokenChains::chain(const TokenSourcesPointer& sources, const TokenSetting& setting, const RunContext& context)
-{
-    if (auto known = find(sources, setting))
-        return known;
-    return methodOf(setting.method).trains() ? nullptr : train(sources, setting, context);
-}
-
-TokenChains::Pointer TokenChains::train(const TokenSourcesPointer& sources, const TokenSetting& setting, const RunContext& context)
-{
-    const auto& method = methodOf(setting.method);
-    const Parameters parameters = method.declaration.schema.complete(setting.parameters);
-    tokens::Inputs inputs{.model = sources->model, .calibration = sources->samples, .seed = 0, .checkpoint = sources->runnable->workspace()->checkpoint, .trained = nullptr, .enough = {}};
-    if (method.train)
-        inputs.trained = std::make_shared<const tokens::TrainedParts>(method.train(inputs, parameters, context));
-    auto made = std::make_shared<const tokens::Chain>(method.chain(inputs, parameters, context));
-    tokens::requireReducible(*sources->model, *made);
-    const std::lock_guard lock(m_mutex);
-    m_entries.push_front({sources, setting, made, method.trains()});
-    while (m_entries.size() > kChains) { // what was trained goes last
-        const auto quick = std::find_if(m_entries.rbegin(), m_entries.rend(), [](const Entry& entry) { return !entry.trained; });
-        m_entries.erase(quick == m_entries.rend() ? std::prev(m_entries.end()) : std::prev(quick.base()));
-    }
-    return made;
-}
-
 // One photo ----------------------------------------------------------------------------------------------------------------
 
 struct TokenWork::Photo {
@@ -199,7 +157,7 @@ TokenWork::Result TokenWork::coarse(const TokenRequest& request)
     if (!m_sources || m_sources->runnable != request.model || m_sources->folder != request.folder || !m_photo || m_photo->index != indexOf(request) || m_runMs > kQuickMs)
         return nullptr;
     for (const auto* setting : {&request.setting, request.pinned ? &*request.pinned : nullptr})
-        if (setting && methodOf(setting->method).needsCalibration && !m_chains->find(m_sources, *setting))
+        if (setting && !m_chains->isQuick(m_sources, *setting))
             return nullptr; // making it may take long
     return resultOf(request, {});
 }

@@ -4,6 +4,7 @@
 // workers, never on the window's thread.
 #include "app/session/session_state.h"
 #include "app/window/model_work.h"
+#include "app/window/token_chains.h"
 #include "core/base/run_context.h"
 #include "core/inputs/image_preprocess.h"
 #include "core/measure/sample_source.h"
@@ -15,12 +16,10 @@
 #include <QString>
 
 #include <cstdint>
-#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,30 +38,8 @@ struct TokenSources {
     std::filesystem::path file(std::size_t photo) const;
     std::int64_t sourceTokens() const;
 };
-using TokenSourcesPointer = std::shared_ptr<const TokenSources>;
 /// Throws what opening photos throws, and Error{UnsupportedFeature} for models whose tokens cannot be reduced.
 TokenSourcesPointer openTokenSources(std::shared_ptr<RunnableModel> runnable, const std::filesystem::path& folder, const RunContext& context);
-
-/// Chains by what they were made from, those that took long to train among them. Thread-safe.
-class TokenChains {
-public:
-    using Pointer = std::shared_ptr<const tokens::Chain>;
-    /// Remembered, or made; null for a method that trains and was not trained. Throws what making throws.
-    Pointer chain(const TokenSourcesPointer& sources, const TokenSetting& setting, const RunContext& context);
-    Pointer find(const TokenSourcesPointer& sources, const TokenSetting& setting) const; ///< null: not remembered
-    /// Makes it whatever it takes, and remembers it.
-    Pointer train(const TokenSourcesPointer& sources, const TokenSetting& setting, const RunContext& context);
-
-private:
-    struct Entry {
-        TokenSourcesPointer sources;
-        TokenSetting setting;
-        Pointer chain;
-        bool trained = false;
-    };
-    mutable std::mutex m_mutex;
-    std::deque<Entry> m_entries; ///< newest first, few
-};
 
 /// Its title and those parameters that have not their defaults: "ToMe, r 4".
 QString tokenSettingTitle(const TokenSetting& setting);

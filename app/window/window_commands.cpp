@@ -280,9 +280,21 @@ void addTokenCommands(MainWindow& w)
     add.add({"tokens.train", lab, tr("Train the token method"), tr("The chosen method, on the photos that are open"), {},
              [&controller, show] {
                  show();
-                 controller.train();
+                 controller.training().train();
              },
-             [&controller] { return controller.trainDisabledReason(); }});
+             [&controller] { return controller.training().trainDisabledReason(); }});
+    add.add({"tokens.finish-training", lab, tr("Finish training now"), tr("Ends training and keeps the best so far"), {}, [&controller] { controller.training().finish(); },
+             [&controller] { return controller.training().finishDisabledReason(); }});
+    add.add({"tokens.cancel-training", lab, tr("Cancel training"), tr("Ends training and keeps nothing of it"), {}, [&controller] { controller.training().cancel(); },
+             [&controller] { return controller.training().finishDisabledReason(); }});
+    add.add({"tokens.save-trained", lab, tr("Save what was trained…"), tr("Weights and settings as a safetensors file"), {}, [&controller] { controller.training().askAndSave(); },
+             [&controller] { return controller.training().saveDisabledReason(); }});
+    add.add({"tokens.open-trained", lab, tr("Open what was trained…"), tr("For the model that is open, from the safetensors file it was saved to"), {},
+             [&controller, show] {
+                 show();
+                 controller.training().askAndOpen();
+             },
+             open});
     add.add({"tokens.stop", lab, tr("Stop the token lab"), tr("What is finished stays"), {}, [&controller] { controller.stop(); }});
 }
 

@@ -9,14 +9,13 @@
 #include <optional>
 #include <vector>
 
-class QLabel;
-class QProgressBar;
 class QPushButton;
 
 namespace tamis::views {
 
 class CopyableTableView;
 class LineChart;
+class TrainingView;
 
 /// Encoders that are trained: the losses while it runs, a way to end it with the best so far and one to give it up, and what was trained in
 /// this session, to be made current, saved and opened.
@@ -28,7 +27,7 @@ public:
     /// Losses by step, of the training that runs or of the current encoder; empty: none.
     void setLosses(const std::vector<report::Series>& losses);
     void setRunning(const QString& title); ///< what is trained; empty: nothing
-    bool isRunning() const noexcept { return !m_running.isEmpty(); }
+    bool isRunning() const noexcept;
     void setProgress(double fraction, double remainingSeconds); ///< below 0: not known
     void setFinishing();                   ///< it was asked to end
     void setTrainReason(const QString& reason); ///< why nothing can be trained now; empty: it can
@@ -36,7 +35,7 @@ public:
     void setTrained(std::vector<TrainedRow> rows);
     void setCaption(const QString& settings);
 
-    LineChart* chart() const { return m_chart; }
+    LineChart* chart() const;
     TrainedModel* model() const { return m_model; }
     CopyableTableView* table() const { return m_table; }
     std::optional<int> selected() const; ///< number of the row that is selected, or of the only one
@@ -57,16 +56,10 @@ private:
     QPushButton* button(const QString& title, const char* name, const QString& help);
     void showState();
 
-    std::vector<report::Series> m_losses;
-    QString m_running;
-    double m_remaining = -1;
-    bool m_finishing = false;
-    LineChart* m_chart;
+    TrainingView* m_view;
     TrainedModel* m_model;
     CopyableTableView* m_table;
-    QLabel* m_state;
-    QProgressBar* m_progress;
-    QPushButton *m_train, *m_finish, *m_cancel, *m_take, *m_save, *m_open, *m_forget;
+    QPushButton *m_take, *m_save, *m_open, *m_forget;
 };
 
 } // namespace tamis::views

@@ -14,6 +14,7 @@
 #include "views/tokens/token_photo_model.h"
 #include "views/tokens/token_settings.h"
 #include "views/tokens/token_strip.h"
+#include "views/tokens/token_training_page.h"
 
 #include <QHBoxLayout>
 #include <QPushButton>
@@ -29,6 +30,7 @@ namespace tamis::views {
 TokenPanel::TokenPanel(QWidget* parent)
     : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new QTabWidget(this)), m_photos(new TokenPhotoModel(this)),
       m_settings(new TokenSettings(this)), m_overlays(new OverlayPage(this)), m_layers(new LayersPage(this)), m_compare(new TokenParetoPage(this)),
+      m_training(new TokenTrainingPage(this)),
       m_strip(new TokenStrip(*m_photos, this))
 {
     setObjectName(QStringLiteral("tokenPanel"));
@@ -86,6 +88,7 @@ void TokenPanel::buildPages()
     add(m_overlays, tr("Photo"), "tokens");
     add(m_layers, tr("Blocks"), "layers");
     add(m_compare, tr("Compare"), "compare");
+    add(m_training, tr("Train"), "training");
     column->addWidget(m_pages, 1);
     column->addWidget(m_strip);
     m_stack->addWidget(whole);
@@ -105,6 +108,7 @@ void TokenPanel::buildPages()
     connect(m_overlays, &OverlayPage::exportRequested, this, &TokenPanel::exportRequested);
     connect(m_layers, &LayersPage::exportRequested, this, &TokenPanel::exportRequested);
     connect(m_compare, &TokenParetoPage::exportRequested, this, &TokenPanel::exportRequested);
+    connect(m_training, &TokenTrainingPage::exportRequested, this, &TokenPanel::exportRequested);
     connect(m_strip, &TokenStrip::photoChosen, this, &TokenPanel::photoChosen);
     connect(m_strip, &TokenStrip::openFolderRequested, this, &TokenPanel::openPhotosRequested);
 }

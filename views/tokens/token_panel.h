@@ -23,6 +23,7 @@ class TokenParetoPage;
 class TokenPhotoModel;
 class TokenSettings;
 class TokenStrip;
+class TokenTrainingPage;
 
 /// The token lab's tab: a photo with its tokens, what fewer of them cost block by block and over the folder, the folder's photos below. What
 /// the user asks for is an intent; nothing is computed here.
@@ -43,13 +44,14 @@ public:
     void setNothing(const QString& title, const QString& text, const QString& action); ///< what the empty state says
     void setProblem(const QString& sentence); ///< empty: none
     void refreshKept();                       ///< the folder's counts, after its photos changed
-    void showPage(const QString& name); ///< "tokens", "layers", "compare"; another: nothing happens; no pageShown
+    void showPage(const QString& name); ///< "tokens", "layers", "compare", "training"; another: nothing happens; no pageShown
     QString page() const;
 
     TokenSettings* settings() const { return m_settings; } ///< for the dock beside the panel, which may take it as its own
     OverlayPage* overlays() const { return m_overlays; }
     LayersPage* layers() const { return m_layers; }
     TokenParetoPage* compare() const { return m_compare; }
+    TokenTrainingPage* training() const { return m_training; }
     TokenStrip* strip() const { return m_strip; }
     TokenPhotoModel& photos() const { return *m_photos; }
 
@@ -87,6 +89,7 @@ private:
     OverlayPage* m_overlays;
     LayersPage* m_layers;
     TokenParetoPage* m_compare;
+    TokenTrainingPage* m_training;
     TokenStrip* m_strip;
 };
 
