@@ -157,8 +157,11 @@ Method learnedMethod()
         {.name = "distil-weight", .title = "Distillation weight", .type = Type::Real, .defaultValue = 0.5, .minimum = 0, .maximum = 1000, .logarithmic = true,
          .help = "Of the differences from what the whole model says of a photo and of its patches"},
     };
-    for (ParameterSpec& spec : tokenTrainingParameters())
+    for (ParameterSpec& spec : tokenTrainingParameters()) {
+        if (spec.name == "learning-rate")
+            spec.defaultValue = 5e-3; // through random decisions a smaller one moves little in some hundred steps: docs/methods/tokens.learned.md
         specs.push_back(std::move(spec));
+    }
     Method method;
     method.declaration = {.id = kId,
                           .lab = "tokens",
