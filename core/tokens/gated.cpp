@@ -8,10 +8,14 @@
 #include "core/tokens/token_training.h"
 #include "core/tokens/whole_trace.h"
 
-#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
 
 namespace tamis::tokens {
 namespace {
+constexpr double kFarFromTarget = 0.05; ///< a share that the user is told of
+
 class Gated final : public Route {
 public:
     Gated(std::shared_ptr<const nn::Model> model, std::vector<float> factors) : m_model(std::move(model)), m_factors(std::move(factors)) {}
@@ -73,7 +77,14 @@ TrainedParts trainedGates(const Inputs& inputs, const Parameters& given, const R
     const GateTraining settings{.kind = parseGateKind(parameters.text("gate")), .target = parameters.real("target"), .steps = parameters.integer("steps"), .batch = parameters.integer("batch"),
                                 .rate = parameters.real("rate"), .seed = inputs.seed, .enough = inputs.enough};
     TrainedGates trained = trainGates(*inputs.model, vit, *inputs.calibration, settings, context);
-    TrainedParts parts{.method = "tokens.gated", .parameters = parameters, .model = inputs.checkpoint->sha256(context), .losses = std::move(trained.losses)};
+    TrainedParts parts{.method = "tokens.gated", .parameters = parameters, .model = inputs.checkpoint->sha256(context), .losses = {std::move(trained.losses.front())}};
+    double run = 0;
+    const std::vector<double> settled = settledGates(settings.kind, trained.logits), shares = branchShares(inputs.model->spec());
+    for (std::size_t i = 0; i < settled.size(); ++i)
+        run += settled[i] > 0 ? shares[i] : 0.0;
+    if (std::abs(run - settings.target) > kFarFromTarget)
+        parts.warnings.push_back("the gates have settled at " + std::to_string(std::lround(100 * run)) + " % of the branches' multiply-adds, the target was " + std::to_string(std::lround(100 * settings.target)) +
+                                 " %: set share, or train longer");
     parts.tensors.push_back({"gates", {static_cast<std::int64_t>(trained.logits.size())}, std::move(trained.logits)});
     return parts;
 }
