@@ -122,6 +122,7 @@ void TokensController::connectLanes()
     connect(&m_lane, &LaneCore::failed, this, [this](const QString& sentence) {
         m_repaints.release();
         m_panel.setProblem(sentence);
+        m_panel.settings()->setProblem(sentence);
         if (!m_result)
             m_panel.setNothing(tr("No tokens to show"), sentence, isVision() ? tr("Open photos…") : QString());
         emit failed(sentence);
@@ -255,6 +256,7 @@ void TokensController::ask()
         return; // is shown, under way, or was refused
     m_asked = now;
     m_panel.setProblem({});
+    m_panel.settings()->setProblem({});
     m_repaints.await(&m_panel);
     m_lane.request(*now);
     if (!m_folderAsked || m_folderAsked->setting != now->setting || m_folderAsked->hands != now->hands)

@@ -241,6 +241,13 @@ ChartCanvas::Range ChartCanvas::fullRange(bool horizontal, bool secondary) const
         high = std::pow(10, std::ceil(std::log10(high) - 1e-9));
         return {low, high > low ? high : low * 10};
     }
+    if (!horizontal && m_axes.zeroBased) {
+        low = std::min(low, 0.0);
+        high = std::max(high, 0.0);
+        if (high == low)
+            return {0, 1};
+        return {low, high + 0.04 * (high - low)};
+    }
     if (high == low)
         return {low - 0.5, high + 0.5};
     if (horizontal)

@@ -19,6 +19,7 @@ struct ChartAxes {
     QString xTitle, yTitle, rightTitle; ///< with units
     bool logX = false, logY = false;    ///< a logarithmic axis drops what is not positive
     bool wholeX = true; ///< x counts (ranks, layers): cursor and hover stand on whole numbers
+    bool zeroBased = false; ///< heights are compared (counts): both vertical axes, where they are not logarithmic, hold zero
     bool operator==(const ChartAxes&) const = default;
 };
 

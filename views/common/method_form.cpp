@@ -114,6 +114,8 @@ void MethodForm::showMethod()
     m_method->setToolTip(of->id);
 }
 
+void MethodForm::setProblem(const QString& sentence) { m_parameters->setProblem(sentence); }
+
 void MethodForm::setTrainReason(const QString& reason)
 {
     m_train->setEnabled(reason.isEmpty());

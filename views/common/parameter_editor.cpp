@@ -2,6 +2,7 @@
 #include "views/common/parameter_editor.h"
 
 #include "views/common/icons.h"
+#include "views/common/ink.h"
 #include "views/common/theme.h"
 
 #include <QCheckBox>
@@ -136,9 +137,24 @@ void ParameterEditor::setSchema(const ParameterSchema& schema)
     setValues(m_values);
 }
 
+void ParameterEditor::setProblem(const QString& sentence)
+{
+    for (const auto& spec : m_schema.specs()) {
+        if (spec.type != ParameterType::Text)
+            continue;
+        const QString name = QString::fromStdString(spec.name);
+        if (auto* label = m_form->findChild<QLabel*>(name + QStringLiteral("-problem"))) {
+            const bool own = sentence.startsWith(name) && sentence.size() > name.size() && !sentence[name.size()].isLetterOrNumber();
+            label->setText(own ? sentence : QString());
+            label->setVisible(own);
+        }
+    }
+}
+
 void ParameterEditor::addRow(const ParameterSpec& spec)
 {
     QWidget* control = nullptr;
+    QLabel* problem = nullptr; // below the control
     const std::string name = spec.name;
     const auto objectName = QString::fromStdString(name);
     switch (spec.type) {
@@ -162,6 +178,10 @@ void ParameterEditor::addRow(const ParameterSpec& spec)
         m_show[name] = [line](const ParameterValue& v) { line->setText(QString::fromStdString(toText(v))); };
         line->setObjectName(objectName);
         control = line;
+        problem = inkedLabel(m_form, objectName + QStringLiteral("-problem"), Ink::Error);
+        problem->setWordWrap(true);
+        problem->setFont(Theme::smallFont(font()));
+        problem->hide();
         break;
     }
     }
@@ -197,7 +217,10 @@ void ParameterEditor::addRow(const ParameterSpec& spec)
     }
     if (control->accessibleName().isEmpty())
         control->setAccessibleName(title);
-    static_cast<QFormLayout*>(m_form->layout())->addRow(label, row);
+    auto* rows = static_cast<QFormLayout*>(m_form->layout());
+    rows->addRow(label, row);
+    if (problem)
+        rows->addRow(problem);
 }
 
 QWidget* ParameterEditor::numberControl(const ParameterSpec& spec)

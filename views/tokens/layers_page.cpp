@@ -63,7 +63,7 @@ LayersPage::LayersPage(QWidget* parent)
     m_chart->setObjectName(QStringLiteral("tokenLayers"));
     m_chart->setAccessibleName(tr("Tokens and MACs of each block"));
     m_chart->setMinimumSize(300, 180);
-    m_chart->setAxes({.xTitle = tr("block"), .yTitle = tr("tokens"), .rightTitle = tr("MMAC"), .wholeX = true});
+    m_chart->setAxes({.xTitle = tr("block"), .yTitle = tr("tokens"), .rightTitle = tr("MMAC"), .wholeX = true, .zeroBased = true});
     m_chart->setEmptyText(tr("Tokens and MACs of each block are shown here."));
     side(m_saved, m_chart, nullptr);
     m_histogram->setObjectName(QStringLiteral("keptCounts"));

@@ -179,6 +179,27 @@ private slots:
         QCOMPARE(moved.last()[0].toDouble(), 50.0);
     }
 
+    /// Heights of counts are compared: the axis holds zero however far away the curves are.
+    void zeroBasedAxes()
+    {
+        std::vector<report::Series> counts(2);
+        counts[0].name = "tokens";
+        counts[0].points = {{0, 257}, {1, 240}, {2, 230}};
+        counts[1].name = "MMAC";
+        counts[1].points = {{0, 70}, {1, 65}, {2, 62}};
+        counts[1].secondary = true;
+        m_chart->setSeries(counts);
+        const QRectF area = m_chart->canvas()->plotArea();
+        QVERIFY(m_chart->canvas()->toPixel(0, 0).y() > area.bottom() + 50); // far below
+        m_chart->setAxes({.xTitle = QStringLiteral("block"), .yTitle = QStringLiteral("tokens"), .rightTitle = QStringLiteral("MMAC"), .zeroBased = true});
+        const double bottom = m_chart->canvas()->plotArea().bottom(), top = m_chart->canvas()->plotArea().top();
+        QVERIFY(std::abs(m_chart->canvas()->toPixel(0, 0).y() - bottom) < 1);
+        QVERIFY(m_chart->canvas()->toPixel(0, 257).y() > top);
+        counts[0].points = {{0, 0}, {1, 0}};
+        m_chart->setSeries({counts[0]}); // nothing but zeros has a range, too
+        QVERIFY(std::abs(m_chart->canvas()->toPixel(0, 0).y() - m_chart->canvas()->plotArea().bottom()) < 1);
+    }
+
     void seriesObjectsAreReused()
     {
         m_chart->setSeries(curves(4, 1000));

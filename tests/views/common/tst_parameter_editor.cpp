@@ -4,6 +4,7 @@
 #include <QCheckBox>
 #include <QComboBox>
 #include <QDoubleSpinBox>
+#include <QLabel>
 #include <QLineEdit>
 #include <QSignalSpy>
 #include <QSlider>
@@ -167,6 +168,20 @@ private slots:
         QCOMPARE(m_editor->values().text("allocation"), std::string("greedy"));
         QCOMPARE(edited.size(), 3);
         QVERIFY(child<QToolButton>("allocation-reset")->toolTip().contains(QStringLiteral("greedy")));
+    }
+
+    void whatIsWrongWithATextStandsBelowIt()
+    {
+        auto* problem = child<QLabel>("layers-problem");
+        QVERIFY(problem && problem->isHidden());
+        m_editor->setProblem(QStringLiteral("layers: found 'x', expected a list of blocks"));
+        QVERIFY(!problem->isHidden());
+        QCOMPARE(problem->text(), QStringLiteral("layers: found 'x', expected a list of blocks"));
+        m_editor->setProblem(QStringLiteral("layers2: found 'x'")); // another's
+        QVERIFY(problem->isHidden());
+        m_editor->setProblem(QStringLiteral("layers: found ''"));
+        m_editor->setProblem({});
+        QVERIFY(problem->isHidden() && problem->text().isEmpty());
     }
 
     void scrollingThePanelTurnsNothing()
