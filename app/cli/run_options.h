@@ -30,6 +30,7 @@ struct RunOptions {
     std::string trainImages, trainLabels, saveTrained;        ///< tokens.* that train: photos to train on, file to write
     std::string overlayFormat = "png", shade = "tokens";      ///< tokens.*: of the pictures in `out`
     std::int64_t depth = -1;                                  ///< tokens.*: blocks that they are behind; -1: the last that was run
+    std::string plan, savePlan;                               ///< tokens.*: to run, to write
     bool overwrite = false;                                   ///< tokens.*: files in `out`
     std::int64_t batch = 8; ///< tokens.*: photos whose latency is measured
 };

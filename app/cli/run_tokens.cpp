@@ -6,6 +6,7 @@
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
 #include "app/cli/token_overlays.h"
+#include "app/cli/token_plan.h"
 #include "app/cli/training_output.h"
 #include "app/cli/usage_error.h"
 #include "core/base/error.h"
@@ -47,21 +48,36 @@ std::vector<std::string> classNamesOf(const std::filesystem::path& path, const n
     return static_cast<std::int64_t>(names.size()) == model.outputWidth() ? names : std::vector<std::string>{};
 }
 
+/// Of the linear operators.
+struct Size {
+    std::uint64_t parameters = 0, bytes = 0;
+};
+
+Size sizeOf(const nn::Model& model)
+{
+    Size size;
+    for (const auto* slot : model.linears()) {
+        size.parameters += slot->op->cost().parameters;
+        size.bytes += slot->op->cost().bytes;
+    }
+    return size;
+}
+
 struct Everything {
     TokenPoint whole;
     tokens::FolderRun run;
     tokens::Latency latency;
     std::vector<std::string> names, warnings;
     std::int64_t prefix = 0;
-    std::uint64_t parameters = 0, bytes = 0;
+    Size wholeSize, reducedSize;
     std::int64_t batch = 0;
 };
 
 ordered_json orNull(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
 
-ordered_json costJson(const Everything& all, const TokenPoint& point, double latencyMs)
+ordered_json costJson(const Size& size, const TokenPoint& point, double latencyMs)
 {
-    return {{"parameters", all.parameters}, {"bytes", all.bytes}, {"macs", point.macs}, {"latencyMs", orNull(latencyMs)}};
+    return {{"parameters", size.parameters}, {"bytes", size.bytes}, {"macs", point.macs}, {"latencyMs", orNull(latencyMs)}};
 }
 
 ordered_json qualityJson(const TokenPoint& point)
@@ -132,8 +148,8 @@ ordered_json documentOf(const RunOptions& options, const Parameters& parameters,
 {
     ordered_json document{{"schema", "tamis.run/1"}, {"method", options.method}, {"parameters", toJson(parameters)}};
     document["inputs"] = {{"model", {{"path", options.model}}}, {"images", {{"path", options.samples.images}, {"description", samples}, {"count", all.run.photos.size()}}}};
-    document["cost"] = costJson(all, all.run.point, all.latency.reducedMs);
-    document["baseline"] = {{"method", "whole"}, {"cost", costJson(all, all.whole, all.latency.wholeMs)}, {"quality", qualityJson(all.whole)}};
+    document["cost"] = costJson(all.reducedSize, all.run.point, all.latency.reducedMs);
+    document["baseline"] = {{"method", "whole"}, {"cost", costJson(all.wholeSize, all.whole, all.latency.wholeMs)}, {"quality", qualityJson(all.whole)}};
     document["quality"] = qualityJson(all.run.point);
     document["quality"]["embeddingShift"] = orNull(all.run.embeddingShift);
     document["tokensPerLayer"] = all.run.point.tokensPerLayer;
@@ -232,7 +248,7 @@ Parameters restoredParameters(const tokens::Method& method, const RunOptions& op
 }
 
 /// The chain; trained first, or from --trained, where its method trains. What was trained is written at once.
-Made madeChain(Console& console, const RunOptions& options, const tokens::Method& method, tokens::Inputs inputs, const RunContext& context)
+Made madeChain(Console& console, const RunOptions& options, const tokens::Method& method, const std::optional<plan::Plan>& plan, tokens::Inputs inputs, const RunContext& context)
 {
     context.setParts(20);
     Made made;
@@ -245,7 +261,7 @@ Made madeChain(Console& console, const RunOptions& options, const tokens::Method
         inputs.trained->requireFor(method.declaration.id, inputs.checkpoint->sha256(context));
         made.parameters = restoredParameters(method, options, *inputs.trained);
     } else {
-        made.parameters = parametersFrom(method.declaration, options.settings, console.common());
+        made.parameters = tokenParameters(method, plan, options, console.common());
         if (method.trains()) {
             const auto begin = std::chrono::steady_clock::now();
             inputs.trained = std::make_shared<const tokens::TrainedParts>(method.train(inputs, made.parameters, context.part(17, "training")));
@@ -259,6 +275,17 @@ Made madeChain(Console& console, const RunOptions& options, const tokens::Method
     made.chain = method.chain(inputs, made.parameters, context.part(1, "preparing"));
     made.trained = inputs.trained;
     return made;
+}
+
+/// The whole model beside the reduced one; where operators are replaced, the former is the dense model.
+tokens::Latency latencyOf(const nn::Model& whole, const nn::Model& reduced, const tokens::Chain& chain, const measure::SampleSource& source, const RunOptions& options, const RunContext& context)
+{
+    if (&whole == &reduced)
+        return tokens::measureLatency(whole, chain, source, {.batch = options.batch}, context);
+    context.setParts(2);
+    auto latency = tokens::measureLatency(reduced, chain, source, {.batch = options.batch}, context.part(1, "reduced"));
+    latency.wholeMs = tokens::measureLatency(whole, {}, source, {.batch = options.batch}, context.part(1, "whole")).wholeMs;
+    return latency;
 }
 
 /// "vit20: tokens.tome, r 8, ...": every setting.
@@ -289,34 +316,41 @@ void runTokens(Console& console, const RunOptions& options)
     requireOptions(options);
     requireTraining(method, options);
     (void)parametersFrom(method.declaration, options.settings, console.common()); // refused before anything is read
+    const auto plan = tokenPlanOf(options, method);
     const RunContext& context = console.context();
     context.setParts((method.trains() && options.trained.empty() ? 60 : 20) + (options.out.empty() ? 0 : 10));
     const auto checkpoint = io::Checkpoint::open(options.model, context.part(0.2, "opening"));
     const auto model = nn::Model::load(*checkpoint, context.part(0.3, "loading"));
-    const tokens::Inputs inputs{model, nullptr, static_cast<std::uint64_t>(console.common().seed.value_or(0)), checkpoint, nullptr, {}};
+    tokens::requireReducible(*model, {});
+    const auto reduced = plannedModel(model, checkpoint, plan, options, context.part(plan ? 2 : 0, "the plan"));
+    const tokens::Inputs inputs{reduced, nullptr, static_cast<std::uint64_t>(console.common().seed.value_or(0)), checkpoint, nullptr, {}};
     const auto source = app::openSamples(requestFrom(options.samples), options.model, *model, context.part(1, "opening the photos"));
     const auto files = options.out.empty() ? std::vector<std::filesystem::path>() : overlayFiles(options, *model, *source);
-    const Made made = madeChain(console, options, method, inputs, context.part(method.trains() && options.trained.empty() ? 40.5 : 0.5, "preparing"));
+    const Made made = madeChain(console, options, method, plan, inputs, context.part(method.trains() && options.trained.empty() ? 40.5 : 0.5, "preparing"));
     Everything all;
     all.names = classNamesOf(options.model, *model);
     all.prefix = model->spec().patch.prefixTokens;
-    for (const auto* slot : model->linears()) {
-        all.parameters += slot->op->cost().parameters;
-        all.bytes += slot->op->cost().bytes;
-    }
+    all.wholeSize = sizeOf(*model);
+    all.reducedSize = sizeOf(*reduced);
     const tokens::WholeFolder whole = tokens::wholeFolder(*model, *source, context.part(7, "the whole model"));
     all.whole = tokens::wholePoint(*model, whole);
-    all.run = tokens::runFolder(*model, made.chain, *source, whole, context.part(7, "the reduced model"));
+    all.run = tokens::runFolder(*reduced, made.chain, *source, whole, context.part(7, "the reduced model"));
     all.batch = options.batch;
     if (options.latency)
-        all.latency = tokens::measureLatency(*model, made.chain, *source, {.batch = options.batch}, context.part(4, "measuring latency"));
+        all.latency = latencyOf(*model, *reduced, made.chain, *source, options, context.part(4, "measuring latency"));
     all.warnings = warningsOf(all);
     if (made.trained)
         all.warnings.insert(all.warnings.begin(), made.trained->warnings.begin(), made.trained->warnings.end());
+    if (plan && !plan->operators.empty())
+        all.warnings.push_back("The multiply-adds are those of dense operators: what the plan's operators save comes on top of them.");
+    if (!options.savePlan.empty()) {
+        console.beginWriting();
+        saveTokenPlan(plan, {options.method, made.parameters, all.run.point.tokensPerLayer}, *checkpoint, options, context.part(0.5, "hashing"));
+    }
     if (!files.empty()) {
         console.beginWriting();
         writeOverlays(options,
-                      {*model, made.chain, *source, whole, all.names, options.method, method.declaration.title, tokens::settingsText(method.declaration.schema, made.parameters),
+                      {*reduced, made.chain, *source, whole, all.names, options.method, method.declaration.title, tokens::settingsText(method.declaration.schema, made.parameters),
                        captionOf(options, made.parameters)},
                       files, context.part(10, "drawing"));
     }
@@ -329,6 +363,10 @@ void runTokens(Console& console, const RunOptions& options)
         for (const auto& file : files)
             document["written"].push_back(file.string());
         text += "wrote " + grouped(files.size()) + " files to " + options.out + "\n";
+    }
+    if (!options.savePlan.empty()) {
+        document["plan"] = options.savePlan;
+        text += "wrote " + options.savePlan + "\n";
     }
     console.print(text);
     console.finish(std::move(document));

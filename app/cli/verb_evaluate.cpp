@@ -98,6 +98,8 @@ void run(Console& console, const EvaluateArguments& arguments)
         const auto calibration = calibrationOf(arguments.calibration, arguments.plan, plan);
         const auto statistics = calibration.empty() ? nullptr : io::CalibrationSet::open(calibration, context);
         compressed = plan::applyPlan(*model, checkpoint, statistics, plan, context.part(4, "applying the plan"));
+        if (plan.tokens)
+            context.warn("The plan's tokens are left aside: tamis-cli run " + plan.tokens->method + " --plan measures them on top of its operators.");
         cost = plan.cost;
     }
     measure::EvaluateOptions options;

@@ -62,6 +62,10 @@ void run(Console& console, const ExportArguments& arguments)
     const auto& context = console.context();
     context.setParts(10);
     const auto plan = plan::readPlan(arguments.plan);
+    if (plan.operators.empty())
+        throw UsageError("--plan: " + arguments.plan + " replaces no operator, expected one at least: tokens alone are run (run tokens.* --plan), not exported");
+    if (plan.tokens)
+        console.context().warn("The plan's tokens are left aside: what is exported has its operators alone.");
     const auto opening = context.part(1, "opening");
     const auto checkpoint = io::Checkpoint::open(arguments.model, opening);
     auto calibration = calibrationOf(arguments.calibration, arguments.plan, plan);

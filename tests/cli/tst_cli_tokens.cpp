@@ -12,6 +12,7 @@
 #include <QTest>
 
 #include <csignal>
+#include <tuple>
 
 using namespace tamis::tests;
 
@@ -178,6 +179,53 @@ private slots:
             QVERIFY2(name.endsWith(".png") || name.endsWith(".csv") || name.endsWith(".json"), qPrintable(name));
             if (name.endsWith(".png"))
                 QVERIFY(!QImage(QDir(out).filePath(name)).isNull());
+        }
+    }
+    void aPlanHoldsTheTokens()
+    {
+        const QTemporaryDir folder;
+        const QString file = folder.filePath("tokens.json"), both = folder.filePath("both.json");
+        const QStringList few{"--samples", "3", "--no-latency"};
+        const auto saved = runCli(run("tokens.evit", few + QStringList{"--set", "keep=0.5", "--save-plan", file}));
+        QVERIFY2(saved.status == 0, saved.errors);
+        const auto plan = readJsonFile(file);
+        QCOMPARE(plan["schema"].toString(), "tamis.plan/1");
+        const auto tokens = plan["tokens"].toObject();
+        QCOMPARE(tokens["method"].toString(), "tokens.evit");
+        QCOMPARE(tokens["parameters"].toObject()["keep"].toDouble(), 0.5);
+        QCOMPARE(tokens["schedule"].toArray(), saved.json()["tokensPerLayer"].toArray());
+        const auto again = runCli(run("tokens.evit", few + QStringList{"--plan", file}));
+        QVERIFY2(again.status == 0, again.errors);
+        QCOMPARE(again.json()["images"], saved.json()["images"]);
+        const auto other = runCli(run("tokens.evit", few + QStringList{"--plan", file, "--set", "keep=0.9"}));
+        QCOMPARE(other.json()["parameters"].toObject()["keep"].toDouble(), 0.9);
+        // On top of replaced operators.
+        const auto made = runCli({"plan", vit20(), "--keep", "0.5", "--out", both});
+        QVERIFY2(made.status == 0, made.errors);
+        const auto joined = runCli(run("tokens.evit", few + QStringList{"--plan", both, "--set", "keep=0.5", "--save-plan", both}));
+        QVERIFY2(joined.status == 0, joined.errors);
+        QVERIFY(readJsonFile(both)["operators"].toArray().size() > 10 && readJsonFile(both).contains("tokens"));
+        QVERIFY(joined.json()["cost"].toObject()["parameters"].toDouble() < joined.json()["baseline"].toObject()["cost"].toObject()["parameters"].toDouble());
+        QVERIFY(joined.json()["quality"].toObject()["kl"].toDouble() > saved.json()["quality"].toObject()["kl"].toDouble());
+        const auto sum = runCli(run("tokens.evit", few + QStringList{"--plan", both}));
+        QCOMPARE(sum.json()["images"], joined.json()["images"]);
+        // What will not do, in one sentence.
+        const auto wrong = runCli(run("tokens.tome", few + QStringList{"--plan", file}));
+        QCOMPARE(wrong.status, 2);
+        QVERIFY2(wrong.errors.contains("tokens.evit"), wrong.errors);
+        const auto broken = [&](const char* from, const char* to) {
+            QFile source(file), target(folder.filePath("broken.json"));
+            if (!source.open(QIODevice::ReadOnly) || !target.open(QIODevice::WriteOnly))
+                return CliResult();
+            target.write(source.readAll().replace(from, to));
+            target.close();
+            return runCli(run("tokens.evit", few + QStringList{"--plan", target.fileName()}));
+        };
+        for (const auto& [from, to, says] : {std::tuple("\"keep\": 0.5", "\"keep\": 7.5", "keep"), std::tuple("\"keep\": 0.5", "\"kep\": 0.5", "kep"),
+                                             std::tuple("tokens.evit", "tokens.rows", "tokens.rows"), std::tuple("\"hash\": \"", "\"hash\": \"0", "SHA-256")}) {
+            const auto result = broken(from, to);
+            QCOMPARE(result.status, 1);
+            QVERIFY2(result.hasOneErrorLine() && result.errors.contains(says), result.errors);
         }
     }
     void methodsListThem()
