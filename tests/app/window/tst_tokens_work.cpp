@@ -4,9 +4,11 @@
 #include "app/window/tokens_work.h"
 #include "core/base/error.h"
 
+#include <QBuffer>
 #include <QFile>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QTransform>
 
 #include <cmath>
 
@@ -135,6 +137,18 @@ private slots:
     {
         QTemporaryDir folder;
         const auto path = [&](const char* name) { return folder.filePath(QLatin1String(name)); };
+        const auto write = [&](const char* name, const QByteArray& bytes) {
+            QFile file(path(name));
+            if (!file.open(QIODevice::WriteOnly) || file.write(bytes) != bytes.size())
+                throw Error(ErrorCode::IoFailure, "cannot be written", name);
+        };
+        const auto jpegOf = [](const QImage& image) {
+            QByteArray bytes;
+            QBuffer buffer(&bytes);
+            buffer.open(QIODevice::WriteOnly);
+            image.save(&buffer, "JPG", 95);
+            return bytes;
+        };
         QFile::copy(QString::fromStdString((kPhotos / openTokenSources(vit20(), kPhotos, {})->names.front()).string()), path("photo.jpg"));
         QImage one(1, 1, QImage::Format_RGB32);
         one.fill(Qt::red);
@@ -151,17 +165,47 @@ private slots:
         text.write("no picture");
         cut.close();
         text.close();
+        // Four inks, as printers have them.
+        write("inks.jpg", QByteArray::fromBase64("/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwACAQEBAQECAQEBAgICAgIEAwICAgIFBAQDBAYFBgYGBQYGBgcJCAYHCQcGBggLCAkKCgoKCgYICwwLCgwJCgoK/8AAFAgACAAQBEMRAE0RAFkR"
+                                                 "AEsRAP/EABcAAQEBAQAAAAAAAAAAAAAAAAkKBwj/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oADgRDAE0AWQBLAAA/ADbP4fwmiyBg6I91A//Z"));
+        // The same picture upright, and lying with the word that turns it.
+        QImage upright(24, 24, QImage::Format_RGB32);
+        upright.fill(Qt::black);
+        for (int y = 0; y < 12; ++y)
+            for (int x = 0; x < 24; ++x)
+                upright.setPixel(x, y, qRgb(240, 240, 240));
+        write("upright.jpg", jpegOf(upright));
+        QByteArray lying = jpegOf(upright.transformed(QTransform().rotate(-90)));
+        lying.insert(2, QByteArray::fromHex("ffe10022" "457869660000" "49492a0008000000" "0100" "120103000100000006000000" "00000000"));
+        write("lying.jpg", lying);
+        // A picture of one pixel whose header claims 16,000 x 16,000.
+        QVERIFY(one.save(path("huge.bmp")));
+        QFile bitmap(path("huge.bmp"));
+        QVERIFY(bitmap.open(QIODevice::ReadOnly));
+        QByteArray claims = bitmap.readAll();
+        bitmap.close();
+        for (const int offset : {18, 22})
+            claims.replace(offset, 4, QByteArray("\x80\x3E\0\0", 4));
+        write("huge.bmp", claims);
         TokenFolderWork work(std::make_shared<TokenChains>());
         const auto sources = openTokenSources(vit20(), folder.path().toStdString(), {});
         const auto result = work.run({sources, tome(8), {}}, {}, {});
         for (const auto& entry : result->entries) {
             const std::string& name = sources->names[entry.photo];
-            const bool unreadable = name == "cut.jpg" || name == "text.png";
+            const bool unreadable = name == "cut.jpg" || name == "text.png" || name == "huge.bmp";
             QVERIFY2(entry.picture.isEmpty() == unreadable, name.c_str());
             QVERIFY2(entry.failure.contains(QString::fromStdString(name)) == unreadable, qPrintable(entry.failure)); // a sentence that names it
             if (!unreadable)
                 QCOMPARE(entry.picture.tokens(6), std::int64_t(257 - 48));
         }
+        const auto photoOf = [&](const std::string& name) {
+            const auto found = std::ranges::find_if(result->entries, [&](const auto& entry) { return sources->names[entry.photo] == name; });
+            return found == result->entries.end() ? QImage() : found->picture.photo();
+        };
+        const QImage turned = photoOf("lying.jpg"), stands = photoOf("upright.jpg");
+        QVERIFY(!turned.isNull() && turned.size() == stands.size());
+        QVERIFY(qGray(turned.pixel(turned.width() / 2, turned.height() / 4)) > 200); // light above
+        QVERIFY(qGray(turned.pixel(turned.width() / 2, 3 * turned.height() / 4)) < 50);
         // Once known it is not tried again, and others still are.
         const auto again = work.run({sources, tome(20), {}}, {}, {});
         QCOMPARE(again->entries.size(), result->entries.size());
