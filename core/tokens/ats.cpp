@@ -15,7 +15,7 @@ namespace tamis::tokens {
 namespace {
 class AtsStep final : public Reduction {
 public:
-    AtsStep(std::int64_t most, std::int64_t least) : m_most(most), m_least(least) {}
+    AtsStep(std::int64_t samples, std::int64_t least) : m_samples(samples), m_least(least) {}
     Assignment assign(const Look& look) const override
     {
         const std::vector<float> scores = scoreTokens(Score::AttentionValueNorm, look);
@@ -23,7 +23,7 @@ public:
         const std::int64_t patches = look.set.tokens() - look.set.prefix;
         if (patches <= m_least)
             return keepAll(look.set, scores);
-        const std::vector<std::int32_t> sampled = sampleByCumulativeShare(std::span(scores).subspan(prefix), std::min(m_most, patches));
+        const std::vector<std::int32_t> sampled = sampleByCumulativeShare(std::span(scores).subspan(prefix), m_samples);
         // sampled ones before all others, which follow by score while there are fewer than the least
         std::vector<float> rank(scores.begin(), scores.end());
         for (const std::int32_t patch : sampled)
@@ -34,7 +34,7 @@ public:
     }
 
 private:
-    std::int64_t m_most, m_least;
+    std::int64_t m_samples, m_least;
 };
 
 /// "auto" of ATS: from a quarter of the depth on, every block.
@@ -52,10 +52,10 @@ Chain atsChain(const Inputs& inputs, const Parameters& given, const RunContext& 
     const Parameters parameters = atsMethod().declaration.schema.complete(given);
     const nn::PatchSpec& patch = inputs.model->spec().patch;
     const std::int64_t patches = patch.gridHeight * patch.gridWidth;
-    const std::int64_t most = parameters.integer("most") > 0 ? parameters.integer("most") : patches;
+    const std::int64_t samples = parameters.integer("most") > 0 ? parameters.integer("most") : patches; // in every block, however few patches are left
     Chain chain;
     for (const int block : atsBlocks(parameters.text("blocks"), static_cast<int>(inputs.model->blocks().size())))
-        chain.steps.push_back({block, Place::BetweenBranches, atsStep(most, parameters.integer("least"))});
+        chain.steps.push_back({block, Place::BetweenBranches, atsStep(samples, parameters.integer("least"))});
     protectPatches(patch, parameters, chain);
     requireReducible(*inputs.model, chain);
     prepareScore(Score::AttentionValueNorm, inputs, chain, context);
@@ -68,18 +68,17 @@ std::vector<std::int32_t> sampleByCumulativeShare(std::span<const float> scores,
     std::vector<std::int32_t> order(scores.size());
     std::iota(order.begin(), order.end(), 0);
     std::ranges::stable_sort(order, [&](std::int32_t one, std::int32_t other) { return scores[static_cast<std::size_t>(one)] < scores[static_cast<std::size_t>(other)]; });
-    std::vector<double> share;
+    std::vector<double> share; // running sums, less the first
     double sum = 0;
-    for (const std::int32_t position : order)
-        share.push_back(sum += static_cast<double>(scores[static_cast<std::size_t>(position)]));
+    for (std::size_t i = 0; i < order.size(); ++i)
+        share.push_back(i == 0 ? 0.0 : sum += static_cast<double>(scores[static_cast<std::size_t>(order[i])]));
     std::vector<std::int32_t> picked;
-    if (!(sum > 0) || samples < 2) {
-        for (std::int64_t i = 0; i < std::min<std::int64_t>(samples, static_cast<std::int64_t>(scores.size())); ++i)
-            picked.push_back(sum > 0 ? order[order.size() - 1 - static_cast<std::size_t>(i)] : static_cast<std::int32_t>(i));
+    if (order.empty() || samples < 1)
         return picked;
-    }
-    const double first = share.front() / sum;
-    std::size_t nearest = 0;
+    if (!(sum > 0) || samples == 1)
+        return {sum > 0 ? order.back() : 0};
+    auto nearest = static_cast<std::size_t>(std::ranges::find_if(share, [](double value) { return value > 0; }) - share.begin());
+    const double first = share[nearest] / sum;
     for (std::int64_t i = 0; i < samples; ++i) {
         const double y = first + (1 - first) * static_cast<double>(i) / static_cast<double>(samples - 1);
         while (nearest + 1 < share.size() && std::abs(share[nearest + 1] / sum - y) < std::abs(share[nearest] / sum - y))
@@ -91,9 +90,9 @@ std::vector<std::int32_t> sampleByCumulativeShare(std::span<const float> scores,
     return picked;
 }
 
-ReductionPtr atsStep(std::int64_t most, std::int64_t least)
+ReductionPtr atsStep(std::int64_t samples, std::int64_t least)
 {
-    return std::make_shared<AtsStep>(most, least);
+    return std::make_shared<AtsStep>(samples, least);
 }
 
 Method atsMethod()
@@ -106,7 +105,7 @@ Method atsMethod()
         .reference = "Fayyaz et al. 2022, Adaptive Token Sampling: inverse transform of the cumulative class attention times value norm",
         .schema = ParameterSchema({
             {.name = "most", .title = "At most", .type = ParameterType::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 100'000, .step = 1, .logarithmic = true,
-             .unit = "patches", .help = "Samples in each block: no more patches stay; 0: as many as there are"},
+             .unit = "patches", .help = "Samples in each block: no more patches stay; 0: as many as the whole model has patches"},
             {.name = "least", .title = "At least", .type = ParameterType::Integer, .defaultValue = std::int64_t{8}, .minimum = 1, .maximum = 100'000, .step = 1, .logarithmic = true,
              .unit = "patches", .help = "Patches that stay in any image"},
             {.name = "blocks", .title = "Blocks", .type = ParameterType::Text, .defaultValue = std::string("auto"),

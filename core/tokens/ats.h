@@ -9,12 +9,13 @@
 
 namespace tamis::tokens {
 
-/// Positions in `scores` whose cumulative share lies nearest to one of `samples` equally spaced values between the smallest share and 1;
-/// scores in ascending order, each position once, ascending. At most `samples` of them. Scores that are all zero: the first `samples`.
+/// Scores in ascending order are summed up and the sums scaled to 0 .. 1, as the authors do: that of the lowest score is 0. Of `samples` values, equally
+/// spaced from the least sum above 0 to 1, each picks the position whose sum lies nearest. Each position once, ascending: at most `samples`, and the
+/// lowest never, unless it is alone. One sample: the highest score. Scores that are all zero: the first position.
 std::vector<std::int32_t> sampleByCumulativeShare(std::span<const float> scores, std::int64_t samples);
 
-/// At most `most` patches stay, `least` at least.
-ReductionPtr atsStep(std::int64_t most, std::int64_t least);
+/// `samples` are drawn, however few patches there are: no more stay. `least` patches stay at least, those that were not sampled by score.
+ReductionPtr atsStep(std::int64_t samples, std::int64_t least);
 
 Method atsMethod();
 

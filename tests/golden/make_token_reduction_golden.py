@@ -8,7 +8,8 @@
   EViT  Liang et al. 2022 (arXiv 2202.07800): ceil(keep (N - 1)) patches by the class token's mean attention, the others' sum weighted by
         their attention as one more token
 
-  ATS   Fayyaz et al. 2022 (arXiv 2111.15667): inverse transform sampling of class attention times value norm
+  ATS   Fayyaz et al. 2022 (arXiv 2111.15667): inverse transform sampling of class attention times value norm, by the steps of the authors'
+        code: cumulative shares scaled to 0 .. 1, as many samples in every block as the whole model has patches
   DynamicViT's schedule, Rao et al. 2021 (arXiv 2106.02034): int(patches keep^k) before given blocks
   DiffRate  Chen et al. 2023 (arXiv 2305.17997): by class attention the last are pruned, the next merged (plain mean) into the most alike of the
         others; a key's weight grows by the similarity times the weight of what is merged into it
@@ -107,6 +108,7 @@ def tome(state, place, r):
 
 
 def prune(state, kept, fused=None):
+    """`fused`: weights of the sum of the others, which is one key, however many they are."""
     rows = sorted(kept)
     groups = torch.zeros(len(rows), state.x.shape[0], dtype=state.x.dtype)
     for new, old in enumerate(rows):
@@ -117,6 +119,8 @@ def prune(state, kept, fused=None):
         others[rows] = 0
         groups = torch.cat([groups, others[None]])
         weights = torch.cat([weights, (others * fused)[None]])
+        state.mix(weights, groups, torch.where(others > 0, 1 / (others.sum() * state.key_weights), torch.ones_like(others)))
+        return
     state.mix(weights, groups)
 
 
@@ -143,9 +147,11 @@ def patch_scores(name, state, place):
     elif name == "rollout":
         scores = state.holds @ state.rollout[0]
     elif name == "gradient":
-        # what leaves the last block but one is read by a norm alone: x . grad is 0 there
-        assert place["gradient"][-2][front:].max() < 1e-4 * place["gradient"][-3][front:].max()
-        scores = state.holds @ place["gradient"][min(place["block"], len(place["gradient"]) - 3)]
+        last = len(place["gradient"]) - 1
+        if not place["average"]:  # what leaves the last block but one is read by a norm alone: x . grad is 0 there
+            last -= 2
+            assert place["gradient"][-2][front:].max() < 1e-4 * place["gradient"][-3][front:].max()
+        scores = state.holds @ place["gradient"][min(place["block"], last)]
     elif name == "feature-norm":
         scores = rows.norm(dim=1)
     elif name == "channel-variance":
@@ -169,20 +175,23 @@ def top_rho(state, place, name, keep):
 
 
 def ats(state, place, least=8):
+    """The steps of the authors' AdaptiveTokenSampler: shares of the patches in ascending order, summed up, between 0 and 1; values equally spaced
+    from the least sum above 0 to 1, in every block as many as the whole model has patches; each picks the nearest. Nothing is picked twice."""
     scores = patch_scores("attention-value-norm", state, place)
-    n = len(scores)
+    n, samples = len(scores), state.holds.shape[1] - state.prefix
     if n <= least:
         return
     ascending, where = torch.sort(scores, stable=True)
-    share = ascending.cumsum(0) / ascending.sum()
-    first = share[0].item()
-    ys = first + (1 - first) * torch.arange(n, dtype=scores.dtype) / (n - 1)
-    distance = (share[None] - ys[:, None]).abs()
+    cdf = torch.cumsum(ascending, 0)
+    cdf = (cdf - cdf.min()) / (cdf.max() - cdf.min())
+    start = cdf[cdf > 0].min().item()
+    ys = torch.tensor([start + (k - start * k) / (samples - 1) for k in range(samples)], dtype=scores.dtype)
+    distance = (cdf[None] - ys[:, None]).abs()
     two = torch.topk(distance, 2, largest=False).values
     assert (two[:, 1] - two[:, 0]).min() > MARGIN / 10, "two tokens as near"
     kept = sorted({int(where[i]) for i in distance.argmin(1)})
     others = [i for i in order(scores.tolist(), n) if i not in kept]
-    kept = sorted(kept + others[:max(0, least - len(kept))])
+    kept = sorted(kept + others[:max(0, least - len(kept))])  # ours: the authors have no least
     prune(state, list(range(state.prefix)) + [state.prefix + i for i in kept])
 
 
@@ -238,15 +247,21 @@ def gradients(net, config, image):
     """|x . dL / dx| of what leaves each block, [blocks, tokens]; L: cross entropy of the class found most probable."""
     option = models_timm_vit.option
     net.record.clear()
-    x, _ = models_timm_vit.embed(net, config, image[None])
+    x, prefix = models_timm_vit.embed(net, config, image[None])
+    if option(config, "pre_norm", False):
+        x = net.layer_norm("norm_pre", x, option(config, "layer_norm_eps", 1e-6))
     x.requires_grad_(True)
     leaving = []
     for i in range(option(config, "depth", None)):
         x = models_timm_vit.block(net, config, i, x)
         x.retain_grad()
         leaving.append(x)
-    x = net.layer_norm("norm", x, option(config, "layer_norm_eps", 1e-6))
-    logits = net.linear("head", x[:, 0], config["num_classes"])
+    if option(config, "global_pool", "token") == "avg":
+        pooled = net.layer_norm("fc_norm", x[:, prefix:].mean(1), option(config, "layer_norm_eps", 1e-6))
+        logits = net.linear("head", pooled, config["num_classes"])
+    else:
+        x = net.layer_norm("norm", x, option(config, "layer_norm_eps", 1e-6))
+        logits = net.linear("head", x[:, 0], config["num_classes"])
     if option(config, "distilled", False):
         logits = (logits + net.linear("head_dist", x[:, 1], config["num_classes"])) / 2
     F.cross_entropy(logits, logits.argmax(1)).backward()
@@ -279,7 +294,8 @@ def run(net, config, image, steps, proportional):
         mixed = (attention @ v).transpose(0, 1).reshape(-1, d)
         state.x = state.x + net.linear(name + "attn.proj", mixed[None], d)[0]
         if i in steps:
-            steps[i](state, {"block": i, "q": q, "k": k, "v": v, "attention": attention, "gradient": gradient})
+            steps[i](state, {"block": i, "q": q, "k": k, "v": v, "attention": attention, "gradient": gradient,
+                             "average": option(config, "global_pool", "token") == "avg"})
         y = net.layer_norm(name + "norm2", state.x[None], eps)
         y = net.linear(name + "mlp.fc1", y, int(d * option(config, "mlp_ratio", 4)))
         y = ACTIVATIONS[option(config, "hidden_act", "gelu")](y)
@@ -358,7 +374,10 @@ def cases(depth):
             "evit_fused": (pruning(0.6, True, [1, 2]), False),
             "rho_gradient": (scored("gradient", {1: 0.7, 2: 0.7}), False),
         },
-        "timm_vit_avg_prenorm": {"tome3": (merging([3] * depth), True)},
+        "timm_vit_avg_prenorm": {
+            "tome3": (merging([3] * depth), True),
+            "rho_gradient": (scored("gradient", {1: 0.6}), False),
+        },
     }
 
 

@@ -44,18 +44,22 @@ private slots:
         QVERIFY_EXCEPTION_THROWN(counts("tokens.dynamicvit", {{"blocks", "0,3"}}), Error); // no attention before block 0
         QCOMPARE(counts("tokens.dynamicvit", {{"blocks", "0"}, {"score", "feature-norm"}, {"keep", "0.5"}}).front(), 99);
     }
-    /// One token that holds all is sampled once; equal tokens are sampled each.
+    /// One token that holds all is sampled once; equal tokens are sampled each but the lowest, whose sum is 0 and no value lies there.
     void samplesFollowTheCumulativeShare()
     {
         const std::vector<float> equal(10, 0.1f);
-        QCOMPARE(tokens::sampleByCumulativeShare(equal, 10), (std::vector<std::int32_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
-        QCOMPARE(tokens::sampleByCumulativeShare(equal, 2), (std::vector<std::int32_t>{0, 9}));
+        QCOMPARE(tokens::sampleByCumulativeShare(equal, 10), (std::vector<std::int32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9}));
+        QCOMPARE(tokens::sampleByCumulativeShare(equal, 1000), (std::vector<std::int32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9}));
+        QCOMPARE(tokens::sampleByCumulativeShare(equal, 2), (std::vector<std::int32_t>{1, 9}));
         std::vector<float> one(10, 0.001f);
         one[4] = 1;
-        QCOMPARE(tokens::sampleByCumulativeShare(one, 5), (std::vector<std::int32_t>{0, 4, 9})); // the smallest share, the largest below, the one
-        QCOMPARE(tokens::sampleByCumulativeShare(std::vector<float>(4, 0.0f), 2), (std::vector<std::int32_t>{0, 1}));
+        QCOMPARE(tokens::sampleByCumulativeShare(one, 5), (std::vector<std::int32_t>{1, 4, 9})); // the smallest sum above 0, the largest below, the one
+        QCOMPARE(tokens::sampleByCumulativeShare(std::vector<float>(4, 0.0f), 2), std::vector<std::int32_t>{0});
+        QCOMPARE(tokens::sampleByCumulativeShare(std::vector<float>{0, 0.5f, 0, 0, 0.5f}, 4), (std::vector<std::int32_t>{1, 4})); // sums 0, 0, 0, 0.5, 1
+        QCOMPARE(tokens::sampleByCumulativeShare(std::vector<float>{0.3f}, 5), std::vector<std::int32_t>{0});
+        QVERIFY(tokens::sampleByCumulativeShare({}, 5).empty());
         QCOMPARE(tokens::sampleByCumulativeShare(one, 1), std::vector<std::int32_t>{4});
-        // brute force: the nearest share of every y, over all positions
+        // brute force by the authors' steps: the sums between 0 and 1, the nearest to every y over all positions, more and fewer samples than positions
         std::vector<float> scores;
         for (int i = 0; i < 60; ++i)
             scores.push_back(static_cast<float>(1 + (i * 37) % 61) / 1000.0f);
@@ -64,19 +68,23 @@ private slots:
         double sum = 0, so = 0;
         for (const float score : sorted)
             sum += static_cast<double>(score);
+        const auto least = static_cast<double>(sorted[0]);
         std::vector<double> shares;
         for (const float score : sorted)
-            shares.push_back((so += static_cast<double>(score)) / sum);
-        std::set<std::int32_t> expected;
-        for (int i = 0; i < 23; ++i) {
-            const double y = shares[0] + (1 - shares[0]) * i / 22;
-            std::size_t nearest = 0;
-            for (std::size_t j = 0; j < shares.size(); ++j)
-                if (std::abs(shares[j] - y) < std::abs(shares[nearest] - y))
-                    nearest = j;
-            expected.insert(static_cast<std::int32_t>(std::ranges::find(scores, sorted[nearest]) - scores.begin()));
+            shares.push_back(((so += static_cast<double>(score)) - least) / (sum - least));
+        for (const int samples : {7, 23, 61, 250}) {
+            std::set<std::int32_t> expected;
+            for (int i = 0; i < samples; ++i) {
+                const double y = shares[1] + (1 - shares[1]) * i / (samples - 1);
+                std::size_t nearest = 0;
+                for (std::size_t j = 0; j < shares.size(); ++j)
+                    if (std::abs(shares[j] - y) < std::abs(shares[nearest] - y))
+                        nearest = j;
+                expected.insert(static_cast<std::int32_t>(std::ranges::find(scores, sorted[nearest]) - scores.begin()));
+            }
+            QVERIFY(!expected.contains(static_cast<std::int32_t>(std::ranges::min_element(scores) - scores.begin())));
+            QCOMPARE(tokens::sampleByCumulativeShare(scores, samples), std::vector<std::int32_t>(expected.begin(), expected.end()));
         }
-        QCOMPARE(tokens::sampleByCumulativeShare(scores, 23), std::vector<std::int32_t>(expected.begin(), expected.end()));
     }
     void atsKeepsOtherCountsInOtherImages()
     {
