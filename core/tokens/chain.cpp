@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace tamis::tokens {
 namespace {
@@ -141,6 +142,36 @@ void requireApart(const std::vector<Built>& all)
         }
 }
 
+/// Counts a row that the reduction makes of several tokens, or of their sum, as one key.
+class OneKeyEach final : public Reduction {
+public:
+    explicit OneKeyEach(ReductionPtr reduction) : m_reduction(std::move(reduction)) {}
+    Assignment assign(const Look& look) const override
+    {
+        Assignment a = m_reduction->assign(look);
+        std::vector<std::int32_t> members(static_cast<std::size_t>(a.count));
+        for (const std::int32_t to : a.to)
+            if (to >= 0)
+                ++members[static_cast<std::size_t>(to)];
+        a.keyShares.assign(a.to.size(), 1.0f);
+        std::vector<std::uint8_t> counted(members.size());
+        for (std::size_t i = 0; i < a.to.size(); ++i) {
+            if (a.to[i] < 0)
+                continue;
+            const auto to = static_cast<std::size_t>(a.to[i]);
+            if (members[to] < 2 && (a.sum.empty() || a.sum[to] == 0))
+                continue;
+            // the first of the tokens gives the row its weight of 1, the others nothing: shares of 1 / members would sum to 1 but for their roundings
+            a.keyShares[i] = counted[to] ? 0.0f : 1.0f / look.set.keyWeights[i];
+            counted[to] = 1;
+        }
+        return a;
+    }
+
+private:
+    ReductionPtr m_reduction;
+};
+
 std::string commonTitle(const std::vector<Built>& all)
 {
     std::string title;
@@ -160,6 +191,11 @@ Chain chainChain(const Inputs& inputs, const Parameters& given, const RunContext
 }
 } // namespace
 
+ReductionPtr oneKeyEach(ReductionPtr reduction)
+{
+    return std::make_shared<OneKeyEach>(std::move(reduction));
+}
+
 Chain chainOfLinks(const Inputs& inputs, const std::vector<Link>& links, const RunContext& context)
 {
     requireReducible(*inputs.model, {});
@@ -177,9 +213,12 @@ Chain chainOfLinks(const Inputs& inputs, const std::vector<Link>& links, const R
             build(built, inputs, context.part(1, built.link->method));
     requireApart(all);
     Chain chain;
+    chain.proportionalAttention = std::ranges::any_of(all, [](const Built& built) { return built.chain.proportionalAttention; });
     for (Built& built : all) {
+        if (chain.proportionalAttention && !built.chain.proportionalAttention)
+            for (Step& step : built.chain.steps)
+                step.reduction = oneKeyEach(std::move(step.reduction));
         chain.steps.insert(chain.steps.end(), built.chain.steps.begin(), built.chain.steps.end());
-        chain.proportionalAttention = chain.proportionalAttention || built.chain.proportionalAttention;
         chain.rollout = chain.rollout || built.chain.rollout;
         chain.weightedPool = chain.weightedPool && built.chain.weightedPool;
         if (built.chain.imageScorer)

@@ -185,12 +185,47 @@ private slots:
         const auto model = test::tokenModel("vit20");
         tokens::Chain byHand;
         for (int block = 0; block < 6; ++block)
-            byHand.steps.push_back({block, tokens::Place::BetweenBranches, block == 1 || block == 3 ? tokens::evitStep(0.7, true) : tokens::mergeStep(7)});
+            byHand.steps.push_back({block, tokens::Place::BetweenBranches, block == 1 || block == 3 ? tokens::oneKeyEach(tokens::evitStep(0.7, true)) : tokens::mergeStep(7)});
         byHand.proportionalAttention = true;
         byHand.scoreTitle = "Score of each block's own method";
         const auto chain = chained("evit keep=0.7 @1,3 + tome r=7 @rest", model);
         verifySame(*model, chain, byHand);
         test::verifyMergingGolden("vit20", "chain", *model, chain);
+    }
+    /// Beside ToMe's keys, which count as many times as their patches, EViT's fused token stays one key, and so does what ToMe merges without
+    /// proportional attention. 1 / w times w rounds twice, once up at most: 1 within 1e-7.
+    void whatALinkWithoutProportionalAttentionFusesIsOneKey()
+    {
+        const auto model = test::tokenModel("vit20");
+        const test::TokenImages images("vit20");
+        tokens::Trace trace;
+        test::runOne(*model, chained("tome r=40 @0 + evit keep=0.5 @1 + merge r=3 matching=greedy @2", model), images.samples[0], &trace);
+        const tokens::TokenSet &merged = trace.layers[0].set, &fused = trace.layers[1].set;
+        QVERIFY(std::ranges::any_of(merged.sizes, [](float size) { return size > 1; }));
+        QCOMPARE(merged.keyWeights, merged.sizes);
+        QVERIFY(fused.sizes.back() > 50);
+        QVERIFY2(std::abs(fused.keyWeights.back() - 1) < 1e-7f, qPrintable(QString::number(static_cast<double>(fused.keyWeights.back()))));
+        for (std::size_t i = 0; i + 1 < fused.sizes.size(); ++i)
+            QCOMPARE(fused.keyWeights[i], fused.sizes[i]);
+        test::runOne(*model, chained("tome r=40 proportional-attention=false @0 + tome r=10 @1", model), images.samples[0], &trace);
+        QVERIFY(std::ranges::all_of(trace.layers[0].set.keyWeights, [](float weight) { return weight == 1.0f; }));
+        QVERIFY(std::ranges::any_of(trace.layers[1].set.keyWeights, [](float weight) { return weight > 1.0f; }));
+    }
+    /// EViT fuses into one key: with the logs of all weights 0, proportional attention is none. Bit for bit.
+    void evitBesideProportionalAttentionIsEvit()
+    {
+        const auto model = test::tokenModel("vit20");
+        const test::TokenImages images("vit20");
+        tokens::Chain plain, wrapped;
+        for (const int block : {1, 3, 4}) {
+            plain.steps.push_back({block, tokens::Place::BetweenBranches, tokens::evitStep(0.6, true)});
+            wrapped.steps.push_back({block, tokens::Place::BetweenBranches, tokens::oneKeyEach(tokens::evitStep(0.6, true))});
+        }
+        const auto expected = test::runOne(*model, plain, images.samples[0]);
+        QCOMPARE(expected, test::runOne(*model, test::chainOf("tokens.evit", model, {{"keep", "0.6"}}), images.samples[0]));
+        plain.proportionalAttention = wrapped.proportionalAttention = true;
+        QCOMPARE(test::runOne(*model, wrapped, images.samples[0]), expected);
+        QVERIFY(test::runOne(*model, plain, images.samples[0]) != expected);
     }
     void ordersOfLinksDoNotMatter()
     {
