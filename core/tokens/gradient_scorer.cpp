@@ -13,6 +13,16 @@ namespace {
 using train::Tape;
 using train::Variable;
 
+/// The last block behind which the loss hangs on more than the direction of what leaves it. Where it looks at x / |x| alone, as through a norm, x . grad = 0.
+/// Patches that leave the last block but one of a model that reads off its class token are read once more, by the last block's norm; in a model that takes
+/// the mean over patches those that leave the last block are read by its norm, where there is one before the mean.
+std::int64_t lastWithGradient(const nn::ModelSpec& spec)
+{
+    const auto depth = static_cast<std::int64_t>(spec.blocks.size());
+    const bool classToken = spec.pool == nn::Pool::ClassToken || spec.distillationHead;
+    return std::max<std::int64_t>(0, depth - (classToken ? 3 : spec.finalNorm.kind != nn::NormKind::None ? 2 : 1));
+}
+
 class GradientScorer final : public ImageScorer {
 public:
     explicit GradientScorer(train::VitOnTape<float> model) : m_model(std::move(model)) {}
@@ -43,6 +53,9 @@ public:
                 scores(static_cast<std::int64_t>(block), i) = static_cast<float>(std::abs(product));
             }
         }
+        const std::int64_t last = lastWithGradient(m_model.spec());
+        for (std::int64_t block = last + 1; block < scores.rows(); ++block)
+            std::ranges::copy(scores.view().row(last), scores.view().row(block).begin());
         return scores;
     }
 

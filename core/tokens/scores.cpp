@@ -126,13 +126,6 @@ std::vector<float> bySources(const Look& look, std::span<const float> sources)
     return scores;
 }
 
-/// Patches that leave the last block but one are read once more, by a norm, and a loss that depends on x / |x| alone has x . grad = 0. From there on
-/// the scores are those of the block before.
-std::int64_t gradientBlock(const Look& look)
-{
-    return std::clamp<std::int64_t>(look.block, 0, std::max<std::int64_t>(0, look.imageScores->rows() - 3));
-}
-
 template <class Measure> std::vector<float> eachRow(const Look& look, Measure measure)
 {
     std::vector<float> scores;
@@ -237,7 +230,7 @@ std::vector<float> scoreTokens(Score score, const Look& look, std::uint64_t seed
     case Score::Gradient:
         if (!look.imageScores)
             throw Error(ErrorCode::InvalidParameter, "found the score gradient in a chain without gradients", "score");
-        return bySources(look, look.imageScores->view().row(gradientBlock(look)));
+        return bySources(look, look.imageScores->view().row(look.block));
     case Score::FeatureNorm:
         return eachRow(look, norm);
     case Score::ChannelVariance:

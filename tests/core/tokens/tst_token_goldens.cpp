@@ -43,6 +43,7 @@ static const std::vector<GoldenCase>& goldenCases()
         {"deit", "evit_fused", "tokens.evit", {{"keep", "0.6"}, {"blocks", "1,2"}}},
         {"deit", "rho_gradient", "tokens.top-rho", {{"score", "gradient"}, {"blocks", "1,2"}}},
         {"timm_vit_avg_prenorm", "tome3", "tokens.tome", {{"r", "3"}}},
+        {"timm_vit_avg_prenorm", "rho_gradient", "tokens.top-rho", {{"score", "gradient"}, {"blocks", "1"}, {"keep", "0.6"}}},
     };
     return cases;
 }

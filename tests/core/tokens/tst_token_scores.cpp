@@ -168,6 +168,32 @@ private slots:
                      qPrintable(QString("%1: %2, %3").arg(token).arg(difference).arg(static_cast<double>(scores(0, token)))));
         }
     }
+    /// Where the patches' mean is read nothing vanishes: each block has scores of its own. Where the class token is, the last two have those of the block before.
+    void gradientsVanishBehindAClassTokenAlone()
+    {
+        for (const char* name : {"timm_vit_avg_prenorm", "deit"}) {
+            const test::TokenImages images(name);
+            const auto scorer = tokens::gradientScorer(*test::tokenCheckpoint(name), {}, 0, 0);
+            const tensor::Matrix<float> scores = scorer->score(images.samples[0].image, {});
+            const std::int64_t last = scores.rows() - 1;
+            const auto same = [&](std::int64_t one, std::int64_t other) { return std::ranges::equal(scores.view().row(one), scores.view().row(other)); };
+            const bool average = std::string(name) != "deit";
+            QCOMPARE(same(last, last - 1), !average);
+            if (average) {
+                QVERIFY(std::ranges::max(scores.view().row(last)) > 0.1f * std::ranges::max(scores.view().row(last - 1)));
+                continue;
+            }
+            QVERIFY(same(last, last - 2) && !same(last, last - 3));
+        }
+        // what a step in the last block goes by
+        const auto model = test::tokenModel("timm_vit_avg_prenorm");
+        const test::TokenImages images("timm_vit_avg_prenorm");
+        tokens::Chain chain;
+        chain.imageScorer = tokens::gradientScorer(*test::tokenCheckpoint("timm_vit_avg_prenorm"), {}, 0, 0);
+        const tensor::Matrix<float> scores = chain.imageScorer->score(images.samples[0].image, {});
+        const int last = static_cast<int>(scores.rows()) - 1;
+        lookAt(*model, images.samples[0], last, [&](const tokens::Look& look) { QVERIFY(std::ranges::equal(tokens::scoreTokens(Score::Gradient, look), scores.view().row(last))); }, chain);
+    }
     void namesGoBothWays()
     {
         for (const Score score : tokens::allScores())
