@@ -12,9 +12,11 @@
 #include "core/base/error.h"
 #include "core/inputs/label_file.h"
 #include "core/io/checkpoint.h"
+#include "core/measure/forward.h"
 #include "core/tokens/comparison.h"
 #include "core/tokens/folder_run.h"
 #include "core/tokens/method.h"
+#include "core/tokens/row_sums.h"
 
 #include <nlohmann/json.hpp>
 
@@ -71,7 +73,19 @@ struct Everything {
     std::int64_t prefix = 0;
     Size wholeSize, reducedSize;
     std::int64_t batch = 0;
+    std::string sumsOf;                            ///< the photo whose attention was summed; empty: none
+    std::vector<tokens::AttentionSums> attention;  ///< [blocks] of the whole model
 };
+
+/// Beside a score: why a token's own row of the attention is none. Of the first photo.
+void addAttentionSums(Everything& all, const nn::Model& model, const measure::SampleSource& source, const RunContext& context)
+{
+    measure::LoadedSample sample;
+    measure::loadChecked(source, 0, model, sample);
+    nn::Scratch scratch(true, context);
+    all.attention = tokens::attentionSums(model, sample.view(), scratch);
+    all.sumsOf = source.name(0);
+}
 
 ordered_json orNull(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
 
@@ -144,6 +158,14 @@ void addTraining(ordered_json& document, const RunOptions& options, const Made& 
         document["stored"] = {{"trained", options.saveTrained}};
 }
 
+ordered_json attentionJson(const Everything& all)
+{
+    ordered_json blocks = ordered_json::array();
+    for (std::size_t block = 0; block < all.attention.size(); ++block)
+        blocks.push_back({{"block", block}, {"furthestFromOne", all.attention[block].furthestRowSum}, {"leastReceived", all.attention[block].leastReceived}, {"mostReceived", all.attention[block].mostReceived}});
+    return {{"file", all.sumsOf}, {"blocks", std::move(blocks)}};
+}
+
 ordered_json documentOf(const RunOptions& options, const Parameters& parameters, const Everything& all, const std::string& samples)
 {
     ordered_json document{{"schema", "tamis.run/1"}, {"method", options.method}, {"parameters", toJson(parameters)}};
@@ -156,6 +178,8 @@ ordered_json documentOf(const RunOptions& options, const Parameters& parameters,
     const double promised = static_cast<double>(all.whole.macs) / static_cast<double>(all.run.point.macs), measured = all.latency.wholeMs / all.latency.reducedMs;
     document["latency"] = {{"batch", all.batch}, {"wholeMs", orNull(all.latency.wholeMs)}, {"reducedMs", orNull(all.latency.reducedMs)}, {"matchingMs", orNull(all.latency.matchingMs)},
                            {"speedUp", orNull(measured)}, {"speedUpOfMacs", promised}};
+    if (!all.attention.empty())
+        document["attentionRowSums"] = attentionJson(all);
     document["images"] = ordered_json::array();
     for (const auto& photo : all.run.photos)
         document["images"].push_back(photoJson(photo, all));
@@ -163,6 +187,18 @@ ordered_json documentOf(const RunOptions& options, const Parameters& parameters,
     for (const auto& warning : all.warnings)
         addWarning(document, warning);
     return document;
+}
+
+std::string attentionText(const Everything& all)
+{
+    if (all.attention.empty())
+        return {};
+    Table table({"attention of " + all.sumsOf, "furthest row sum from 1", "least received", "most received"}, 1);
+    for (std::size_t block = 0; block < all.attention.size(); ++block) {
+        const tokens::AttentionSums& sums = all.attention[block];
+        table.add({"block " + std::to_string(block), significant(sums.furthestRowSum), significant(sums.leastReceived), significant(sums.mostReceived)});
+    }
+    return "\n" + table.text() + "a row sums to 1 whatever its token: no score; what a token receives, its column, is one\n";
 }
 
 std::string described(const RunOptions& options, const Everything& all)
@@ -189,7 +225,7 @@ std::string described(const RunOptions& options, const Everything& all)
     text += "\nMACs promise a speed-up of " + fixed(static_cast<double>(whole.macs) / static_cast<double>(reduced.macs), 2);
     if (std::isfinite(all.latency.wholeMs))
         text += ", measured " + fixed(all.latency.wholeMs / all.latency.reducedMs, 2);
-    text += "\n" + grouped(all.run.photos.size()) + (all.run.photos.size() == 1 ? " photo\n" : " photos\n");
+    text += "\n" + grouped(all.run.photos.size()) + (all.run.photos.size() == 1 ? " photo\n" : " photos\n") + attentionText(all);
     for (const auto& warning : all.warnings)
         text += "warning: " + warning + "\n";
     return text;
@@ -336,6 +372,8 @@ void runTokens(Console& console, const RunOptions& options)
     all.whole = tokens::wholePoint(*model, whole);
     all.run = tokens::runFolder(*reduced, made.chain, *source, whole, context.part(7, "the reduced model"));
     all.batch = options.batch;
+    if (method.declaration.schema.find("score"))
+        addAttentionSums(all, *model, *source, context);
     if (options.latency)
         all.latency = latencyOf(*model, *reduced, made.chain, *source, options, context.part(4, "measuring latency"));
     all.warnings = warningsOf(all);

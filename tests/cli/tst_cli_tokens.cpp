@@ -65,6 +65,30 @@ private slots:
             QVERIFY(image["macs"].toDouble() == cost["macs"].toDouble()); // the same counts in every photo
         }
     }
+    /// Beside a score it is said why a row sum is none: 257 roundings of 6e-8 at most, and columns of a mean of 1/257.
+    void scoresComeWithTheSumsOfRowsAndColumns()
+    {
+        const auto result = runCli(run("tokens.top-rho", {"--samples", "2", "--no-latency"}));
+        QVERIFY2(result.status == 0, result.errors);
+        const auto json = result.json(), sums = json["attentionRowSums"].toObject();
+        QCOMPARE(sums["file"].toString(), json["images"].toArray()[0].toObject()["file"].toString());
+        const auto blocks = sums["blocks"].toArray();
+        QCOMPARE(blocks.size(), 6);
+        for (int i = 0; i < 6; ++i) {
+            const auto block = blocks[i].toObject();
+            QCOMPARE(block["block"].toInt(-1), i);
+            const double furthest = block["furthestFromOne"].toDouble(-1), least = block["leastReceived"].toDouble(-1), most = block["mostReceived"].toDouble(-1);
+            QVERIFY(furthest > 0 && furthest < 258 * 6e-8);
+            QVERIFY(least > 0 && least < 1.0 / 257 && most > 1.0 / 257 && most > 2 * least && most < 1);
+        }
+        QVERIFY(!runCli(run("tokens.evit", {"--samples", "1", "--no-latency"})).json().contains("attentionRowSums")); // no choice of a score
+        QStringList words = run("tokens.top-rho", {"--samples", "1", "--no-latency"});
+        words.removeAll("--json");
+        words.removeAll("-");
+        const auto text = runCli(words);
+        QVERIFY2(text.status == 0, text.errors);
+        QVERIFY(text.output.contains("furthest row sum from 1") && text.output.contains("block 5"));
+    }
     void labelsGiveAccuracy()
     {
         const QTemporaryDir folder;
