@@ -2,7 +2,7 @@
 #include "core/tokens/adaptive.h"
 
 #include "core/base/error.h"
-#include "core/base/parallel.h"
+#include "core/tokens/photo_complexities.h"
 #include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
@@ -70,16 +70,9 @@ std::pair<double, double> measuredRange(const Inputs& inputs, Complexity measure
 {
     if (!inputs.calibration || inputs.calibration->count() == 0)
         throw Error(ErrorCode::InvalidParameter, "found auto without calibration photos, expected some to measure, or two complexities as 0.77,0.91", "thresholds");
-    const measure::SampleSource& photos = *inputs.calibration;
-    const std::size_t count = std::min(photos.count(), kMeasuredPhotos);
-    std::vector<double> found(count);
-    parallelFor(context, count, [&](std::size_t i) {
-        measure::LoadedSample sample;
-        photos.load(i * photos.count() / count, sample);
-        found[i] = complexityOf(measure, sample.image, inputs.model->spec().patch);
-    });
+    std::vector<double> found = *photoComplexities(inputs.calibration, measure, inputs.model->spec().patch, kMeasuredPhotos, context);
     std::ranges::sort(found);
-    const auto at = [&](double quantile) { return found[static_cast<std::size_t>(quantile * static_cast<double>(count - 1) + 0.5)]; };
+    const auto at = [&](double quantile) { return found[static_cast<std::size_t>(quantile * static_cast<double>(found.size() - 1) + 0.5)]; };
     if (!(at(kSimpleQuantile) < at(kComplexQuantile)))
         throw Error(ErrorCode::InvalidParameter, "found calibration photos of one complexity, expected different ones, or two complexities as 0.77,0.91", "thresholds");
     return {at(kSimpleQuantile), at(kComplexQuantile)};
@@ -158,6 +151,7 @@ Method adaptiveMethod()
             protectShareParameter(),
         })};
     method.chain = adaptiveChain;
+    method.slowToMake = [](const Parameters& parameters) { return parameters.text("thresholds") == "auto" || isSlowToPrepare(scoreNamed(parameters.text("score"))); };
     return method;
 }
 

@@ -185,6 +185,19 @@ std::string commonTitle(const std::vector<Built>& all)
     return title;
 }
 
+/// False for what cannot be read: making it fails at once.
+bool hasSlowLink(const Parameters& parameters)
+{
+    try {
+        return std::ranges::any_of(parseLinks(parameters.text("steps")), [](const Link& link) {
+            const Method* method = findMethod("tokens." + link.method);
+            return method && method->declaration.id != kId && method->isSlowToMake(method->declaration.schema.complete(link.settings));
+        });
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 Chain chainChain(const Inputs& inputs, const Parameters& given, const RunContext& context)
 {
     return chainOfLinks(inputs, parseLinks(chainMethod().declaration.schema.complete(given).text("steps")), context);
@@ -243,6 +256,7 @@ Method chainMethod()
              .help = "Methods with settings and blocks, as evit keep=0.7 @3,6 + tome r=4 @rest; blocks from 0, ranges as 2-5, all, or rest: where no other stands"},
         })};
     method.chain = chainChain;
+    method.slowToMake = hasSlowLink;
     return method;
 }
 

@@ -67,6 +67,7 @@ Method dynamicVitMethod()
             protectShareParameter(),
         })};
     method.chain = dynamicVitChain;
+    method.slowToMake = [](const Parameters& parameters) { return isSlowToPrepare(scoreNamed(parameters.text("score"))); };
     return method;
 }
 

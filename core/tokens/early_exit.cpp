@@ -5,16 +5,19 @@
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
 #include "core/tokens/token_training.h"
+#include "core/tokens/training_photos.h"
 #include "core/tokens/whole_trace.h"
 
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 
 namespace tamis::tokens {
 namespace {
 using kernels::Rows;
-constexpr std::int64_t kFewestPhotos = 10;
+constexpr std::size_t kFewestPhotos = 10;
 constexpr std::size_t kCandidates = 16; ///< thresholds tried at each exit
+constexpr double kRounding = 1e-5;      ///< a threshold is some photo's confidence: that of the same photo alone, in other sums of floats, reaches it too
 
 std::uint64_t exitHeadMacs(const nn::ModelSpec& spec)
 {
@@ -102,14 +105,23 @@ void requireClasses(const nn::Model& model)
 
 std::string nameOf(std::size_t block, const char* what) { return "exit." + std::to_string(block) + "." + what; }
 
-/// Every fifth photo is kept apart.
-void split(const ExitFeatures& all, ExitFeatures& training, ExitFeatures& heldOut)
+/// Photos that the heads learn from, that their temperatures are fitted to, and that thresholds are tuned on: no photo serves two of them.
+struct ExitPhotos {
+    ExitFeatures training, temperatures, heldOut;
+};
+
+ExitPhotos parted(const ExitFeatures& all, bool calibrate)
 {
-    std::vector<std::int64_t> kept, apart;
-    for (std::int64_t photo = 0; photo < all.logits.rows(); ++photo)
-        (photo % 5 == 4 ? apart : kept).push_back(photo);
-    training = selected(all, kept);
-    heldOut = selected(all, apart);
+    std::vector<std::size_t> photos(all.labels.size());
+    std::iota(photos.begin(), photos.end(), std::size_t{0});
+    PhotoSplit split = splitPhotos(photos);
+    ExitPhotos parts{.training = {}, .temperatures = {}, .heldOut = selected(all, split.checked)};
+    if (calibrate) {
+        split = splitPhotos(split.trained);
+        parts.temperatures = selected(all, split.checked);
+    }
+    parts.training = selected(all, split.trained);
+    return parts;
 }
 
 TrainedTensor tensorOf(std::string name, const tensor::Matrix<float>& values)
@@ -122,24 +134,24 @@ TrainedParts trainHeads(const Inputs& inputs, const Parameters& given, const Run
     const Parameters parameters = earlyExitMethod().declaration.schema.complete(given);
     requireClasses(*inputs.model);
     requireTrainable(inputs, "tokens.early-exit");
-    if (inputs.calibration->count() < static_cast<std::size_t>(kFewestPhotos))
-        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(inputs.calibration->count()) + " photos, expected " + std::to_string(kFewestPhotos) + " at least: every fifth is kept apart", "exits");
     context.setParts(3);
-    const ExitFeatures all = captureExits(*inputs.model, *inputs.calibration, context.part(1, "Photos through the model"));
-    ExitFeatures training, heldOut;
-    split(all, training, heldOut);
+    std::vector<std::string> warnings;
+    const ExitFeatures all = captureExits(*inputs.model, *inputs.calibration, warnings, context.part(1, "Photos through the model"));
+    if (all.labels.size() < kFewestPhotos)
+        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(all.labels.size()) + " photos that can be read, expected " + std::to_string(kFewestPhotos) + " at least: an eighth is kept apart", "exits");
+    const bool calibrate = parameters.boolean("calibrate");
+    const ExitPhotos photos = parted(all, calibrate);
     const ExitTraining settings{.labels = parameters.text("learn") == "labels", .decay = parameters.real("decay"), .steps = parameters.integer("steps"), .rate = parameters.real("rate"), .enough = inputs.enough};
-    TrainedExits trained = trainExits(training, heldOut, settings, context.part(2, "Heads"));
-    TrainedParts parts{.method = "tokens.early-exit", .parameters = parameters, .model = inputs.checkpoint->sha256(context), .losses = std::move(trained.losses)};
-    if (parameters.boolean("calibrate"))
-        for (std::size_t block = 0; block < trained.heads.size(); ++block)
-            sharpen(trained.heads[block], sharpness(exitLogits(trained.heads[block], heldOut.features[block]), exitTargets(heldOut, settings.labels), context));
+    TrainedExits trained = trainExits(photos.training, photos.heldOut, settings, context.part(2, "Heads"));
+    TrainedParts parts{.method = "tokens.early-exit", .parameters = parameters, .model = inputs.checkpoint->sha256(context), .losses = std::move(trained.losses), .warnings = std::move(warnings)};
+    for (std::size_t block = 0; calibrate && block < trained.heads.size(); ++block)
+        sharpen(trained.heads[block], sharpness(exitLogits(trained.heads[block], photos.temperatures.features[block]), exitTargets(photos.temperatures, settings.labels), context));
     for (std::size_t block = 0; block < trained.heads.size(); ++block) {
         const ExitHead& head = trained.heads[block];
         parts.tensors.push_back(tensorOf(nameOf(block, "weight"), head.weight));
         parts.tensors.push_back({nameOf(block, "bias"), {static_cast<std::int64_t>(head.bias.size())}, head.bias});
     }
-    const ExitTable probability = exitTable(heldOut, trained.heads, ExitRule::MaxProbability, context), entropy = exitTable(heldOut, trained.heads, ExitRule::Entropy, context);
+    const ExitTable probability = exitTable(photos.heldOut, trained.heads, ExitRule::MaxProbability, context), entropy = exitTable(photos.heldOut, trained.heads, ExitRule::Entropy, context);
     tensor::Matrix<float> agrees(probability.agrees.rows(), probability.agrees.cols());
     std::ranges::copy(probability.agrees.values(), agrees.data());
     parts.tensors.push_back(tensorOf("heldOut.max-probability", probability.confidence));
@@ -189,7 +201,10 @@ std::vector<double> thresholdsOf(const Parameters& parameters, const TrainedPart
     if (schedule != "tuned")
         return fallingThresholds(parameters.real("threshold"), schedule == "falling" ? parameters.real("slope") : 0, blocks.size());
     const ExitTable table = heldOutTable(parts, parameters.text("rule"), blocks, spec.blocks.size());
-    return tuneThresholds(table, exitCosts(spec, blocks), parameters.real("agreement"), candidateThresholds(table, kCandidates), context);
+    std::vector<double> thresholds = tuneThresholds(table, exitCosts(spec, blocks), parameters.real("agreement"), candidateThresholds(table, kCandidates), context);
+    for (double& threshold : thresholds)
+        threshold -= kRounding;
+    return thresholds;
 }
 
 Chain earlyExitChain(const Inputs& inputs, const Parameters& given, const RunContext& context)
@@ -225,7 +240,7 @@ ParameterSchema schemaOf()
         {.name = "rate", .title = "Learning rate", .type = ParameterType::Real, .defaultValue = 0.03, .minimum = 1e-6, .maximum = 1, .logarithmic = true,
          .help = "The largest; it falls to 0 in half a cosine"},
         {.name = "calibrate", .title = "Calibrate", .type = ParameterType::Boolean, .defaultValue = true,
-         .help = "Divides each head's logits by the temperature that fits the photos kept apart best"},
+         .help = "Divides each head's logits by the temperature that fits an eighth of the photos best, which it does not learn from"},
         {.name = "exits", .title = "Exits behind", .type = ParameterType::Text, .defaultValue = std::string("auto"),
          .help = "Blocks, as 1,3; auto: all but the last"},
         exitRuleParameter(),
@@ -272,6 +287,7 @@ Method earlyExitMethod()
         .reference = "Teerapittayanon et al. 2016 (BranchyNet): heads behind the blocks, the first that is sure answers",
         .schema = schemaOf()};
     method.chain = earlyExitChain;
+    method.slowToMake = [](const Parameters& parameters) { return parameters.text("schedule") == "tuned"; };
     method.train = trainHeads;
     method.afterTraining = {"exits", "rule", "schedule", "threshold", "slope", "agreement"};
     return method;

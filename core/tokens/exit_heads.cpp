@@ -2,11 +2,11 @@
 #include "core/tokens/exit_heads.h"
 
 #include "core/base/error.h"
-#include "core/base/parallel.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/packed_matrix.h"
 #include "core/measure/forward.h"
 #include "core/measure/logit_metrics.h"
+#include "core/tokens/training_photos.h"
 #include "core/train/linear_ops.h"
 #include "core/train/pointwise_ops.h"
 #include "core/train/router_ops.h"
@@ -14,7 +14,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 #include <string>
 
 namespace tamis::tokens {
@@ -160,7 +159,7 @@ void exitFeatures(const nn::ModelSpec& spec, ConstRows x, std::span<float> featu
         out[j] /= static_cast<float>(normed.rows - first);
 }
 
-ExitFeatures captureExits(const nn::Model& model, const measure::SampleSource& source, const RunContext& context)
+ExitFeatures captureExits(const nn::Model& model, const measure::SampleSource& source, std::vector<std::string>& warnings, const RunContext& context)
 {
     const nn::ModelSpec& spec = model.spec();
     const auto photos = static_cast<std::int64_t>(source.count());
@@ -171,12 +170,9 @@ ExitFeatures captureExits(const nn::Model& model, const measure::SampleSource& s
     all.logits = Matrix<float>(photos, spec.classes);
     all.labels.resize(source.count(), -1);
     measure::ScratchPool pool(false, context);
-    std::size_t done = 0;
-    std::mutex mutex;
-    parallelFor(context, source.count(), [&](std::size_t i) {
+    const auto run = [&](std::size_t i, measure::LoadedSample& sample) {
         const measure::ScratchPool::Lease scratch(pool);
-        measure::LoadedSample sample;
-        measure::loadChecked(source, i, model, sample);
+        requireFitting(model, source, i, sample);
         if (sample.label >= spec.classes)
             throw Error(ErrorCode::InvalidParameter, "found label " + std::to_string(sample.label) + ", expected one of the model's " + std::to_string(spec.classes) + " classes", source.name(i));
         nn::Scratch::Frame frame(*scratch);
@@ -192,26 +188,28 @@ ExitFeatures captureExits(const nn::Model& model, const measure::SampleSource& s
         all.labels[i] = sample.label;
         if (!std::ranges::all_of(all.logits.view().row(photo), [](float value) { return std::isfinite(value); }))
             throw Error(ErrorCode::NonFinite, "found NaN or infinity in the model's output, expected numbers", source.name(i));
-        const std::scoped_lock lock(mutex);
-        context.setFraction(static_cast<double>(++done) / static_cast<double>(photos));
-    });
-    return all;
+    };
+    const ReadPhotos read = readPhotos(source, run, context);
+    if (read.unread == 0)
+        return all;
+    warnings.push_back(read.warning());
+    return selected(all, {read.places.begin(), read.places.end()});
 }
 
-ExitFeatures selected(const ExitFeatures& from, const std::vector<std::int64_t>& photos)
+ExitFeatures selected(const ExitFeatures& from, const std::vector<std::size_t>& photos)
 {
     const auto rows = [&](const Matrix<float>& all) {
         Matrix<float> some(static_cast<std::int64_t>(photos.size()), all.cols());
         for (std::size_t i = 0; i < photos.size(); ++i)
-            std::ranges::copy(all.view().row(photos[i]), some.view().row(static_cast<std::int64_t>(i)).begin());
+            std::ranges::copy(all.view().row(static_cast<std::int64_t>(photos[i])), some.view().row(static_cast<std::int64_t>(i)).begin());
         return some;
     };
     ExitFeatures some;
     for (const Matrix<float>& features : from.features)
         some.features.push_back(rows(features));
     some.logits = rows(from.logits);
-    for (const std::int64_t photo : photos)
-        some.labels.push_back(from.labels[static_cast<std::size_t>(photo)]);
+    for (const std::size_t photo : photos)
+        some.labels.push_back(from.labels[photo]);
     return some;
 }
 

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 namespace tamis::tokens {
@@ -26,10 +27,10 @@ struct ExitFeatures {
     tensor::Matrix<float> logits;                ///< [photos, classes], the whole model's
     std::vector<int> labels;                     ///< [photos], -1: not known
 };
-/// Photos in parallel. Throws Error{InvalidParameter (a label beyond the classes)}, what loading throws, NonFinite (with the photo), Cancelled.
-ExitFeatures captureExits(const nn::Model& model, const measure::SampleSource& source, const RunContext& context);
+/// Photos in parallel; those that cannot be read are left out, with a warning. Throws Error{InvalidParameter (a label beyond the classes)}, NonFinite (with the photo), Cancelled.
+ExitFeatures captureExits(const nn::Model& model, const measure::SampleSource& source, std::vector<std::string>& warnings, const RunContext& context);
 /// Those of these photos, in this order.
-ExitFeatures selected(const ExitFeatures& from, const std::vector<std::int64_t>& photos);
+ExitFeatures selected(const ExitFeatures& from, const std::vector<std::size_t>& photos);
 
 /// [classes, features], [classes].
 struct ExitHead {

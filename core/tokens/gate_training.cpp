@@ -2,9 +2,11 @@
 #include "core/tokens/gate_training.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/base/parallel.h"
 #include "core/measure/forward.h"
 #include "core/tokens/token_cost.h"
+#include "core/tokens/training_photos.h"
 #include "core/train/linear_ops.h"
 #include "core/train/pointwise_ops.h"
 #include "core/train/router_ops.h"
@@ -22,51 +24,51 @@ using train::Tape;
 using train::Variable;
 constexpr train::HardConcrete kHardConcrete;
 constexpr double kFirstLogit = 2;      ///< open with probability 0.97 (hard concrete), 0.88
+constexpr std::int64_t kChecks = 10; ///< on the photos kept apart
 constexpr double kQuadratic = 20, kAscent = 0.5; ///< of the augmented Lagrangian: the weight of the squared gap, and the step of the multiplier
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-/// Photos and what the whole model says of them, as a step of training needs them.
-class Batches {
+/// Photos and what the whole model says of them, as a pass on the tape needs them.
+class Batch {
 public:
-    Batches(const nn::Model& model, train::VitOnTape<float>& vit, const measure::SampleSource& photos, const GateTraining& settings)
-        : m_model(model), m_vit(vit), m_photos(photos), m_order(static_cast<std::int64_t>(photos.count()), settings.seed), m_batch(settings.batch),
-          m_patches(settings.batch * vit.shape().patches(), vit.shape().patchValues()), m_targets(settings.batch, model.spec().classes)
+    Batch(const nn::Model& model, train::VitOnTape<float>& vit, const TrainingSource& photos, const measure::SampleSource& source, std::int64_t most)
+        : m_model(model), m_vit(vit), m_photos(photos), m_source(source), m_patches(most * vit.shape().patches(), vit.shape().patchValues()), m_targets(most, model.spec().classes)
     {
     }
-    void load(std::int64_t step, const RunContext& context)
+    /// At most as many as said above.
+    void load(std::vector<std::size_t> places, const RunContext& context)
     {
-        std::vector<std::size_t> chosen;
-        for (std::int64_t i = 0; i < m_batch; ++i)
-            chosen.push_back(static_cast<std::size_t>(m_order.at(step * m_batch + i)));
+        const TrainingPhotos photos = m_photos.at(std::move(places), m_memory, context);
+        m_count = static_cast<std::int64_t>(photos.images.size());
         measure::ScratchPool pool(false, context);
-        parallelFor(context, chosen.size(), [&](std::size_t i) {
+        parallelFor(context, photos.images.size(), [&](std::size_t i) {
             const measure::ScratchPool::Lease scratch(pool);
-            measure::LoadedSample sample;
-            measure::loadChecked(m_photos, chosen[i], m_model, sample);
             const auto row = static_cast<std::int64_t>(i);
-            m_vit.cutPatches(sample.image, m_patches.data() + row * m_vit.shape().patches() * m_patches.cols());
+            m_vit.cutPatches(photos.images[i], m_patches.data() + row * m_vit.shape().patches() * m_patches.cols());
             const auto target = m_targets.view().row(row);
-            m_model.run(sample.view(), {target.data(), 1, m_targets.cols(), m_targets.cols()}, *scratch);
+            m_model.run({photos.images[i], {}, {}}, {target.data(), 1, m_targets.cols(), m_targets.cols()}, *scratch);
             const float largest = *std::ranges::max_element(target);
             double sum = 0;
             for (float& value : target)
                 sum += static_cast<double>(value = std::exp(value - largest));
             if (!std::isfinite(sum))
-                throw Error(ErrorCode::NonFinite, "found NaN or infinity in the model's output, expected numbers", m_photos.name(chosen[i]));
+                throw Error(ErrorCode::NonFinite, "found NaN or infinity in the model's output, expected numbers", m_source.name(photos.places[i]));
             for (float& value : target)
                 value = static_cast<float>(static_cast<double>(value) / sum);
         });
     }
-    const tensor::Matrix<float>& patches() const { return m_patches; }
-    const tensor::Matrix<float>& targets() const { return m_targets; }
+    std::int64_t count() const { return m_count; }
+    train::View<const float> patches() const { return {m_patches.data(), m_count * m_vit.shape().patches(), m_patches.cols(), m_patches.cols()}; }
+    train::View<const float> targets() const { return {m_targets.data(), m_count, m_targets.cols(), m_targets.cols()}; }
 
 private:
     const nn::Model& m_model;
     train::VitOnTape<float>& m_vit;
-    const measure::SampleSource& m_photos;
-    train::SampleOrder m_order;
-    std::int64_t m_batch;
+    const TrainingSource& m_photos;
+    const measure::SampleSource& m_source;
+    TrainingSource::Memory m_memory;
+    std::int64_t m_count = 0;
     tensor::Matrix<float> m_patches, m_targets;
 };
 } // namespace
@@ -166,50 +168,129 @@ Variable<T> gatedLogits(Tape<T>& tape, train::VitOnTape<T>& vit, const std::vect
     return vit.logits(tape, patchRows, images, hooks);
 }
 
+namespace {
+/// One training: the loop's builder and observer over shared state.
+class Training {
+public:
+    Training(const nn::Model& model, train::VitOnTape<float>& vit, const measure::SampleSource& source, const GateTraining& settings, const RunContext& context)
+        : m_vit(vit), m_settings(settings), m_context(context), m_ends(branchEnds(model)), m_shares(1, static_cast<std::int64_t>(m_ends.size())), m_ones(1, model.spec().width),
+          m_photos(model, source, kCheckShare, m_result.warnings, context.part(1, "photos to train on")),
+          m_size(std::min(settings.batch, static_cast<std::int64_t>(m_photos.trained().size()))), m_order(static_cast<std::int64_t>(m_photos.trained().size()), settings.seed),
+          m_batch(model, vit, m_photos, source, m_size), m_checkBatch(model, vit, m_photos, source, m_size), m_checkTape(context)
+    {
+        std::ranges::transform(branchShares(model.spec()), m_shares.data(), [](double share) { return static_cast<float>(share); });
+        std::ranges::fill(m_ones.values(), 1.0f);
+        m_logits = &m_gates.add("gates", {1, m_shares.cols()}, std::vector<float>(m_ends.size(), static_cast<float>(kFirstLogit)), false);
+    }
+
+    TrainedGates run()
+    {
+        requireMemoryForSteps();
+        train::TrainingSettings loop;
+        loop.optimiser.weightDecay = 0;
+        loop.schedule = {.kind = train::ScheduleKind::Cosine, .peak = m_settings.rate, .floor = m_settings.rate / 10, .warmUp = 0, .total = m_settings.steps};
+        loop.enough = [&] { return m_settings.enough.stop_requested(); };
+        train::train<float>(m_gates, loop, [this](Tape<float>& tape, std::int64_t step, std::int64_t) { return build(tape, step); }, m_context.part(19, "training"),
+                            [this](const train::TrainingStep& step) { observe(step.step); });
+        if (!m_loss.points.empty() && (m_heldOut.points.empty() || m_heldOut.points.back().x < m_loss.points.back().x))
+            check(m_loss.points.back().x);
+        m_result.logits.assign(m_logits->values.values().begin(), m_logits->values.values().end());
+        m_result.losses = {std::move(m_loss), std::move(m_share), std::move(m_heldOut)};
+        return std::move(m_result);
+    }
+
+private:
+    std::vector<std::size_t> placesOf(std::int64_t step, std::int64_t count)
+    {
+        std::vector<std::size_t> places;
+        for (std::int64_t i = 0; i < count; ++i)
+            places.push_back(m_photos.trained()[static_cast<std::size_t>(m_order.at(step * m_size + i))]);
+        return places;
+    }
+    Variable<float> distanceOn(Tape<float>& tape, const Batch& batch, Variable<float> gates)
+    {
+        const Variable<float> out = gatedLogits(tape, m_vit, m_ends, tape.constant(batch.patches()), batch.count(), gates, std::as_const(m_ones).view());
+        return train::softCrossEntropy(out, batch.targets(), batch.targets().cols);
+    }
+    /// A step of one photo, gradients and all, says how much a step of the whole batch takes.
+    void requireMemoryForSteps()
+    {
+        if (m_size == 1)
+            return;
+        Tape<float> tape(m_context);
+        m_batch.load(placesOf(0, 1), m_context);
+        tape.backward(distanceOn(tape, m_batch, tape.parameter(*m_logits)));
+        tape.reset(); // to one block of what was used
+        requireMemory(static_cast<std::uint64_t>(tape.bytes()) * static_cast<std::uint64_t>(m_size), "a training step of " + std::to_string(m_size) + " photos");
+        m_gates.zeroGradients();
+    }
+    Variable<float> build(Tape<float>& tape, std::int64_t step)
+    {
+        m_batch.load(placesOf(step, m_size), tape.context());
+        const Variable<float> a = tape.parameter(*m_logits);
+        const std::uint64_t seed = m_settings.seed * 0x9E3779B97F4A7C15ULL + static_cast<std::uint64_t>(step);
+        const Variable<float> drawn = m_settings.kind == GateKind::HardConcrete ? train::hardConcreteGate(a, seed, kHardConcrete) : train::bernoulliGate(train::sigmoid(a), seed);
+        const Variable<float> distance = distanceOn(tape, m_batch, drawn);
+        const double falling = std::max(0.0, 1 - 2 * static_cast<double>(step) / static_cast<double>(m_settings.steps)), target = m_settings.target + (1 - m_settings.target) * falling;
+        const Variable<float> open = expectedShare(tape, a, m_settings.kind, std::as_const(m_shares).view());
+        m_shareNow = static_cast<double>(tape.scalar(open));
+        m_entropyNow = static_cast<double>(tape.scalar(distance));
+        // the gradient of multiplier (s - t) + quadratic / 2 (s - t)^2 with the gap of now
+        const double force = m_multiplier + kQuadratic * (m_shareNow - target);
+        m_multiplier += kAscent * (m_shareNow - target);
+        return train::add(distance, train::scale(open, static_cast<float>(force)));
+    }
+    void observe(std::int64_t step)
+    {
+        m_loss.points.push_back({static_cast<double>(step), m_entropyNow});
+        m_share.points.push_back({static_cast<double>(step), m_shareNow});
+        if (step % std::max<std::int64_t>(1, m_settings.steps / kChecks) == 0)
+            check(static_cast<double>(step));
+    }
+    /// Mean over the photos kept apart, with the gates settled.
+    void check(double step)
+    {
+        tensor::Matrix<float> settled(1, m_shares.cols());
+        std::ranges::transform(settledGates(m_settings.kind, m_logits->values.values()), settled.data(), [](double gate) { return static_cast<float>(gate); });
+        double sum = 0;
+        const std::vector<std::size_t>& all = m_photos.checked();
+        for (std::size_t begin = 0; begin < all.size(); begin += static_cast<std::size_t>(m_size)) {
+            const std::size_t end = std::min(begin + static_cast<std::size_t>(m_size), all.size());
+            m_checkBatch.load({all.begin() + static_cast<std::ptrdiff_t>(begin), all.begin() + static_cast<std::ptrdiff_t>(end)}, m_context);
+            m_checkTape.reset();
+            sum += static_cast<double>(end - begin) * static_cast<double>(m_checkTape.scalar(distanceOn(m_checkTape, m_checkBatch, m_checkTape.constant(std::as_const(settled).view()))));
+        }
+        m_checkTape.reset();
+        if (std::isfinite(sum))
+            m_heldOut.points.push_back({step, sum / static_cast<double>(all.size())});
+    }
+
+    train::VitOnTape<float>& m_vit;
+    const GateTraining& m_settings;
+    RunContext m_context;
+    TrainedGates m_result;
+    std::vector<std::string> m_ends;
+    tensor::Matrix<float> m_shares, m_ones;
+    TrainingSource m_photos;
+    std::int64_t m_size; ///< photos a step
+    train::SampleOrder m_order;
+    Batch m_batch, m_checkBatch;
+    Tape<float> m_checkTape;
+    train::ParameterSet<float> m_gates;
+    train::Parameter<float>* m_logits = nullptr;
+    report::Series m_loss{.name = "training", .points = {}}, m_share{.name = "expected share", .points = {}, .secondary = true}, m_heldOut{.name = "held out", .points = {}, .dashed = true};
+    double m_multiplier = 0, m_shareNow = 1, m_entropyNow = 0;
+};
+} // namespace
+
 TrainedGates trainGates(const nn::Model& model, train::VitOnTape<float>& vit, const measure::SampleSource& photos, const GateTraining& settings, const RunContext& context)
 {
     if (photos.count() == 0 || settings.batch < 1 || settings.steps < 1)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(photos.count()) + " photos, " + std::to_string(settings.steps) + " steps of " + std::to_string(settings.batch) + ", expected 1 at least of each");
     for (auto& parameter : vit.parameters().all())
         parameter.rate = 0;
-    const std::vector<std::string> ends = branchEnds(model);
-    const auto count = static_cast<std::int64_t>(ends.size());
-    tensor::Matrix<float> shares(1, count), ones(1, model.spec().width);
-    std::ranges::transform(branchShares(model.spec()), shares.data(), [](double share) { return static_cast<float>(share); });
-    std::ranges::fill(ones.values(), 1.0f);
-    train::ParameterSet<float> gates;
-    auto& logits = gates.add("gates", {1, count}, std::vector<float>(static_cast<std::size_t>(count), static_cast<float>(kFirstLogit)), false);
-    Batches batches(model, vit, photos, settings);
-    double multiplier = 0, share = 1, entropy = 0;
-    TrainedGates result;
-    report::Series loss{.name = "training", .points = {}}, expected{.name = "expected share", .points = {}, .secondary = true};
-    train::TrainingSettings loop;
-    loop.optimiser.weightDecay = 0;
-    loop.schedule = {.kind = train::ScheduleKind::Cosine, .peak = settings.rate, .floor = settings.rate / 10, .warmUp = 0, .total = settings.steps};
-    loop.enough = [&] { return settings.enough.stop_requested(); };
-    const auto build = [&](Tape<float>& tape, std::int64_t step, std::int64_t) {
-        batches.load(step, tape.context());
-        const Variable<float> a = tape.parameter(logits);
-        const std::uint64_t seed = settings.seed * 0x9E3779B97F4A7C15ULL + static_cast<std::uint64_t>(step);
-        const Variable<float> drawn = settings.kind == GateKind::HardConcrete ? train::hardConcreteGate(a, seed, kHardConcrete) : train::bernoulliGate(train::sigmoid(a), seed);
-        const Variable<float> out = gatedLogits(tape, vit, ends, tape.constant(batches.patches().view()), settings.batch, drawn, std::as_const(ones).view());
-        const Variable<float> distance = train::softCrossEntropy(out, batches.targets().view(), batches.targets().cols());
-        const double falling = std::max(0.0, 1 - 2 * static_cast<double>(step) / static_cast<double>(settings.steps)), target = settings.target + (1 - settings.target) * falling;
-        const Variable<float> open = expectedShare(tape, a, settings.kind, std::as_const(shares).view());
-        share = static_cast<double>(tape.scalar(open));
-        entropy = static_cast<double>(tape.scalar(distance));
-        // the gradient of multiplier (s - t) + quadratic / 2 (s - t)^2 with the gap of now
-        const double force = multiplier + kQuadratic * (share - target);
-        multiplier += kAscent * (share - target);
-        return train::add(distance, train::scale(open, static_cast<float>(force)));
-    };
-    train::train<float>(gates, loop, build, context, [&](const train::TrainingStep& step) {
-        loss.points.push_back({static_cast<double>(step.step), entropy});
-        expected.points.push_back({static_cast<double>(step.step), share});
-    });
-    result.logits.assign(logits.values.values().begin(), logits.values.values().end());
-    result.losses = {std::move(loss), std::move(expected)};
-    return result;
+    context.setParts(20);
+    return Training(model, vit, photos, settings, context).run();
 }
 
 template Variable<float> expectedShare(Tape<float>&, Variable<float>, GateKind, train::View<const float>);

@@ -50,18 +50,21 @@ train::Variable<T> gatedLogits(train::Tape<T>& tape, train::VitOnTape<T>& vit, c
 struct GateTraining {
     GateKind kind = GateKind::HardConcrete;
     double target = 0.75;     ///< expected share of the branches' multiply-adds
-    std::int64_t steps = 200, batch = 16;
+    std::int64_t steps = 200, batch = 16; ///< no larger than there are photos to train on
     double rate = 0.1;
     std::uint64_t seed = 0;
     std::stop_token enough;
 };
 struct TrainedGates {
     std::vector<float> logits;          ///< [2 blocks]
-    std::vector<report::Series> losses; ///< "training" (cross entropy with the whole model's probabilities, nats), "expected share"
+    /// "training" (cross entropy with the whole model's probabilities, nats), "expected share", "held out" (the cross entropy on photos kept apart, gates settled).
+    std::vector<report::Series> losses;
+    std::vector<std::string> warnings;
 };
 /// Minimises the mean cross entropy of the gated model with the whole model's probabilities where the expected share is the target: by AdamW on the gates alone, with an
 /// augmented Lagrangian for the share, whose target falls from 1 in the first half of the steps. `vit` is the model on the tape; its rates become 0.
-/// Throws Error{InvalidParameter, Cancelled, NonFinite} and what loading throws.
+/// Photos that cannot be read are left out with a warning; the last eighth (splitPhotos()) is kept apart, and only looked at. Throws Error{InvalidParameter (also: fewer than two photos), OutOfMemory
+/// (a batch too large), Cancelled, NonFinite}.
 TrainedGates trainGates(const nn::Model& model, train::VitOnTape<float>& vit, const measure::SampleSource& photos, const GateTraining& settings, const RunContext& context);
 
 } // namespace tamis::tokens

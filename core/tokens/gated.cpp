@@ -77,7 +77,7 @@ TrainedParts trainedGates(const Inputs& inputs, const Parameters& given, const R
     const GateTraining settings{.kind = parseGateKind(parameters.text("gate")), .target = parameters.real("target"), .steps = parameters.integer("steps"), .batch = parameters.integer("batch"),
                                 .rate = parameters.real("rate"), .seed = inputs.seed, .enough = inputs.enough};
     TrainedGates trained = trainGates(*inputs.model, vit, *inputs.calibration, settings, context);
-    TrainedParts parts{.method = "tokens.gated", .parameters = parameters, .model = inputs.checkpoint->sha256(context), .losses = {std::move(trained.losses.front())}};
+    TrainedParts parts{.method = "tokens.gated", .parameters = parameters, .model = inputs.checkpoint->sha256(context), .losses = {std::move(trained.losses.front()), std::move(trained.losses.back())}, .warnings = std::move(trained.warnings)};
     double run = 0;
     const std::vector<double> settled = settledGates(settings.kind, trained.logits), shares = branchShares(inputs.model->spec());
     for (std::size_t i = 0; i < settled.size(); ++i)
@@ -129,7 +129,7 @@ Method gatedMethod()
             {.name = "steps", .title = "Steps", .type = ParameterType::Integer, .defaultValue = std::int64_t{200}, .minimum = 1, .maximum = 100'000, .step = 50,
              .help = "Of AdamW; the target is reached in the first half"},
             {.name = "batch", .title = "Photos a step", .type = ParameterType::Integer, .defaultValue = std::int64_t{16}, .minimum = 1, .maximum = 1024, .step = 1,
-             .help = "Photos that each step sees"},
+             .help = "Photos that each step sees; memory grows with it"},
             {.name = "rate", .title = "Learning rate", .type = ParameterType::Real, .defaultValue = 0.1, .minimum = 1e-6, .maximum = 10, .logarithmic = true,
              .help = "The largest; it falls to a tenth in half a cosine"},
             {.name = "share", .title = "Share run", .type = ParameterType::Real, .defaultValue = 0.0, .minimum = 0, .maximum = 1, .step = 0.01,

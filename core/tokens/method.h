@@ -41,6 +41,9 @@ struct Method {
     /// Trains on inputs.calibration, with inputs.checkpoint; null where there is nothing to train. Throws as chain.
     std::function<TrainedParts(const Inputs&, const Parameters&, const RunContext&)> train;
     std::vector<std::string> afterTraining; ///< names of parameters that only chain() reads: they move without another training
+    /// Whether chain() with these parameters reads photos or the checkpoint, or searches: too long between two steps of a slider. Complete parameters; empty: never.
+    std::function<bool(const Parameters&)> slowToMake;
+    bool isSlowToMake(const Parameters& complete) const { return slowToMake && slowToMake(complete); }
     bool trains() const noexcept { return static_cast<bool>(train); }
 };
 

@@ -2,7 +2,8 @@
 #include "core/tokens/resolution_routing.h"
 
 #include "core/base/error.h"
-#include "core/tokens/image_complexity.h"
+#include "core/tokens/exit_rule.h"
+#include "core/tokens/photo_complexities.h"
 #include "core/tokens/route.h"
 #include "core/tokens/scaled_model.h"
 #include "core/tokens/schedule.h"
@@ -23,17 +24,6 @@ std::string twoDigits(double value)
 {
     char buffer[64];
     return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed, 2).ptr};
-}
-
-/// The largest softmax probability, summed in double.
-double confidenceOf(kernels::ConstRows logits)
-{
-    const auto row = logits.row(0);
-    const auto largest = static_cast<double>(*std::ranges::max_element(row));
-    double sum = 0;
-    for (const float logit : row)
-        sum += std::exp(static_cast<double>(logit) - largest);
-    return 1 / sum;
 }
 
 class ResolutionRoute final : public Route {
@@ -61,7 +51,7 @@ public:
             for (std::size_t size = 0; size <= last; ++size) {
                 passes.push_back(last - size);
                 ms += m_models[passes.back()].run(sample.image, output, scratch, features);
-                const double confidence = confidenceOf(output);
+                const double confidence = confidenceOf(ExitRule::MaxProbability, output.row(0));
                 remark += (size == 0 ? "" : ", then ") + m_models[passes.back()].sizeText() + ": " + twoDigits(confidence) + " sure";
                 if (size < last && confidence >= m_thresholds[size])
                     break;
@@ -96,21 +86,15 @@ void requireCount(const std::vector<double>& values, std::size_t count, const st
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(values.size()) + " numbers, expected " + std::to_string(count) + ", one fewer than sizes", subject);
 }
 
-/// Quantiles of the calibration photos' complexities.
+/// Quantiles of the complexities of those calibration photos that can be read.
 std::vector<double> fromPhotos(const Inputs& inputs, Complexity measure, const std::vector<double>& shares, const RunContext& context)
 {
     if (!inputs.calibration || inputs.calibration->count() == 0)
         throw Error(ErrorCode::InvalidParameter, "found no photos to take quantiles of, expected a folder of them, or thresholds instead", "quantiles");
-    std::vector<double> complexities;
-    measure::LoadedSample sample;
-    for (std::size_t i = 0; i < inputs.calibration->count(); ++i) {
-        context.throwIfStopped();
-        inputs.calibration->load(i, sample);
-        complexities.push_back(complexityOf(measure, sample.image, inputs.model->spec().patch));
-    }
+    const auto complexities = photoComplexities(inputs.calibration, measure, inputs.model->spec().patch, inputs.calibration->count(), context);
     std::vector<double> thresholds;
     for (const double share : shares)
-        thresholds.push_back(quantileOf(complexities, share));
+        thresholds.push_back(quantileOf(*complexities, share));
     return thresholds;
 }
 
@@ -196,6 +180,7 @@ Method resolutionRoutingMethod()
              .help = "One fewer than sizes, as 0.5: the thresholds that this part of the calibration photos lies below"},
         })};
     method.chain = resolutionRoutingChain;
+    method.slowToMake = [](const Parameters& parameters) { return !parameters.text("quantiles").empty(); };
     return method;
 }
 

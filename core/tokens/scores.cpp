@@ -199,6 +199,8 @@ void prepareScore(Score score, const Inputs& inputs, Chain& chain, const RunCont
     chain.imageScorer = gradientScorer(*inputs.checkpoint, context, patch.imageHeight, patch.imageWidth);
 }
 
+bool isSlowToPrepare(Score score) noexcept { return score == Score::Gradient; }
+
 ParameterSpec scoreParameter(Score byDefault)
 {
     ParameterSpec spec{.name = "score", .title = "Score", .type = ParameterType::Choice, .defaultValue = std::string(scoreName(byDefault)), 

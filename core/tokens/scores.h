@@ -36,6 +36,8 @@ std::vector<float> scoreTokens(Score score, const Look& look, std::uint64_t seed
 /// Makes a chain give its steps what the score needs beyond their place. Throws Error{InvalidParameter} when there is no checkpoint to take
 /// gradients of, Error{UnsupportedFeature} for a score of the class token in a model without one.
 void prepareScore(Score score, const Inputs& inputs, Chain& chain, const RunContext& context);
+/// Whether that reads the checkpoint.
+bool isSlowToPrepare(Score score) noexcept;
 
 /// Mean over heads and over `count` queries from `first` of A, [tokens].
 std::vector<float> meanAttention(const Look& look, std::int64_t first, std::int64_t count);

@@ -2,8 +2,6 @@
 #include "core/tokens/token_training.h"
 
 #include "core/base/error.h"
-#include "core/base/parallel.h"
-#include "core/train/loss_ops.h"
 #include "core/train/trainer.h"
 
 #include <algorithm>
@@ -18,9 +16,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto kSeenEvery = std::chrono::milliseconds(100);
 constexpr std::int64_t kSeenALabel = 4; // times that losses are seen, for one new label of the progress
-constexpr std::int64_t kMostChecked = 256;
 constexpr std::size_t kPoints = 512;                       // of a loss curve
-constexpr std::size_t kKeptBytes = std::size_t{512} << 20; // of photos as the model is fed them; the others are read again
 
 /// Four digits.
 std::string shortText(double value)
@@ -30,94 +26,11 @@ std::string shortText(double value)
     return {text.data(), end};
 }
 
-/// The photos that can be read, parted into those that are trained on and those that are checked.
-class Photos {
-public:
-    Photos(const Inputs& inputs, const TokenTrainingSettings& settings, std::vector<std::string>& warnings, const RunContext& context) : m_source(*inputs.calibration)
-    {
-        readAll(inputs, warnings, context);
-        const auto count = static_cast<std::int64_t>(m_places.size());
-        if (count < 2)
-            throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(count) + " photos that can be read, expected at least 2: to train on and to check", "training");
-        // One run, the last: neighbours in a folder are alike, and photos from among them would flatter what is trained.
-        const auto checked = std::clamp<std::int64_t>(std::llround(settings.checkShare * static_cast<double>(count)), 1, std::min(kMostChecked, count - 1));
-        for (std::int64_t i = 0; i < count; ++i)
-            (i < count - checked ? m_trained : m_checked).push_back(m_places[static_cast<std::size_t>(i)]);
-    }
-    const std::vector<std::size_t>& trained() const noexcept { return m_trained; }
-    const std::vector<std::size_t>& checked() const noexcept { return m_checked; }
-
-    using Memory = std::vector<std::vector<float>>; ///< of photos that are not kept
-    /// The photos of these places in the source; images point into what is kept, or into `memory`.
-    TrainingPhotos at(std::vector<std::size_t> places, Memory& memory, const RunContext& context) const
-    {
-        TrainingPhotos photos;
-        memory.resize(places.size());
-        photos.images.resize(places.size());
-        parallelFor(context, places.size(), [&](std::size_t i) {
-            photos.images[i] = m_kept[places[i]];
-            if (!photos.images[i].empty())
-                return;
-            measure::LoadedSample sample;
-            m_source.load(places[i], sample);
-            memory[i] = std::move(sample.image);
-            photos.images[i] = memory[i];
-        });
-        for (const std::size_t place : places)
-            photos.labels.push_back(m_labels[place]);
-        photos.places = std::move(places);
-        return photos;
-    }
-
-private:
-    void readAll(const Inputs& inputs, std::vector<std::string>& warnings, const RunContext& context)
-    {
-        const nn::PatchSpec& patch = inputs.model->spec().patch;
-        const auto values = static_cast<std::size_t>(patch.channels * patch.imageHeight * patch.imageWidth), kept = kKeptBytes / (values * sizeof(float));
-        const std::size_t count = m_source.count();
-        m_kept.resize(count);
-        m_labels.assign(count, train::kIgnored);
-        std::vector<std::string> failures(count);
-        parallelFor(context, count, [&](std::size_t i) {
-            measure::LoadedSample sample;
-            try {
-                m_source.load(i, sample);
-            } catch (const Error& error) {
-                if (error.code() == ErrorCode::Cancelled || error.code() == ErrorCode::OutOfMemory)
-                    throw;
-                failures[i] = error.what();
-                return;
-            }
-            inputs.model->check(sample.view());
-            if (sample.label >= inputs.model->outputWidth())
-                throw Error(ErrorCode::InvalidParameter, "found class " + std::to_string(sample.label) + ", expected one below " + std::to_string(inputs.model->outputWidth()), m_source.name(i));
-            if (sample.label >= 0)
-                m_labels[i] = sample.label;
-            if (i < kept)
-                m_kept[i] = std::move(sample.image);
-        });
-        std::size_t unread = 0;
-        const std::string* first = nullptr;
-        for (std::size_t i = 0; i < count; ++i)
-            if (failures[i].empty())
-                m_places.push_back(i);
-            else if (++unread; !first)
-                first = &failures[i];
-        if (first)
-            warnings.push_back(std::to_string(unread) + " of " + std::to_string(count) + " photos cannot be read and are left out; the first: " + *first);
-    }
-
-    const measure::SampleSource& m_source;
-    std::vector<std::vector<float>> m_kept; ///< [photos of the source]; empty: not kept
-    std::vector<std::int32_t> m_labels;     ///< [photos of the source]
-    std::vector<std::size_t> m_places, m_trained, m_checked;
-};
-
 /// One training: the loop's builder and observer over shared state.
 class Training {
 public:
     Training(train::ParameterSet<float>& parameters, const Inputs& inputs, const TokenTrainingSettings& settings, const TokenLoss& loss, const RunContext& context)
-        : m_parameters(parameters), m_inputs(inputs), m_settings(settings), m_loss(loss), m_context(context), m_photos(inputs, settings, m_result.warnings, context.part(1, "photos to train on")),
+        : m_parameters(parameters), m_inputs(inputs), m_settings(settings), m_loss(loss), m_context(context), m_photos(*inputs.model, *inputs.calibration, settings.checkShare, m_result.warnings, context.part(1, "photos to train on")),
           m_order(static_cast<std::int64_t>(m_photos.trained().size()), settings.seed + 1), m_batch(std::min(settings.batch, static_cast<std::int64_t>(m_photos.trained().size()))),
           m_checkTape(context)
     {
@@ -228,10 +141,10 @@ private:
     const TokenLoss& m_loss;
     RunContext m_context;
     TokenTrainingResult m_result;
-    Photos m_photos;
+    TrainingSource m_photos;
     train::SampleOrder m_order;
     std::int64_t m_batch;
-    Photos::Memory m_memory, m_checkMemory;
+    TrainingSource::Memory m_memory, m_checkMemory;
     TrainingPhotos m_now;
     train::Tape<float> m_checkTape;
     std::vector<tensor::Matrix<float>> m_best;

@@ -3,6 +3,7 @@
 // The loop that every trained method of the lab goes through: batches of photos, losses seen while it runs, photos kept apart to check on, an
 // early stop, the best parameters at the end. Private to the lab.
 #include "core/tokens/method.h"
+#include "core/tokens/training_photos.h"
 #include "core/train/tape.h"
 
 #include <cstddef>
@@ -21,19 +22,12 @@ struct TokenTrainingSettings {
     std::int64_t checkEvery = 20; ///< steps between two looks at the photos kept apart
     std::int64_t patience = 5;    ///< such looks without a better loss end training; 0: never
     double learningRate = 1e-3, warmUp = 0.05, weightDecay = 0.05, clipNorm = 1;
-    double checkShare = 0.125;    ///< of the photos, the last ones, kept apart; at least 1, at most 256
+    double checkShare = kCheckShare; ///< of the photos, kept apart: splitPhotos()
     std::uint64_t seed = 0;
 };
 
 /// steps, batch, learning-rate, warm-up, check-every, patience, seed.
 std::vector<ParameterSpec> tokenTrainingParameters();
-
-/// Some photos of inputs.calibration.
-struct TrainingPhotos {
-    std::vector<std::span<const float>> images; ///< as the model is fed them; they stay until the tape's reset()
-    std::vector<std::int32_t> labels;           ///< class of each; train::kIgnored: not known
-    std::vector<std::size_t> places;            ///< in the source
-};
 
 /// Loss [1, 1], a mean over the photos, from tape.parameter(...) of the set that is trained; `step` counts from 0; `checking`: without noise, what
 /// is compared.

@@ -40,6 +40,7 @@ Method topRhoMethod()
             protectShareParameter(),
         })};
     method.chain = topRhoChain;
+    method.slowToMake = [](const Parameters& parameters) { return isSlowToPrepare(scoreNamed(parameters.text("score"))); };
     return method;
 }
 

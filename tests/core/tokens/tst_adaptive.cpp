@@ -2,7 +2,9 @@
 #include "core/tokens/adaptive.h"
 
 #include "core/tokens/folder_run.h"
+#include "core/tokens/photo_complexities.h"
 #include "tests/core/tokens/image_source.h"
+#include "tests/core/tokens/one_unreadable.h"
 #include "tests/core/tokens/pruning_golden.h"
 #include "tests/core/tokens/random_vit.h"
 
@@ -193,6 +195,45 @@ private slots:
         QCOMPARE(trace.layers[1].tokens.mlp, 1 + static_cast<std::int64_t>(std::ceil(keep.of(complexity) * 256)));
         QVERIFY_EXCEPTION_THROWN(method->chain({model, nullptr, 0, nullptr}, parameters, {}), Error);
         QVERIFY_EXCEPTION_THROWN(method->chain({model, std::make_shared<test::ImageSource>(1, std::vector<int>()), 0, nullptr}, parameters, {}), Error); // one photo, no range
+    }
+    void photosAreMeasuredOnceAndTheUnreadableLeftOut()
+    {
+        const auto patch = test::tokenModel("vit20")->spec().patch;
+        const auto inner = std::make_shared<test::ImageSource>(6, std::vector<int>());
+        const auto source = std::make_shared<test::OneUnreadable>(inner, 3);
+        const auto with = tokens::photoComplexities(source, Complexity::Entropy, patch, 99, {});
+        QCOMPARE(*with, *tokens::photoComplexities(inner, Complexity::Entropy, patch, 99, {}));
+        QCOMPARE(source->loads(), 7);
+        QCOMPARE(tokens::photoComplexities(source, Complexity::Entropy, patch, 99, {}), with);
+        QCOMPARE(source->loads(), 7);
+        QCOMPARE(tokens::photoComplexities(source, Complexity::EdgeShare, patch, 99, {})->size(), std::size_t{6}); // another measure
+        QCOMPARE(source->loads(), 14);
+        QCOMPARE(tokens::photoComplexities(source, Complexity::Entropy, patch, 2, {})->size(), std::size_t{1}); // photos 0 and 3
+        QVERIFY_EXCEPTION_THROWN(tokens::photoComplexities(std::make_shared<test::OneUnreadable>(std::make_shared<test::ImageSource>(0, std::vector<int>()), 0), Complexity::Entropy, patch, 99, {}), Error);
+        std::stop_source stop;
+        stop.request_stop();
+        QVERIFY_EXCEPTION_THROWN(tokens::photoComplexities(std::make_shared<test::OneUnreadable>(inner, 0), Complexity::Entropy, patch, 99, RunContext(stop.get_token())), Error);
+    }
+    /// What reads photos or the checkpoint is not made between two steps of a slider.
+    void settingsThatAreSlowToMakeSaySo()
+    {
+        const auto isSlow = [](const char* id, const std::vector<std::pair<std::string, std::string>>& given) {
+            const tokens::Method& method = *tokens::findMethod(id);
+            Parameters parameters;
+            for (const auto& [name, value] : given)
+                parameters.set(name, value);
+            return method.isSlowToMake(method.declaration.schema.complete(parameters));
+        };
+        for (const tokens::Method& method : tokens::methods())
+            QVERIFY(!isSlow(method.declaration.id.c_str(), {}));
+        QVERIFY(isSlow("tokens.adaptive", {{"thresholds", "auto"}}));
+        QVERIFY(isSlow("tokens.adaptive", {{"score", "gradient"}}));
+        QVERIFY(isSlow("tokens.dynamicvit", {{"score", "gradient"}}));
+        QVERIFY(isSlow("tokens.top-rho", {{"score", "gradient"}}));
+        QVERIFY(isSlow("tokens.resolution-routing", {{"by", "entropy"}, {"quantiles", "0.5"}}));
+        QVERIFY(isSlow("tokens.early-exit", {{"schedule", "tuned"}}));
+        QVERIFY(isSlow("tokens.chain", {{"steps", "adaptive score=gradient @2 + tome r=4 @rest"}}));
+        QVERIFY(!isSlow("tokens.chain", {{"steps", "no such + thing"}}));
     }
     void asPyTorch_data()
     {

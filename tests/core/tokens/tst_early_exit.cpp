@@ -5,6 +5,7 @@
 #include "core/tokens/folder_run.h"
 #include "core/tokens/whole_trace.h"
 #include "tests/core/tokens/image_source.h"
+#include "tests/core/tokens/one_unreadable.h"
 #include "tests/core/tokens/random_vit.h"
 
 #include <QTemporaryDir>
@@ -202,7 +203,8 @@ private slots:
         const std::vector<double> costs = exitCosts(in.model->spec(), blocks);
         QCOMPARE(costs[4] - costs[1], 3.0 * static_cast<double>(blockMacs(in.model->spec(), wholeTokens(in.model->spec()))[2] + 128 * 20));
         QCOMPARE(costs[5], static_cast<double>(modelMacs(in.model->spec(), wholeTokens(in.model->spec())) + 5 * 128 * 20));
-        const ExitFeatures features = captureExits(*in.model, *in.calibration, {});
+        std::vector<std::string> warnings;
+        const ExitFeatures features = captureExits(*in.model, *in.calibration, warnings, {});
         const WholeFolder whole = wholeFolder(*in.model, *in.calibration, {});
         std::vector<ExitHead> heads;
         for (const int block : blocks) {
@@ -227,15 +229,15 @@ private slots:
     void tunedThresholdsMeetTheTargetOnThePhotosKeptApart()
     {
         const Inputs& in = trained();
-        const auto& agrees = in.trained->floats("heldOut.agrees", {4, 5}).values;
+        const auto& agrees = in.trained->floats("heldOut.agrees", {3, 5}).values;
         QVERIFY(std::ranges::all_of(agrees, [](float value) { return value == 0 || value == 1; }));
-        // photos 4, 9, 14 and 19 of the source: what the chain does with them is what was promised
+        // an eighth of the 20 photos, the last: what the chain does with them is what was promised
         std::uint64_t cheapest = 0;
-        for (const char* target : {"1", "0.75", "0"}) {
+        for (const char* target : {"1", "0.66", "0"}) {
             const Chain chain = chainWith({{"schedule", "tuned"}, {"agreement", target}});
             int agreed = 0;
             std::uint64_t macs = 0;
-            for (const std::size_t photo : {4U, 9U, 14U, 19U}) {
+            for (const std::size_t photo : {17U, 18U, 19U}) {
                 measure::LoadedSample sample;
                 in.calibration->load(photo, sample);
                 Trace trace;
@@ -243,11 +245,37 @@ private slots:
                 agreed += std::ranges::max_element(out) - out.begin() == std::ranges::max_element(whole) - whole.begin() ? 1 : 0;
                 macs += trace.macs;
             }
-            QVERIFY(agreed >= 4 * std::stod(target) - 1e-9);
+            QVERIFY(agreed >= 3 * std::stod(target) - 1e-9);
             QVERIFY(cheapest == 0 || macs <= cheapest); // a lower target costs no more
             cheapest = macs;
         }
-        QCOMPARE(static_cast<double>(cheapest), 4 * exitCosts(in.model->spec(), std::vector<int>{0, 1, 2, 3, 4})[0]); // nobody has to agree: all leave at once
+        QCOMPARE(static_cast<double>(cheapest), 3 * exitCosts(in.model->spec(), std::vector<int>{0, 1, 2, 3, 4})[0]); // nobody has to agree: all leave at once
+    }
+    void aPhotoThatCannotBeReadIsLeftOut()
+    {
+        Inputs with = trained();
+        with.calibration = std::make_shared<test::OneUnreadable>(with.calibration, 7);
+        const TrainedParts parts = findMethod("tokens.early-exit")->train(with, settings({{"steps", "120"}}), {});
+        for (std::size_t i = 0; i < parts.tensors.size(); ++i)
+            QCOMPARE(parts.tensors[i].values, trained().trained->tensors[i].values);
+        QVERIFY(trained().trained->warnings.empty());
+        QCOMPARE(parts.warnings.size(), std::size_t{1});
+        QVERIFY(parts.warnings[0].starts_with("1 of 21 photos cannot be read and are left out; the first: "));
+    }
+    void noPhotoServesTwoPurposes()
+    {
+        // temperatures are fitted to photos 15 and 16 of 20, thresholds are tuned on 17, 18 and 19: without the latter the heads are the same but for what is held out
+        std::vector<std::string> none;
+        const Inputs& in = trained();
+        const ExitFeatures all = captureExits(*in.model, *in.calibration, none, {});
+        std::vector<std::size_t> training(15);
+        std::iota(training.begin(), training.end(), std::size_t{0});
+        const ExitFeatures apart = selected(all, {15, 16});
+        TrainedExits heads = trainExits(selected(all, training), apart, {.labels = false, .steps = 120, .enough = {}}, {});
+        for (std::size_t block = 0; block < heads.heads.size(); ++block) {
+            sharpen(heads.heads[block], sharpness(exitLogits(heads.heads[block], apart.features[block]), exitTargets(apart, false), {}));
+            QCOMPARE(heads.heads[block].bias, in.trained->floats("exit." + std::to_string(block) + ".bias", {20}).values);
+        }
     }
     void theSameThroughAFileAndOnAnyNumberOfThreads()
     {
