@@ -90,10 +90,14 @@ TokenChains::Pointer TokenChains::find(const TokenSourcesPointer& sources, const
 
 bool TokenChains::isQuick(const TokenSourcesPointer& sources, const TokenSetting& setting) const
 {
+    if (find(sources, setting))
+        return true;
     const auto& method = methodOf(setting.method);
-    if (method.trains())
-        return !hasTrained(method.declaration.id) || !hashOf(*sources).empty();
-    return !method.needsCalibration || find(sources, setting);
+    if (method.trains() && hasTrained(method.declaration.id) && hashOf(*sources).empty())
+        return false;
+    if (method.trains() && !trained(sources, setting))
+        return true; // nothing to make
+    return !method.isSlowToMake(method.declaration.schema.complete(setting.parameters));
 }
 
 TokenChains::Pointer TokenChains::chain(const TokenSourcesPointer& sources, const TokenSetting& setting, const RunContext& context)

@@ -38,7 +38,7 @@ public:
     /// Remembered, or made; null for a method that trains and has nothing that was. Throws what making throws.
     Pointer chain(const TokenSourcesPointer& sources, const TokenSetting& setting, const RunContext& context);
     Pointer find(const TokenSourcesPointer& sources, const TokenSetting& setting) const; ///< null: not remembered
-    /// Whether chain() returns at once: it is remembered, or nothing has to be fitted for it.
+    /// Whether chain() returns at once: it is remembered, or reads neither photos nor the checkpoint for it.
     bool isQuick(const TokenSourcesPointer& sources, const TokenSetting& setting) const;
     /// What was trained by this method for this model with these parameters, whatever those say that are used after training alone; null: nothing, or
     /// nobody has hashed the model yet (chain() does). Quick.

@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 constexpr int kThumbnailSide = 192;            ///< pixels: sharp on screens of twice the density
-constexpr double kQuickMs = 250; ///< a run as long as this may be a first picture: those alone are drawn while a slider moves
+constexpr double kQuickMs = 250; ///< longer runs are no first pictures, which nothing stops; a photo cannot be run in part, so that of a large model takes longer than what is quick elsewhere
 constexpr std::size_t kSampleBytes = 256 << 20; ///< of pictures as the model reads them
 constexpr std::size_t kAtOnce = 8;             ///< photos between two looks at the clock
 constexpr auto kPublishEvery = std::chrono::milliseconds(60);
