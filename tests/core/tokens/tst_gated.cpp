@@ -319,7 +319,8 @@ private slots:
         in.calibration = std::make_shared<DeitImages>(6);
         QVERIFY_EXCEPTION_THROWN(method.chain(in, settings({}), {}), Error);
         auto parts = std::make_shared<TrainedParts>(method.train(in, settings({{"steps", "12"}, {"batch", "2"}, {"target", "0.6"}}), {}));
-        QCOMPARE(parts->losses.size(), std::size_t{1});
+        QCOMPARE(parts->losses.size(), std::size_t{2});
+        QCOMPARE(parts->losses[1].name, std::string("held out"));
         QCOMPARE(parts->warnings.size(), std::size_t{1}); // 12 steps leave the gates open: 100 % for 60 %
         QVERIFY(parts->warnings[0].find("100 %") != std::string::npos && parts->warnings[0].find("60 %") != std::string::npos);
         const TrainedParts again = method.train(in, settings({{"steps", "12"}, {"batch", "2"}, {"target", "0.6"}}), {});
