@@ -38,7 +38,7 @@ public:
     }
     Assignment assign(const Look& look) const override
     {
-        const double complexity = complexityOf(m_measure, look.image, m_patch), keep = m_keep.of(complexity);
+        const double complexity = complexityOf(m_measure, look.image, m_patch, look.scratch.context()), keep = m_keep.of(complexity);
         Assignment a = keepBest(look.set, scoreTokens(m_score, look, m_seed), keptOf(keep, look.set.tokens() - look.set.prefix));
         a.remark = "complexity " + twoDigits(complexity) + ", keep " + twoDigits(keep);
         return a;

@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/io/json_limits.h"
 #include "core/kernels/packed_matrix.h"
+#include "core/tokens/matching_metric.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
 #include "core/tokens/scores.h"
@@ -19,21 +20,6 @@
 namespace tamis::tokens {
 namespace {
 constexpr std::int64_t kMostTokens = 1'000'000;
-
-/// Unit rows of the given tokens.
-tensor::Matrix<float> directions(kernels::ConstRows x, const std::vector<std::int32_t>& tokens)
-{
-    tensor::Matrix<float> rows(static_cast<std::int64_t>(tokens.size()), x.cols);
-    for (std::int64_t i = 0; i < rows.rows(); ++i) {
-        const auto from = x.row(tokens[static_cast<std::size_t>(i)]);
-        double squares = 0;
-        for (const float value : from)
-            squares += static_cast<double>(value) * static_cast<double>(value);
-        const auto scale = static_cast<float>(squares > 0 ? 1 / std::sqrt(squares) : 0);
-        std::ranges::transform(from, rows.view().row(i).begin(), [scale](float value) { return value * scale; });
-    }
-    return rows;
-}
 
 class PruneAndMerge final : public Reduction {
 public:
@@ -60,7 +46,7 @@ private:
     static void mergeOthers(Assignment& a, const Assignment& important, const Look& look, const std::vector<std::int32_t>& targets, const std::vector<std::int32_t>& others)
     {
         tensor::Matrix<float> similarity(static_cast<std::int64_t>(others.size()), static_cast<std::int64_t>(targets.size()));
-        kernels::multiply(directions(look.x, others).view(), kernels::PackedMatrix(directions(look.x, targets).view()), {}, similarity.view(), look.scratch.parallel());
+        kernels::multiply(unitRows(look.x, others).view(), kernels::PackedMatrix(unitRows(look.x, targets).view()), {}, similarity.view(), look.scratch.parallel());
         a.weights.assign(a.to.size(), 1.0f); // a plain mean, as published
         a.keyShares.assign(a.to.size(), 1.0f);
         for (std::size_t i = 0; i < a.to.size(); ++i)

@@ -31,13 +31,16 @@ Complexity complexityNamed(std::string_view name)
     return static_cast<Complexity>(found - kNames.begin());
 }
 
-tensor::Matrix<float> greyOf(std::span<const float> image, const nn::PatchSpec& patch)
+tensor::Matrix<float> greyOf(std::span<const float> image, const nn::PatchSpec& patch, const RunContext& context)
 {
     tensor::Matrix<float> grey(patch.imageHeight, patch.imageWidth);
     if (patch.channels < 1 || image.size() != grey.size() * static_cast<std::size_t>(patch.channels))
         throw Error(ErrorCode::InvalidParameter, "found an image of " + std::to_string(image.size()) + " values, expected " + std::to_string(patch.channels) + " x " +
                     std::to_string(patch.imageHeight) + " x " + std::to_string(patch.imageWidth));
+    const auto width = static_cast<std::size_t>(patch.imageWidth);
     for (std::size_t i = 0; i < grey.size(); ++i) {
+        if (i % width == 0)
+            context.throwIfStopped();
         double sum = 0;
         for (std::size_t channel = 0; channel < static_cast<std::size_t>(patch.channels); ++channel)
             sum += static_cast<double>(image[channel * grey.size() + i]);
@@ -60,10 +63,11 @@ double greyEntropy(std::span<const float> grey)
     return std::max(0.0, entropy);
 }
 
-tensor::Matrix<float> edgeStrength(tensor::MatrixView<const float> grey)
+tensor::Matrix<float> edgeStrength(tensor::MatrixView<const float> grey, const RunContext& context)
 {
     tensor::Matrix<float> strength(grey.rows, grey.cols);
     for (std::int64_t y = 0; y < grey.rows; ++y) {
+        context.throwIfStopped();
         const auto above = grey.row(std::max<std::int64_t>(0, y - 1)), here = grey.row(y), below = grey.row(std::min(grey.rows - 1, y + 1));
         for (std::int64_t x = 0; x < grey.cols; ++x) {
             const auto left = static_cast<std::size_t>(std::max<std::int64_t>(0, x - 1)), middle = static_cast<std::size_t>(x), right = static_cast<std::size_t>(std::min(grey.cols - 1, x + 1));
@@ -75,9 +79,9 @@ tensor::Matrix<float> edgeStrength(tensor::MatrixView<const float> grey)
     return strength;
 }
 
-std::vector<double> patchEdges(std::span<const float> image, const nn::PatchSpec& patch)
+std::vector<double> patchEdges(std::span<const float> image, const nn::PatchSpec& patch, const RunContext& context)
 {
-    const tensor::Matrix<float> strength = edgeStrength(greyOf(image, patch).view());
+    const tensor::Matrix<float> strength = edgeStrength(greyOf(image, patch, context).view(), context);
     std::vector<double> means;
     for (std::int64_t row = 0; row < patch.gridHeight; ++row)
         for (std::int64_t col = 0; col < patch.gridWidth; ++col) {
@@ -90,12 +94,12 @@ std::vector<double> patchEdges(std::span<const float> image, const nn::PatchSpec
     return means;
 }
 
-double complexityOf(Complexity measure, std::span<const float> image, const nn::PatchSpec& patch)
+double complexityOf(Complexity measure, std::span<const float> image, const nn::PatchSpec& patch, const RunContext& context)
 {
-    const tensor::Matrix<float> grey = greyOf(image, patch);
+    const tensor::Matrix<float> grey = greyOf(image, patch, context);
     if (measure == Complexity::Entropy)
         return greyEntropy(grey.values()) / std::log2(static_cast<double>(kGreyBins));
-    const tensor::Matrix<float> strength = edgeStrength(grey.view());
+    const tensor::Matrix<float> strength = edgeStrength(grey.view(), context);
     double sum = 0;
     for (const float value : strength.values())
         sum += measure == Complexity::EdgeShare ? (static_cast<double>(value) > kEdge ? 1.0 : 0.0) : static_cast<double>(value);

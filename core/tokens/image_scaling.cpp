@@ -57,11 +57,12 @@ std::vector<Taps> tapsOf(std::int64_t in, std::int64_t out, Resampling resamplin
 }
 
 /// planes [channels * height, width] to [channels * height, to].
-std::vector<float> acrossResampled(std::span<const float> image, std::int64_t lines, std::int64_t width, std::int64_t to, Resampling resampling)
+std::vector<float> acrossResampled(std::span<const float> image, std::int64_t lines, std::int64_t width, std::int64_t to, Resampling resampling, const RunContext& context)
 {
     const std::vector<Taps> taps = tapsOf(width, to, resampling);
     std::vector<float> result(static_cast<std::size_t>(lines * to));
-    for (std::int64_t line = 0; line < lines; ++line)
+    for (std::int64_t line = 0; line < lines; ++line) {
+        context.throwIfStopped();
         for (std::int64_t x = 0; x < to; ++x) {
             const Taps& t = taps[static_cast<std::size_t>(x)];
             const float* from = image.data() + line * width + t.first;
@@ -70,16 +71,18 @@ std::vector<float> acrossResampled(std::span<const float> image, std::int64_t li
                 sum += t.weights[j] * from[j];
             result[static_cast<std::size_t>(line * to + x)] = sum;
         }
+    }
     return result;
 }
 
 /// image [channels, height, width] to [channels, to, width].
-std::vector<float> downResampled(std::span<const float> image, std::int64_t channels, std::int64_t height, std::int64_t width, std::int64_t to, Resampling resampling)
+std::vector<float> downResampled(std::span<const float> image, std::int64_t channels, std::int64_t height, std::int64_t width, std::int64_t to, Resampling resampling, const RunContext& context)
 {
     const std::vector<Taps> taps = tapsOf(height, to, resampling);
     std::vector<float> result(static_cast<std::size_t>(channels * to * width));
     for (std::int64_t channel = 0; channel < channels; ++channel)
         for (std::int64_t y = 0; y < to; ++y) {
+            context.throwIfStopped();
             const Taps& t = taps[static_cast<std::size_t>(y)];
             float* row = result.data() + (channel * to + y) * width;
             for (std::size_t j = 0; j < t.weights.size(); ++j) {
@@ -100,7 +103,7 @@ PixelSize wholePatches(const nn::PatchSpec& patch, double scale)
     return {sideOf(patch.gridHeight, patch.patchHeight), sideOf(patch.gridWidth, patch.patchWidth)};
 }
 
-std::vector<float> resampled(std::span<const float> image, std::int64_t channels, PixelSize from, PixelSize to, Resampling resampling)
+std::vector<float> resampled(std::span<const float> image, std::int64_t channels, PixelSize from, PixelSize to, Resampling resampling, const RunContext& context)
 {
     const auto text = [](PixelSize size) { return std::to_string(size.height) + " x " + std::to_string(size.width); };
     if (channels < 1 || std::min({from.height, from.width, to.height, to.width}) < 1 || static_cast<std::int64_t>(image.size()) != channels * from.height * from.width)
@@ -108,9 +111,9 @@ std::vector<float> resampled(std::span<const float> image, std::int64_t channels
                                                      std::to_string(channels) + " values for each of its pixels and sides of 1 or more");
     std::vector<float> result(image.begin(), image.end());
     if (from.width != to.width)
-        result = acrossResampled(result, channels * from.height, from.width, to.width, resampling);
+        result = acrossResampled(result, channels * from.height, from.width, to.width, resampling, context);
     if (from.height != to.height)
-        result = downResampled(result, channels, from.height, to.width, to.height, resampling);
+        result = downResampled(result, channels, from.height, to.width, to.height, resampling, context);
     return result;
 }
 

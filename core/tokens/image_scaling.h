@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Images as models are fed them, at other sizes.
+#include "core/base/run_context.h"
 #include "core/nn/model_spec.h"
 
 #include <cstdint>
@@ -25,7 +26,8 @@ PixelSize wholePatches(const nn::PatchSpec& patch, double scale);
 
 /// image [channels, from.height, from.width] at another size, as [channels, to.height, to.width]: a separable convolution whose kernel grows
 /// with the reduction (antialiased), rows first, as inputs::resized and PyTorch's interpolate with antialias do, but in floats and not in
-/// bytes. The image itself at its own size. Throws Error{InvalidParameter} for sizes below 1 or an image of another number of values.
-std::vector<float> resampled(std::span<const float> image, std::int64_t channels, PixelSize from, PixelSize to, Resampling resampling);
+/// bytes. The image itself at its own size. Throws Error{InvalidParameter} for sizes below 1 or an image of another number of values,
+/// Error{Cancelled} within a line.
+std::vector<float> resampled(std::span<const float> image, std::int64_t channels, PixelSize from, PixelSize to, Resampling resampling, const RunContext& context = {});
 
 } // namespace tamis::tokens

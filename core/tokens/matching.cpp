@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/tokens/matching.h"
 
+#include "core/base/split_mix.h"
 #include "core/kernels/packed_matrix.h"
 #include "core/linalg/assignment.h"
 #include "core/tokens/matching_metric.h"
@@ -22,23 +23,14 @@ constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 
 std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-std::uint64_t drawn(std::uint64_t& state)
-{
-    std::uint64_t z = state += 0x9E3779B97F4A7C15ULL;
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31U);
-}
-
 /// [planes, dim] standard normal numbers (Box and Muller 1958): directions alike in all senses.
 tensor::Matrix<float> randomNormals(std::int64_t planes, std::int64_t dim, std::uint64_t seed)
 {
     tensor::Matrix<float> normals(planes, dim);
     std::uint64_t state = seed;
     for (float& value : normals.values()) {
-        const double radius = std::sqrt(-2 * std::log(static_cast<double>((drawn(state) >> 11U) + 1) * 0x1.0p-53));
-        value = static_cast<float>(radius * std::cos(2 * std::numbers::pi * static_cast<double>(drawn(state) >> 11U) * 0x1.0p-53));
+        const double radius = std::sqrt(-2 * std::log(static_cast<double>((nextBits(state) >> 11U) + 1) * 0x1.0p-53));
+        value = static_cast<float>(radius * std::cos(2 * std::numbers::pi * static_cast<double>(nextBits(state) >> 11U) * 0x1.0p-53));
     }
     return normals;
 }

@@ -32,4 +32,18 @@ void matchingRow(const Look& look, std::int64_t token, float* to, std::int64_t h
         to[j] *= scale;
 }
 
+tensor::Matrix<float> unitRows(kernels::ConstRows x, const std::vector<std::int32_t>& tokens)
+{
+    tensor::Matrix<float> rows(static_cast<std::int64_t>(tokens.size()), x.cols);
+    for (std::int64_t i = 0; i < rows.rows(); ++i) {
+        const auto from = x.row(tokens[static_cast<std::size_t>(i)]);
+        double squares = 0;
+        for (const float value : from)
+            squares += static_cast<double>(value) * static_cast<double>(value);
+        const double scale = squares > 0 ? 1 / std::sqrt(squares) : 0;
+        std::ranges::transform(from, rows.view().row(i).begin(), [scale](float value) { return static_cast<float>(static_cast<double>(value) * scale); });
+    }
+    return rows;
+}
+
 } // namespace tamis::tokens

@@ -9,6 +9,8 @@ namespace tamis::tokens {
 template <class RowOf> void matchingMetric(const Look& look, kernels::Rows metric, RowOf rowOf);
 /// Throws Error{InvalidParameter} where the place has no keys.
 void requireKeys(const Look& look);
+/// Rows of these tokens of x, each of length 1 (zero where it is zero): [tokens, width].
+tensor::Matrix<float> unitRows(kernels::ConstRows x, const std::vector<std::int32_t>& tokens);
 /// One token's.
 void matchingRow(const Look& look, std::int64_t token, float* to, std::int64_t headDim);
 

@@ -2,6 +2,8 @@
 #include "core/tokens/mixed_patches.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
+#include "core/base/parallel.h"
 #include "core/nn/token_hook.h"
 #include "core/tokens/patch_quadtree.h"
 #include "core/tokens/reduced_forward.h"
@@ -51,7 +53,7 @@ public:
         const nn::Model& model = m_embedding.model();
         const nn::ModelSpec& spec = model.spec();
         const auto start = Clock::now();
-        const std::vector<MixedPatch> patches = splitImage(spec.patch, sample.image, m_settings.rule);
+        const std::vector<MixedPatch> patches = splitImage(spec.patch, sample.image, m_settings.rule, scratch.context());
         const auto count = static_cast<std::int64_t>(patches.size());
         nn::Scratch::Frame frame(scratch);
         const kernels::Rows x = frame.take(spec.patch.prefixTokens + count, spec.width);
@@ -60,7 +62,7 @@ public:
             nn::Scratch::Frame cutting(scratch);
             const kernels::Rows cut = cutting.take(count, m_embedding.values());
             const kernels::Rows positions = m_embedding.hasPositions() ? cutting.take(count, spec.width) : kernels::Rows{};
-            gather(sample.image, patches, cut, positions);
+            gather(sample.image, patches, cut, positions, scratch.context());
             choosingMs = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
             m_embedding.embed(cut, positions, x, scratch);
         }
@@ -81,7 +83,7 @@ public:
 
 private:
     /// Patches of the model's size: cut from the image averaged down or enlarged, level by level.
-    void gather(std::span<const float> image, const std::vector<MixedPatch>& patches, kernels::Rows cut, kernels::Rows positions) const
+    void gather(std::span<const float> image, const std::vector<MixedPatch>& patches, kernels::Rows cut, kernels::Rows positions, const RunContext& context) const
     {
         const nn::PatchSpec& p = m_embedding.model().spec().patch;
         std::map<int, std::vector<float>> levels;
@@ -90,7 +92,7 @@ private:
             const PixelSize size{scaledSide(p.imageHeight, -patch.level), scaledSide(p.imageWidth, -patch.level)};
             std::vector<float>& pixels = levels[patch.level];
             if (pixels.empty())
-                pixels = resampled(image, p.channels, {p.imageHeight, p.imageWidth}, size, patch.level > 0 ? Resampling::Area : m_settings.enlarging);
+                pixels = resampled(image, p.channels, {p.imageHeight, p.imageWidth}, size, patch.level > 0 ? Resampling::Area : m_settings.enlarging, context);
             const std::int64_t row = patch.top / patch.height, column = patch.left / patch.width;
             float* to = cut.data + static_cast<std::int64_t>(i) * cut.stride;
             for (std::int64_t c = 0; c < p.channels; ++c)
@@ -195,7 +197,11 @@ Chain mixedPatchesChain(const Inputs& inputs, const Parameters& given, const Run
 {
     const Parameters parameters = mixedPatchesMethod().declaration.schema.complete(given);
     requireReducible(*inputs.model, {});
-    const MixedSettings settings = settingsFrom(inputs.model->spec(), parameters);
+    const nn::ModelSpec& spec = inputs.model->spec();
+    const MixedSettings settings = settingsFrom(spec, parameters);
+    const std::int64_t most = settings.asked > 0 ? settings.asked : patchesOfLevel(spec.patch, settings.rule.smallest);
+    requireMemory(mixedPatchBytes(spec, settings.rule.smallest, settings.rule.largest, most) * static_cast<std::uint64_t>(threadCount()),
+                  std::to_string(most) + " patches, the smallest of " + std::to_string(scaledSide(spec.patch.patchHeight, settings.rule.smallest)) + " pixels, of a photo on every thread");
     Chain chain;
     chain.route = std::make_shared<MixedPatchesRoute>(inputs.model, settings);
     chain.proportionalAttention = settings.proportional;
@@ -203,6 +209,21 @@ Chain mixedPatchesChain(const Inputs& inputs, const Parameters& given, const Run
     return chain;
 }
 } // namespace
+
+std::uint64_t mixedPatchBytes(const nn::ModelSpec& spec, int smallest, int largest, std::int64_t patches)
+{
+    const nn::PatchSpec& p = spec.patch;
+    std::uint64_t values = 0, finest = 0;
+    for (int level = smallest; level <= largest; ++level) {
+        const auto pixels = static_cast<std::uint64_t>(p.channels * scaledSide(p.imageHeight, -level) * scaledSide(p.imageWidth, -level));
+        values += pixels;
+        finest = std::max(finest, pixels);
+    }
+    const auto tokens = static_cast<std::uint64_t>(p.prefixTokens + patches);
+    values += finest; // halfway through resizing, one side at a time
+    values += static_cast<std::uint64_t>(patches * p.channels * p.patchHeight * p.patchWidth) + tokens * static_cast<std::uint64_t>(8 * spec.width);
+    return values * sizeof(float);
+}
 
 tensor::Matrix<float> levelPositions(const nn::PatchEmbedding& embedding, int level, PatchPosition position)
 {

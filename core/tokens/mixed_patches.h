@@ -15,6 +15,10 @@ enum class PatchPosition {
 /// has no positions. Throws Error{InvalidParameter} for a level that does not fit.
 tensor::Matrix<float> levelPositions(const nn::PatchEmbedding& embedding, int level, PatchPosition position);
 
+/// Memory that a photo takes at least: the image at every level, the patches cut from it, and of its tokens their rows, their positions and what a block holds of them
+/// (queries, keys, values, the first half of an MLP of 2 widths). tokens.mixed-patches refuses where the system has not got it for a photo on every thread.
+std::uint64_t mixedPatchBytes(const nn::ModelSpec& spec, int smallest, int largest, std::int64_t patches);
+
 /// tokens.mixed-patches: a quadtree of patches, each embedded by the model's own patch embedding.
 Method mixedPatchesMethod();
 

@@ -29,13 +29,14 @@ double varianceOf(std::span<const float> values)
 /// Looks at windows of one image.
 class Measurer {
 public:
-    Measurer(const nn::PatchSpec& patch, std::span<const float> image, RegionMeasure measure) : m_measure(measure), m_map(greyOf(image, patch))
+    Measurer(const nn::PatchSpec& patch, std::span<const float> image, RegionMeasure measure, const RunContext& context) : m_measure(measure), m_map(greyOf(image, patch, context)), m_context(context)
     {
         if (measure == RegionMeasure::Edges)
-            m_map = edgeStrength(m_map.view());
+            m_map = edgeStrength(m_map.view(), m_context);
     }
     double of(const MixedPatch& patch)
     {
+        m_context.throwIfStopped();
         m_window.clear();
         for (std::int64_t y = patch.top; y < patch.top + patch.height; ++y) {
             const auto row = m_map.view().row(y).subspan(static_cast<std::size_t>(patch.left), static_cast<std::size_t>(patch.width));
@@ -55,6 +56,7 @@ public:
 private:
     RegionMeasure m_measure;
     tensor::Matrix<float> m_map;
+    const RunContext& m_context;
     std::vector<float> m_window;
 };
 
@@ -145,7 +147,7 @@ std::int64_t patchesOfLevel(const nn::PatchSpec& patch, int level)
     return level >= 0 ? patches / (factor * factor) : patches * factor * factor;
 }
 
-std::vector<MixedPatch> splitImage(const nn::PatchSpec& patch, std::span<const float> image, const QuadtreeRule& rule)
+std::vector<MixedPatch> splitImage(const nn::PatchSpec& patch, std::span<const float> image, const QuadtreeRule& rule, const RunContext& context)
 {
     patchesOfLevel(patch, rule.smallest);
     const std::int64_t roots = patchesOfLevel(patch, rule.largest);
@@ -153,7 +155,7 @@ std::vector<MixedPatch> splitImage(const nn::PatchSpec& patch, std::span<const f
         throw Error(ErrorCode::InvalidParameter, "found a smallest patch that is larger than the largest, expected it to be no larger");
     if (rule.budget != 0 && rule.budget < roots)
         throw Error(ErrorCode::InvalidParameter, "found a budget of " + std::to_string(rule.budget) + " patches, expected at least the " + std::to_string(roots) + " of the largest size");
-    Measurer measurer(patch, image, rule.measure);
+    Measurer measurer(patch, image, rule.measure, context);
     const std::int64_t factor = std::int64_t{1} << std::abs(rule.largest);
     const std::int64_t height = rule.largest >= 0 ? patch.patchHeight * factor : patch.patchHeight / factor, width = rule.largest >= 0 ? patch.patchWidth * factor : patch.patchWidth / factor;
     std::vector<MixedPatch> patches;

@@ -45,7 +45,7 @@ std::int64_t patchesOfLevel(const nn::PatchSpec& patch, int level);
 
 /// Every pixel of `image` [channels, height, width] is in exactly one patch; row by row of their upper left corners. With a budget of
 /// b >= patchesOfLevel(largest) there are b patches, or up to two fewer (a split adds three), or fewer where all are smallest.
-/// Throws Error{InvalidParameter} for levels that do not fit or are the wrong way round and for a budget below the largest patches.
-std::vector<MixedPatch> splitImage(const nn::PatchSpec& patch, std::span<const float> image, const QuadtreeRule& rule);
+/// Throws Error{InvalidParameter} for levels that do not fit or are the wrong way round and for a budget below the largest patches, Error{Cancelled} within a split.
+std::vector<MixedPatch> splitImage(const nn::PatchSpec& patch, std::span<const float> image, const QuadtreeRule& rule, const RunContext& context = {});
 
 } // namespace tamis::tokens

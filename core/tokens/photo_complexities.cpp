@@ -61,7 +61,7 @@ std::shared_ptr<const std::vector<double>> photoComplexities(const std::shared_p
     for (std::size_t i = 0; i < most; ++i)
         places.push_back(i * source->count() / most);
     std::vector<double> all(most, std::numeric_limits<double>::quiet_NaN());
-    const ReadPhotos read = readPhotos(*source, places, [&](std::size_t i, measure::LoadedSample& sample) { all[i] = complexityOf(measure, sample.image, patch); }, context);
+    const ReadPhotos read = readPhotos(*source, places, [&](std::size_t i, measure::LoadedSample& sample) { all[i] = complexityOf(measure, sample.image, patch, context); }, context);
     if (read.places.empty())
         throw Error(ErrorCode::InvalidParameter, "found no photo that can be read, expected one at least to measure" + (read.firstFailure.empty() ? std::string() : "; the first: " + read.firstFailure), "photos");
     std::vector<double> measured;

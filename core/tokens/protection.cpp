@@ -32,7 +32,7 @@ public:
         if (m_protection != Protection::Gradient)
             mark(borderPatches(m_patch.gridHeight, m_patch.gridWidth));
         if (m_protection != Protection::Border)
-            mark(highestPatches(patchEdges(look.image, m_patch), m_share));
+            mark(highestPatches(patchEdges(look.image, m_patch, look.scratch.context()), m_share));
         return m_inner->assign({look.block, look.layer, look.attention, look.x, set, look.image, look.remembered, look.rollout, look.imageScores, look.scratch});
     }
 

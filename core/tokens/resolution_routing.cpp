@@ -42,7 +42,7 @@ public:
         const std::size_t last = m_models.size() - 1;
         if (m_measure) {
             const auto start = Clock::now();
-            const double complexity = complexityOf(*m_measure, sample.image, m_model->spec().patch);
+            const double complexity = complexityOf(*m_measure, sample.image, m_model->spec().patch, scratch.context());
             passes.push_back(last - sizeFor(complexity, m_thresholds));
             ms += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
             ms += m_models[passes[0]].run(sample.image, output, scratch, features);

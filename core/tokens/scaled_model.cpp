@@ -82,7 +82,7 @@ double ScaledModel::run(std::span<const float> image, kernels::Rows output, nn::
             nn::cutPatches(p, image, own.height, own.width, cut);
         } else {
             const auto start = Clock::now();
-            const std::vector<float> resized = resampled(image, p.channels, own, m_size, Resampling::Bicubic);
+            const std::vector<float> resized = resampled(image, p.channels, own, m_size, Resampling::Bicubic, scratch.context());
             resizingMs = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
             nn::cutPatches(p, resized, m_size.height, m_size.width, cut);
         }

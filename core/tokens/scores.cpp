@@ -2,6 +2,7 @@
 #include "core/tokens/scores.h"
 
 #include "core/base/error.h"
+#include "core/base/split_mix.h"
 #include "core/tokens/gradient_scorer.h"
 
 #include <algorithm>
@@ -95,24 +96,16 @@ double channelEntropy(std::span<const float> x)
     return entropy;
 }
 
-/// SplitMix64's finaliser (Steele, Lea, Flood 2014).
-std::uint64_t mixed(std::uint64_t z) noexcept
-{
-    z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-    z = (z ^ (z >> 27U)) * 0x94D049BB133111EBULL;
-    return z ^ (z >> 31U);
-}
-
 /// Of every token by the source token that it holds first: other numbers in other images and blocks, the same for any number of threads.
 std::vector<float> randomScores(const Look& look, std::uint64_t seed)
 {
-    std::uint64_t state = mixed(seed + 0x9E3779B97F4A7C15ULL * static_cast<std::uint64_t>(look.block + 1));
+    std::uint64_t state = mixedBits(seed + 0x9E3779B97F4A7C15ULL * static_cast<std::uint64_t>(look.block + 1));
     for (const float value : look.image)
-        state = mixed(state ^ std::bit_cast<std::uint32_t>(value)) + 0x9E3779B97F4A7C15ULL;
+        state = mixedBits(state ^ std::bit_cast<std::uint32_t>(value)) + 0x9E3779B97F4A7C15ULL;
     std::vector<float> scores(static_cast<std::size_t>(look.x.rows), -1.0f);
     for (std::size_t source = 0; source < look.set.row.size(); ++source)
         if (const std::int32_t row = look.set.row[source]; row >= 0 && scores[static_cast<std::size_t>(row)] < 0)
-            scores[static_cast<std::size_t>(row)] = static_cast<float>(static_cast<double>(mixed(state + source * 0xD1342543DE82EF95ULL) >> 40U) * 0x1.0p-24);
+            scores[static_cast<std::size_t>(row)] = static_cast<float>(static_cast<double>(mixedBits(state + source * 0xD1342543DE82EF95ULL) >> 40U) * 0x1.0p-24);
     return scores;
 }
 

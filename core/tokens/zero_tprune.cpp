@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/kernels/packed_matrix.h"
+#include "core/tokens/matching_metric.h"
 #include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/selection.h"
@@ -16,21 +17,6 @@
 namespace tamis::tokens {
 namespace {
 constexpr int kFirstVotes = 50, kMiddleVotes = 10, kLastVotes = 1;
-
-/// Unit rows of the given tokens.
-tensor::Matrix<float> directionsOf(kernels::ConstRows x, const std::vector<std::int32_t>& tokens)
-{
-    tensor::Matrix<float> rows(static_cast<std::int64_t>(tokens.size()), x.cols);
-    for (std::int64_t i = 0; i < rows.rows(); ++i) {
-        const auto from = x.row(tokens[static_cast<std::size_t>(i)]);
-        double squares = 0;
-        for (const float value : from)
-            squares += static_cast<double>(value) * static_cast<double>(value);
-        const double scale = squares > 0 ? 1 / std::sqrt(squares) : 0;
-        std::ranges::transform(from, rows.view().row(i).begin(), [scale](float value) { return static_cast<float>(static_cast<double>(value) * scale); });
-    }
-    return rows;
-}
 
 /// What `tokens` pay each other of one head's map: rows of a softmax over them alone.
 tensor::Matrix<double> graphOf(const tensor::Matrix<float>& map, const std::vector<std::int32_t>& tokens)
@@ -105,7 +91,7 @@ private:
             return {};
         const kernels::ConstRows rows = m_settings.keys ? look.attention->k : look.x;
         tensor::Matrix<float> likeness(static_cast<std::int64_t>(candidates.size()), static_cast<std::int64_t>(others.size()));
-        kernels::multiply(directionsOf(rows, candidates).view(), kernels::PackedMatrix(directionsOf(rows, others).view()), {}, likeness.view(), look.scratch.parallel());
+        kernels::multiply(unitRows(rows, candidates).view(), kernels::PackedMatrix(unitRows(rows, others).view()), {}, likeness.view(), look.scratch.parallel());
         std::vector<std::pair<float, std::int32_t>> best;
         for (std::int64_t i = 0; i < likeness.rows(); ++i)
             best.emplace_back(std::ranges::max(likeness.view().row(i)), candidates[static_cast<std::size_t>(i)]);

@@ -73,6 +73,10 @@ private slots:
     {
         const std::vector<float> image(12);
         QVERIFY_EXCEPTION_THROWN(tokens::resampled(image, 3, {2, 2}, {0, 2}, Resampling::Area), Error);
+        std::stop_source stop;
+        stop.request_stop();
+        for (const tokens::PixelSize to : {tokens::PixelSize{4, 2}, tokens::PixelSize{2, 4}}) // either side looks
+            QVERIFY_EXCEPTION_THROWN(tokens::resampled(image, 3, {2, 2}, to, Resampling::Bicubic, RunContext(stop.get_token())), Error);
         QVERIFY_EXCEPTION_THROWN(tokens::resampled(image, 3, {2, 3}, {2, 2}, Resampling::Area), Error);
     }
 };

@@ -315,6 +315,16 @@ private slots:
         const auto patch = patchOf(64, 4);
         const std::vector<float> image(3 * 64 * 64), small(3 * 63 * 64);
         QVERIFY_EXCEPTION_THROWN(tokens::splitImage(patch, image, {RegionMeasure::Variance, 1, 0, 100, 0}), Error);
+        std::stop_source stop;
+        const RunContext context(stop.get_token());
+        QVERIFY(!tokens::splitImage(patch, image, {RegionMeasure::Variance, 0, 2, 0, 1}, context).empty());
+        stop.request_stop();
+        try {
+            (void)tokens::splitImage(patch, image, {RegionMeasure::Variance, 0, 2, 0, 1}, context);
+            QFAIL("went on");
+        } catch (const Error& error) {
+            QVERIFY(error.code() == ErrorCode::Cancelled);
+        }
         QVERIFY_EXCEPTION_THROWN(tokens::splitImage(patch, image, {RegionMeasure::Variance, 0, 2, 15, 0}), Error);
         QVERIFY_EXCEPTION_THROWN(tokens::splitImage(patch, image, {RegionMeasure::Variance, 0, 5, 0, 1}), Error);
         QVERIFY_EXCEPTION_THROWN(tokens::splitImage(patch, small, {RegionMeasure::Variance, 0, 2, 0, 1}), Error);
