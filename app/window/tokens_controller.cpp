@@ -121,8 +121,7 @@ void TokensController::connectLanes()
 {
     connect(&m_lane, &LaneCore::failed, this, [this](const QString& sentence) {
         m_repaints.release();
-        m_panel.setProblem(sentence);
-        m_panel.settings()->setProblem(sentence);
+        m_panel.setProblem(m_panel.settings()->setProblem(sentence) ? QString() : sentence); // once in this lab
         if (!m_result)
             m_panel.setNothing(tr("No tokens to show"), sentence, isVision() ? tr("Open photos…") : QString());
         emit failed(sentence);

@@ -114,7 +114,7 @@ void MethodForm::showMethod()
     m_method->setToolTip(of->id);
 }
 
-void MethodForm::setProblem(const QString& sentence) { m_parameters->setProblem(sentence); }
+bool MethodForm::setProblem(const QString& sentence) { return m_parameters->setProblem(sentence); }
 
 void MethodForm::setTrainReason(const QString& reason)
 {

@@ -33,7 +33,7 @@ public:
     void setChoice(const QString& method, const Parameters& parameters); ///< without a signal; `parameters` may be incomplete
     void setTrainReason(const QString& reason); ///< why the method cannot be trained now; empty: it can
     QString method() const;
-    void setProblem(const QString& sentence); ///< as ParameterEditor's
+    bool setProblem(const QString& sentence); ///< as ParameterEditor's
 
 signals:
     void methodEdited(const QString& method);

@@ -58,6 +58,8 @@ private:
 /// Stands beside the label: behind the number it would be cut off.
 bool hasLongUnit(const ParameterSpec& spec) { return spec.unit.size() > 4; }
 
+constexpr int kTextColumns = 32; ///< of a text that are seen at least
+
 double smallestPositive(const ParameterSpec& spec)
 {
     return spec.minimum > 0 ? spec.minimum : std::max(spec.step, 1e-8);
@@ -137,8 +139,9 @@ void ParameterEditor::setSchema(const ParameterSchema& schema)
     setValues(m_values);
 }
 
-void ParameterEditor::setProblem(const QString& sentence)
+bool ParameterEditor::setProblem(const QString& sentence)
 {
+    bool shown = false;
     for (const auto& spec : m_schema.specs()) {
         if (spec.type != ParameterType::Text)
             continue;
@@ -147,8 +150,10 @@ void ParameterEditor::setProblem(const QString& sentence)
             const bool own = sentence.startsWith(name) && sentence.size() > name.size() && !sentence[name.size()].isLetterOrNumber();
             label->setText(own ? sentence : QString());
             label->setVisible(own);
+            shown = shown || own;
         }
     }
+    return shown;
 }
 
 void ParameterEditor::addRow(const ParameterSpec& spec)
@@ -171,11 +176,18 @@ void ParameterEditor::addRow(const ParameterSpec& spec)
     }
     case ParameterType::Text: {
         auto* line = new QLineEdit(m_form);
+        line->setMinimumWidth(kTextColumns * line->fontMetrics().averageCharWidth()); // no room for it beside its label: the row wraps
         connect(line, &QLineEdit::editingFinished, this, [this, name, line] {
             if (ParameterValue typed = line->text().toStdString(); !m_values.contains(name) || m_values.value(name) != typed)
                 edited(name, std::move(typed), true);
         });
-        m_show[name] = [line](const ParameterValue& v) { line->setText(QString::fromStdString(toText(v))); };
+        m_show[name] = [line](const ParameterValue& v) {
+            const QString text = QString::fromStdString(toText(v));
+            if (text == line->text())
+                return;
+            line->setText(text);
+            line->setCursorPosition(0); // its beginning is seen
+        };
         line->setObjectName(objectName);
         control = line;
         problem = inkedLabel(m_form, objectName + QStringLiteral("-problem"), Ink::Error);

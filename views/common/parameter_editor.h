@@ -25,8 +25,8 @@ public:
     /// Shows values without emitting. Unknown names are ignored, and so is the value of a slider that is being dragged.
     void setValues(const Parameters& values);
     Parameters values() const { return m_values; }
-    /// A sentence that begins with the name of a text is shown below its field; any other sentence below none. Empty: none.
-    void setProblem(const QString& sentence);
+    /// A sentence that begins with the name of a text is shown below its field; any other, and an empty one, below none. Whether it is shown.
+    bool setProblem(const QString& sentence);
 
 signals:
     /// `finished` is false while a slider is being dragged.

@@ -174,10 +174,10 @@ private slots:
     {
         auto* problem = child<QLabel>("layers-problem");
         QVERIFY(problem && problem->isHidden());
-        m_editor->setProblem(QStringLiteral("layers: found 'x', expected a list of blocks"));
+        QVERIFY(m_editor->setProblem(QStringLiteral("layers: found 'x', expected a list of blocks")));
         QVERIFY(!problem->isHidden());
         QCOMPARE(problem->text(), QStringLiteral("layers: found 'x', expected a list of blocks"));
-        m_editor->setProblem(QStringLiteral("layers2: found 'x'")); // another's
+        QVERIFY(!m_editor->setProblem(QStringLiteral("layers2: found 'x'"))); // another's
         QVERIFY(problem->isHidden());
         m_editor->setProblem(QStringLiteral("layers: found ''"));
         m_editor->setProblem({});
