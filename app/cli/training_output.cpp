@@ -30,12 +30,21 @@ ordered_json seriesJson(const std::vector<report::Series>& series)
 
 std::string trainingText(const std::vector<report::Series>& series, const std::string& what)
 {
-    if (series.size() != 2 || series[1].points.empty())
+    if (series.empty() || series.front().points.empty())
         return {};
-    const auto& checks = series[1].points;
+    const auto steps = [](const report::Point& point) { return grouped(static_cast<std::uint64_t>(point.x)); };
+    const auto heldOut = std::ranges::find(series, "held out", &report::Series::name);
+    if (heldOut == series.end() || heldOut->points.empty()) {
+        std::string text = "\ntrained for " + steps(series.front().points.back()) + " steps, no " + what + " kept apart";
+        for (const auto& each : series)
+            if (!each.points.empty())
+                text += (&each == &series.front() ? ": " : ", ") + each.name + " " + significant(each.points.front().y) + " -> " + significant(each.points.back().y);
+        return text + "\n";
+    }
+    const auto& checks = heldOut->points;
     const auto best = std::ranges::min(checks, {}, &report::Point::y);
-    return "\ntrained for " + grouped(static_cast<std::uint64_t>(checks.back().x)) + " steps: loss on the " + what + " kept apart " + significant(checks.front().y) + " -> " + significant(best.y) + " at step " +
-           grouped(static_cast<std::uint64_t>(best.x)) + "\n";
+    return "\ntrained for " + steps(checks.back()) + " steps: loss on the " + what + " kept apart " + significant(checks.front().y) + " -> " + significant(best.y) + " at step " + steps(best) +
+           (best.x < checks.back().x ? ", " + significant(checks.back().y) + " at the end\n" : "\n");
 }
 
 void requireWritable(const std::string& path, const std::string& content)

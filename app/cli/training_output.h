@@ -12,7 +12,7 @@ namespace tamis::cli {
 
 /// [{name, x[], y[]}].
 nlohmann::ordered_json seriesJson(const std::vector<report::Series>& series);
-/// How a training went by its two series, "training" and "held out", in one line; `what` was kept apart: "rows". Empty without them.
+/// How a training went, in one line: by its series "held out", the loss on the `what` ("rows") kept apart; without it by the ends of every series. Empty for none.
 std::string trainingText(const std::vector<report::Series>& series, const std::string& what);
 /// Throws Error{IoFailure} where `path`, unless it is empty, cannot become a file.
 void requireWritable(const std::string& path, const std::string& content);
