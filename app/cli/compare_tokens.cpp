@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 
 namespace tamis::cli {
 namespace {
@@ -38,11 +39,22 @@ std::vector<std::string> settingsIn(const std::string& text, const ParameterSche
     return settings;
 }
 
+/// --seed is that of every method that draws and is given no other.
+std::vector<tokens::ComparedSetting> seeded(std::vector<tokens::ComparedSetting> all, const CommonOptions& common)
+{
+    for (tokens::ComparedSetting& each : all)
+        if (const auto& schema = tokens::findMethod(each.method)->declaration.schema; common.seed && schema.find("seed") && !each.parameters.contains("seed")) {
+            schema.validate("seed", *common.seed);
+            each.parameters.set("seed", *common.seed);
+        }
+    return all;
+}
+
 std::vector<tokens::ComparedSetting> settingsFrom(const CompareOptions& options, const nn::ModelSpec& spec, const CommonOptions& common)
 {
-    if (options.methods.empty())
-        return tokens::usualSettings(spec);
     std::vector<tokens::ComparedSetting> all;
+    if (options.methods.empty())
+        all = tokens::usualSettings(spec);
     for (const std::string& text : options.methods) {
         const tokens::Method& method = methodAmong(tokens::methods(), text.substr(0, text.find(':')));
         if (method.trains())
@@ -61,7 +73,7 @@ std::vector<tokens::ComparedSetting> settingsFrom(const CompareOptions& options,
         }
         all.push_back({method.declaration.id, std::move(told)});
     }
-    return all;
+    return seeded(std::move(all), common);
 }
 
 std::string gmac(std::uint64_t macs) { return significant(static_cast<double>(macs) * 1e-9); }
@@ -149,6 +161,12 @@ ordered_json documentOf(const TokenComparison& comparison, const CompareOptions&
     return document;
 }
 
+bool calibrates(const tokens::ComparedSetting& setting)
+{
+    const tokens::Method* method = tokens::findMethod(setting.method);
+    return method && method->calibrates && method->calibrates(method->declaration.schema.complete(setting.parameters));
+}
+
 void requireOptions(const CompareOptions& options)
 {
     if (options.run.model.empty())
@@ -168,15 +186,18 @@ void compareTokens(Console& console, const CompareOptions& options)
     const auto checkpoint = io::Checkpoint::open(options.run.model, context.part(0.2, "opening"));
     const auto model = nn::Model::load(*checkpoint, context.part(0.3, "loading"));
     const auto settings = settingsFrom(options, model->spec(), console.common());
-    const auto source = app::openSamples(requestFrom(options.run.samples), options.run.model, *model, context.part(0.5, "opening the photos"));
-    const tokens::Inputs inputs{model, nullptr, static_cast<std::uint64_t>(console.common().seed.value_or(0)), checkpoint, nullptr, {}};
+    const std::shared_ptr<const measure::SampleSource> source = app::openSamples(requestFrom(options.run.samples), options.run.model, *model, context.part(0.5, "opening the photos"));
+    const tokens::Inputs inputs{model, source, checkpoint, nullptr, {}};
     tokens::ComparisonOptions measured;
     measured.batch = options.run.batch;
     if (!options.run.latency)
         measured.latencySeconds = 0;
-    const auto comparison = tokens::compareMethods(inputs, *source, settings, measured, context.part(19, "comparing"), [&](const TokenComparison& soFar) {
+    auto comparison = tokens::compareMethods(inputs, *source, settings, measured, context.part(19, "comparing"), [&](const TokenComparison& soFar) {
         console.keep(described(soFar) + "stopped after " + std::to_string(soFar.points.size()) + " of " + std::to_string(soFar.planned) + " rows\n", documentOf(soFar, options));
     });
+    for (const auto& setting : settings)
+        if (calibrates(setting))
+            comparison.warnings.push_back("What " + setting.method + " takes from photos is from those that it is measured on; run " + setting.method + " takes it from others (--train-images).");
     ordered_json document = documentOf(comparison, options);
     document["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     console.print(described(comparison));

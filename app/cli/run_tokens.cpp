@@ -25,6 +25,7 @@
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <memory>
 
 namespace tamis::cli {
 namespace {
@@ -138,18 +139,19 @@ struct Made {
     tokens::Chain chain;
     Parameters parameters; ///< that it was made with
     std::shared_ptr<const tokens::TrainedParts> trained; ///< null where the method trains nothing
-    std::string photos;    ///< that were trained on, in words; empty: none
+    std::string photos;    ///< of --train-images, in words; empty: none
+    std::vector<std::string> warnings;
     double trainSeconds = 0;
 };
 
 void addTraining(ordered_json& document, const RunOptions& options, const Made& made)
 {
+    if (!options.trainImages.empty())
+        document["inputs"]["trainImages"] = {{"path", options.trainImages}, {"description", made.photos}};
     if (!made.trained)
         return;
     if (!options.trained.empty())
         document["inputs"]["trained"] = options.trained;
-    else
-        document["inputs"]["trainImages"] = {{"path", options.trainImages}, {"description", made.photos}};
     if (!made.trained->losses.empty()) {
         document["training"] = seriesJson(made.trained->losses);
         document["trainSeconds"] = made.trainSeconds;
@@ -231,23 +233,30 @@ std::string described(const RunOptions& options, const Everything& all)
     return text;
 }
 
-/// What may surprise: no tokens gone, or none of the speed that was promised.
+/// What may surprise: nothing saved, or none of the speed that was promised.
 std::vector<std::string> warningsOf(const Everything& all)
 {
     std::vector<std::string> warnings;
-    if (all.run.point.macs >= all.whole.macs)
-        warnings.push_back("The chain leaves every token of every photo: nothing is saved.");
+    if (all.run.point.macs > all.whole.macs)
+        warnings.push_back("It costs more than the whole model: " + fixed(static_cast<double>(all.run.point.macs) / static_cast<double>(all.whole.macs), 3) + " times its multiply-adds.");
+    else if (all.run.point.macs == all.whole.macs)
+        warnings.push_back("It does as many multiply-adds as the whole model: nothing is saved.");
     else if (all.latency.reducedMs > all.latency.wholeMs)
         warnings.push_back("The reduced model is slower than the whole one at this batch, although it does fewer multiply-adds.");
     return warnings;
 }
+
+bool calibrates(const tokens::Method& method, const Parameters& parameters) { return method.calibrates && method.calibrates(parameters); }
+
 /// Refuses what cannot be, before minutes of training.
-void requireTraining(const tokens::Method& method, const RunOptions& options)
+void requireTraining(const tokens::Method& method, const Parameters& parameters, const RunOptions& options)
 {
     const bool train = !options.trainImages.empty(), restore = !options.trained.empty();
     if (!method.trains() && (restore || !options.saveTrained.empty()))
         throw UsageError(std::string(restore ? "--trained" : "--save-trained") + ": " + method.declaration.id + " trains nothing, expected a method that does (tamis-cli methods lists them)");
-    if (!method.trains() && !method.needsCalibration && train)
+    if (method.calibrates && !method.trains() && train && !calibrates(method, parameters))
+        throw UsageError("--train-images: with these settings " + method.declaration.id + " takes nothing from photos, expected settings that do (docs/methods/" + method.declaration.id + ".md)");
+    if (!method.trains() && !method.needsCalibration && !method.calibrates && train)
         throw UsageError("--train-images: " + method.declaration.id + " trains nothing, expected a method that does (tamis-cli methods lists them)");
     if (!options.trainLabels.empty() && !train)
         throw UsageError("--train-labels are of --train-images, expected those beside them");
@@ -283,8 +292,9 @@ Parameters restoredParameters(const tokens::Method& method, const RunOptions& op
     return parameters;
 }
 
-/// The chain; trained first, or from --trained, where its method trains. What was trained is written at once.
-Made madeChain(Console& console, const RunOptions& options, const tokens::Method& method, const std::optional<plan::Plan>& plan, tokens::Inputs inputs, const RunContext& context)
+/// The chain; trained first, or from --trained, where its method trains. What was trained is written at once. `measured`: the photos of --images.
+Made madeChain(Console& console, const RunOptions& options, const tokens::Method& method, const std::optional<plan::Plan>& plan, tokens::Inputs inputs,
+               const std::shared_ptr<const measure::SampleSource>& measured, const RunContext& context)
 {
     context.setParts(20);
     Made made;
@@ -298,6 +308,10 @@ Made madeChain(Console& console, const RunOptions& options, const tokens::Method
         made.parameters = restoredParameters(method, options, *inputs.trained);
     } else {
         made.parameters = tokenParameters(method, plan, options, console.common());
+        if (!inputs.calibration && calibrates(method, made.parameters)) {
+            inputs.calibration = measured;
+            made.warnings.push_back("What " + method.declaration.id + " takes from photos is from those of --images, which it is measured on; --train-images takes others.");
+        }
         if (method.trains()) {
             const auto begin = std::chrono::steady_clock::now();
             inputs.trained = std::make_shared<const tokens::TrainedParts>(method.train(inputs, made.parameters, context.part(17, "training")));
@@ -350,19 +364,19 @@ void runTokens(Console& console, const RunOptions& options)
     const auto start = std::chrono::steady_clock::now();
     const tokens::Method& method = methodAmong(tokens::methods(), options.method);
     requireOptions(options);
-    requireTraining(method, options);
     (void)parametersFrom(method.declaration, options.settings, console.common()); // refused before anything is read
     const auto plan = tokenPlanOf(options, method);
+    requireTraining(method, tokenParameters(method, plan, options, console.common()), options);
     const RunContext& context = console.context();
     context.setParts((method.trains() && options.trained.empty() ? 60 : 20) + (options.out.empty() ? 0 : 10));
     const auto checkpoint = io::Checkpoint::open(options.model, context.part(0.2, "opening"));
     const auto model = nn::Model::load(*checkpoint, context.part(0.3, "loading"));
     tokens::requireReducible(*model, {});
     const auto reduced = plannedModel(model, checkpoint, plan, options, context.part(plan ? 2 : 0, "the plan"));
-    const tokens::Inputs inputs{reduced, nullptr, static_cast<std::uint64_t>(console.common().seed.value_or(0)), checkpoint, nullptr, {}};
-    const auto source = app::openSamples(requestFrom(options.samples), options.model, *model, context.part(1, "opening the photos"));
+    const tokens::Inputs inputs{reduced, nullptr, checkpoint, nullptr, {}};
+    const std::shared_ptr<const measure::SampleSource> source = app::openSamples(requestFrom(options.samples), options.model, *model, context.part(1, "opening the photos"));
     const auto files = options.out.empty() ? std::vector<std::filesystem::path>() : overlayFiles(options, *model, *source);
-    const Made made = madeChain(console, options, method, plan, inputs, context.part(method.trains() && options.trained.empty() ? 40.5 : 0.5, "preparing"));
+    const Made made = madeChain(console, options, method, plan, inputs, source, context.part(method.trains() && options.trained.empty() ? 40.5 : 0.5, "preparing"));
     Everything all;
     all.names = classNamesOf(options.model, *model);
     all.prefix = model->spec().patch.prefixTokens;
@@ -377,6 +391,7 @@ void runTokens(Console& console, const RunOptions& options)
     if (options.latency)
         all.latency = latencyOf(*model, *reduced, made.chain, *source, options, context.part(4, "measuring latency"));
     all.warnings = warningsOf(all);
+    all.warnings.insert(all.warnings.begin(), made.warnings.begin(), made.warnings.end());
     if (made.trained)
         all.warnings.insert(all.warnings.begin(), made.trained->warnings.begin(), made.trained->warnings.end());
     if (plan && !plan->operators.empty())

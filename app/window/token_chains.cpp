@@ -17,7 +17,7 @@ std::shared_ptr<const io::Checkpoint> checkpointOf(const TokenSources& sources) 
 
 tokens::Inputs inputsOf(const TokenSources& sources)
 {
-    return {.model = sources.model, .calibration = sources.samples, .seed = 0, .checkpoint = checkpointOf(sources), .trained = nullptr, .enough = {}};
+    return {.model = sources.model, .calibration = sources.samples, .checkpoint = checkpointOf(sources), .trained = nullptr, .enough = {}};
 }
 
 /// Without those that are read after training alone.

@@ -137,7 +137,7 @@ std::vector<BenchResult> benchTokens(const RunContext& context, const TokensBenc
     const tokens::Method& tome = *tokens::findMethod("tokens.tome");
     Parameters parameters = tome.declaration.schema.defaults();
     parameters.set("r", in.merged);
-    const tokens::Chain chain = tome.chain({model, nullptr, 0, nullptr}, parameters, context);
+    const tokens::Chain chain = tome.chain({model, nullptr, nullptr}, parameters, context);
     Ours ours = timeOurs(*model, chain, samples, in.rounds, context.part(1, "ours"));
     const Torch torch = timeTorch(in, context.part(1, "PyTorch"));
     const Ours again = timeOurs(*model, chain, samples, in.rounds, context.part(1, "ours again")); // once before and once after the peer: the machine is shared

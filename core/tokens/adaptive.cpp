@@ -2,14 +2,15 @@
 #include "core/tokens/adaptive.h"
 
 #include "core/base/error.h"
+#include "core/base/number_text.h"
 #include "core/tokens/photo_complexities.h"
 #include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
+#include "core/tokens/seed.h"
 #include "core/tokens/selection.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <string>
 #include <tuple>
@@ -22,14 +23,6 @@ constexpr std::size_t kMeasuredPhotos = 256;
 constexpr double kLeastKeep = 0.05;
 constexpr double kSimpleQuantile = 0.1, kComplexQuantile = 0.9;
 
-/// Two digits behind the point, whatever the locale.
-std::string twoDigits(double value)
-{
-    char buffer[64];
-    const auto [end, status] = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed, 2);
-    return status == std::errc() ? std::string(buffer, end) : std::string("?");
-}
-
 class AdaptiveStep final : public Reduction {
 public:
     AdaptiveStep(Score score, Complexity measure, const AdaptiveKeep& keep, const nn::PatchSpec& patch, std::uint64_t seed)
@@ -40,7 +33,7 @@ public:
     {
         const double complexity = complexityOf(m_measure, look.image, m_patch, look.scratch.context()), keep = m_keep.of(complexity);
         Assignment a = keepBest(look.set, scoreTokens(m_score, look, m_seed), keptOf(keep, look.set.tokens() - look.set.prefix));
-        a.remark = "complexity " + twoDigits(complexity) + ", keep " + twoDigits(keep);
+        a.remark = "complexity " + fixedText(complexity, 2) + ", keep " + fixedText(keep, 2);
         return a;
     }
 
@@ -103,7 +96,7 @@ Chain adaptiveChain(const Inputs& inputs, const Parameters& given, const RunCont
     std::tie(keep.simple, keep.complex) = rangeOf(inputs, parameters.text("thresholds"), measure, context.part(1, "measuring photos"));
     Chain chain;
     for (const int block : blocksOf(parameters.text("blocks"), static_cast<int>(inputs.model->blocks().size()), "blocks"))
-        chain.steps.push_back({block, Place::BetweenBranches, adaptiveStep(score, measure, keep, patch, inputs.seed)});
+        chain.steps.push_back({block, Place::BetweenBranches, adaptiveStep(score, measure, keep, patch, seedOf(parameters))});
     protectPatches(patch, parameters, chain);
     requireReducible(*inputs.model, chain);
     prepareScore(score, inputs, chain, context.part(1, "preparing the score"));
@@ -149,7 +142,9 @@ Method adaptiveMethod()
             blocksParameter(),
             protectParameter(),
             protectShareParameter(),
+            seedParameter("Of the score random alone"),
         })};
+    method.calibrates = [](const Parameters& parameters) { return parameters.text("thresholds") == "auto"; };
     method.chain = adaptiveChain;
     method.slowToMake = [](const Parameters& parameters) { return parameters.text("thresholds") == "auto" || isSlowToPrepare(scoreNamed(parameters.text("score"))); };
     return method;

@@ -2,23 +2,17 @@
 #include "core/tokens/cascade.h"
 
 #include "core/base/error.h"
+#include "core/base/number_text.h"
 #include "core/tokens/chain.h"
 #include "core/tokens/exit_rule.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/route.h"
+#include "core/tokens/seed.h"
 
-#include <cstdio>
 #include <utility>
 
 namespace tamis::tokens {
 namespace {
-std::string twoDigits(double value)
-{
-    char text[32];
-    std::snprintf(text, sizeof text, "%.2f", value);
-    return text;
-}
-
 /// A trace on another grid than the model's, told of the model's patches: each is held by what covers its middle.
 void tellOnGrid(const nn::PatchSpec& p, Trace& trace)
 {
@@ -55,7 +49,7 @@ public:
     {
         runReduced(*m_model, m_stage, sample, wishes, output, scratch, trace);
         const double confidence = confidenceOf(m_rule, output.row(0));
-        const std::string sure = ", confidence " + twoDigits(confidence);
+        const std::string sure = ", confidence " + fixedText(confidence, 2);
         if (confidence >= m_threshold) {
             if (trace) {
                 tellOnGrid(m_model->spec().patch, *trace);
@@ -83,7 +77,7 @@ private:
 };
 
 /// "tome r=34", "evit keep=0.7 @3 + tome r=4 @rest": a method of the lab with its settings, or several as tokens.chain reads them.
-Chain stageOf(const std::string& text, const Inputs& inputs, const RunContext& context)
+Chain stageOf(const std::string& text, std::int64_t seed, const Inputs& inputs, const RunContext& context)
 {
     try {
         const std::vector<Link> links = parseLinks(text);
@@ -93,9 +87,9 @@ Chain stageOf(const std::string& text, const Inputs& inputs, const RunContext& c
         Inputs own = inputs;
         own.trained = nullptr; // the cascade's, if anything
         if (links.size() != 1 || links[0].where != Where::Own)
-            return chainOfLinks(own, links, context);
+            return chainOfLinks(own, links, seed, context);
         const Method& method = *findMethod("tokens." + links[0].method); // it may go its own way, by a route
-        return method.chain(own, method.declaration.schema.complete(links[0].settings), context);
+        return method.chain(own, method.declaration.schema.complete(linkSettings(links[0], seed)), context);
     } catch (const Error& error) {
         if (error.code() != ErrorCode::InvalidParameter)
             throw;
@@ -109,7 +103,7 @@ Chain cascadeChain(const Inputs& inputs, const Parameters& given, const RunConte
     const nn::ModelSpec& spec = inputs.model->spec();
     if (spec.classes < 1)
         throw Error(ErrorCode::UnsupportedFeature, "found a model without classes, expected one whose answer can be sure or not", spec.architecture);
-    Chain stage = stageOf(parameters.text("stage"), inputs, context);
+    Chain stage = stageOf(parameters.text("stage"), parameters.integer("seed"), inputs, context);
     Chain chain;
     chain.scoreTitle = stage.scoreTitle;
     chain.route = std::make_shared<Cascade>(inputs.model, std::move(stage), parseExitRule(parameters.text("rule")), parameters.real("threshold"));
@@ -132,7 +126,10 @@ Method cascadeMethod()
             exitRuleParameter(),
             {.name = "threshold", .title = "Sure from", .type = ParameterType::Real, .defaultValue = 0.8, .minimum = 0, .maximum = 1, .step = 0.01,
              .help = "The stage's answer stands where its confidence is at least this"},
+            seedParameter("Of a stage that draws, where its settings say no other"),
         })};
+    method.calibrates = [](const Parameters& parameters) { return linksCalibrate(parameters.text("stage")); };
+    method.spread = [](const nn::ModelSpec&) { return settingsOver("threshold", {0.95, 0.9, 0.8, 0.7, 0.5, 0.3}); };
     method.chain = cascadeChain;
     return method;
 }

@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/tokens/reduced_forward.h"
+#include "core/tokens/seed.h"
 
 #include <algorithm>
 #include <string>
@@ -84,10 +85,10 @@ bool tellBlocks(const Built& built, Parameters& settings)
     return false;
 }
 
-void build(Built& built, const Inputs& inputs, const RunContext& context)
+void build(Built& built, const Inputs& inputs, std::int64_t seed, const RunContext& context)
 {
     const Link& link = *built.link;
-    Parameters settings = link.settings;
+    Parameters settings = linkSettings(link, seed);
     const bool told = link.where != Where::Own && tellBlocks(built, settings);
     try {
         built.chain = built.method->chain(inputs, built.method->declaration.schema.complete(settings), context);
@@ -200,7 +201,8 @@ bool hasSlowLink(const Parameters& parameters)
 
 Chain chainChain(const Inputs& inputs, const Parameters& given, const RunContext& context)
 {
-    return chainOfLinks(inputs, parseLinks(chainMethod().declaration.schema.complete(given).text("steps")), context);
+    const Parameters parameters = chainMethod().declaration.schema.complete(given);
+    return chainOfLinks(inputs, parseLinks(parameters.text("steps")), parameters.integer("seed"), context);
 }
 } // namespace
 
@@ -209,7 +211,15 @@ ReductionPtr oneKeyEach(ReductionPtr reduction)
     return std::make_shared<OneKeyEach>(std::move(reduction));
 }
 
-Chain chainOfLinks(const Inputs& inputs, const std::vector<Link>& links, const RunContext& context)
+Parameters linkSettings(const Link& link, std::int64_t seed)
+{
+    Parameters settings = link.settings;
+    if (const Method* method = findMethod("tokens." + link.method); method && method->declaration.schema.find("seed") && !settings.contains("seed"))
+        settings.set("seed", seed);
+    return settings;
+}
+
+Chain chainOfLinks(const Inputs& inputs, const std::vector<Link>& links, std::int64_t seed, const RunContext& context)
 {
     requireReducible(*inputs.model, {});
     const int depth = static_cast<int>(inputs.model->blocks().size());
@@ -219,11 +229,11 @@ Chain chainOfLinks(const Inputs& inputs, const std::vector<Link>& links, const R
     context.setParts(static_cast<double>(std::max<std::size_t>(1, all.size())));
     for (Built& built : all)
         if (built.link->where != Where::Rest)
-            build(built, inputs, context.part(1, built.link->method));
+            build(built, inputs, seed, context.part(1, built.link->method));
     nameRest(all, depth);
     for (Built& built : all)
         if (built.link->where == Where::Rest)
-            build(built, inputs, context.part(1, built.link->method));
+            build(built, inputs, seed, context.part(1, built.link->method));
     requireApart(all);
     Chain chain;
     chain.proportionalAttention = std::ranges::any_of(all, [](const Built& built) { return built.chain.proportionalAttention; });
@@ -243,6 +253,18 @@ Chain chainOfLinks(const Inputs& inputs, const std::vector<Link>& links, const R
     return chain;
 }
 
+bool linksCalibrate(const std::string& text)
+{
+    try {
+        return std::ranges::any_of(parseLinks(text), [](const Link& link) {
+            const Method* method = findMethod("tokens." + link.method);
+            return method && method->calibrates && method->calibrates(method->declaration.schema.complete(link.settings));
+        });
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 Method chainMethod()
 {
     Method method;
@@ -254,7 +276,9 @@ Method chainMethod()
         .schema = ParameterSchema({
             {.name = "steps", .title = "Methods", .type = ParameterType::Text, .defaultValue = std::string("evit keep=0.7 + tome r=4 @rest"),
              .help = "Methods with settings and blocks, as evit keep=0.7 @3,6 + tome r=4 @rest; blocks from 0, ranges as 2-5, all, or rest: where no other stands"},
+            seedParameter("Of methods in the chain that draw, where their settings say no other"),
         })};
+    method.calibrates = [](const Parameters& parameters) { return linksCalibrate(parameters.text("steps")); };
     method.chain = chainChain;
     method.slowToMake = hasSlowLink;
     return method;

@@ -14,7 +14,6 @@ namespace tamis::tokens {
 namespace {
 constexpr double kKeeps[] = {0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2};
 constexpr double kMergedShares[] = {0.15, 0.3, 0.45, 0.6, 0.75, 0.9}; ///< of the patches, over all blocks
-constexpr int kSteps = 6;        ///< values of a number of which nothing is known but its range
 constexpr int kFewestRounds = 3;
 
 /// Photos that can be read, as the model reads them, kept as far as there is room. Thread-safe once they are read.
@@ -128,22 +127,6 @@ void takeRun(report::TokenPoint& point, FolderRun run)
     measured.embeddingShift = run.embeddingShift;
     point = std::move(measured);
 }
-
-void addNumbers(std::vector<ComparedSetting>& all, const ComparedSetting& base, const ParameterSpec& spec)
-{
-    const bool logarithmic = spec.logarithmic && spec.minimum > 0;
-    for (int i = 0; i < kSteps; ++i) {
-        const double share = (i + 0.5) / kSteps;
-        const double value = logarithmic ? spec.minimum * std::pow(spec.maximum / spec.minimum, share) : spec.minimum + share * (spec.maximum - spec.minimum);
-        ComparedSetting made = base;
-        if (spec.type == ParameterType::Integer)
-            made.parameters.set(spec.name, static_cast<std::int64_t>(std::llround(value)));
-        else
-            made.parameters.set(spec.name, std::round(value * 1000) / 1000 < spec.minimum ? value : std::round(value * 1000) / 1000);
-        if (all.empty() || all.back().parameters != made.parameters)
-            all.push_back(std::move(made));
-    }
-}
 } // namespace
 
 std::string settingsText(const ParameterSchema& schema, const Parameters& parameters)
@@ -161,6 +144,16 @@ std::vector<ComparedSetting> spreadSettings(const Method& method, const Paramete
     const auto& schema = method.declaration.schema;
     const ComparedSetting base{method.declaration.id, given};
     std::vector<ComparedSetting> all;
+    if (const std::vector<Parameters> own = method.spread ? method.spread(spec) : std::vector<Parameters>(); !own.empty()) {
+        if (std::ranges::any_of(own.front().all(), [&](const auto& entry) { return given.contains(entry.first); }))
+            return {base};
+        for (const Parameters& each : own) {
+            all.push_back(base);
+            for (const auto& [name, value] : each.all())
+                all.back().parameters.set(name, value);
+        }
+        return all;
+    }
     const auto add = [&](const std::string& name, ParameterValue value) {
         ComparedSetting made = base;
         made.parameters.set(name, std::move(value));
@@ -173,7 +166,7 @@ std::vector<ComparedSetting> spreadSettings(const Method& method, const Paramete
     };
     const auto counted = [&](const ParameterSpec& of, double count) { return std::clamp(static_cast<std::int64_t>(std::llround(count)), std::max<std::int64_t>(1, static_cast<std::int64_t>(of.minimum)), static_cast<std::int64_t>(of.maximum)); };
     const ParameterSpec *keep = named("keep", ParameterType::Real), *r = named("r", ParameterType::Integer), *most = named("most", ParameterType::Integer);
-    const ParameterSpec* traded = keep ? keep : r ? r : most ? most : schema.specs().empty() ? nullptr : &schema.specs().front();
+    const ParameterSpec* traded = keep ? keep : r ? r : most;
     if (!traded || given.contains(traded->name))
         return {base};
     if (traded == keep) {
@@ -183,14 +176,9 @@ std::vector<ComparedSetting> spreadSettings(const Method& method, const Paramete
     } else if (traded == r) {
         for (const double share : kMergedShares)
             add("r", counted(*r, share * patches / blocks));
-    } else if (traded == most) {
+    } else {
         for (const double share : kKeeps)
             add("most", counted(*most, share * patches));
-    } else if (traded->type == ParameterType::Choice) {
-        for (const auto& choice : traded->choices)
-            add(traded->name, choice);
-    } else if (traded->type == ParameterType::Real || traded->type == ParameterType::Integer) {
-        addNumbers(all, base, *traded);
     }
     return all.empty() ? std::vector{base} : all;
 }

@@ -20,9 +20,8 @@ struct ComparedSetting {
     Parameters parameters; ///< those that differ from the defaults, at least
 };
 
-/// A method at several values of what says how many tokens go: its parameter `keep`, a share, or `r`, tokens a block, or `most`, patches, for
-/// what `spec` has; of a method with none of them its first parameter, each choice or numbers over its range. Once where that is neither, and
-/// once where `given` says it. Everything else as in `given`.
+/// A method at several values of what says how much goes: as its own Method::spread says; else its parameter `keep`, a share, or `r`, tokens a
+/// block, or `most`, patches, for what `spec` has. Once where it has none of them, and once where `given` says it. Everything else as in `given`.
 std::vector<ComparedSetting> spreadSettings(const Method& method, const Parameters& given, const nn::ModelSpec& spec);
 /// That of every method that trains nothing and needs no file of the user's, at its defaults.
 std::vector<ComparedSetting> usualSettings(const nn::ModelSpec& spec);

@@ -5,6 +5,7 @@
 #include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/score_step.h"
+#include "core/tokens/seed.h"
 
 #include <algorithm>
 #include <cmath>
@@ -38,8 +39,8 @@ Chain dynamicVitChain(const Inputs& inputs, const Parameters& given, const RunCo
         if (needsAttention(score) && block == 0)
             throw Error(ErrorCode::InvalidParameter, "found block 0, expected 1 or more: before the first block there is no attention to score by", "blocks");
         if (needsAttention(score))
-            chain.steps.push_back({block - 1, Place::BetweenBranches, rememberScores(score, inputs.seed)});
-        chain.steps.push_back({block, Place::BeforeBlock, pruneToCount(score, counts[stage], inputs.seed)});
+            chain.steps.push_back({block - 1, Place::BetweenBranches, rememberScores(score, seedOf(parameters))});
+        chain.steps.push_back({block, Place::BeforeBlock, pruneToCount(score, counts[stage], seedOf(parameters))});
     }
     protectPatches(patch, parameters, chain);
     requireReducible(*inputs.model, chain);
@@ -65,6 +66,7 @@ Method dynamicVitMethod()
             scheduleParameter(),
             protectParameter(),
             protectShareParameter(),
+            seedParameter("Of the score random alone"),
         })};
     method.chain = dynamicVitChain;
     method.slowToMake = [](const Parameters& parameters) { return isSlowToPrepare(scoreNamed(parameters.text("score"))); };

@@ -2,6 +2,7 @@
 #include "core/tokens/early_exit.h"
 
 #include "core/base/error.h"
+#include "core/base/number_text.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
 #include "core/tokens/token_training.h"
@@ -9,7 +10,6 @@
 #include "core/tokens/whole_trace.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <numeric>
 
 namespace tamis::tokens {
@@ -22,13 +22,6 @@ constexpr double kRounding = 1e-5;      ///< a threshold is some photo's confide
 std::uint64_t exitHeadMacs(const nn::ModelSpec& spec)
 {
     return static_cast<std::uint64_t>(exitFeatureCount(spec) * spec.classes);
-}
-
-std::string twoDigits(double value)
-{
-    char text[32];
-    std::snprintf(text, sizeof text, "%.2f", value);
-    return text;
 }
 
 class EarlyExit final : public Route {
@@ -56,7 +49,7 @@ public:
             surest = std::max(surest, confidence);
             if (confidence >= m_exits[tried++].threshold) {
                 if (trace)
-                    tell(*trace, x, block + 1, tried, "left behind block " + std::to_string(block) + ", confidence " + twoDigits(confidence), scratch);
+                    tell(*trace, x, block + 1, tried, "left behind block " + std::to_string(block) + ", confidence " + fixedText(confidence, 2), scratch);
                 return;
             }
         }
@@ -66,7 +59,7 @@ public:
         traceFirstBlocks(spec, spec.blocks.size(), *trace);
         addHeads(*trace, spec.blocks.size(), tried);
         trace->macs += headMacs(spec);
-        trace->remark = m_exits.empty() ? "went through all blocks" : "went through all blocks, confidence " + twoDigits(surest) + " at most";
+        trace->remark = m_exits.empty() ? "went through all blocks" : "went through all blocks, confidence " + fixedText(surest, 2) + " at most";
     }
 
 private:
@@ -286,6 +279,7 @@ Method earlyExitMethod()
         .title = "Leave early",
         .reference = "Teerapittayanon et al. 2016 (BranchyNet): heads behind the blocks, the first that is sure answers",
         .schema = schemaOf()};
+    method.spread = [](const nn::ModelSpec&) { return settingsOver("threshold", {0.95, 0.9, 0.8, 0.7, 0.6, 0.5}); }; // without another training
     method.chain = earlyExitChain;
     method.slowToMake = [](const Parameters& parameters) { return parameters.text("schedule") == "tuned"; };
     method.train = trainHeads;

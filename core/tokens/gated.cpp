@@ -5,6 +5,7 @@
 #include "core/nn/branches.h"
 #include "core/tokens/gate_training.h"
 #include "core/tokens/reduced_forward.h"
+#include "core/tokens/seed.h"
 #include "core/tokens/token_training.h"
 #include "core/tokens/whole_trace.h"
 
@@ -75,7 +76,7 @@ TrainedParts trainedGates(const Inputs& inputs, const Parameters& given, const R
     const nn::PatchSpec& p = inputs.model->spec().patch;
     auto vit = train::VitOnTape<float>::load(*inputs.checkpoint, context, p.imageHeight, p.imageWidth);
     const GateTraining settings{.kind = parseGateKind(parameters.text("gate")), .target = parameters.real("target"), .steps = parameters.integer("steps"), .batch = parameters.integer("batch"),
-                                .rate = parameters.real("rate"), .seed = inputs.seed, .enough = inputs.enough};
+                                .rate = parameters.real("rate"), .seed = seedOf(parameters), .enough = inputs.enough};
     TrainedGates trained = trainGates(*inputs.model, vit, *inputs.calibration, settings, context);
     TrainedParts parts{.method = "tokens.gated", .parameters = parameters, .model = inputs.checkpoint->sha256(context), .losses = {std::move(trained.losses.front()), std::move(trained.losses.back())}, .warnings = std::move(trained.warnings)};
     double run = 0;
@@ -136,7 +137,9 @@ Method gatedMethod()
              .help = "Closes the lowest gates until at most this share of the branches' multiply-adds is left; 0: the gates as they have settled"},
             {.name = "scaled", .title = "Scale open branches", .type = ParameterType::Boolean, .defaultValue = false,
              .help = "Open branches are multiplied by where their gate has settled; off: left as they are. Nothing is scaled where a share is given"},
+            seedParameter("Of the order of the photos, and of the gates drawn in training"),
         })};
+    method.spread = [](const nn::ModelSpec&) { return settingsOver("share", {0.9, 0.8, 0.7, 0.6, 0.5}); }; // without another training
     method.chain = gatedChain;
     method.train = trainedGates;
     method.afterTraining = {"share", "scaled"};

@@ -107,7 +107,7 @@ TrainedParts trainLearned(const Inputs& inputs, const Parameters& given, const R
     requireReducible(*inputs.model, {});
     requireTrainable(inputs, kId);
     const nn::ModelSpec& spec = inputs.model->spec();
-    const TokenTrainingSettings settings(parameters, inputs.seed);
+    const TokenTrainingSettings settings(parameters);
     LearnedSettings learned;
     learned.blocks = stagesOf(inputs, parameters);
     learned.keep = parameters.real("keep");

@@ -7,6 +7,7 @@
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
 #include "core/tokens/scores.h"
+#include "core/tokens/seed.h"
 #include "core/tokens/selection.h"
 
 #include <algorithm>
@@ -140,7 +141,7 @@ Chain mergeChain(const Inputs& inputs, const Parameters& given, const RunContext
     settings.mutualNeighbours = parameters.boolean("mutual");
     settings.hyperplanes = static_cast<int>(parameters.integer("hyperplanes"));
     settings.tables = static_cast<int>(parameters.integer("tables"));
-    settings.seed = inputs.seed;
+    settings.seed = seedOf(parameters);
     const nn::ModelSpec& spec = inputs.model->spec();
     if (settings.weights == MergeWeights::ClassAttention && !spec.patch.classToken)
         throw Error(ErrorCode::UnsupportedFeature, "found a model without a class token, expected one to weigh merged tokens by its attention", spec.architecture);
@@ -218,6 +219,7 @@ Method mergeMethod()
              .help = "Adds the log of a token's size to the scores of its key; off for models that were not trained with labels (MAE)"},
             {.name = "weighted-pool", .title = "Pool by size", .type = ParameterType::Boolean, .defaultValue = true,
              .help = "Models that pool by the mean: every token counts as many times as the patches it stands for"},
+            seedParameter("Of the matchings random and lsh alone"),
         })};
     method.chain = mergeChain;
     return method;

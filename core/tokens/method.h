@@ -10,7 +10,6 @@
 #include "core/tokens/reduction.h"
 #include "core/tokens/trained_parts.h"
 
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -24,7 +23,6 @@ namespace tamis::tokens {
 struct Inputs {
     std::shared_ptr<const nn::Model> model;                   ///< vision transformer with one token grid
     std::shared_ptr<const measure::SampleSource> calibration; ///< for methods that are fitted or trained; else may be null
-    std::uint64_t seed = 0;
     std::shared_ptr<const io::Checkpoint> checkpoint;         ///< the model's, for scores by gradients and for training; else may be null
     std::shared_ptr<const TrainedParts> trained;              ///< of this method for this model, where it trains; else may be null
     std::stop_token enough;                                   ///< ends training with the best so far
@@ -36,6 +34,10 @@ struct Method {
     MethodDeclaration declaration;
     bool needsCalibration = false; ///< to make the chain
     bool baseline = false;         ///< trivial: random pruning, uniform down-sampling
+    /// Whether the chain of these complete parameters takes something from inputs.calibration; null: none does, but as needsCalibration says. No throw.
+    std::function<bool(const Parameters&)> calibrates{};
+    /// Settings to compare on such a model, all of the same parameters, from little saved to much; null or none: as comparison.h says.
+    std::function<std::vector<Parameters>(const nn::ModelSpec&)> spread{};
     /// Throws Error{InvalidParameter (also: untrained), UnsupportedFeature (a model that it is not for), Cancelled}.
     std::function<Chain(const Inputs&, const Parameters&, const RunContext&)> chain;
     /// Trains on inputs.calibration, with inputs.checkpoint; null where there is nothing to train. Throws as chain.
@@ -46,6 +48,9 @@ struct Method {
     bool isSlowToMake(const Parameters& complete) const { return slowToMake && slowToMake(complete); }
     bool trains() const noexcept { return static_cast<bool>(train); }
 };
+
+/// One parameter at each of these values: what Method::spread may be.
+std::vector<Parameters> settingsOver(const std::string& name, const std::vector<ParameterValue>& values);
 
 /// Every method of the lab, in menu order.
 const std::vector<Method>& methods();

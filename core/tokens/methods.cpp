@@ -29,6 +29,14 @@
 
 namespace tamis::tokens {
 
+std::vector<Parameters> settingsOver(const std::string& name, const std::vector<ParameterValue>& values)
+{
+    std::vector<Parameters> settings(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i)
+        settings[i].set(name, values[i]);
+    return settings;
+}
+
 const std::vector<Method>& methods()
 {
     static const std::vector<Method> all{

@@ -98,6 +98,7 @@ Method multiScaleMethod()
             {.name = "fuse", .title = "Fuse features by", .type = ParameterType::Choice, .defaultValue = std::string("mean"),
              .help = "mean; weighted: the mean weighted by scale; max: the largest of each feature", .choices = {"mean", "weighted", "max"}},
         })};
+    method.spread = [](const nn::ModelSpec&) { return settingsOver("scales", {std::string("0.75,0.5"), std::string("0.75,0.25"), std::string("0.5,0.25")}); };
     method.chain = multiScaleChain;
     return method;
 }

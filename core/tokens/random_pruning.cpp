@@ -4,6 +4,7 @@
 #include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/score_step.h"
+#include "core/tokens/seed.h"
 
 namespace tamis::tokens {
 namespace {
@@ -14,7 +15,7 @@ Chain randomChain(const Inputs& inputs, const Parameters& given, const RunContex
     const std::vector<Keep> keeps = keepsOf(parameters, blocks.size());
     Chain chain;
     for (std::size_t i = 0; i < blocks.size(); ++i)
-        chain.steps.push_back({blocks[i], Place::BetweenBranches, pruneByScore(Score::Random, keeps[i], inputs.seed)});
+        chain.steps.push_back({blocks[i], Place::BetweenBranches, pruneByScore(Score::Random, keeps[i], seedOf(parameters))});
     chain.scoreTitle = scoreTitle(Score::Random);
     protectPatches(inputs.model->spec().patch, parameters, chain);
     requireReducible(*inputs.model, chain);
@@ -36,6 +37,7 @@ Method randomPruningMethod()
             scheduleParameter(),
             protectParameter(),
             protectShareParameter(),
+            seedParameter("Of the patches drawn; others in every image all the same"),
         })};
     method.baseline = true;
     method.chain = randomChain;

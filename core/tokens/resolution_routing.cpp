@@ -2,6 +2,7 @@
 #include "core/tokens/resolution_routing.h"
 
 #include "core/base/error.h"
+#include "core/base/number_text.h"
 #include "core/tokens/exit_rule.h"
 #include "core/tokens/photo_complexities.h"
 #include "core/tokens/route.h"
@@ -9,7 +10,6 @@
 #include "core/tokens/schedule.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -18,13 +18,6 @@ namespace tamis::tokens {
 namespace {
 using Clock = std::chrono::steady_clock;
 constexpr const char* kConfidence = "confidence";
-
-/// Two digits behind the point, whatever the locale.
-std::string twoDigits(double value)
-{
-    char buffer[64];
-    return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed, 2).ptr};
-}
 
 class ResolutionRoute final : public Route {
 public:
@@ -46,13 +39,13 @@ public:
             passes.push_back(last - sizeFor(complexity, m_thresholds));
             ms += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
             ms += m_models[passes[0]].run(sample.image, output, scratch, features);
-            remark = "complexity " + twoDigits(complexity) + ": " + m_models[passes[0]].sizeText();
+            remark = "complexity " + fixedText(complexity, 2) + ": " + m_models[passes[0]].sizeText();
         } else {
             for (std::size_t size = 0; size <= last; ++size) {
                 passes.push_back(last - size);
                 ms += m_models[passes.back()].run(sample.image, output, scratch, features);
                 const double confidence = confidenceOf(ExitRule::MaxProbability, output.row(0));
-                remark += (size == 0 ? "" : ", then ") + m_models[passes.back()].sizeText() + ": " + twoDigits(confidence) + " sure";
+                remark += (size == 0 ? "" : ", then ") + m_models[passes.back()].sizeText() + ": " + fixedText(confidence, 2) + " sure";
                 if (size < last && confidence >= m_thresholds[size])
                     break;
             }
@@ -142,6 +135,17 @@ Chain resolutionRoutingChain(const Inputs& inputs, const Parameters& given, cons
     chain.route = std::make_shared<ResolutionRoute>(inputs.model, std::move(models), measure, std::move(thresholds));
     return chain;
 }
+
+/// By confidence; by entropy, within its usual range, where a model has no classes to be sure of.
+std::vector<Parameters> routingSpread(const nn::ModelSpec& spec)
+{
+    if (spec.classes > 0)
+        return settingsOver("threshold", {0.9, 0.8, 0.7, 0.5, 0.3});
+    std::vector<Parameters> all = settingsOver("threshold", {0.77, 0.81, 0.84, 0.87, 0.91});
+    for (Parameters& each : all)
+        each.set("by", std::string("entropy"));
+    return all;
+}
 } // namespace
 
 double quantileOf(std::vector<double> values, double share)
@@ -179,6 +183,8 @@ Method resolutionRoutingMethod()
             {.name = "quantiles", .title = "Quantiles", .type = ParameterType::Text, .defaultValue = std::string(),
              .help = "One fewer than sizes, as 0.5: the thresholds that this part of the calibration photos lies below"},
         })};
+    method.calibrates = [](const Parameters& parameters) { return !parameters.text("quantiles").empty(); };
+    method.spread = routingSpread;
     method.chain = resolutionRoutingChain;
     method.slowToMake = [](const Parameters& parameters) { return !parameters.text("quantiles").empty(); };
     return method;

@@ -2,6 +2,7 @@
 #include "core/tokens/token_training.h"
 
 #include "core/base/error.h"
+#include "core/tokens/seed.h"
 #include "core/train/trainer.h"
 
 #include <algorithm>
@@ -156,9 +157,9 @@ private:
 };
 } // namespace
 
-TokenTrainingSettings::TokenTrainingSettings(const Parameters& complete, std::uint64_t more)
+TokenTrainingSettings::TokenTrainingSettings(const Parameters& complete)
     : steps(complete.integer("steps")), batch(complete.integer("batch")), checkEvery(complete.integer("check-every")), patience(complete.integer("patience")),
-      learningRate(complete.real("learning-rate")), warmUp(complete.real("warm-up")), seed(static_cast<std::uint64_t>(complete.integer("seed")) + more)
+      learningRate(complete.real("learning-rate")), warmUp(complete.real("warm-up")), seed(seedOf(complete))
 {
 }
 
@@ -177,8 +178,7 @@ std::vector<ParameterSpec> tokenTrainingParameters()
          .help = "How often the loss on the photos kept apart, the last eighth, is taken; the best by it is kept"},
         {.name = "patience", .title = "Patience", .type = Type::Integer, .defaultValue = std::int64_t{5}, .minimum = 0, .maximum = 1e6, .step = 1, .logarithmic = true, .unit = "checks",
          .help = "Training ends after so many checks without a better loss; 0: never"},
-        {.name = "seed", .title = "Seed", .type = Type::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 1e9, .step = 1,
-         .help = "Of the order of the photos, and of random starts"},
+        seedParameter("Of the order of the photos, and of random starts"),
     };
 }
 

@@ -17,7 +17,7 @@ namespace tamis::tokens {
 
 struct TokenTrainingSettings {
     TokenTrainingSettings() = default;
-    explicit TokenTrainingSettings(const Parameters& complete, std::uint64_t seed = 0); ///< of tokenTrainingParameters(); `seed` is added to theirs
+    explicit TokenTrainingSettings(const Parameters& complete); ///< of tokenTrainingParameters()
     std::int64_t steps = 200, batch = 8;
     std::int64_t checkEvery = 20; ///< steps between two looks at the photos kept apart
     std::int64_t patience = 5;    ///< such looks without a better loss end training; 0: never

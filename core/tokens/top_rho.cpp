@@ -4,6 +4,7 @@
 #include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/score_step.h"
+#include "core/tokens/seed.h"
 
 namespace tamis::tokens {
 namespace {
@@ -15,7 +16,7 @@ Chain topRhoChain(const Inputs& inputs, const Parameters& given, const RunContex
     const std::vector<Keep> keeps = keepsOf(parameters, blocks.size());
     Chain chain;
     for (std::size_t i = 0; i < blocks.size(); ++i)
-        chain.steps.push_back({blocks[i], Place::BetweenBranches, pruneByScore(score, keeps[i], inputs.seed)});
+        chain.steps.push_back({blocks[i], Place::BetweenBranches, pruneByScore(score, keeps[i], seedOf(parameters))});
     protectPatches(inputs.model->spec().patch, parameters, chain);
     requireReducible(*inputs.model, chain);
     prepareScore(score, inputs, chain, context);
@@ -38,6 +39,7 @@ Method topRhoMethod()
             scheduleParameter(),
             protectParameter(),
             protectShareParameter(),
+            seedParameter("Of the score random alone"),
         })};
     method.chain = topRhoChain;
     method.slowToMake = [](const Parameters& parameters) { return isSlowToPrepare(scoreNamed(parameters.text("score"))); };

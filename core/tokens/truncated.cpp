@@ -6,6 +6,8 @@
 #include "core/tokens/route.h"
 #include "core/tokens/whole_trace.h"
 
+#include <algorithm>
+
 namespace tamis::tokens {
 namespace {
 class FirstBlocks final : public Route {
@@ -42,6 +44,16 @@ Chain truncatedChain(const Inputs& inputs, const Parameters& given, const RunCon
     chain.route = std::make_shared<FirstBlocks>(inputs.model, static_cast<std::size_t>(asked > 0 ? asked : (depth + 1) / 2));
     return chain;
 }
+
+/// From all blocks but one to the first alone: eight depths at most, evenly spaced.
+std::vector<Parameters> truncatedSpread(const nn::ModelSpec& spec)
+{
+    const auto most = static_cast<std::int64_t>(spec.blocks.size()) - 1, count = std::min<std::int64_t>(most, 8);
+    std::vector<ParameterValue> blocks;
+    for (std::int64_t i = 0; i < count; ++i)
+        blocks.emplace_back(count == 1 ? most : most - i * (most - 1) / (count - 1));
+    return settingsOver("blocks", blocks);
+}
 } // namespace
 
 Method truncatedMethod()
@@ -57,6 +69,7 @@ Method truncatedMethod()
              .help = "Blocks that are run; 0: half of them, rounded up"},
         })};
     method.baseline = true;
+    method.spread = truncatedSpread;
     method.chain = truncatedChain;
     return method;
 }

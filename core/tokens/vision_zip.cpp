@@ -117,6 +117,7 @@ Method visionZipMethod()
             {.name = "blocks", .title = "Blocks", .type = ParameterType::Text, .defaultValue = std::string("auto"),
              .help = "Behind whose attention, from 0, as 3,6; auto: the last but one"},
         })};
+    method.spread = [](const nn::ModelSpec&) { return settingsOver("dominant", {0.8, 0.6, 0.4, 0.2, 0.1, 0.05}); }; // shares, of any model
     method.chain = visionZipChain;
     return method;
 }

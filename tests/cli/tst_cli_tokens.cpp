@@ -113,7 +113,27 @@ private slots:
         const auto one = images({"--threads", "1"});
         QCOMPARE(one.size(), 3);
         QCOMPARE(images({"--threads", "3"}), one);
-        QVERIFY(images({"--seed", "7"}) != one);
+        const auto seven = images({"--seed", "7"});
+        QVERIFY(seven != one);
+        QCOMPARE(images({"--set", "seed=7"}), seven); // one seed, and it is among the parameters
+        QCOMPARE(images({"--seed", "3", "--set", "seed=7"}), seven);
+        const auto compared = [](const QStringList& more) {
+            return runCli(QStringList{"compare", sourcePath("datasets/vit20"), "--images", sourcePath("datasets/photos"), "--samples", "1", "--no-latency", "--json", "-"} + more).json()["rows"].toArray()[1].toObject();
+        };
+        const auto bySeed = compared({"--seed", "7", "--method", "tokens.random:keep=0.5"});
+        QCOMPARE(bySeed["parameters"].toObject()["seed"].toInt(), 7);
+        QCOMPARE(bySeed["quality"], compared({"--method", "tokens.random:keep=0.5:seed=7"})["quality"]);
+        QVERIFY(bySeed["quality"] != compared({"--method", "tokens.random:keep=0.5"})["quality"]);
+    }
+    /// A cascade that always asks the whole model costs the cheap stage on top, and the warning says how much.
+    void moreThanTheWholeModelIsSaid()
+    {
+        const auto json = runCli(run("tokens.cascade", {"--set", "threshold=1", "--set", "stage=truncated blocks=3", "--no-latency", "--samples", "2"})).json();
+        const double factor = json["cost"].toObject()["macs"].toDouble() / json["baseline"].toObject()["cost"].toObject()["macs"].toDouble();
+        QVERIFY(factor > 1.4 && factor < 1.6); // half of the blocks more
+        QCOMPARE(json["warnings"].toArray(), (QJsonArray{"It costs more than the whole model: " + QString::number(factor, 'f', 3) + " times its multiply-adds."}));
+        const auto same = runCli(run("tokens.tome", {"--set", "r=0", "--no-latency", "--samples", "1"})).json();
+        QCOMPARE(same["warnings"].toArray(), (QJsonArray{"It does as many multiply-adds as the whole model: nothing is saved."}));
     }
     void compareKeys()
     {

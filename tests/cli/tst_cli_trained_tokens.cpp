@@ -92,6 +92,68 @@ private slots:
         QCOMPARE(result.status, status);
         QVERIFY(!QFile::exists(path("x.safetensors")));
     }
+    /// Thresholds that are taken from photos: of other photos, or of those that are measured on, and then it says so.
+    void thresholdsComeFromPhotos_data()
+    {
+        QTest::addColumn<QString>("method");
+        QTest::addColumn<QString>("setting");
+        QTest::newRow("routing") << "tokens.resolution-routing" << "quantiles=0.5";
+        QTest::newRow("adaptive") << "tokens.adaptive" << "thresholds=auto";
+        QTest::newRow("in a chain") << "tokens.chain" << "steps=adaptive thresholds=auto + tome r=4 @rest";
+        QTest::newRow("in a cascade") << "tokens.cascade" << "stage=adaptive thresholds=auto";
+    }
+    void thresholdsComeFromPhotos()
+    {
+        QFETCH(QString, method);
+        QFETCH(QString, setting);
+        QStringList settings{"--set", setting};
+        if (method == "tokens.resolution-routing")
+            settings += {"--set", "by=entropy"};
+        const auto own = runCli(run(method, settings)), other = runCli(run(method, settings + QStringList{"--train-images", photos()}));
+        QVERIFY2(own.status == 0 && other.status == 0, own.errors + other.errors);
+        const auto warns = [](const QJsonObject& json) {
+            for (const auto& warning : json["warnings"].toArray())
+                if (warning.toString().contains("which it is measured on"))
+                    return true;
+            return false;
+        };
+        QVERIFY(warns(own.json()) && !warns(other.json()));
+        QVERIFY(!own.json()["inputs"].toObject().contains("trainImages"));
+        QCOMPARE(other.json()["inputs"].toObject()["trainImages"].toObject()["path"].toString(), photos());
+        const auto unused = runCli(run(method, {"--train-images", photos()})); // as the method is by itself
+        QVERIFY2(unused.errors.contains("takes nothing from photos"), unused.errors);
+        QCOMPARE(unused.status, 2);
+    }
+    /// The line on a training is of the photos kept apart, whichever of its series tells of them.
+    void whatIsSaidOfATraining_data()
+    {
+        QTest::addColumn<QString>("method");
+        QTest::newRow("predictors") << "tokens.learned";
+        QTest::newRow("gates") << "tokens.gated";
+    }
+    void whatIsSaidOfATraining()
+    {
+        QFETCH(QString, method);
+        const auto result = runCli({"run", method, "--model", sourcePath("datasets/vit20"), "--images", photos(), "--samples", "2", "--no-latency", "--train-images", photos(), "--set", "steps=3", "--set", "batch=2"});
+        QVERIFY2(result.output.contains("trained for 3 steps: loss on the photos kept apart "), result.output + result.errors);
+    }
+    /// The parameters that are recorded repeat a training, whichever way the seed was said.
+    void oneSeed_data()
+    {
+        QTest::addColumn<QString>("method");
+        QTest::newRow("predictors") << "tokens.learned";
+        QTest::newRow("gates") << "tokens.gated";
+    }
+    void oneSeed()
+    {
+        QFETCH(QString, method);
+        const auto trained = [&](const QStringList& more) { return runCli(run(method, QStringList{"--train-images", photos(), "--set", "steps=2", "--set", "batch=2"} + more)).json(); };
+        const auto option = trained({"--seed", "7"}), setting = trained({"--set", "seed=7"}), other = trained({"--seed", "8"});
+        QCOMPARE(option["parameters"].toObject()["seed"].toInt(), 7);
+        QCOMPARE(option["parameters"], setting["parameters"]);
+        QCOMPARE(option["training"], setting["training"]);
+        QVERIFY(option["training"] != other["training"]);
+    }
     /// Ctrl-C while it trains: status 130, no file, and soon.
     void interrupted()
     {

@@ -67,7 +67,9 @@ inline tokens::Chain chainOf(const std::string& id, std::shared_ptr<const nn::Mo
     Parameters parameters;
     for (const auto& [name, text] : settings)
         parameters.set(name, method->declaration.schema.parse(name, text));
-    return method->chain({std::move(model), nullptr, seed, std::move(checkpoint)}, method->declaration.schema.complete(parameters), {});
+    if (method->declaration.schema.find("seed") && !parameters.contains("seed"))
+        parameters.set("seed", static_cast<std::int64_t>(seed));
+    return method->chain({std::move(model), nullptr, std::move(checkpoint)}, method->declaration.schema.complete(parameters), {});
 }
 
 inline std::vector<float> runOne(const nn::Model& model, const tokens::Chain& chain, const nn::Sample& sample, tokens::Trace* trace = nullptr, std::span<const tokens::Wish> wishes = {})

@@ -45,7 +45,7 @@ TrainedParts goldenParts()
 
 Inputs goldenInputs()
 {
-    return {.model = test::tokenModel("deit"), .calibration = nullptr, .seed = 0, .checkpoint = test::tokenCheckpoint("deit"), .trained = std::make_shared<const TrainedParts>(goldenParts()), .enough = {}};
+    return {.model = test::tokenModel("deit"), .calibration = nullptr, .checkpoint = test::tokenCheckpoint("deit"), .trained = std::make_shared<const TrainedParts>(goldenParts()), .enough = {}};
 }
 
 Parameters with(std::initializer_list<std::pair<const char*, ParameterValue>> values)
@@ -86,7 +86,7 @@ Inputs trainingInputs(std::size_t photos = 6)
 {
     static const auto checkpoint = test::tokenCheckpoint("deit");
     static const auto model = test::tokenModel("deit");
-    return {.model = model, .calibration = std::make_shared<Variations>(photos), .seed = 0, .checkpoint = checkpoint, .trained = nullptr, .enough = {}};
+    return {.model = model, .calibration = std::make_shared<Variations>(photos), .checkpoint = checkpoint, .trained = nullptr, .enough = {}};
 }
 
 /// Patches that are left behind each block, from 0.

@@ -27,6 +27,46 @@ private slots:
         QVERIFY(rows(one, 1) != rows(one, 2));
         QVERIFY(rows(one, 1) != rows(other, 1));
     }
+    /// Whatever draws does so by its parameter: the same parameters the same tokens, another seed others; also within a chain and a cascade, where a
+    /// link's own seed comes first.
+    void parametersRepeatWhatIsDrawn_data()
+    {
+        using Settings = QList<QPair<QString, QString>>;
+        QTest::addColumn<QString>("id");
+        QTest::addColumn<Settings>("settings");
+        QTest::addColumn<bool>("own");
+        const auto row = [](const char* name, const char* id, const Settings& settings, bool own = false) { QTest::newRow(name) << QString(id) << settings << own; };
+        row("random", "tokens.random", {{"keep", "0.5"}});
+        row("score", "tokens.top-rho", {{"score", "random"}});
+        row("stages", "tokens.dynamicvit", {{"score", "random"}});
+        row("complexity", "tokens.adaptive", {{"score", "random"}});
+        row("halves", "tokens.merge", {{"matching", "random"}, {"r", "20"}});
+        row("buckets", "tokens.merge", {{"matching", "lsh"}, {"tables", "1"}, {"r", "20"}});
+        row("chain", "tokens.chain", {{"steps", "random keep=0.5 @1 + tome r=4 @rest"}});
+        row("cascade", "tokens.cascade", {{"stage", "random keep=0.5"}, {"threshold", "0"}});
+        row("link's own", "tokens.chain", {{"steps", "random keep=0.5 seed=3 @1"}}, true);
+        row("stage's own", "tokens.cascade", {{"stage", "random keep=0.5 seed=3"}, {"threshold", "0"}}, true);
+    }
+    void parametersRepeatWhatIsDrawn()
+    {
+        using Settings = QList<QPair<QString, QString>>;
+        QFETCH(QString, id);
+        QFETCH(Settings, settings);
+        QFETCH(bool, own);
+        const auto model = test::tokenModel("vit20");
+        const test::TokenImages images("vit20");
+        const auto rows = [&](const char* seed) {
+            std::vector<std::pair<std::string, std::string>> typed{{"seed", seed}};
+            for (const auto& [name, value] : settings)
+                typed.emplace_back(name.toStdString(), value.toStdString());
+            tokens::Trace trace;
+            test::runOne(*model, test::chainOf(id.toStdString(), model, typed), images.samples[0], &trace);
+            return trace.layers.back().set.row;
+        };
+        const auto first = rows("5");
+        QCOMPARE(rows("5"), first);
+        QCOMPARE(rows("6") == first, own);
+    }
     /// Every patch is as likely as another: over 400 seeds each of 196 is kept 200 times on the average, deviation sqrt(400 / 4) = 10. Beyond
     /// 5 deviations is one patch in 1.7 million.
     void randomFavoursNoPatch()

@@ -41,7 +41,7 @@ Inputs inputsOf(std::shared_ptr<const measure::SampleSource> source)
 {
     static const auto checkpoint = test::tokenCheckpoint("vit20");
     static const auto model = test::tokenModel("vit20");
-    return {.model = model, .calibration = std::move(source), .seed = 0, .checkpoint = checkpoint, .trained = nullptr, .enough = {}};
+    return {.model = model, .calibration = std::move(source), .checkpoint = checkpoint, .trained = nullptr, .enough = {}};
 }
 
 TokenTrainingSettings settingsOf(std::int64_t steps, double rate = 0.05)
