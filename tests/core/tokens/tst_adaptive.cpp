@@ -193,7 +193,7 @@ private slots:
         tokens::Trace trace;
         test::runOne(*model, chain, images.samples[1], &trace);
         QCOMPARE(trace.layers[1].tokens.mlp, 1 + static_cast<std::int64_t>(std::ceil(keep.of(complexity) * 256)));
-        QVERIFY_EXCEPTION_THROWN(method->chain({model, nullptr, 0, nullptr}, parameters, {}), Error);
+        QVERIFY_EXCEPTION_THROWN(method->chain({model, nullptr, nullptr}, parameters, {}), Error);
         QVERIFY_EXCEPTION_THROWN(method->chain({model, std::make_shared<test::ImageSource>(1, std::vector<int>()), 0, nullptr}, parameters, {}), Error); // one photo, no range
     }
     void photosAreMeasuredOnceAndTheUnreadableLeftOut()
