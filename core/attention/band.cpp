@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/attention/band.h"
+
+#include "core/kernels/elementwise.h"
+#include "core/linalg/float_product.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace tamis::attention {
+namespace {
+using kernels::ConstRows;
+using kernels::Rows;
+using linalg::floatProduct;
+using linalg::Turn;
+
+constexpr std::int64_t kBlock = 32; ///< queries at once
+
+struct Span {
+    std::int64_t first = 0, end = 0;
+    std::int64_t count() const noexcept { return std::max<std::int64_t>(0, end - first); }
+};
+
+class Band final : public HeadRule {
+public:
+    Band(std::int64_t reach, std::int64_t global) : m_reach(reach), m_global(global) {}
+    std::string_view kind() const noexcept override { return "band"; }
+    /// Those of the blocks that are computed, for attention that is not causal; with a causal mask about half.
+    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
+    {
+        std::uint64_t pairs = 0;
+        for (std::int64_t i = 0; i < tokens; ++i)
+            pairs += static_cast<std::uint64_t>(i < m_global ? tokens : std::min(m_global, std::max<std::int64_t>(0, i - m_reach)) + std::min(tokens, i + m_reach + 1) - std::max<std::int64_t>(0, i - m_reach));
+        return 2 * pairs * static_cast<std::uint64_t>(width);
+    }
+    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t) const noexcept override
+    {
+        return static_cast<std::uint64_t>(kBlock * std::min(tokens, m_global + 2 * m_reach + kBlock));
+    }
+    void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
+    {
+        const std::int64_t tokens = q.rows, global = std::min(m_global, tokens);
+        for (std::int64_t first = 0; first < global; first += kBlock)
+            block(shape, q, k, v, out, {first, std::min(global, first + kBlock)}, {0, 0}, {0, tokens}, true, scratch);
+        for (std::int64_t first = global; first < tokens; first += kBlock) {
+            const std::int64_t end = std::min(tokens, first + kBlock);
+            const Span near{std::max<std::int64_t>(0, first - m_reach), shape.causal ? end : std::min(tokens, end + m_reach)};
+            block(shape, q, k, v, out, {first, end}, {0, std::min(global, near.first)}, near, false, scratch);
+        }
+    }
+
+private:
+    bool sees(const HeadShape& shape, std::int64_t query, std::int64_t key, bool all) const noexcept
+    {
+        if (shape.causal && (key > query || (shape.slidingWindow > 0 && key <= query - shape.slidingWindow)))
+            return false;
+        return all || key < m_global || (key >= query - m_reach && key <= query + m_reach);
+    }
+    /// Queries of one block over the far keys (the first ones) and the near ones; a query always sees itself.
+    void block(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, Span queries, Span far, Span near, bool all, nn::Scratch& scratch) const
+    {
+        nn::Scratch::Frame frame(scratch);
+        const Rows p = frame.take(queries.count(), far.count() + near.count());
+        const ConstRows own{q.data + queries.first * q.stride, queries.count(), q.cols, q.stride};
+        const auto part = [&](Span span, std::int64_t column) { return Rows{p.data + column, p.rows, span.count(), p.stride}; };
+        const auto rows = [](ConstRows x, Span span) { return ConstRows{x.data + span.first * x.stride, span.count(), x.cols, x.stride}; };
+        floatProduct(Turn::None, Turn::Transpose, shape.scale, own, rows(k, far), 0, part(far, 0));
+        floatProduct(Turn::None, Turn::Transpose, shape.scale, own, rows(k, near), 0, part(near, far.count()));
+        for (std::int64_t i = 0; i < p.rows; ++i) {
+            for (std::int64_t j = 0; j < p.cols; ++j)
+                if (!sees(shape, queries.first + i, j < far.count() ? far.first + j : near.first + j - far.count(), all))
+                    p.data[i * p.stride + j] = -std::numeric_limits<float>::infinity();
+            kernels::softmaxRow(p.row(i));
+        }
+        const Rows to{out.data + queries.first * out.stride, queries.count(), out.cols, out.stride};
+        floatProduct(Turn::None, Turn::None, 1, part(near, far.count()), rows(v, near), 0, to);
+        if (far.count() > 0)
+            floatProduct(Turn::None, Turn::None, 1, part(far, 0), rows(v, far), 1, to);
+    }
+    std::int64_t m_reach, m_global;
+};
+
+nn::AttentionPtr bandOp(const Inputs& inputs, const Parameters& given)
+{
+    const Parameters parameters = bandMethod().declaration.schema.complete(given);
+    const std::int64_t global = parameters.integer("global");
+    return headwise(inputs.spec, bandRule(parameters.integer("reach"), global < 0 ? inputs.prefix : global));
+}
+} // namespace
+
+HeadRulePtr bandRule(std::int64_t reach, std::int64_t global) { return std::make_shared<Band>(reach, global); }
+
+Method bandMethod()
+{
+    Method method;
+    method.declaration = {
+        .id = "attention.band",
+        .lab = "attention",
+        .title = "Neighbours and first tokens (sliding window)",
+        .reference = "Beltagy et al. 2020, Longformer: a window along the sequence, and tokens that all see and that see all",
+        .schema = ParameterSchema({
+            {.name = "reach", .title = "Reach", .type = ParameterType::Integer, .defaultValue = std::int64_t{32}, .minimum = 0, .maximum = 1'000'000, .unit = "tokens",
+             .help = "Tokens to either side; causal: before"},
+            {.name = "global", .title = "Global tokens", .type = ParameterType::Integer, .defaultValue = std::int64_t{-1}, .minimum = -1, .maximum = 1'000'000, .unit = "tokens",
+             .help = "The first so many see all and are seen by all; -1: those before the patches (class, registers)"},
+        })};
+    method.op = bandOp;
+    return method;
+}
+
+} // namespace tamis::attention

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Attention by features: M_ij = f_i . g_j / sum_j f_i . g_j, without ever forming M.
+#include "core/attention/head_rule.h"
+
+namespace tamis::attention {
+
+/// out = M v for query features f and key features g [tokens, features]. Causal: sums over j <= i, by prefix sums over blocks of rows. A row
+/// whose denominator is zero (no feature in common with any key) is the mean of the values it may see. Private to the lab.
+void mixByFeatures(bool causal, kernels::ConstRows f, kernels::ConstRows g, kernels::ConstRows v, kernels::Rows out, nn::Scratch& scratch);
+/// Of mixByFeatures.
+std::uint64_t featureMixMacs(std::int64_t tokens, std::int64_t features, std::int64_t width);
+/// Throws Error{UnsupportedFeature} for a sliding window: prefix sums cannot forget.
+void requireNoSlidingWindow(const nn::AttentionSpec& spec, std::string_view kind);
+
+} // namespace tamis::attention

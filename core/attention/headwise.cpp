@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/attention/head_rule.h"
+
+#include "core/base/error.h"
+#include "core/base/parallel.h"
+
+namespace tamis::attention {
+namespace {
+using kernels::ConstRows;
+using kernels::Rows;
+
+ConstRows columns(ConstRows rows, std::int64_t first, std::int64_t count) { return {rows.data + first, rows.rows, count, rows.stride}; }
+
+class Headwise final : public nn::AttentionOp {
+public:
+    Headwise(const nn::AttentionSpec& spec, HeadRulePtr rule) : m_spec(spec), m_shape(headShape(spec)), m_rule(std::move(rule)) {}
+    std::string_view kind() const noexcept override { return m_rule->kind(); }
+    std::int64_t heads() const noexcept override { return m_spec.heads; }
+    std::int64_t headDim() const noexcept override { return m_spec.headDim; }
+    nn::AttentionCost cost(std::int64_t tokens) const noexcept override
+    {
+        return {0, static_cast<std::uint64_t>(m_spec.heads) * m_rule->macs(tokens, m_spec.headDim), m_rule->liveFloats(tokens, m_spec.headDim)};
+    }
+    void apply(const nn::AttentionInput& input, Rows out, nn::Scratch& scratch) const override
+    {
+        requireNoBias(input);
+        const auto one = [&](std::int64_t head, nn::Scratch& own) {
+            const std::int64_t d = m_spec.headDim, shared = keyHead(head);
+            m_rule->mix(m_shape, columns(input.q, head * d, d), columns(input.k, shared * d, d), columns(input.v, shared * d, d),
+                        {out.data + head * d, out.rows, d, out.stride}, own);
+        };
+        if (!scratch.parallel()) {
+            for (std::int64_t head = 0; head < m_spec.heads; ++head)
+                one(head, scratch);
+            return;
+        }
+        parallelFor(scratch.context(), static_cast<std::size_t>(m_spec.heads), [&](std::size_t head) {
+            nn::Scratch own(false, RunContext(scratch.context().stopToken()));
+            one(static_cast<std::int64_t>(head), own);
+        });
+    }
+    std::int64_t maps(std::int64_t) const noexcept override { return 1; }
+    std::int64_t mapTokens(std::int64_t tokens) const noexcept override { return tokens; }
+    /// What mixes the values: rows sum to 1, entries may be negative where the rule allows it.
+    tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t) const override
+    {
+        requireNoBias(input);
+        const std::int64_t d = m_spec.headDim, shared = keyHead(head), tokens = input.q.rows;
+        tensor::Matrix<float> identity(tokens, tokens), result(tokens, tokens);
+        for (std::int64_t i = 0; i < tokens; ++i)
+            identity(i, i) = 1;
+        nn::Scratch scratch(false);
+        m_rule->mix(m_shape, columns(input.q, head * d, d), columns(input.k, shared * d, d), identity.view(), result.view(), scratch);
+        return result;
+    }
+
+private:
+    std::int64_t keyHead(std::int64_t head) const noexcept { return head / (m_spec.heads / m_spec.keyValueHeads); }
+    void requireNoBias(const nn::AttentionInput& input) const
+    {
+        if (input.keyBias)
+            throw Error(ErrorCode::UnsupportedFeature, "found a weight on the keys (merged tokens), expected none: only exact attention takes it", std::string(m_rule->kind()));
+    }
+    nn::AttentionSpec m_spec;
+    HeadShape m_shape;
+    HeadRulePtr m_rule;
+};
+} // namespace
+
+HeadShape headShape(const nn::AttentionSpec& spec) { return {spec.headDim, spec.scale, spec.causal, spec.causal ? spec.slidingWindow : 0}; }
+
+nn::AttentionPtr headwise(const nn::AttentionSpec& spec, HeadRulePtr rule)
+{
+    if (spec.window > 0)
+        throw Error(ErrorCode::UnsupportedFeature, "found attention in windows of a grid, expected attention over all tokens", std::string(rule->kind()));
+    return std::make_shared<Headwise>(spec, std::move(rule));
+}
+
+} // namespace tamis::attention

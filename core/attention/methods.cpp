@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/attention/band.h"
+#include "core/attention/linear.h"
+#include "core/attention/linformer.h"
+#include "core/attention/mean_value.h"
+#include "core/attention/method.h"
+#include "core/attention/nystrom.h"
+#include "core/attention/performer.h"
+
+#include <algorithm>
+
+namespace tamis::attention {
+
+const std::vector<Method>& methods()
+{
+    static const std::vector<Method> all{
+        // Menu order: fewer pairs, fewer keys, features, baselines.
+        bandMethod(),
+        linformerMethod(),
+        nystromMethod(),
+        performerMethod(),
+        linearMethod(),
+        meanValueMethod(),
+        zeroMethod(),
+    };
+    return all;
+}
+
+const Method* findMethod(std::string_view id)
+{
+    const auto found = std::ranges::find(methods(), id, [](const Method& method) -> const std::string& { return method.declaration.id; });
+    return found == methods().end() ? nullptr : &*found;
+}
+
+} // namespace tamis::attention

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/attention/performer.h"
+
+#include "core/attention/feature_mix.h"
+#include "core/linalg/float_product.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace tamis::attention {
+namespace {
+using kernels::ConstRows;
+using kernels::Rows;
+
+float halfSquare(const float* x, std::int64_t dim, float scale)
+{
+    float sum = 0;
+    for (std::int64_t j = 0; j < dim; ++j)
+        sum += x[j] * x[j];
+    return 0.5F * scale * sum;
+}
+
+class Performer final : public HeadRule {
+public:
+    Performer(const PerformerSettings& settings, std::int64_t dim)
+        : m_settings(settings), m_directions(randomDirections(settings.features, dim, settings.directions, settings.seed))
+    {
+    }
+    std::string_view kind() const noexcept override { return "performer"; }
+    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
+    {
+        return 2 * static_cast<std::uint64_t>(tokens * m_settings.features * m_directions.cols()) + featureMixMacs(tokens, size(), width);
+    }
+    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
+    {
+        return static_cast<std::uint64_t>(2 * tokens * size() + size() * (width + 1) + width);
+    }
+    void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
+    {
+        nn::Scratch::Frame frame(scratch);
+        const Rows f = frame.take(q.rows, size()), g = frame.take(k.rows, size());
+        features(shape.scale, q, f, true);
+        features(shape.scale, k, g, false);
+        mixByFeatures(shape.causal, f, g, v, out, scratch);
+    }
+
+private:
+    std::int64_t size() const noexcept { return m_settings.positive ? m_settings.features : 2 * m_settings.features; }
+    /// The largest exponent is taken off row by row for queries, where it cancels, and over all rows for keys, where only that cancels.
+    void features(float scale, ConstRows x, Rows f, bool queries) const
+    {
+        const std::int64_t m = m_settings.features;
+        const Rows projected{f.data, f.rows, m, f.stride};
+        linalg::floatProduct(linalg::Turn::None, linalg::Turn::Transpose, std::sqrt(scale), x, m_directions.view(), 0, projected);
+        const float ratio = 1 / std::sqrt(static_cast<float>(m));
+        float all = -std::numeric_limits<float>::infinity();
+        if (!queries)
+            for (std::int64_t i = 0; i < x.rows; ++i)
+                all = std::max(all, m_settings.positive ? *std::max_element(projected.data + i * f.stride, projected.data + i * f.stride + m)
+                                                        : halfSquare(x.data + i * x.stride, x.cols, scale));
+        for (std::int64_t i = 0; i < x.rows; ++i) {
+            float* row = f.data + i * f.stride;
+            const float half = halfSquare(x.data + i * x.stride, x.cols, scale);
+            if (m_settings.positive) {
+                const float most = queries ? *std::max_element(row, row + m) : all;
+                for (std::int64_t j = 0; j < m; ++j)
+                    row[j] = ratio * (std::exp(row[j] - half - most) + m_settings.epsilon);
+                continue;
+            }
+            const float factor = ratio * (queries ? 1.0F : std::exp(half - all));
+            for (std::int64_t j = m - 1; j >= 0; --j) {
+                row[m + j] = factor * std::sin(row[j]);
+                row[j] = factor * std::cos(row[j]);
+            }
+        }
+    }
+    PerformerSettings m_settings;
+    tensor::Matrix<float> m_directions;
+};
+
+nn::AttentionPtr performerOp(const Inputs& inputs, const Parameters& given)
+{
+    const Parameters parameters = performerMethod().declaration.schema.complete(given);
+    requireNoSlidingWindow(inputs.spec, "attention.performer");
+    const std::string directions = parameters.text("directions");
+    PerformerSettings settings;
+    settings.features = parameters.integer("features");
+    settings.directions = directions == "independent" ? Directions::Independent : directions == "orthogonal" ? Directions::Orthogonal : Directions::OrthogonalFixed;
+    settings.positive = parameters.text("map") == "positive";
+    settings.epsilon = static_cast<float>(parameters.real("epsilon"));
+    settings.seed = inputs.seed + static_cast<std::uint64_t>(parameters.integer("draw")) * 1'000'003U + static_cast<std::uint64_t>(inputs.block);
+    return headwise(inputs.spec, performerRule(settings, inputs.spec.headDim));
+}
+} // namespace
+
+HeadRulePtr performerRule(const PerformerSettings& settings, std::int64_t dim) { return std::make_shared<Performer>(settings, dim); }
+
+Method performerMethod()
+{
+    Method method;
+    method.declaration = {
+        .id = "attention.performer",
+        .lab = "attention",
+        .title = "Random features (Performer)",
+        .reference = "Choromanski et al. 2021, Rethinking attention with Performers: exp(q . k) as a product of random features, so that keys and values are summed once",
+        .schema = ParameterSchema({
+            {.name = "features", .title = "Features", .type = ParameterType::Integer, .defaultValue = std::int64_t{64}, .minimum = 1, .maximum = 65536,
+             .help = "Random directions a head; dearer than exact attention above half the tokens"},
+            {.name = "map", .title = "Feature map", .type = ParameterType::Choice, .defaultValue = std::string("positive"), .help = "positive: exponentials (FAVOR+); trigonometric: cosines and sines, whose estimates may be negative",
+             .choices = {"positive", "trigonometric"}},
+            {.name = "directions", .title = "Directions", .type = ParameterType::Choice, .defaultValue = std::string("orthogonal"), .help = "orthogonal: in blocks, with the lengths of independent ones; orthogonal-fixed: all as long as the root of the head's size",
+             .choices = {"orthogonal", "orthogonal-fixed", "independent"}},
+            {.name = "epsilon", .title = "Epsilon", .type = ParameterType::Real, .defaultValue = 1e-4, .minimum = 0, .maximum = 1, .help = "Added to positive features"},
+            {.name = "draw", .title = "Draw", .type = ParameterType::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 1'000'000, .help = "Another number draws other directions"},
+        })};
+    method.op = performerOp;
+    return method;
+}
+
+} // namespace tamis::attention

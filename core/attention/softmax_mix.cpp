@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/attention/softmax_mix.h"
+
+#include "core/kernels/elementwise.h"
+#include "core/linalg/float_product.h"
+
+#include <algorithm>
+
+namespace tamis::attention {
+using kernels::ConstRows;
+using kernels::Rows;
+using linalg::floatProduct;
+using linalg::Turn;
+
+void softmaxScores(float scale, ConstRows a, ConstRows b, Rows rows)
+{
+    floatProduct(Turn::None, Turn::Transpose, scale, a, b, 0, rows);
+    for (std::int64_t i = 0; i < rows.rows; ++i)
+        kernels::softmaxRow(rows.row(i));
+}
+
+void mixBySoftmax(float scale, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch)
+{
+    nn::Scratch::Frame frame(scratch);
+    const Rows p = frame.take(q.rows, k.rows);
+    softmaxScores(scale, q, k, p);
+    floatProduct(Turn::None, Turn::None, 1, p, v, 0, out);
+}
+
+void segmentMeans(ConstRows x, Rows means)
+{
+    for (std::int64_t i = 0; i < means.rows; ++i) {
+        const std::int64_t first = i * x.rows / means.rows, end = (i + 1) * x.rows / means.rows;
+        float* mean = means.data + i * means.stride;
+        std::fill_n(mean, x.cols, 0.0F);
+        for (std::int64_t row = first; row < end; ++row)
+            for (std::int64_t j = 0; j < x.cols; ++j)
+                mean[j] += x.data[row * x.stride + j];
+        for (std::int64_t j = 0; j < x.cols; ++j)
+            mean[j] /= static_cast<float>(end - first);
+    }
+}
+
+} // namespace tamis::attention

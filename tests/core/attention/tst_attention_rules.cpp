@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Rules against their quadratic forms in NumPy (tests/golden/make_attention_golden.py), and what becomes of rows that see nothing.
+#include "core/attention/band.h"
+#include "core/attention/linear.h"
+#include "core/attention/linformer.h"
+#include "core/attention/mean_value.h"
+#include "core/attention/nystrom.h"
+#include "core/base/error.h"
+#include "core/io/npz.h"
+#include "tests/core/attention/one_head.h"
+
+#include <QTest>
+
+#include <algorithm>
+#include <string>
+
+using namespace tamis;
+using namespace tamis::attention;
+
+namespace {
+constexpr float kScale = 0.25F;
+
+tensor::Matrix<float> golden(const std::string& name)
+{
+    static const auto archive = io::NpzArchive::open(TAMIS_SOURCE_DIR "/tests/golden/attention_golden.npz");
+    const io::NpyArray array = archive->read(name);
+    const std::vector<float> values = array.toFloats();
+    tensor::Matrix<float> result(array.shape[0], array.shape[1]);
+    std::ranges::copy(values, result.data());
+    return result;
+}
+
+HeadShape shape(bool causal, std::int64_t sliding = 0) { return {16, kScale, causal, sliding}; }
+
+/// Sums of some 150 products of numbers around 1 in float against double: a few units of 1e-7 times the root of their number.
+constexpr double kTolerance = 5e-6;
+} // namespace
+
+class TstAttentionRules : public QObject {
+    Q_OBJECT
+    const tensor::Matrix<float> m_q = golden("q"), m_k = golden("k"), m_v = golden("v");
+
+    double errorOf(const HeadRule& rule, const HeadShape& head, const std::string& name) const { return test::relativeError(test::mixed(rule, head, m_q, m_k, m_v), golden(name)); }
+
+private slots:
+    void linearIsItsQuadraticForm()
+    {
+        QVERIFY(errorOf(*linearRule(LinearMap::EluPlusOne), shape(false), "linear.elu+1.all") < kTolerance);
+        QVERIFY(errorOf(*linearRule(LinearMap::EluPlusOne), shape(true), "linear.elu+1.causal") < kTolerance);
+        QVERIFY(errorOf(*linearRule(LinearMap::Relu), shape(false), "linear.relu.all") < kTolerance);
+        QVERIFY(errorOf(*linearRule(LinearMap::SquaredRelu), shape(false), "linear.squared-relu.all") < kTolerance);
+    }
+    void linformerPoolsNeighbours()
+    {
+        for (const int rows : {1, 8, 150})
+            QVERIFY(errorOf(*linformerRule(TokenProjection::MeanPool, rows, 0), shape(false), "linformer." + std::to_string(rows)) < kTolerance);
+        // beyond the tokens: exact
+        QVERIFY(errorOf(*linformerRule(TokenProjection::MeanPool, 4000, 0), shape(false), "band.149.0.all.0") < kTolerance);
+        // one pooled token is the mean of the values
+        QVERIFY(test::relativeError(test::mixed(*linformerRule(TokenProjection::MeanPool, 1, 0), shape(false), m_q, m_k, m_v), test::mixed(*meanValueRule(), shape(false), m_q, m_k, m_v)) < kTolerance);
+    }
+    void aRandomProjectionIsAFunctionOfItsSeed()
+    {
+        // one draw is one function; another seed, another one
+        const HeadRulePtr rule = linformerRule(TokenProjection::Random, 16, 7);
+        const tensor::Matrix<float> first = test::mixed(*rule, shape(false), m_q, m_k, m_v), again = test::mixed(*rule, shape(false), m_q, m_k, m_v);
+        QVERIFY(first == again);
+        QVERIFY(first != test::mixed(*linformerRule(TokenProjection::Random, 16, 8), shape(false), m_q, m_k, m_v));
+    }
+    void nystromIsItsFormula()
+    {
+        // The iteration multiplies rounding by the condition of the landmarks' map: some 1e3 here.
+        QVERIFY(errorOf(*nystromRule(8, 6), shape(false), "nystrom.8.6") < 1e-4);
+        QVERIFY(errorOf(*nystromRule(31, 6), shape(false), "nystrom.31.6") < 1e-3);
+        QVERIFY(errorOf(*nystromRule(8, 30), shape(false), "nystrom.8.pinv") < 1e-3);
+        QVERIFY(errorOf(*nystromRule(8, 6), shape(false), "nystrom.8.pinv") < errorOf(*nystromRule(8, 2), shape(false), "nystrom.8.pinv"));
+        QVERIFY(errorOf(*nystromRule(150, 6), shape(false), "band.149.0.all.0") < kTolerance);
+    }
+    void bandIsMaskedExact()
+    {
+        QVERIFY(errorOf(*bandRule(5, 0), shape(false), "band.5.0.all.0") < kTolerance);
+        QVERIFY(errorOf(*bandRule(5, 2), shape(false), "band.5.2.all.0") < kTolerance);
+        QVERIFY(errorOf(*bandRule(40, 70), shape(false), "band.40.70.all.0") < kTolerance);
+        QVERIFY(errorOf(*bandRule(5, 2), shape(true), "band.5.2.causal.0") < kTolerance);
+        QVERIFY(errorOf(*bandRule(20, 2), shape(true, 9), "band.20.2.causal.9") < kTolerance);
+        QVERIFY(errorOf(*bandRule(149, 0), shape(true), "band.149.0.causal.0") < kTolerance);
+        QVERIFY(errorOf(*bandRule(1'000'000, 1'000'000), shape(false), "band.149.0.all.0") < kTolerance);
+    }
+    void countsOfTheBand()
+    {
+        QCOMPARE(bandRule(1'000'000, 0)->macs(150, 16), std::uint64_t{2 * 150 * 150 * 16});
+        QCOMPARE(bandRule(0, 0)->macs(150, 16), std::uint64_t{2 * 150 * 16});
+        QCOMPARE(bandRule(1, 0)->macs(4, 1), std::uint64_t{2 * (2 + 3 + 3 + 2)});
+        QCOMPARE(bandRule(1, 1)->macs(4, 1), std::uint64_t{2 * (4 + 3 + 4 + 3)});
+    }
+    void rowsThatSeeNoFeatureAreTheMean()
+    {
+        tensor::Matrix<float> q(70, 16), k = m_k;
+        k = tensor::Matrix<float>(70, 16);
+        const tensor::Matrix<float> v = test::normalRows(70, 12, 1, 3);
+        std::ranges::fill(q.values(), -1.0F); // relu leaves nothing
+        std::ranges::fill(k.values(), 1.0F);
+        for (const bool causal : {false, true})
+            QVERIFY(test::relativeError(test::mixed(*linearRule(LinearMap::Relu), shape(causal), q, k, v), test::mixed(*meanValueRule(), shape(causal), q, k, v)) < kTolerance);
+    }
+    void mapsHaveRowsThatSumToOne()
+    {
+        tensor::Matrix<float> ones(150, 1);
+        std::ranges::fill(ones.values(), 1.0F);
+        for (const auto& rule : {linearRule(LinearMap::EluPlusOne), linformerRule(TokenProjection::MeanPool, 8, 0), bandRule(5, 1), meanValueRule()}) {
+            const tensor::Matrix<float> sums = test::mixed(*rule, shape(false), m_q, m_k, ones);
+            QVERIFY(std::ranges::all_of(sums.values(), [](float sum) { return std::abs(sum - 1) < 1e-5F; }));
+        }
+    }
+    void whatIsNotForCausalAttentionIsRefused()
+    {
+        const nn::AttentionSpec spec{.heads = 2, .keyValueHeads = 1, .headDim = 8, .scale = 0.3F, .causal = true};
+        for (const char* id : {"attention.linformer", "attention.nystrom"})
+            QVERIFY_EXCEPTION_THROWN(findMethod(id)->op({spec}, {}), Error);
+        nn::AttentionSpec sliding = spec;
+        sliding.slidingWindow = 4;
+        for (const char* id : {"attention.linear", "attention.performer"})
+            QVERIFY_EXCEPTION_THROWN(findMethod(id)->op({sliding}, {}), Error);
+        nn::AttentionSpec windows = spec;
+        windows.window = 7;
+        QVERIFY_EXCEPTION_THROWN(findMethod("attention.band")->op({windows}, {}), Error);
+    }
+    void headsShareKeysInGroups()
+    {
+        const nn::AttentionSpec spec{.heads = 4, .keyValueHeads = 2, .headDim = 8, .scale = 0.3F};
+        const auto op = headwise(spec, bandRule(1000, 0));
+        const auto exact = nn::exactAttention(spec);
+        const tensor::Matrix<float> q = test::normalRows(60, 32, 1, 1), k = test::normalRows(60, 16, 1, 2), v = test::normalRows(60, 16, 1, 3);
+        const nn::AttentionInput input{q.view(), k.view(), v.view()};
+        tensor::Matrix<float> one(60, 32), other(60, 32), serial(60, 32);
+        nn::Scratch scratch(true), single(false);
+        exact->apply(input, one.view(), scratch);
+        op->apply(input, other.view(), scratch);
+        op->apply(input, serial.view(), single);
+        QVERIFY(test::relativeError(other, one) < kTolerance);
+        QVERIFY(other == serial);
+        for (std::int64_t head = 0; head < 4; ++head)
+            QVERIFY(test::relativeError(op->map(input, head, 0), exact->map(input, head, 0)) < kTolerance);
+    }
+};
+
+QTEST_APPLESS_MAIN(TstAttentionRules)
+#include "tst_attention_rules.moc"
