@@ -32,6 +32,7 @@ struct RunOptions {
     std::int64_t depth = -1;                                  ///< tokens.*: blocks that they are behind; -1: the last that was run
     std::string plan, savePlan;                               ///< tokens.*: to run, to write
     bool overwrite = false;                                   ///< tokens.*: files in `out`
+    std::string blocks;                                       ///< attention.*: "0,3"; empty: all
     std::int64_t batch = 8; ///< tokens.*: photos whose latency is measured
 };
 

@@ -3,6 +3,7 @@
 #include "app/cli/json_output.h"
 #include "app/cli/table.h"
 #include "app/cli/verbs.h"
+#include "core/attention/method.h"
 #include "core/encoder/method.h"
 #include "core/lowrank/method.h"
 #include "core/spectrum/method.h"
@@ -88,6 +89,14 @@ void run(Console& console)
         document["methods"].push_back(std::move(entry));
         text += described(method.declaration, std::string("  needs --encoder and --activations\n") + (method.needsCalibration ? "  needs --calibration-activations, or --calibration and --layer\n" : "") +
                                                   (method.trains ? "  trains: minutes\n" : ""));
+    }
+    for (const auto& method : attention::methods()) {
+        auto entry = toJson(method.declaration);
+        entry["needsCalibration"] = false;
+        entry["needsSamples"] = true;
+        entry["trains"] = false;
+        document["methods"].push_back(std::move(entry));
+        text += described(method.declaration, "  needs --images, --tokens or --text\n");
     }
     for (const auto& method : tokens::methods()) {
         auto entry = toJson(method.declaration);

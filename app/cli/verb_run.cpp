@@ -6,6 +6,7 @@
 #include "app/cli/plain_baseline.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/run_options.h"
+#include "app/cli/run_attention.h"
 #include "app/cli/run_tokens.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
@@ -196,10 +197,11 @@ Verb verbRun()
             "  tamis-cli run encoder.low-rank --encoder datasets/sae/vit20.block3.k16/sparsify --activations datasets/sae/vit20.block3.heldout.npy \\\n"
             "    --calibration-activations rows.npy --set rank=32\n"
             "  tamis-cli run tokens.tome --model datasets/vit20 --images datasets/photos --set r=16 --out OVERLAYS\n"
-            "  tamis-cli run tokens.learned --model datasets/vit20 --images datasets/photos --train-images PHOTOS --save-trained predictors.safetensors",
+            "  tamis-cli run tokens.learned --model datasets/vit20 --images datasets/photos --train-images PHOTOS --save-trained predictors.safetensors\n"
+            "  tamis-cli run attention.performer --model datasets/vit20 --images datasets/photos --set features=64",
             [options](OptionSet& set) {
                 set.positional("METHOD", options->method, "Identity of the method, as tamis-cli methods lists it");
-                set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*, tokens.*: checkpoint, a file or a directory");
+                set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*, tokens.*, attention.*: checkpoint, a file or a directory");
                 set.text("--calibration", options->calibration, "FILE", "Calibration set (HDF5)");
                 set.texts("--layer", options->layers, "PATTERN", "Only matrices whose name matches, e.g. 'blocks.*.mlp.*' (repeatable)");
                 set.texts("--set", options->settings, "NAME=VALUE", "A parameter of the method (repeatable)");
@@ -224,11 +226,14 @@ Verb verbRun()
                 set.text("--train-labels", options->trainLabels, "FILE", "tokens.* that train: their classes (file<TAB>class); without: what the whole model names");
                 set.text("--save-trained", options->saveTrained, "FILE", "tokens.* that train: write what was trained (safetensors)");
                 set.flag("--latency,!--no-latency", options->latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder; tokens.*: of one batch (on)");
+                set.text("--blocks", options->blocks, "LIST", "attention.*: blocks whose attention is replaced, such as 0,3 (all)");
                 set.integer("--batch", options->batch, 1, 4096, "tokens.*: photos in the batch whose latency is measured (8)");
             },
             [options](Console& console) {
                 if (options->method.starts_with("encoder."))
                     return runEncoder(console, *options);
+                if (options->method.starts_with("attention."))
+                    return runAttention(console, *options);
                 if (options->method.starts_with("tokens."))
                     return runTokens(console, *options);
                 if (options->model.empty())
