@@ -77,7 +77,7 @@ std::vector<Trivial> trivialErrors(const nn::Model& model, std::span<const int> 
         Parameters parameters;
         for (const auto& [name, value] : each.settings)
             parameters.set(name, value);
-        each.heads = headErrors(model, attention::operatorsFor(model, *attention::findMethod(each.id), parameters, blocks, 0), source, kMapSamples, context.part(1, each.id));
+        each.heads = attention::headErrors(model, attention::operatorsFor(model, *attention::findMethod(each.id), parameters, blocks, 0), source, kMapSamples, context.part(1, each.id));
     }
     return all;
 }
@@ -132,7 +132,7 @@ void runAttention(Console& console, const RunOptions& options)
     const auto model = nn::Model::load(*checkpoint, context.part(1, "loading"));
     const auto operators = attention::operatorsFor(*model, method, parameters, blocks, static_cast<std::uint64_t>(console.common().seed.value_or(0)));
     const auto source = app::openSamples(request, options.model, *model, context.part(0.5, "opening the samples"));
-    const auto heads = headErrors(*model, operators, *source, kMapSamples, context.part(3, "comparing heads"));
+    const auto heads = attention::headErrors(*model, operators, *source, kMapSamples, context.part(3, "comparing heads"));
     const auto trivial = trivialErrors(*model, blocks, *source, context.part(5, "trivial operators"));
     const auto changed = attention::replaced(model, operators);
     measure::EvaluateOptions evaluation;
