@@ -54,7 +54,7 @@ void TokensController::compare()
                         guard->showComparison(copy);
                 }, Qt::QueuedConnection);
             };
-            const auto result = tokens::compareMethods({sources->model, sources->samples, 0, sources->runnable->workspace()->checkpoint}, *samples,
+            const auto result = tokens::compareMethods({sources->model, sources->samples, sources->runnable->workspace()->checkpoint, nullptr, {}}, *samples,
                                                        tokens::usualSettings(sources->model->spec()), {}, context, publish);
             return tr("%1 reductions compared on %2 photos").arg(result.points.size() - 1).arg(result.photos);
         },
