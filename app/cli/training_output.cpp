@@ -44,7 +44,7 @@ std::string trainingText(const std::vector<report::Series>& series, const std::s
     const auto& checks = heldOut->points;
     const auto best = std::ranges::min(checks, {}, &report::Point::y);
     return "\ntrained for " + steps(checks.back()) + " steps: loss on the " + what + " kept apart " + significant(checks.front().y) + " -> " + significant(best.y) + " at step " + steps(best) +
-           (best.x < checks.back().x ? ", " + significant(checks.back().y) + " at the end\n" : "\n");
+           (significant(best.y) != significant(checks.back().y) ? ", " + significant(checks.back().y) + " at the end\n" : "\n");
 }
 
 void requireWritable(const std::string& path, const std::string& content)

@@ -228,9 +228,9 @@ TrainedExits trainExits(const ExitFeatures& training, const ExitFeatures& heldOu
     const auto exits = static_cast<double>(training.features.size());
     train::train<float>(heads.parameters(), loop, [&](train::Tape<float>& tape, std::int64_t, std::int64_t) { return heads.trainingLoss(tape); }, context,
                         [&](const train::TrainingStep& step) {
-                            trainingLoss.points.push_back({static_cast<double>(step.step), step.loss / exits});
+                            trainingLoss.points.push_back({static_cast<double>(step.step + 1), step.loss / exits});
                             if (heads.hasHeldOut() && (step.step % every == 0 || step.step + 1 == settings.steps))
-                                heldOutLoss.points.push_back({static_cast<double>(step.step), heads.heldOutLoss(context)});
+                                heldOutLoss.points.push_back({static_cast<double>(step.step + 1), heads.heldOutLoss(context)});
                         });
     for (std::size_t exit = 0; exit < training.features.size(); ++exit)
         result.heads.push_back(heads.head(exit));

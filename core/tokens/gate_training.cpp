@@ -242,10 +242,10 @@ private:
     }
     void observe(std::int64_t step)
     {
-        m_loss.points.push_back({static_cast<double>(step), m_entropyNow});
-        m_share.points.push_back({static_cast<double>(step), m_shareNow});
+        m_loss.points.push_back({static_cast<double>(step + 1), m_entropyNow});
+        m_share.points.push_back({static_cast<double>(step + 1), m_shareNow});
         if (step % std::max<std::int64_t>(1, m_settings.steps / kChecks) == 0)
-            check(static_cast<double>(step));
+            check(static_cast<double>(step + 1));
     }
     /// Mean over the photos kept apart, with the gates settled.
     void check(double step)
