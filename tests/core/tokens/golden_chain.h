@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// A chain against what PyTorch says in double: tests/golden/make_token_merging_golden.py says what the archive holds.
+// A chain against what PyTorch says in double: the scripts tests/golden/make_token_*_golden.py say what their archives hold.
 #include "tests/core/tokens/bundled_model.h"
 
 #include <algorithm>
@@ -16,11 +16,11 @@ inline GoldenArray mergingGolden(const std::string& name)
 }
 
 /// Who holds whom after each block exactly, sizes exactly, logits to 1e-4 of the largest (float against double). The last call of a test function.
-inline void verifyMergingGolden(const std::string& modelName, const std::string& name, const nn::Model& model, const tokens::Chain& chain)
+inline void verifyGolden(GoldenArray (*golden)(const std::string&), const std::string& modelName, const std::string& name, const nn::Model& model, const tokens::Chain& chain)
 {
     const TokenImages images(modelName);
     const std::string key = modelName + "." + name + ".";
-    const GoldenArray logits = mergingGolden(key + "logits"), row = mergingGolden(key + "row"), sizes = mergingGolden(key + "sizes");
+    const GoldenArray logits = golden(key + "logits"), row = golden(key + "row"), sizes = golden(key + "sizes");
     const auto classes = static_cast<std::size_t>(model.outputWidth());
     const auto blocks = static_cast<std::size_t>(row.shape[1]), sources = static_cast<std::size_t>(row.shape[2]);
     bool reduced = false;

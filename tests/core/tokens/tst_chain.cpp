@@ -190,7 +190,7 @@ private slots:
         byHand.scoreTitle = "Score of each block's own method";
         const auto chain = chained("evit keep=0.7 @1,3 + tome r=7 @rest", model);
         verifySame(*model, chain, byHand);
-        test::verifyMergingGolden("vit20", "chain", *model, chain);
+        test::verifyGolden(test::mergingGolden, "vit20", "chain", *model, chain);
     }
     /// Beside ToMe's keys, which count as many times as their patches, EViT's fused token stays one key, and so does what ToMe merges without
     /// proportional attention. 1 / w times w rounds twice, once up at most: 1 within 1e-7.

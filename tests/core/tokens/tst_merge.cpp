@@ -126,7 +126,7 @@ private slots:
         QFETCH(int, index);
         const GoldenCase& c = goldenCases()[static_cast<std::size_t>(index)];
         const auto model = test::tokenModel(c.model);
-        test::verifyMergingGolden(c.model, c.name, *model, test::chainOf("tokens.merge", model, c.settings));
+        test::verifyGolden(test::mergingGolden, c.model, c.name, *model, test::chainOf("tokens.merge", model, c.settings));
     }
     void withDefaultsItIsToMe()
     {

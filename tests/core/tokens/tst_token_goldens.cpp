@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Every method against PyTorch's numbers in double: who holds whom after each block exactly, sizes exactly, logits to 1e-4.
-#include "tests/core/tokens/bundled_model.h"
+#include "tests/core/tokens/golden_chain.h"
 
 #include <algorithm>
 #include <cmath>
@@ -62,34 +62,7 @@ private slots:
         QFETCH(int, index);
         const GoldenCase& c = goldenCases()[static_cast<std::size_t>(index)];
         const auto model = test::tokenModel(c.model);
-        const test::TokenImages images(c.model);
-        const std::string key = std::string(c.model) + "." + c.name + ".";
-        const test::GoldenArray logits = test::tokenGolden(key + "logits"), row = test::tokenGolden(key + "row"), sizes = test::tokenGolden(key + "sizes");
-        const tokens::Chain chain = test::chainOf(c.method, model, c.settings, 0, test::tokenCheckpoint(c.model));
-        const auto classes = static_cast<std::size_t>(model->outputWidth());
-        const auto blocks = static_cast<std::size_t>(row.shape[1]), sources = static_cast<std::size_t>(row.shape[2]);
-        bool reduced = false;
-        for (std::size_t image = 0; image < images.samples.size(); ++image) {
-            tokens::Trace trace;
-            const std::vector<float> output = test::runOne(*model, chain, images.samples[image], &trace);
-            QCOMPARE(trace.layers.size(), blocks);
-            for (std::size_t block = 0; block < blocks; ++block) {
-                const tokens::TokenSet& set = trace.layers[block].set;
-                reduced = reduced || set.sizes.size() < sources;
-                for (std::size_t source = 0; source < sources; ++source) {
-                    const std::size_t at = (image * blocks + block) * sources + source;
-                    QCOMPARE(set.row[source], static_cast<std::int32_t>(row.values[at]));
-                    QCOMPARE(source < set.sizes.size() ? set.sizes[source] : 0.0f, sizes.values[at]);
-                }
-            }
-            float largest = 0, difference = 0;
-            for (std::size_t k = 0; k < classes; ++k) {
-                largest = std::max(largest, std::abs(logits.values[image * classes + k]));
-                difference = std::max(difference, std::abs(output[k] - logits.values[image * classes + k]));
-            }
-            QVERIFY2(difference <= 1e-4f * std::max(1.0f, largest), qPrintable(QString::number(static_cast<double>(difference))));
-        }
-        QVERIFY(reduced);
+        test::verifyGolden(test::tokenGolden, c.model, c.name, *model, test::chainOf(c.method, model, c.settings, 0, test::tokenCheckpoint(c.model)));
     }
 };
 

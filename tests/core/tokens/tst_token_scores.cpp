@@ -3,6 +3,7 @@
 
 #include "core/tokens/gradient_scorer.h"
 #include "tests/core/tokens/bundled_model.h"
+#include "tests/core/tokens/probe.h"
 #include "tests/core/tokens/random_vit.h"
 
 #include <QTest>
@@ -16,28 +17,10 @@ using namespace tamis;
 using tokens::Score;
 
 namespace {
-/// Calls a function with the look of one place and prunes nothing.
-class Probe final : public tokens::Reduction {
-public:
-    explicit Probe(std::function<void(const tokens::Look&)> visit) : m_visit(std::move(visit)) {}
-    tokens::Assignment assign(const tokens::Look& look) const override
-    {
-        m_visit(look);
-        tokens::Assignment a;
-        a.count = look.x.rows;
-        a.to.resize(static_cast<std::size_t>(a.count));
-        std::iota(a.to.begin(), a.to.end(), 0);
-        return a;
-    }
-
-private:
-    std::function<void(const tokens::Look&)> m_visit;
-};
-
 void lookAt(const nn::Model& model, const nn::Sample& sample, int block, std::function<void(const tokens::Look&)> visit, tokens::Chain chain = {},
             tokens::Place place = tokens::Place::BetweenBranches)
 {
-    chain.steps.push_back({block, place, std::make_shared<Probe>(std::move(visit))});
+    chain.steps.push_back({block, place, std::make_shared<test::Probe>(std::move(visit))});
     test::runOne(model, chain, sample);
 }
 } // namespace

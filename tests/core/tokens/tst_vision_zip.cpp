@@ -30,7 +30,7 @@ private slots:
         QFETCH(QString, dominant);
         QFETCH(QString, contextual);
         const auto loaded = test::tokenModel(model.toStdString());
-        test::verifyMergingGolden(model.toStdString(), name.toStdString(), *loaded,
+        test::verifyGolden(test::mergingGolden, model.toStdString(), name.toStdString(), *loaded,
                                   test::chainOf("tokens.visionzip", loaded, {{"dominant", dominant.toStdString()}, {"contextual", contextual.toStdString()}}));
     }
     void twoSteps()
@@ -38,7 +38,7 @@ private slots:
         const auto model = test::tokenModel("vit20");
         tokens::Chain chain;
         chain.steps = {{1, tokens::Place::BetweenBranches, tokens::visionZipStep(120, 30)}, {3, tokens::Place::BetweenBranches, tokens::visionZipStep(40, 7)}};
-        test::verifyMergingGolden("vit20", "visionzip_twice", *model, chain);
+        test::verifyGolden(test::mergingGolden, "vit20", "visionzip_twice", *model, chain);
     }
     void countsAsTyped()
     {
