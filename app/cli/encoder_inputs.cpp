@@ -91,7 +91,9 @@ EncoderInputs openEncoderInputs(const RunOptions& options, const CommonOptions& 
     EncoderInputs inputs;
     auto autoencoder = std::make_shared<const io::SparseAutoencoder>(io::readSparseAutoencoder(options.encoder, assumedFrom(options.assumed), context));
     inputs.fit.dictionary = encoder::Dictionary::of(std::move(autoencoder), options.k);
-    inputs.fit.seed = static_cast<std::uint64_t>(common.seed.value_or(0));
+    const encoder::Method* method = encoder::findMethod(options.method);
+    const bool ownSeed = method && method->declaration.schema.find("seed"); // --seed is then a parameter, and is not added once more
+    inputs.fit.seed = ownSeed ? 0 : static_cast<std::uint64_t>(common.seed.value_or(0));
     const std::int64_t width = inputs.fit.dictionary->width();
     inputs.measured = options.activationsSite.empty() ? encoder::openActivations(options.activations, width)
                                                       : encoder::openSiteActivations(options.activations, options.activationsSite, width);

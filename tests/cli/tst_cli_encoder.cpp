@@ -44,6 +44,18 @@ class TestCliEncoder : public QObject {
     }
 
 private slots:
+    void theSeedOfTheRunIsTheParameter()
+    {
+        const auto quality = [](const QStringList& seed) {
+            const auto result = runCli(QStringList{"run", "encoder.two-stage", "--encoder", autoencoder(), "--activations", heldOut(), "--no-latency",
+                                                   "--set", "coarse=random", "--json", "-"} + seed);
+            return std::pair(result.json()["parameters"].toObject()["seed"].toInt(), result.json()["quality"].toObject()["recallMean"].toDouble());
+        };
+        const auto run = quality({"--seed", "7"});
+        QVERIFY(run.first == 7 && run.second > 0);
+        QVERIFY(run == quality({"--set", "seed=7"})); // what is recorded gives the same once more
+        QVERIFY(run.second != quality({"--set", "seed=14"}).second);
+    }
     void runKeys()
     {
         const auto result = runCli(lowRank({"--set", "rank=64"}));
