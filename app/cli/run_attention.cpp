@@ -23,7 +23,8 @@ namespace {
 using attention::HeadError;
 using nlohmann::ordered_json;
 
-constexpr std::size_t kMapSamples = 4; ///< whose heads are compared
+constexpr std::size_t kMapSamples = 4;    ///< whose heads are compared
+constexpr std::size_t kFittedSamples = 8; ///< that operators are fitted to
 
 void requireOptions(const RunOptions& options)
 {
@@ -77,7 +78,7 @@ std::vector<Trivial> trivialErrors(const nn::Model& model, std::span<const int> 
         Parameters parameters;
         for (const auto& [name, value] : each.settings)
             parameters.set(name, value);
-        each.heads = attention::headErrors(model, attention::operatorsFor(model, *attention::findMethod(each.id), parameters, blocks, 0), source, kMapSamples, context.part(1, each.id));
+        each.heads = attention::headErrors(model, attention::operatorsFor(model, attention::everywhere(model, each.id, parameters, blocks)), source, kMapSamples, context.part(1, each.id));
     }
     return all;
 }
@@ -130,8 +131,12 @@ void runAttention(Console& console, const RunOptions& options)
     context.setParts(20);
     const auto checkpoint = io::Checkpoint::open(options.model, context.part(0.5, "opening"));
     const auto model = nn::Model::load(*checkpoint, context.part(1, "loading"));
-    const auto operators = attention::operatorsFor(*model, method, parameters, blocks, static_cast<std::uint64_t>(console.common().seed.value_or(0)));
     const auto source = app::openSamples(request, options.model, *model, context.part(0.5, "opening the samples"));
+    const auto choices = attention::everywhere(*model, method.declaration.id, parameters, blocks);
+    attention::AssignmentInputs with{.seed = static_cast<std::uint64_t>(console.common().seed.value_or(0))};
+    if (attention::needsSamples(choices))
+        with.samples = attention::collectSamples(*model, *source, kFittedSamples, blocks, context.part(1, "collecting queries and keys"));
+    const auto operators = attention::operatorsFor(*model, choices, with);
     const auto heads = attention::headErrors(*model, operators, *source, kMapSamples, context.part(3, "comparing heads"));
     const auto trivial = trivialErrors(*model, blocks, *source, context.part(5, "trivial operators"));
     const auto changed = attention::replaced(model, operators);

@@ -59,28 +59,6 @@ private:
 };
 } // namespace
 
-BlockOperators operatorsFor(const nn::Model& model, const Method& method, const Parameters& parameters, std::span<const int> blocks, std::uint64_t seed)
-{
-    const auto depth = static_cast<int>(model.blocks().size());
-    for (const int block : blocks)
-        if (block < 0 || block >= depth)
-            throw Error(ErrorCode::InvalidParameter, "found block " + std::to_string(block) + ", expected 0 to " + std::to_string(depth - 1), method.declaration.id);
-    BlockOperators operators(model.blocks().size());
-    for (int block = 0; block < depth; ++block)
-        if (blocks.empty() || std::ranges::find(blocks, block) != blocks.end())
-            operators[static_cast<std::size_t>(block)] =
-                method.op({model.spec().blocks[static_cast<std::size_t>(block)].attention, block, model.spec().vision() ? model.spec().patch.prefixTokens : 0, seed}, parameters);
-    return operators;
-}
-
-std::shared_ptr<const nn::Model> replaced(std::shared_ptr<const nn::Model> model, const BlockOperators& operators)
-{
-    for (std::size_t block = 0; block < operators.size(); ++block)
-        if (operators[block])
-            model = model->withAttention(static_cast<int>(block), operators[block]);
-    return model;
-}
-
 std::vector<HeadError> headErrors(const nn::Model& model, const BlockOperators& operators, const measure::SampleSource& source, std::size_t samples, const RunContext& context)
 {
     const std::size_t count = std::min(samples, source.count());

@@ -2,7 +2,7 @@
 #pragma once
 // What operators make of the heads' maps and outputs, on the queries, keys and values that the whole model has there: no error of an earlier
 // block is in it.
-#include "core/attention/method.h"
+#include "core/attention/assignment.h"
 #include "core/measure/sample_source.h"
 #include "core/report/model_report.h"
 
@@ -20,13 +20,6 @@ struct HeadError {
     double output = 0; ///< |o - o'|_F / |o|_F of the mixed values, over all samples
     double cosine = 0; ///< of o and o', over all samples
 };
-
-/// Operators to put in place of a model's own, one a block; null: the block keeps its own.
-using BlockOperators = std::vector<nn::AttentionPtr>;
-/// One operator for each of `blocks` (empty: all). Throws Error{InvalidParameter} for a block that is not there, and what the method throws.
-BlockOperators operatorsFor(const nn::Model& model, const Method& method, const Parameters& parameters, std::span<const int> blocks, std::uint64_t seed);
-/// The model with them.
-std::shared_ptr<const nn::Model> replaced(std::shared_ptr<const nn::Model> model, const BlockOperators& operators);
 
 /// Heads of the blocks that have an operator, by layer and head; from the first `samples` of the source. Sums in double in the order of the
 /// samples: the same for any number of threads. Throws Error{InvalidParameter (no sample), Cancelled}, and what loading and operators throw.

@@ -20,6 +20,8 @@ struct AttentionInput {
     /// [tokens] added to the scores of each key, whatever the query and the head (log of a merged token's size); null: nothing.
     /// Operators that cannot throw Error{UnsupportedFeature}.
     const float* keyBias = nullptr;
+    /// What q, k and v were projected from, [tokens, width], behind the norm: for operators with gates. No rows: the caller has it not.
+    kernels::ConstRows x = {};
 };
 
 struct AttentionCost {

@@ -89,7 +89,7 @@ std::int64_t runAttention(const Block& b, int index, const RotaryTable* rotary, 
     const std::int64_t queries = at.heads * at.headDim, keys = at.keyValueHeads * at.headDim;
     const Rows qkv = frame.take(x.rows, queries + 2 * keys);
     const Rows q = columns(qkv, 0, queries), k = columns(qkv, queries, keys), v = columns(qkv, queries + keys, keys);
-    AttentionInput input{q, k, v};
+    AttentionInput input{.q = q, .k = k, .v = v, .x = x};
     if (b.qkv) {
         pass.apply(b.qkv, x, {}, qkv);
         if (!b.qkv.op->bias().empty()) {

@@ -109,7 +109,10 @@ template <class T> struct DecoderOnTape<T>::Content {
         const Variable<T> v = layer(tape, names.value, y, {}, hooks);
         const AttentionShape shape{.sequences = sequences, .heads = at.heads, .keyValueHeads = at.keyValueHeads, .scale = static_cast<double>(at.scale),
                                    .causal = true, .window = at.slidingWindow};
-        x = layer(tape, names.output, attention(q, k, v, shape), x, hooks);
+        Variable<T> mixed = hooks.replaceAttention ? hooks.replaceAttention(index, {y, q, k, v, sequences}) : Variable<T>{};
+        if (!mixed)
+            mixed = attention(q, k, v, shape);
+        x = layer(tape, names.output, mixed, x, hooks);
         const Variable<T> z = rmsNorm(x, named(tape, names.mlpNorm + ".weight"), epsilon);
         const Variable<T> gate = layer(tape, names.gate, z, {}, hooks), up = layer(tape, names.up, z, {}, hooks);
         return layer(tape, names.down, gatedProduct(gate, up, s.mlp.activation), x, hooks);

@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -25,6 +26,16 @@ template <class T> using ObserveBlock = std::function<void(std::size_t block, Va
 /// variable: none. Vision transformers alone ask.
 template <class T> using AttentionPolicy = std::function<Variable<T>(std::size_t block, Variable<T> x)>;
 
+/// Rows of one block's attention, [sequences * tokens, ...] as AttentionOp takes them: norms and rotary positions applied. x is what they were
+/// projected from.
+template <class T> struct AttentionRows {
+    Variable<T> x, q, k, v;
+    std::int64_t sequences = 1;
+};
+/// What stands in the place of a block's softmax attention: the mixed values [rows, heads * headDim], before the output projection, or an empty
+/// variable: the block's own.
+template <class T> using ReplaceAttention = std::function<Variable<T>(std::size_t block, const AttentionRows<T>& rows)>;
+
 /// Where a forward pass on the tape lets others in; what is empty does not take part. An observer of linear layers alone
 /// converts.
 template <class T> struct ForwardHooks {
@@ -35,6 +46,7 @@ template <class T> struct ForwardHooks {
     ReplaceLinear<T> replaceLinear;
     ObserveBlock<T> observeBlock;
     AttentionPolicy<T> attentionPolicy;
+    ReplaceAttention<T> replaceAttention;
 };
 
 } // namespace tamis::train

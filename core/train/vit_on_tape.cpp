@@ -256,9 +256,10 @@ template <class T> struct VitOnTape<T>::Content {
         return norm(tape, spec().preNorm, names().preNorm, x);
     }
 
-    Variable<T> attend(Tape<T>& tape, const nn::AttentionSpec& at, const nn::BlockNames& n, Variable<T> x, Variable<T> policy, std::int64_t images,
-                       const ForwardHooks<T>& hooks)
+    Variable<T> attend(Tape<T>& tape, std::size_t index, Variable<T> x, Variable<T> policy, std::int64_t images, const ForwardHooks<T>& hooks)
     {
+        const nn::AttentionSpec& at = spec().blocks[index].attention;
+        const nn::BlockNames& n = names().blocks[index];
         Variable<T> q, k, v;
         if (at.fusedQkv) {
             const Variable<T> qkv = linearNamed(tape, parameters, n.qkv, x, hooks);
@@ -273,6 +274,8 @@ template <class T> struct VitOnTape<T>::Content {
         }
         q = heads(tape, at.queryKeyNorm, n.queryNorm, q);
         k = heads(tape, at.queryKeyNorm, n.keyNorm, k);
+        if (const Variable<T> mixed = hooks.replaceAttention ? hooks.replaceAttention(index, {x, q, k, v, images}) : Variable<T>{})
+            return mixed;
         const AttentionShape attended{.sequences = images, .heads = at.heads, .scale = static_cast<double>(at.scale)};
         return policy ? policyAttention(q, k, v, policy, attended) : attention(q, k, v, attended);
     }
@@ -288,7 +291,7 @@ template <class T> struct VitOnTape<T>::Content {
         const nn::BlockSpec& s = spec().blocks[index];
         const nn::BlockNames& n = names().blocks[index];
         const Variable<T> policy = hooks.attentionPolicy ? hooks.attentionPolicy(index, x) : Variable<T>{};
-        const Variable<T> mixed = attend(tape, s.attention, n, norm(tape, s.norm, n.attentionNorm, x), policy, images, hooks);
+        const Variable<T> mixed = attend(tape, index, norm(tape, s.norm, n.attentionNorm, x), policy, images, hooks);
         x = onto(tape, x, mixed, n.output, s.layerScale, n.attentionScale, hooks);
         if (s.mlp.hidden == 0)
             return x;

@@ -35,7 +35,7 @@ class TstHeadErrors : public QObject {
     Q_OBJECT
     std::shared_ptr<const nn::Model> m_model;
 
-    BlockOperators with(const char* id, std::vector<int> blocks = {}, const Parameters& parameters = {}) const { return operatorsFor(*m_model, *findMethod(id), parameters, blocks, 0); }
+    BlockOperators with(const char* id, std::vector<int> blocks = {}, const Parameters& parameters = {}) const { return operatorsFor(*m_model, everywhere(*m_model, id, parameters, blocks)); }
 
 private slots:
     void initTestCase() { m_model = nn::Model::load(*io::Checkpoint::open(TAMIS_SOURCE_DIR "/datasets/vit20")); }

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Which operator stands where: by block, or by head. The form that a plan stores and that everything else in the lab takes.
+#include "core/attention/method.h"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tamis::attention {
+
+inline constexpr std::int64_t kAllHeads = -1;
+
+/// Of one block. Later choices take the place of earlier ones for the same heads.
+struct HeadChoice {
+    int block = 0;
+    std::int64_t head = kAllHeads;
+    std::string method; ///< "attention.nystrom"; empty: exact
+    Parameters parameters;
+};
+
+/// Operators to put in place of a model's own, one a block; null: the block keeps its own.
+using BlockOperators = std::vector<nn::AttentionPtr>;
+
+struct AssignmentInputs {
+    std::uint64_t seed = 0;
+    /// From collectSamples(); needed where a method fits to samples.
+    std::vector<std::shared_ptr<const BlockSamples>> samples;
+};
+
+/// What the method is given for this block (kAllHeads) or one head of it.
+Inputs inputsFor(const nn::Model& model, int block, std::int64_t head, const AssignmentInputs& with);
+/// One method for all heads of these blocks; no blocks: of all.
+std::vector<HeadChoice> everywhere(const nn::Model& model, const std::string& method, const Parameters& parameters, std::span<const int> blocks);
+/// Whether samples are needed for these choices.
+bool needsSamples(std::span<const HeadChoice> choices);
+/// The blocks that are named, each once, ascending.
+std::vector<int> blocksOf(std::span<const HeadChoice> choices);
+/// Throws Error{InvalidParameter} for a block, a head or a method that is not there, and what methods throw.
+BlockOperators operatorsFor(const nn::Model& model, std::span<const HeadChoice> choices, const AssignmentInputs& with = {});
+/// One operator of one head for each head of spec (heads = keyValueHeads = 1); a method that shares among a group's heads does so no more.
+nn::AttentionPtr byHead(const nn::AttentionSpec& spec, std::vector<nn::AttentionPtr> heads);
+/// The model with them.
+std::shared_ptr<const nn::Model> replaced(std::shared_ptr<const nn::Model> model, const BlockOperators& operators);
+
+} // namespace tamis::attention

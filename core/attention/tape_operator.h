@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// An attention operator while a model is trained around it.
+#include "core/nn/attention_op.h"
+#include "core/train/observe.h"
+#include "core/train/parameter_set.h"
+
+namespace tamis::attention {
+
+/// Owned by one training. Its own parameters, if it has any, are trained beside the model's.
+class TapeOperator {
+public:
+    virtual ~TapeOperator() = default;
+    virtual train::ParameterSet<float>* parameters() noexcept { return nullptr; } ///< null: none of its own
+    /// The mixed values, [rows, heads * headDim], as nn::AttentionOp::apply gives them for each sequence.
+    virtual train::Variable<float> mix(train::Tape<float>& tape, const train::AttentionRows<float>& rows) = 0;
+    /// What it is now, for inference.
+    virtual nn::AttentionPtr op() const = 0;
+};
+
+} // namespace tamis::attention
