@@ -24,7 +24,7 @@ declare -A may=(
     [kernels]="kernels tensor base" [nn]="nn kernels io tensor base" [inputs]="inputs io tensor base"
     [train]="train nn kernels linalg io tensor report base" [cost]="cost nn kernels linalg io tensor report base"
     [measure]="measure train nn kernels inputs linalg io tensor report base" [encoder]="encoder measure train nn kernels inputs linalg io tensor report base"
-    [attention]="attention measure nn kernels linalg io tensor report base"
+    [attention]="attention measure train cost nn kernels inputs linalg io tensor report base"
     [tokens]="tokens measure train cost nn kernels inputs linalg io tensor report base"
     [plan]="plan spectrum cost nn kernels linalg io tensor report base"
     [lowrank]="lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base"
