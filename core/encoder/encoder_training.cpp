@@ -4,33 +4,18 @@
 #include "core/base/error.h"
 #include "core/encoder/exact.h"
 #include "core/encoder/sparse_decoder.h"
-#include "core/train/trainer.h"
+#include "core/train/checked_training.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <chrono>
 #include <cmath>
 #include <iterator>
-#include <limits>
+#include <utility>
 
 namespace tamis::encoder {
 namespace {
 using tensor::Matrix;
 using tensor::MatrixView;
-using Clock = std::chrono::steady_clock;
-constexpr auto kSeenEvery = std::chrono::milliseconds(100);
-constexpr std::int64_t kSeenALabel = 4; // times that losses are seen, for one new label of the progress
 constexpr std::int64_t kMostChecked = 2048;
-constexpr std::size_t kPoints = 512; // of a loss curve
-
-/// Four digits.
-std::string shortText(double value)
-{
-    std::array<char, 32> text{};
-    const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value, std::chars_format::general, 4);
-    return {text.data(), end};
-}
 
 /// The calibration rows with what is exact of them, parted into those that are trained on and those that are checked.
 class Rows {
@@ -121,133 +106,6 @@ private:
     std::vector<std::int64_t> m_checked, m_trained;
     double m_codeEnergy = 1, m_targetVariance = 1;
 };
-
-/// One training: the loop's builder and observer over shared state.
-class Training {
-public:
-    Training(train::ParameterSet<float>& parameters, const Inputs& inputs, const EncoderTrainingSettings& settings, const EncoderObjective& objective, const RunContext& context)
-        : m_parameters(parameters), m_inputs(inputs), m_settings(settings), m_objective(objective), m_context(context),
-          m_rows(inputs, settings, objective.target, m_result.warnings, context.part(1, "exact codes to train on")),
-          m_order(static_cast<std::int64_t>(m_rows.trained().size()), settings.seed + 1),
-          m_batch(std::min(settings.batch, static_cast<std::int64_t>(m_rows.trained().size()))), m_checkTape(context)
-    {
-    }
-
-    EncoderTrainingResult run()
-    {
-        m_result.startLoss = m_result.bestLoss = check();
-        if (!std::isfinite(m_result.startLoss))
-            throw Error(ErrorCode::NonFinite, "the loss of the encoder to start from is not a number, expected a finite one", "training");
-        keep();
-        train::TrainingSettings loop;
-        loop.optimiser.weightDecay = m_settings.weightDecay;
-        loop.schedule = {.kind = train::ScheduleKind::Cosine, .peak = m_settings.learningRate, .floor = 0.0,
-                         .warmUp = static_cast<std::int64_t>(m_settings.warmUp * static_cast<double>(m_settings.steps)), .total = m_settings.steps};
-        loop.clipNorm = m_settings.clipNorm > 0 ? m_settings.clipNorm : std::numeric_limits<double>::infinity();
-        loop.enough = [this] { return m_enough; };
-        try {
-            train::train<float>(m_parameters, loop, [this](train::Tape<float>& tape, std::int64_t step, std::int64_t) { return build(tape, step); }, m_context.part(19, "training"),
-                                [this](const train::TrainingStep& step) { observe(step); });
-        } catch (const Error& error) {
-            if (error.code() != ErrorCode::NonFinite)
-                throw;
-            m_result.warnings.push_back("Training ended after " + std::to_string(m_result.steps) + " of " + std::to_string(m_settings.steps) + " steps: " + error.message() +
-                                        "; the best encoder so far, of step " + std::to_string(m_result.bestStep) + ", is kept.");
-        }
-        for (std::size_t i = 0; i < m_best.size(); ++i)
-            m_parameters.all()[i].values = std::move(m_best[i]);
-        m_result.losses = drawn();
-        if (m_inputs.trainingSeen)
-            m_inputs.trainingSeen(m_result.losses);
-        return std::move(m_result);
-    }
-
-private:
-    train::Variable<float> build(train::Tape<float>& tape, std::int64_t step)
-    {
-        std::vector<std::int64_t> places;
-        for (std::int64_t i = 0; i < m_batch; ++i)
-            places.push_back(m_rows.trained()[static_cast<std::size_t>(m_order.at(step * m_batch + i))]);
-        return m_objective.loss(tape, m_rows.at(places, m_memory), step, false);
-    }
-
-    void observe(const train::TrainingStep& step)
-    {
-        m_result.steps = step.step + 1;
-        m_losses.push_back(step.loss);
-        const bool last = m_result.steps == m_settings.steps;
-        m_enough = m_inputs.enough && m_inputs.enough();
-        if (m_enough || last || m_result.steps % m_settings.checkEvery == 0)
-            look();
-        if (Clock::now() - m_seen < kSeenEvery)
-            return;
-        if (++m_seenTimes % kSeenALabel == 0) // a part of no weight: what the progress line shows
-            (void)m_context.part(0, "training: step " + std::to_string(m_result.steps) + " of " + std::to_string(m_settings.steps) + ", loss " + shortText(step.loss) + ", held out " + shortText(m_result.bestLoss));
-        if (m_inputs.trainingSeen)
-            m_inputs.trainingSeen(drawn());
-        m_seen = Clock::now();
-    }
-
-    void look()
-    {
-        const double loss = check();
-        ++m_looksWithoutGain;
-        if (loss < m_result.bestLoss) { // false for NaN
-            m_result.bestLoss = loss;
-            m_result.bestStep = m_result.steps;
-            m_looksWithoutGain = 0;
-            keep();
-        }
-        m_enough = m_enough || (m_settings.patience > 0 && m_looksWithoutGain >= m_settings.patience);
-    }
-
-    /// Mean loss over the rows kept apart, in batches of the training's size.
-    double check()
-    {
-        double sum = 0;
-        const std::span<const std::int64_t> all = m_rows.checked();
-        for (std::size_t begin = 0; begin < all.size(); begin += static_cast<std::size_t>(m_batch)) {
-            const auto places = all.subspan(begin, std::min(static_cast<std::size_t>(m_batch), all.size() - begin));
-            m_checkTape.reset();
-            sum += static_cast<double>(places.size()) * static_cast<double>(m_checkTape.scalar(m_objective.loss(m_checkTape, m_rows.at(places, m_checkMemory), m_result.steps, true)));
-        }
-        m_checkTape.reset();
-        const double mean = sum / static_cast<double>(all.size());
-        if (std::isfinite(mean))
-            m_checks.push_back({static_cast<double>(m_result.steps), mean});
-        return mean;
-    }
-
-    void keep()
-    {
-        m_best.clear();
-        for (const auto& parameter : m_parameters.all())
-            m_best.push_back(parameter.values);
-    }
-
-    std::vector<report::Series> drawn() const
-    {
-        return {{.name = "training", .points = report::decimate(m_losses, 1, kPoints), .group = 0}, {.name = "held out", .points = m_checks, .dashed = true, .group = 0}};
-    }
-
-    train::ParameterSet<float>& m_parameters;
-    const Inputs& m_inputs;
-    const EncoderTrainingSettings& m_settings;
-    const EncoderObjective& m_objective;
-    RunContext m_context;
-    EncoderTrainingResult m_result;
-    Rows m_rows;
-    train::SampleOrder m_order;
-    std::int64_t m_batch;
-    Rows::Memory m_memory, m_checkMemory;
-    train::Tape<float> m_checkTape;
-    std::vector<Matrix<float>> m_best;
-    std::vector<double> m_losses;
-    std::vector<report::Point> m_checks;
-    std::int64_t m_looksWithoutGain = 0, m_seenTimes = 0;
-    bool m_enough = false;
-    Clock::time_point m_seen = Clock::now();
-};
 } // namespace
 
 EncoderTrainingSettings::EncoderTrainingSettings(const Parameters& complete, std::uint64_t more)
@@ -279,12 +137,34 @@ std::vector<ParameterSpec> encoderTrainingParameters()
 EncoderTrainingResult trainEncoder(train::ParameterSet<float>& parameters, const Inputs& inputs, const EncoderTrainingSettings& settings, const EncoderObjective& objective,
                                    const RunContext& context)
 {
-    if (settings.steps < 1 || settings.batch < 1 || settings.checkEvery < 1 || settings.patience < 0)
-        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(settings.steps) + " steps of " + std::to_string(settings.batch) + " rows, checked every " +
-                                                     std::to_string(settings.checkEvery) + " steps with a patience of " + std::to_string(settings.patience) +
-                                                     ", expected at least 1, 1, 1 and 0", "training");
+    const train::CheckedTrainingSettings loop{settings.steps, settings.batch, settings.checkEvery, settings.patience, settings.learningRate, settings.warmUp, settings.weightDecay, settings.clipNorm, settings.seed};
+    train::CheckedTask task;
+    task.samples = "rows";
+    task.best = "the best encoder";
+    train::requireTrainable(loop, task.samples);
     context.setParts(20);
-    return Training(parameters, inputs, settings, objective, context).run();
+    EncoderTrainingResult result;
+    const Rows rows(inputs, settings, objective.target, result.warnings, context.part(1, "exact codes to train on"));
+    task.trained = static_cast<std::int64_t>(rows.trained().size());
+    task.checked = static_cast<std::int64_t>(rows.checked().size());
+    task.enough = inputs.enough;
+    task.seen = inputs.trainingSeen;
+    Rows::Memory memory, checkMemory;
+    task.loss = [&](train::Tape<float>& tape, std::span<const std::int64_t> places, std::int64_t step, bool checking) {
+        const std::vector<std::int64_t>& all = checking ? rows.checked() : rows.trained();
+        std::vector<std::int64_t> chosen;
+        for (const std::int64_t place : places)
+            chosen.push_back(all[static_cast<std::size_t>(place)]);
+        return objective.loss(tape, rows.at(chosen, checking ? checkMemory : memory), step, checking);
+    };
+    train::CheckedTrainingResult trained = train::trainChecked(parameters, loop, task, context.part(19, "training"));
+    result.losses = std::move(trained.losses);
+    std::ranges::move(trained.warnings, std::back_inserter(result.warnings));
+    result.steps = trained.steps;
+    result.bestStep = trained.bestStep;
+    result.startLoss = trained.startLoss;
+    result.bestLoss = trained.bestLoss;
+    return result;
 }
 
 void trainInto(Built& built, train::ParameterSet<float>& parameters, const Inputs& inputs, const EncoderTrainingSettings& settings, const EncoderObjective& objective,
