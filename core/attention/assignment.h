@@ -17,6 +17,7 @@ struct HeadChoice {
     std::int64_t head = kAllHeads;
     std::string method; ///< "attention.nystrom"; empty: exact
     Parameters parameters;
+    bool operator==(const HeadChoice&) const = default;
 };
 
 /// Operators to put in place of a model's own, one a block; null: the block keeps its own.

@@ -2,6 +2,7 @@
 #include "core/attention/head_errors.h"
 
 #include "core/base/error.h"
+#include "core/base/parallel.h"
 #include "core/measure/forward.h"
 
 #include <algorithm>
@@ -10,62 +11,123 @@
 
 namespace tamis::attention {
 namespace {
-struct Sums {
-    double variation = 0, difference = 0, exact = 0, other = 0, product = 0;
-    std::int64_t queries = 0;
-};
+using tensor::Matrix;
 
 class Comparison final : public measure::StoppingObserver {
 public:
-    Comparison(const BlockOperators& operators, std::vector<std::vector<Sums>>& sums, const RunContext& context) : StoppingObserver(context), m_operators(operators), m_sums(sums) {}
+    Comparison(const BlockOperators& operators, HeadMeasurement& measurement, const RunContext& context) : StoppingObserver(context), m_operators(operators), m_measurement(measurement) {}
     void attentionInput(std::size_t, int block, const nn::Block& layer, const nn::AttentionInput& input) override
     {
-        context().throwIfStopped();
-        const nn::AttentionPtr& op = m_operators[static_cast<std::size_t>(block)];
-        if (!op)
-            return;
-        std::vector<Sums>& heads = m_sums[static_cast<std::size_t>(block)];
-        heads.resize(static_cast<std::size_t>(op->heads()));
-        for (std::int64_t head = 0; head < op->heads(); ++head) {
-            context().throwIfStopped();
-            addMaps(layer.attention->map(input, head, 0), op->map(input, head, 0), heads[static_cast<std::size_t>(head)]);
-        }
-        tensor::Matrix<float> exact(input.q.rows, input.q.cols), other(input.q.rows, input.q.cols);
-        nn::Scratch scratch(true, RunContext(context().stopToken()));
-        layer.attention->apply(input, exact.view(), scratch);
-        op->apply(input, other.view(), scratch);
-        for (std::int64_t i = 0; i < exact.rows(); ++i)
-            for (std::int64_t j = 0; j < exact.cols(); ++j) {
-                Sums& sums = heads[static_cast<std::size_t>(j / op->headDim())];
-                const auto a = static_cast<double>(exact(i, j)), b = static_cast<double>(other(i, j));
-                sums.difference += (a - b) * (a - b);
-                sums.exact += a * a;
-                sums.other += b * b;
-                sums.product += a * b;
-            }
+        if (m_operators[static_cast<std::size_t>(block)])
+            m_measurement.add(block, *layer.attention, input, context());
     }
 
 private:
-    static void addMaps(const tensor::Matrix<float>& exact, const tensor::Matrix<float>& other, Sums& sums)
-    {
-        double total = 0;
-        for (std::size_t i = 0; i < exact.size(); ++i)
-            total += std::abs(static_cast<double>(exact.data()[i]) - static_cast<double>(other.data()[i]));
-        sums.variation += 0.5 * total;
-        sums.queries += exact.rows();
-    }
     const BlockOperators& m_operators;
-    std::vector<std::vector<Sums>>& m_sums;
+    HeadMeasurement& m_measurement;
 };
+
+Matrix<float> mixed(const nn::AttentionOp& op, const nn::AttentionInput& input, const RunContext& context)
+{
+    Matrix<float> out(input.q.rows, input.q.cols);
+    nn::Scratch scratch(true, RunContext(context.stopToken()));
+    op.apply(input, out.view(), scratch);
+    return out;
+}
+
+tensor::MatrixView<const float> columns(const Matrix<float>& x, std::int64_t first, std::int64_t count) { return {x.data() + first, x.rows(), count, x.cols()}; }
 } // namespace
+
+void HeadErrorSum::addMaps(tensor::MatrixView<const float> exact, tensor::MatrixView<const float> other)
+{
+    double total = 0;
+    for (std::int64_t i = 0; i < exact.rows; ++i)
+        for (std::int64_t j = 0; j < exact.cols; ++j)
+            total += std::abs(static_cast<double>(exact(i, j)) - static_cast<double>(other(i, j)));
+    m_variation += 0.5 * total;
+    m_queries += exact.rows;
+}
+
+void HeadErrorSum::addOutputs(tensor::MatrixView<const float> exact, tensor::MatrixView<const float> other)
+{
+    for (std::int64_t i = 0; i < exact.rows; ++i)
+        for (std::int64_t j = 0; j < exact.cols; ++j) {
+            const auto a = static_cast<double>(exact(i, j)), b = static_cast<double>(other(i, j));
+            m_difference += (a - b) * (a - b);
+            m_exact += a * a;
+            m_other += b * b;
+            m_product += a * b;
+        }
+}
+
+HeadError HeadErrorSum::error(int layer, std::int64_t head) const
+{
+    return {layer, head, m_queries > 0 ? m_variation / static_cast<double>(m_queries) : report::kNotMeasured, outputError(),
+            m_exact > 0 && m_other > 0 ? m_product / std::sqrt(m_exact * m_other) : report::kNotMeasured};
+}
+
+double HeadErrorSum::outputError() const { return m_exact > 0 ? std::sqrt(m_difference / m_exact) : report::kNotMeasured; }
+
+HeadMeasurement::HeadMeasurement(const nn::ModelSpec& spec, std::vector<const BlockOperators*> sets, bool traits) : m_spec(spec), m_sets(std::move(sets)), m_traits(traits)
+{
+    for (const nn::BlockSpec& block : spec.blocks)
+        m_heads.emplace_back(static_cast<std::size_t>(block.attention.heads), Head{std::vector<HeadErrorSum>(m_sets.size()), {}, 0});
+}
+
+void HeadMeasurement::addHead(int block, std::int64_t head, const nn::AttentionOp& exact, const nn::AttentionInput& input, const RunContext& context)
+{
+    Head& own = m_heads[static_cast<std::size_t>(block)][static_cast<std::size_t>(head)];
+    const Matrix<float> p = exact.map(input, head, 0);
+    if (m_traits)
+        addTraits(own.traits, headTraits(p.view(), placesOf(m_spec, block, p.rows()), true, RunContext(context.stopToken())), own.samples);
+    ++own.samples;
+    for (std::size_t set = 0; set < m_sets.size(); ++set)
+        if (const nn::AttentionPtr& op = (*m_sets[set])[static_cast<std::size_t>(block)]) {
+            context.throwIfStopped();
+            own.sums[set].addMaps(p.view(), op->map(input, head, 0).view());
+        }
+}
+
+void HeadMeasurement::add(int block, const nn::AttentionOp& exact, const nn::AttentionInput& input, const RunContext& context)
+{
+    context.throwIfStopped();
+    const std::int64_t dim = exact.headDim(), heads = exact.heads();
+    const Matrix<float> reference = mixed(exact, input, context);
+    for (std::size_t set = 0; set < m_sets.size(); ++set)
+        if (const nn::AttentionPtr& op = (*m_sets[set])[static_cast<std::size_t>(block)]) {
+            const Matrix<float> other = mixed(*op, input, context);
+            for (std::int64_t head = 0; head < heads; ++head)
+                m_heads[static_cast<std::size_t>(block)][static_cast<std::size_t>(head)].sums[set].addOutputs(columns(reference, head * dim, dim), columns(other, head * dim, dim));
+        }
+    parallelFor(RunContext(context.stopToken()), static_cast<std::size_t>(heads), [&](std::size_t head) { addHead(block, static_cast<std::int64_t>(head), exact, input, context); });
+}
+
+std::vector<HeadError> HeadMeasurement::errors(std::size_t set) const
+{
+    std::vector<HeadError> all;
+    for (std::size_t block = 0; block < m_heads.size(); ++block)
+        for (std::size_t head = 0; head < m_heads[block].size(); ++head)
+            if ((*m_sets[set])[block] && m_heads[block][head].samples > 0)
+                all.push_back(m_heads[block][head].sums[set].error(static_cast<int>(block), static_cast<std::int64_t>(head)));
+    return all;
+}
+
+std::vector<report::HeadTraits> HeadMeasurement::traits() const
+{
+    std::vector<report::HeadTraits> all;
+    for (const auto& block : m_heads)
+        for (const Head& head : block)
+            all.push_back(head.traits);
+    return all;
+}
 
 std::vector<HeadError> headErrors(const nn::Model& model, const BlockOperators& operators, const measure::SampleSource& source, std::size_t samples, const RunContext& context)
 {
     const std::size_t count = std::min(samples, source.count());
     if (count == 0)
         throw Error(ErrorCode::InvalidParameter, "found no sample, expected one at least", source.description());
-    std::vector<std::vector<Sums>> sums(operators.size());
-    Comparison comparison(operators, sums, context);
+    HeadMeasurement measurement(model.spec(), {&operators}, false);
+    Comparison comparison(operators, measurement, context);
     nn::Scratch scratch(true, RunContext(context.stopToken()));
     measure::LoadedSample sample;
     context.setParts(static_cast<double>(count));
@@ -73,16 +135,9 @@ std::vector<HeadError> headErrors(const nn::Model& model, const BlockOperators& 
         const RunContext part = context.part(1, "comparing maps");
         measure::loadChecked(source, i, model, sample);
         measure::observe(model, sample, scratch, comparison);
+        part.finish();
     }
-    std::vector<HeadError> errors;
-    for (std::size_t block = 0; block < sums.size(); ++block)
-        for (std::size_t head = 0; head < sums[block].size(); ++head) {
-            const Sums& s = sums[block][head];
-            errors.push_back({static_cast<int>(block), static_cast<std::int64_t>(head), s.variation / static_cast<double>(s.queries),
-                              s.exact > 0 ? std::sqrt(s.difference / s.exact) : report::kNotMeasured,
-                              s.exact > 0 && s.other > 0 ? s.product / std::sqrt(s.exact * s.other) : report::kNotMeasured});
-        }
-    return errors;
+    return measurement.errors(0);
 }
 
 } // namespace tamis::attention

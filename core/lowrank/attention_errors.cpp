@@ -5,7 +5,6 @@
 #include "core/base/parallel.h"
 #include "core/linalg/gemm.h"
 #include "core/measure/forward.h"
-#include "core/measure/logit_metrics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,8 +12,6 @@
 namespace tamis::lowrank {
 namespace {
 using tensor::Matrix;
-constexpr std::int64_t kSliceLogits = 1 << 20; ///< of both models in memory at once
-constexpr std::size_t kGuesses = 3;
 
 Matrix<float> copied(kernels::ConstRows x)
 {
@@ -24,25 +21,12 @@ Matrix<float> copied(kernels::ConstRows x)
     return copy;
 }
 
-class Recorder : public measure::StoppingObserver {
+class Recorder : public measure::RunRecorder {
 public:
-    Recorder(const RunContext& context, SampleRun& run) : StoppingObserver(context), m_run(run) {}
+    Recorder(const RunContext& context, SampleRun& run) : RunRecorder(context, run), m_run(run) {}
     void attentionInput(std::size_t, int block, const nn::Block& layer, const nn::AttentionInput& input) override
     {
         m_run.attention.at(static_cast<std::size_t>(block)) = AttentionCopy(layer, input);
-    }
-    void blockOutput(std::size_t, int block, kernels::ConstRows x) override { m_run.blockOutputs.at(static_cast<std::size_t>(block)) = copied(x); }
-    void linearInput(std::size_t sample, const nn::LinearSlot& slot, kernels::ConstRows x) override
-    {
-        StoppingObserver::linearInput(sample, slot, x);
-        const auto& blocks = m_run.model->blocks();
-        for (std::size_t b = 0; b + 1 < blocks.size(); ++b)
-            if (blocks[b].merge && &slot == &blocks[b].merge) { // what the next block reads
-                Matrix<float> merged(x.rows, slot.op->outFeatures());
-                nn::Scratch scratch(true, context());
-                slot.op->apply(x, {}, merged.view(), scratch);
-                m_run.blockInputs[b + 1] = std::move(merged);
-            }
     }
 
 private:
@@ -125,58 +109,6 @@ void requireSameTokens(const AttentionCopy& exact, const AttentionCopy& other)
                                                      " tokens and " + std::to_string(b.heads()) + " over " + std::to_string(other.input().q.rows) +
                                                      ", expected the same, so their maps cannot be compared");
 }
-
-/// Row by row of logits; decoders' rows come out of the head.
-class Logits {
-public:
-    Logits(const SampleRun& run, const RunContext& context) : m_run(run), m_scratch(true, context), m_head(measure::headBySlices(*run.model)) {}
-    std::int64_t rows() const { return m_run.features.rows(); }
-    kernels::ConstRows slice(std::int64_t first, std::int64_t count)
-    {
-        const kernels::ConstRows kept{m_run.features.data() + first * m_run.features.cols(), count, m_run.features.cols(), m_run.features.cols()};
-        if (!m_head)
-            return kept;
-        m_logits = Matrix<float>(count, m_run.model->outputWidth());
-        m_run.model->runHead(kept, m_logits.view(), m_scratch);
-        return m_logits.view();
-    }
-
-private:
-    const SampleRun& m_run;
-    nn::Scratch m_scratch;
-    bool m_head;
-    Matrix<float> m_logits;
-};
-
-std::vector<report::Guess> guessesOf(std::span<const float> logits)
-{
-    const auto classes = measure::bestClasses(logits, kGuesses);
-    const auto p = measure::probabilities(logits, classes);
-    std::vector<report::Guess> guesses;
-    for (std::size_t i = 0; i < classes.size(); ++i)
-        guesses.push_back({.index = classes[i], .name = {}, .probability = static_cast<double>(p[i])});
-    return guesses;
-}
-
-report::LayerError blockError(int block, const Matrix<float>& dense, const Matrix<float>& other, const Matrix<float>* own)
-{
-    double difference = 0, reference = 0, compressed = 0, product = 0, ownDifference = 0;
-    for (std::size_t i = 0; i < dense.size(); ++i) {
-        const double a = static_cast<double>(dense.data()[i]), b = static_cast<double>(other.data()[i]);
-        difference += (a - b) * (a - b);
-        reference += a * a;
-        compressed += b * b;
-        product += a * b;
-        if (own) {
-            const double d = a - static_cast<double>(own->data()[i]);
-            ownDifference += d * d;
-        }
-    }
-    const auto relative = [&](double squares) { return reference > 0 ? std::sqrt(squares / reference) : (squares > 0 ? INFINITY : 0.0); };
-    return {.block = block, .relativeError = relative(difference),
-            .cosine = reference > 0 && compressed > 0 ? product / std::sqrt(reference * compressed) : (reference == compressed ? 1.0 : 0.0),
-            .ownError = own ? relative(ownDifference) : report::kNotMeasured};
-}
 } // namespace
 
 AttentionCopy::AttentionCopy(const nn::Block& of, const nn::AttentionInput& input)
@@ -191,26 +123,9 @@ std::shared_ptr<const SampleRun> runSample(std::shared_ptr<const nn::Model> mode
 {
     auto run = std::make_shared<SampleRun>();
     run->model = std::move(model);
-    const nn::Model& m = *run->model;
-    const nn::Sample view = sample.view();
-    const std::size_t blocks = m.blocks().size();
-    run->blockInputs.resize(blocks);
-    run->blockOutputs.resize(blocks);
-    run->attention.resize(blocks);
-    nn::Scratch scratch(true, context);
+    run->attention.resize(run->model->blocks().size());
     Recorder recorder(context, *run);
-    run->blockInputs.front() = Matrix<float>(m.embeddedTokens(view), m.spec().width);
-    m.embed(view, run->blockInputs.front().view(), scratch);
-    if (measure::headBySlices(m)) {
-        run->features = Matrix<float>(m.hiddenTokens(view), m.spec().blocks.back().width);
-        m.runHidden(view, run->features.view(), scratch, 0, &recorder);
-    } else {
-        run->features = Matrix<float>(m.outputRows(view), m.outputWidth());
-        m.run(view, run->features.view(), scratch, 0, &recorder);
-    }
-    for (std::size_t b = 1; b < blocks; ++b)
-        if (run->blockInputs[b].empty())
-            run->blockInputs[b] = run->blockOutputs[b - 1];
+    measure::recordRun(*run, sample, recorder, context);
     return run;
 }
 
@@ -266,38 +181,6 @@ std::vector<std::vector<report::MapErrors>> headErrors(const AttentionCopy& exac
         }
     });
     return errors;
-}
-
-report::OutputEffect outputEffect(const SampleRun& dense, const SampleRun& other, const std::vector<Matrix<float>>& ownOutputs, const RunContext& context)
-{
-    report::OutputEffect effect;
-    for (std::size_t b = 0; b < dense.blockOutputs.size(); ++b)
-        effect.layers.push_back(blockError(static_cast<int>(b), dense.blockOutputs[b], other.blockOutputs.at(b), b < ownOutputs.size() ? &ownOutputs[b] : nullptr));
-    effect.rows = dense.features.rows();
-    effect.shownRow = effect.rows - 1;
-    const nn::Task task = dense.model->spec().task;
-    if (task == nn::Task::ImageFeatures || task == nn::Task::TextFeatures || !dense.model->head())
-        return effect; // no classes
-    Logits before(dense, context), after(other, context);
-    const std::int64_t slice = std::clamp<std::int64_t>(kSliceLogits / std::max<std::int64_t>(dense.model->outputWidth(), 1), 1, effect.rows);
-    double kl = 0, agreed = 0;
-    for (std::int64_t first = 0; first < effect.rows; first += slice) {
-        context.throwIfStopped();
-        const std::int64_t rows = std::min(slice, effect.rows - first);
-        const kernels::ConstRows a = before.slice(first, rows), b = after.slice(first, rows);
-        for (std::int64_t i = 0; i < rows; ++i) {
-            const auto difference = measure::compareLogits(a.row(i), b.row(i));
-            kl += difference.kl;
-            agreed += difference.agree ? 1 : 0;
-            if (first + i == effect.shownRow) {
-                effect.before = guessesOf(a.row(i));
-                effect.after = guessesOf(b.row(i));
-            }
-        }
-    }
-    effect.kl = kl / static_cast<double>(effect.rows);
-    effect.agreement = agreed / static_cast<double>(effect.rows);
-    return effect;
 }
 
 } // namespace tamis::lowrank

@@ -2,7 +2,7 @@
 #pragma once
 // A dense model's run of one sample, kept, and what another model's attention and blocks make of it. docs/attention-maps.md.
 #include "core/base/run_context.h"
-#include "core/measure/sample_source.h"
+#include "core/measure/sample_run.h"
 #include "core/nn/model.h"
 #include "core/report/attention_map_report.h"
 #include "core/tensor/matrix.h"
@@ -29,11 +29,8 @@ private:
 };
 
 /// What one model did with one sample. Immutable; keeps the model.
-struct SampleRun {
-    std::shared_ptr<const nn::Model> model;
-    std::vector<tensor::Matrix<float>> blockInputs, blockOutputs; ///< [tokens, width] a block
-    std::vector<AttentionCopy> attention;                         ///< a block
-    tensor::Matrix<float> features; ///< decoders: after the last norm, the head is applied slice by slice; others: the output
+struct SampleRun : measure::SampleRun {
+    std::vector<AttentionCopy> attention; ///< a block
 };
 
 /// Throws what nn::Model::run throws, and Error{Cancelled}.
@@ -55,9 +52,6 @@ std::vector<std::vector<report::MapErrors>> headErrors(const AttentionCopy& exac
 /// Mean over the rows of sum |p - p'| / 2.
 double meanTotalVariation(const tensor::Matrix<float>& p, const tensor::Matrix<float>& q);
 
-/// Blocks and output of `other` against `dense`, which ran the same sample. `ownOutputs`: BlockRun::output a block, or empty.
-/// Throws Error{NonFinite} for an output that is not, Error{Cancelled}.
-report::OutputEffect outputEffect(const SampleRun& dense, const SampleRun& other, const std::vector<tensor::Matrix<float>>& ownOutputs,
-                                  const RunContext& context);
+using measure::outputEffect;
 
 } // namespace tamis::lowrank
