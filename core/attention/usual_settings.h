@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What a method is compared at where nobody said otherwise.
+#include "core/attention/method.h"
+
+#include <string>
+#include <vector>
+
+namespace tamis::attention {
+
+/// One thing to compare.
+struct ComparedSetting {
+    std::string method;    ///< id
+    Parameters parameters; ///< those that differ from the defaults, at least
+    bool operator==(const ComparedSetting&) const = default;
+};
+
+/// The method at three values of the first of its schema's parameters that is a number (half of the default, the default, twice it, within its
+/// range) or a choice (the first three); seeds are not meant. Once where it has none, and once where `given` says it. Everything else as in `given`.
+std::vector<ComparedSetting> usualSettings(const Method& method, const Parameters& given = {});
+/// Those of every method of the lab that needs no file of the user's, baselines too.
+std::vector<ComparedSetting> usualSettings();
+/// Those parameters that have not their defaults, as "landmarks 32".
+std::string settingsText(const ParameterSchema& schema, const Parameters& parameters);
+/// What was said, defaults too, by the method's schema: what points of a comparison differ by.
+std::string shownSettings(const ComparedSetting& setting);
+
+} // namespace tamis::attention
