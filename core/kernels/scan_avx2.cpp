@@ -23,28 +23,7 @@ inline Vec loadWide(const std::uint16_t* p)
 }
 inline Vec loadWide(const std::int8_t* p) { return Vec(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))); }
 inline unsigned maskAbove(Vec a, Vec b) { return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(__m256(a), __m256(b), _CMP_GT_OQ))); }
-inline void transpose(Vec* v)
-{
-    __m256 a[8], b[8];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-        a[2 * i] = _mm256_unpacklo_ps(__m256(v[2 * i]), __m256(v[2 * i + 1]));
-        a[2 * i + 1] = _mm256_unpackhi_ps(__m256(v[2 * i]), __m256(v[2 * i + 1]));
-    }
-#pragma GCC unroll 2
-    for (int i = 0; i < 8; i += 4) {
-        b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
-        b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xEE);
-        b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
-        b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xEE);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-        v[i] = Vec(_mm256_permute2f128_ps(b[i], b[i + 4], 0x20));
-        v[i + 4] = Vec(_mm256_permute2f128_ps(b[i], b[i + 4], 0x31));
-    }
-}
-
+#include "core/kernels/transpose_avx2.inc"
 #include "core/kernels/scan_body.inc"
 } // namespace
 

@@ -23,33 +23,7 @@ inline Vec loadWide(const std::uint16_t* p)
 }
 inline Vec loadWide(const std::int8_t* p) { return Vec(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))); }
 inline unsigned maskAbove(Vec a, Vec b) { return _mm512_cmp_ps_mask(__m512(a), __m512(b), _CMP_GT_OQ); }
-inline void transpose(Vec* v)
-{
-    __m512 a[16], b[16];
-#pragma GCC unroll 8
-    for (int i = 0; i < 16; i += 2) {
-        a[i] = _mm512_unpacklo_ps(__m512(v[i]), __m512(v[i + 1]));
-        a[i + 1] = _mm512_unpackhi_ps(__m512(v[i]), __m512(v[i + 1]));
-    }
-    // b[4 g + c]: columns 4 l + c of rows 4 g to 4 g + 3, l the 128-bit lane
-#pragma GCC unroll 4
-    for (int i = 0; i < 16; i += 4) {
-        b[i] = _mm512_shuffle_ps(a[i], a[i + 2], 0x44);
-        b[i + 1] = _mm512_shuffle_ps(a[i], a[i + 2], 0xEE);
-        b[i + 2] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0x44);
-        b[i + 3] = _mm512_shuffle_ps(a[i + 1], a[i + 3], 0xEE);
-    }
-#pragma GCC unroll 4
-    for (int c = 0; c < 4; ++c) { // a 4 x 4 transposition of lanes
-        const __m512 low01 = _mm512_shuffle_f32x4(b[c], b[c + 4], 0x88), low23 = _mm512_shuffle_f32x4(b[c + 8], b[c + 12], 0x88);
-        const __m512 high01 = _mm512_shuffle_f32x4(b[c], b[c + 4], 0xDD), high23 = _mm512_shuffle_f32x4(b[c + 8], b[c + 12], 0xDD);
-        v[c] = Vec(_mm512_shuffle_f32x4(low01, low23, 0x88));
-        v[c + 8] = Vec(_mm512_shuffle_f32x4(low01, low23, 0xDD));
-        v[c + 4] = Vec(_mm512_shuffle_f32x4(high01, high23, 0x88));
-        v[c + 12] = Vec(_mm512_shuffle_f32x4(high01, high23, 0xDD));
-    }
-}
-
+#include "core/kernels/transpose_avx512.inc"
 #include "core/kernels/scan_body.inc"
 } // namespace
 
