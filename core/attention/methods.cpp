@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/band.h"
+#include "core/attention/indexer.h"
 #include "core/attention/linear.h"
 #include "core/attention/linformer.h"
 #include "core/attention/mean_value.h"
 #include "core/attention/method.h"
+#include "core/attention/moba.h"
+#include "core/attention/native_sparse.h"
 #include "core/attention/nystrom.h"
 #include "core/attention/performer.h"
+#include "core/attention/quest.h"
 
 #include <algorithm>
 
@@ -17,6 +21,10 @@ const std::vector<Method>& methods()
         // Menu order: fewer pairs, fewer keys, features, baselines.
         bandMethod(),
         linformerMethod(),
+        nativeSparseMethod(),
+        mobaMethod(),
+        questMethod(),
+        indexerMethod(),
         nystromMethod(),
         performerMethod(),
         linearMethod(),
