@@ -91,27 +91,35 @@ nn::AttentionPtr made(const nn::Model& model, const HeadChoice& choice, std::int
     return method->op(inputs, choice.parameters);
 }
 
-/// Of one block, from the last choice that names each head.
-nn::AttentionPtr operatorOf(const nn::Model& model, int block, std::span<const HeadChoice> choices, const AssignmentInputs& with)
+/// From the last choice that names each head.
+BlockChoices choicesOf(const nn::Model& model, int block, std::span<const HeadChoice> choices)
 {
     const nn::AttentionSpec& spec = model.spec().blocks[static_cast<std::size_t>(block)].attention;
-    std::vector<const HeadChoice*> heads(static_cast<std::size_t>(spec.heads), nullptr);
+    BlockChoices of{.block = block, .heads = std::vector<const HeadChoice*>(static_cast<std::size_t>(spec.heads), nullptr)};
     const HeadChoice* whole = nullptr; ///< stands for all heads
     for (const HeadChoice& choice : choices) {
         if (choice.block != block)
             continue;
         if (choice.head == kAllHeads)
-            std::ranges::fill(heads, whole = &choice);
+            std::ranges::fill(of.heads, whole = &choice);
         else if (choice.head < 0 || choice.head >= spec.heads)
             throw Error(ErrorCode::InvalidParameter, "found head " + std::to_string(choice.head) + ", expected 0 to " + std::to_string(spec.heads - 1), "attention of block " + std::to_string(block));
         else
-            heads[static_cast<std::size_t>(choice.head)] = &choice;
+            of.heads[static_cast<std::size_t>(choice.head)] = &choice;
     }
-    if (std::ranges::all_of(heads, [&](const HeadChoice* choice) { return choice == whole; }))
-        return !whole || whole->method.empty() ? nullptr : made(model, *whole, kAllHeads, with);
+    if (std::ranges::all_of(of.heads, [&](const HeadChoice* choice) { return choice == whole; }))
+        of.whole = whole;
+    return of;
+}
+
+nn::AttentionPtr operatorOf(const nn::Model& model, const BlockChoices& of, const AssignmentInputs& with)
+{
+    if (of.whole)
+        return of.whole->method.empty() ? nullptr : made(model, *of.whole, kAllHeads, with);
+    const nn::AttentionSpec& spec = model.spec().blocks[static_cast<std::size_t>(of.block)].attention;
     std::vector<nn::AttentionPtr> operators;
     for (std::int64_t head = 0; head < spec.heads; ++head) {
-        const HeadChoice* choice = heads[static_cast<std::size_t>(head)];
+        const HeadChoice* choice = of.heads[static_cast<std::size_t>(head)];
         operators.push_back(choice ? made(model, *choice, head, with) : nn::exactAttention(specOfHead(spec)));
     }
     return byHead(spec, std::move(operators));
@@ -167,15 +175,23 @@ std::vector<int> blocksOf(std::span<const HeadChoice> choices)
     return {blocks.begin(), blocks.end()};
 }
 
-BlockOperators operatorsFor(const nn::Model& model, std::span<const HeadChoice> choices, const AssignmentInputs& with)
+std::vector<BlockChoices> choicesByBlock(const nn::Model& model, std::span<const HeadChoice> choices)
 {
     const auto depth = static_cast<int>(model.blocks().size());
     for (const HeadChoice& choice : choices)
         if (choice.block < 0 || choice.block >= depth)
             throw Error(ErrorCode::InvalidParameter, "found block " + std::to_string(choice.block) + ", expected 0 to " + std::to_string(depth - 1), choice.method);
-    BlockOperators operators(model.blocks().size());
+    std::vector<BlockChoices> all;
     for (const int block : blocksOf(choices))
-        operators[static_cast<std::size_t>(block)] = operatorOf(model, block, choices, with);
+        all.push_back(choicesOf(model, block, choices));
+    return all;
+}
+
+BlockOperators operatorsFor(const nn::Model& model, std::span<const HeadChoice> choices, const AssignmentInputs& with)
+{
+    BlockOperators operators(model.blocks().size());
+    for (const BlockChoices& block : choicesByBlock(model, choices))
+        operators[static_cast<std::size_t>(block.block)] = operatorOf(model, block, with);
     return operators;
 }
 

@@ -20,6 +20,15 @@ struct HeadChoice {
     bool operator==(const HeadChoice&) const = default;
 };
 
+/// What stands in one block when later choices have taken the place of earlier ones. Points into the choices.
+struct BlockChoices {
+    int block = 0;
+    const HeadChoice* whole = nullptr;     ///< one choice for all heads; null: by head
+    std::vector<const HeadChoice*> heads;  ///< [heads]; null: the head keeps exact attention
+};
+/// Of the blocks that are named, ascending. Throws Error{InvalidParameter} for a block or a head that is not there.
+std::vector<BlockChoices> choicesByBlock(const nn::Model& model, std::span<const HeadChoice> choices);
+
 /// Operators to put in place of a model's own, one a block; null: the block keeps its own.
 using BlockOperators = std::vector<nn::AttentionPtr>;
 

@@ -2,6 +2,7 @@
 #include "core/attention/linear.h"
 
 #include "core/attention/feature_mix.h"
+#include "core/train/feature_ops.h"
 
 #include <algorithm>
 #include <cmath>
@@ -48,13 +49,33 @@ private:
     LinearMap m_map;
 };
 
-nn::AttentionPtr linearOp(const Inputs& inputs, const Parameters& given)
+class LinearOnTape final : public TapeOperator {
+public:
+    LinearOnTape(const nn::AttentionSpec& spec, LinearMap map) : m_spec(spec), m_map(map), m_op(headwise(spec, linearRule(map))) {}
+    train::Variable<float> mix(train::Tape<float>&, const train::AttentionRows<float>& rows) override
+    {
+        const train::FeatureKind kind = m_map == LinearMap::EluPlusOne ? train::FeatureKind::EluPlusOne : m_map == LinearMap::Relu ? train::FeatureKind::Relu : train::FeatureKind::SquaredRelu;
+        const double factor = std::sqrt(static_cast<double>(m_spec.scale));
+        return train::featureAttention(train::linearFeatures(rows.q, kind, factor), train::linearFeatures(rows.k, kind, factor), rows.v,
+                                       {.sequences = rows.sequences, .heads = m_spec.heads, .keyValueHeads = m_spec.keyValueHeads, .causal = m_spec.causal});
+    }
+    nn::AttentionPtr op() const override { return m_op; }
+
+private:
+    nn::AttentionSpec m_spec;
+    LinearMap m_map;
+    nn::AttentionPtr m_op;
+};
+
+LinearMap mapFor(const Inputs& inputs, const Parameters& given)
 {
     const Parameters parameters = linearMethod().declaration.schema.complete(given);
     requireNoSlidingWindow(inputs.spec, "attention.linear");
     const std::string map = parameters.text("map");
-    return headwise(inputs.spec, linearRule(map == "elu+1" ? LinearMap::EluPlusOne : map == "relu" ? LinearMap::Relu : LinearMap::SquaredRelu));
+    return map == "elu+1" ? LinearMap::EluPlusOne : map == "relu" ? LinearMap::Relu : LinearMap::SquaredRelu;
 }
+
+nn::AttentionPtr linearOp(const Inputs& inputs, const Parameters& given) { return headwise(inputs.spec, linearRule(mapFor(inputs, given))); }
 } // namespace
 
 HeadRulePtr linearRule(LinearMap map) { return std::make_shared<Linear>(map); }
@@ -72,6 +93,7 @@ Method linearMethod()
              .choices = {"elu+1", "relu", "squared-relu"}},
         })};
     method.op = linearOp;
+    method.onTape = [](const Inputs& inputs, const Parameters& given) { return std::make_unique<LinearOnTape>(inputs.spec, mapFor(inputs, given)); };
     return method;
 }
 

@@ -36,6 +36,11 @@ template <class T>
 std::vector<TrainingStep> train(ParameterSet<T>& parameters, const TrainingSettings& settings, const BuildLoss<T>& build, const RunContext& context = {},
                                 const std::function<void(const TrainingStep&)>& observe = {});
 
+/// The same for the parameters of several sets together: one step, one norm of all gradients.
+template <class T>
+std::vector<TrainingStep> train(const std::vector<ParameterSet<T>*>& sets, const TrainingSettings& settings, const BuildLoss<T>& build, const RunContext& context = {},
+                                const std::function<void(const TrainingStep&)>& observe = {});
+
 /// The order in which samples are visited: every epoch a permutation of all, a function of the seed alone.
 class SampleOrder {
 public:

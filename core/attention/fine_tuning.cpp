@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/attention/fine_tuning.h"
+
+#include "core/attention/tape_assignment.h"
+#include "core/attention/tuning_objective.h"
+#include "core/attention/tuning_samples.h"
+#include "core/base/error.h"
+#include "core/base/memory_estimate.h"
+#include "core/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <string>
+
+namespace tamis::attention {
+namespace {
+using Clock = std::chrono::steady_clock;
+using train::Tape;
+using train::Variable;
+constexpr auto kSeenEvery = std::chrono::milliseconds(100);
+constexpr std::size_t kPoints = 512; // of a loss curve
+
+/// Names of the tensors that TrainedPart::Projections trains.
+std::set<std::string> projectionsOf(const nn::Model& model, std::span<const HeadChoice> choices)
+{
+    std::set<std::string> names;
+    const std::vector<int> chosen = blocksOf(choices);
+    for (std::size_t b = 0; b < model.blocks().size(); ++b) {
+        if (!chosen.empty() && std::ranges::find(chosen, static_cast<int>(b)) == chosen.end())
+            continue;
+        const nn::Block& block = model.blocks()[b];
+        for (const nn::LinearSlot* slot : {&block.qkv, &block.query, &block.key, &block.value, &block.output})
+            if (*slot)
+                names.insert({slot->name + ".weight", slot->name + ".bias"});
+    }
+    return names;
+}
+
+class Training {
+public:
+    Training(const io::Checkpoint& checkpoint, std::span<const HeadChoice> choices, const AssignmentInputs& with, const measure::SampleSource& source, const TuningSettings& settings,
+             const RunContext& context, const TuningTalk& talk)
+        : m_settings(settings), m_talk(talk), m_context(context), m_model(nn::Model::load(checkpoint, context)), m_operators(tapeOperatorsFor(*m_model, choices, with)),
+          m_samples(*m_model, source, settings.checkShare, settings.length),
+          m_objective(checkpoint, *m_model, m_operators, {settings.teacher, settings.labels, settings.temperature}, context),
+          m_order(static_cast<std::int64_t>(m_samples.trained().size()), settings.seed + 1),
+          m_batch(std::min(settings.batch, static_cast<std::int64_t>(m_samples.trained().size()))), m_checkTape(context)
+    {
+        freeze(choices);
+        requireFitting();
+    }
+
+    Tuned run()
+    {
+        m_result.startLoss = m_result.bestLoss = check();
+        if (!std::isfinite(m_result.startLoss))
+            throw Error(ErrorCode::NonFinite, "the loss to start from is not a number, expected a finite one", "training");
+        keep();
+        if (m_settings.steps > 0)
+            loop();
+        takeBest();
+        collect();
+        m_result.losses = drawn();
+        if (m_talk.seen)
+            m_talk.seen(m_result.losses);
+        return std::move(m_result);
+    }
+
+private:
+    void freeze(std::span<const HeadChoice> choices)
+    {
+        const std::set<std::string> projections = m_settings.part == TrainedPart::Projections ? projectionsOf(*m_model, choices) : std::set<std::string>();
+        std::uint64_t trained = 0;
+        for (auto& parameter : m_objective.parameters().all()) {
+            const bool trains = m_settings.part == TrainedPart::All || projections.contains(parameter.name);
+            parameter.rate = trains ? 1 : 0;
+            trained += trains ? parameter.values.size() : 0;
+        }
+        if (trained > 0)
+            m_sets.push_back(&m_objective.parameters());
+        for (const auto& op : m_operators)
+            if (op)
+                for (const OwnParameters& own : op->parameterSets())
+                    m_sets.push_back(own.set);
+        if (m_sets.empty())
+            throw Error(ErrorCode::InvalidParameter, "found nothing to train: the operators have no parameters of their own, expected weights of the model to be trained, too", "training");
+    }
+
+    /// Values, gradients, two moments and the best so far; a pass over one sample, and the gradients on its way back.
+    void requireFitting()
+    {
+        std::uint64_t numbers = 0;
+        for (const auto* set : m_sets)
+            numbers += set->count();
+        requireMemory(4 * sizeof(float) * numbers, "training around attention operators");
+        const std::vector<std::size_t> first{m_samples.trained().front()};
+        Tape<float> tape(m_context);
+        (void)m_objective.loss(tape, m_samples.at(first, m_context), first);
+        const auto one = static_cast<std::uint64_t>(tape.bytes());
+        requireMemory(4 * sizeof(float) * numbers + 3 * one / 2 * static_cast<std::uint64_t>(m_batch), "training around attention operators, " + std::to_string(m_batch) + " samples a step");
+    }
+
+    void loop()
+    {
+        train::TrainingSettings loop;
+        loop.optimiser.weightDecay = m_settings.weightDecay;
+        loop.schedule = {.kind = train::ScheduleKind::Cosine, .peak = m_settings.learningRate, .floor = 0.0,
+                         .warmUp = static_cast<std::int64_t>(m_settings.warmUp * static_cast<double>(m_settings.steps)), .total = m_settings.steps};
+        loop.clipNorm = m_settings.clipNorm > 0 ? m_settings.clipNorm : std::numeric_limits<double>::infinity();
+        loop.enough = [this] { return m_enough; };
+        try {
+            train::train<float>(m_sets, loop, [this](Tape<float>& tape, std::int64_t step, std::int64_t) { return build(tape, step); }, m_context.part(19, "training"),
+                                [this](const train::TrainingStep& step) { observe(step); });
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::NonFinite)
+                throw;
+            m_result.warnings.push_back("Training ended after " + std::to_string(m_result.steps) + " of " + std::to_string(m_settings.steps) + " steps: " + error.message() +
+                                        "; the best so far, of step " + std::to_string(m_result.bestStep) + ", is kept.");
+        }
+    }
+
+    Variable<float> build(Tape<float>& tape, std::int64_t step)
+    {
+        std::vector<std::size_t> places;
+        for (std::int64_t i = 0; i < m_batch; ++i)
+            places.push_back(m_samples.trained()[static_cast<std::size_t>(m_order.at(step * m_batch + i))]);
+        return m_objective.loss(tape, m_samples.at(places, m_context), places);
+    }
+
+    void observe(const train::TrainingStep& step)
+    {
+        m_result.steps = step.step + 1;
+        m_losses.push_back(step.loss);
+        m_enough = m_talk.enough.stop_requested();
+        if (m_enough || m_result.steps == m_settings.steps || m_result.steps % m_settings.checkEvery == 0)
+            look();
+        if (m_talk.seen && Clock::now() - m_seen >= kSeenEvery) {
+            m_talk.seen(drawn());
+            m_seen = Clock::now();
+        }
+    }
+
+    void look()
+    {
+        const double loss = check();
+        ++m_looksWithoutGain;
+        if (loss < m_result.bestLoss) { // false for NaN
+            m_result.bestLoss = loss;
+            m_result.bestStep = m_result.steps;
+            m_looksWithoutGain = 0;
+            keep();
+        }
+        m_enough = m_enough || (m_settings.patience > 0 && m_looksWithoutGain >= m_settings.patience);
+    }
+
+    /// Mean loss over the samples kept apart, in batches of the training's size.
+    double check()
+    {
+        double sum = 0, total = 0;
+        const std::span<const std::size_t> all = m_samples.checked();
+        for (std::size_t begin = 0; begin < all.size(); begin += static_cast<std::size_t>(m_batch)) {
+            const auto places = all.subspan(begin, std::min(static_cast<std::size_t>(m_batch), all.size() - begin));
+            m_checkTape.reset();
+            double rows = 0;
+            const Variable<float> loss = m_objective.loss(m_checkTape, m_samples.at(places, m_context), places, &rows);
+            sum += rows * static_cast<double>(m_checkTape.scalar(loss));
+            total += rows;
+        }
+        m_checkTape.reset();
+        const double mean = sum / total;
+        if (std::isfinite(mean))
+            m_checks.push_back({static_cast<double>(m_result.steps), mean});
+        return mean;
+    }
+
+    void keep()
+    {
+        m_best.clear();
+        for (const auto* set : m_sets)
+            for (const auto& parameter : set->all())
+                m_best.push_back(parameter.rate == 0.0 ? tensor::Matrix<float>() : parameter.values);
+    }
+    void takeBest()
+    {
+        std::size_t next = 0;
+        for (auto* set : m_sets)
+            for (auto& parameter : set->all()) {
+                if (parameter.rate != 0.0)
+                    parameter.values = m_best[next];
+                ++next;
+            }
+    }
+
+    static io::TrainedTensor tensorOf(const std::string& name, const train::Parameter<float>& parameter)
+    {
+        const auto values = parameter.values.values();
+        return {.name = name, .shape = parameter.shape, .values = {values.begin(), values.end()}};
+    }
+    void collect()
+    {
+        for (const auto& parameter : m_objective.parameters().all())
+            if (parameter.rate != 0.0)
+                m_result.weights.push_back(tensorOf(parameter.name, parameter));
+        for (std::size_t block = 0; block < m_operators.size(); ++block)
+            if (m_operators[block])
+                for (const OwnParameters& own : m_operators[block]->parameterSets())
+                    for (const auto& parameter : own.set->all())
+                        m_result.own.push_back(tensorOf("attention." + std::to_string(block) + "." + own.prefix + parameter.name, parameter));
+    }
+
+    std::vector<report::Series> drawn() const
+    {
+        return {{.name = "training", .points = report::decimate(m_losses, 1, kPoints), .group = 0}, {.name = "held out", .points = m_checks, .dashed = true, .group = 0}};
+    }
+
+    const TuningSettings& m_settings;
+    const TuningTalk& m_talk;
+    RunContext m_context;
+    std::shared_ptr<const nn::Model> m_model;
+    TapeOperators m_operators;
+    TuningSamples m_samples;
+    TuningObjective m_objective;
+    train::SampleOrder m_order;
+    std::int64_t m_batch;
+    std::vector<train::ParameterSet<float>*> m_sets;
+    Tape<float> m_checkTape;
+    Tuned m_result;
+    std::vector<tensor::Matrix<float>> m_best; ///< of all parameters of all sets; empty: not trained
+    std::vector<double> m_losses;
+    std::vector<report::Point> m_checks;
+    std::int64_t m_looksWithoutGain = 0;
+    bool m_enough = false;
+    Clock::time_point m_seen = Clock::now();
+};
+
+TrainedPart partNamed(const std::string& name) { return name == "all" ? TrainedPart::All : name == "projections" ? TrainedPart::Projections : TrainedPart::Operators; }
+std::string nameOf(TrainedPart part) { return part == TrainedPart::All ? "all" : part == TrainedPart::Projections ? "projections" : "operators"; }
+} // namespace
+
+TuningSettings::TuningSettings(const Parameters& complete)
+    : steps(complete.integer("steps")), batch(complete.integer("batch")), length(complete.integer("length")), checkEvery(complete.integer("check-every")), patience(complete.integer("patience")),
+      learningRate(complete.real("learning-rate")), warmUp(complete.real("warm-up")), weightDecay(complete.real("weight-decay")), teacher(complete.real("teacher")), labels(complete.real("labels")),
+      temperature(complete.real("temperature")), part(partNamed(complete.text("trained"))), seed(static_cast<std::uint64_t>(complete.integer("seed")))
+{
+}
+
+Parameters TuningSettings::asParameters() const
+{
+    Parameters parameters;
+    for (const auto& [name, value] : {std::pair{"steps", steps}, {"batch", batch}, {"length", length}, {"check-every", checkEvery}, {"patience", patience}, {"seed", static_cast<std::int64_t>(seed)}})
+        parameters.set(name, value);
+    for (const auto& [name, value] : {std::pair{"learning-rate", learningRate}, {"warm-up", warmUp}, {"weight-decay", weightDecay}, {"teacher", teacher}, {"labels", labels}, {"temperature", temperature}})
+        parameters.set(name, value);
+    parameters.set("trained", nameOf(part));
+    return parameters;
+}
+
+std::vector<ParameterSpec> tuningParameters()
+{
+    using Type = ParameterType;
+    const auto count = [](const char* name, const char* title, std::int64_t standard, double minimum, double maximum, const char* unit, const char* help) {
+        return ParameterSpec{.name = name, .title = title, .type = Type::Integer, .defaultValue = standard, .minimum = minimum, .maximum = maximum, .step = 1, .logarithmic = true, .unit = unit, .help = help};
+    };
+    return {
+        count("steps", "Steps", 200, 1, 1e6, "", "Steps of AdamW at most, the learning rate along half a cosine"),
+        count("batch", "Batch", 8, 1, 1024, "samples", "Samples a step; memory grows with it"),
+        count("length", "Length", 0, 0, 1e6, "tokens", "Of a text, from its first token; 0: all of it"),
+        {.name = "learning-rate", .title = "Learning rate", .type = Type::Real, .defaultValue = 3e-4, .minimum = 0, .maximum = 1, .logarithmic = true, .help = "At its peak"},
+        {.name = "warm-up", .title = "Warm-up", .type = Type::Real, .defaultValue = 0.05, .minimum = 0, .maximum = 1, .unit = "of the steps", .help = "Share of the steps in which the rate rises from 0"},
+        {.name = "weight-decay", .title = "Weight decay", .type = Type::Real, .defaultValue = 0.01, .minimum = 0, .maximum = 1, .logarithmic = true, .help = "Of matrices"},
+        {.name = "teacher", .title = "Weight of the teacher", .type = Type::Real, .defaultValue = 1.0, .minimum = 0, .maximum = 100, .help = "Of the divergence from the whole model's output; 0: labels alone"},
+        {.name = "labels", .title = "Weight of the labels", .type = Type::Real, .defaultValue = 0.0, .minimum = 0, .maximum = 100, .help = "Of the cross entropy of classes, or of next tokens"},
+        {.name = "temperature", .title = "Temperature", .type = Type::Real, .defaultValue = 1.0, .minimum = 0.1, .maximum = 20, .help = "Of the divergence: above 1, improbable outputs weigh more"},
+        {.name = "trained", .title = "What is trained", .type = Type::Choice, .defaultValue = std::string("all"), .help = "projections: q, k, v and output of the blocks chosen; operators: their own parameters alone",
+         .choices = {"all", "projections", "operators"}},
+        count("check-every", "Check every", 20, 1, 1e6, "steps", "How often the loss on the samples kept apart, the last eighth, is taken; the best by it is kept"),
+        count("patience", "Patience", 5, 0, 1e6, "checks", "Training ends after so many checks without a better loss; 0: never"),
+        {.name = "seed", .title = "Seed", .type = Type::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 2147483647, .step = 1, .help = "Of the order of the samples"},
+    };
+}
+
+Tuned fineTune(const io::Checkpoint& checkpoint, std::span<const HeadChoice> choices, const AssignmentInputs& with, const measure::SampleSource& source, const TuningSettings& settings,
+               const RunContext& context, const TuningTalk& talk)
+{
+    if (settings.steps < 0 || settings.batch < 1 || settings.length < 0 || settings.checkEvery < 1 || settings.patience < 0)
+        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(settings.steps) + " steps of " + std::to_string(settings.batch) + " samples of " + std::to_string(settings.length) + " tokens, checked every " +
+                                                     std::to_string(settings.checkEvery) + " steps with a patience of " + std::to_string(settings.patience) + ", expected at least 0, 1, 0, 1 and 0", "training");
+    context.setParts(20);
+    Tuned tuned = Training(checkpoint, choices, with, source, settings, context, talk).run();
+    tuned.model = checkpoint.sha256(context);
+    tuned.choices.assign(choices.begin(), choices.end());
+    tuned.seed = with.seed;
+    tuned.settings = settings.asParameters();
+    context.finish();
+    return tuned;
+}
+
+} // namespace tamis::attention
