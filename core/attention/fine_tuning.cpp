@@ -6,22 +6,16 @@
 #include "core/attention/tuning_samples.h"
 #include "core/base/error.h"
 #include "core/base/memory_estimate.h"
-#include "core/train/trainer.h"
+#include "core/train/checked_training.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <limits>
 #include <set>
 #include <string>
 
 namespace tamis::attention {
 namespace {
-using Clock = std::chrono::steady_clock;
 using train::Tape;
 using train::Variable;
-constexpr auto kSeenEvery = std::chrono::milliseconds(100);
-constexpr std::size_t kPoints = 512; // of a loss curve
 
 /// Names of the tensors that TrainedPart::Projections trains.
 std::set<std::string> projectionsOf(const nn::Model& model, std::span<const HeadChoice> choices)
@@ -45,9 +39,7 @@ public:
              const RunContext& context, const TuningTalk& talk)
         : m_settings(settings), m_talk(talk), m_context(context), m_model(nn::Model::load(checkpoint, context)), m_operators(tapeOperatorsFor(*m_model, choices, with)),
           m_samples(*m_model, source, settings.checkShare, settings.length),
-          m_objective(checkpoint, *m_model, m_operators, {settings.teacher, settings.labels, settings.temperature}, context),
-          m_order(static_cast<std::int64_t>(m_samples.trained().size()), settings.seed + 1),
-          m_batch(std::min(settings.batch, static_cast<std::int64_t>(m_samples.trained().size()))), m_checkTape(context)
+          m_objective(checkpoint, *m_model, m_operators, {settings.teacher, settings.labels, settings.temperature}, context)
     {
         freeze(choices);
         requireFitting();
@@ -55,17 +47,11 @@ public:
 
     Tuned run()
     {
-        m_result.startLoss = m_result.bestLoss = check();
-        if (!std::isfinite(m_result.startLoss))
-            throw Error(ErrorCode::NonFinite, "the loss to start from is not a number, expected a finite one", "training");
-        keep();
-        if (m_settings.steps > 0)
-            loop();
-        takeBest();
+        if (m_settings.steps == 0)
+            m_result.startLoss = m_result.bestLoss = lossOfChecked();
+        else
+            train();
         collect();
-        m_result.losses = drawn();
-        if (m_talk.seen)
-            m_talk.seen(m_result.losses);
         return std::move(m_result);
     }
 
@@ -100,98 +86,48 @@ private:
         Tape<float> tape(m_context);
         (void)m_objective.loss(tape, m_samples.at(first, m_context), first);
         const auto one = static_cast<std::uint64_t>(tape.bytes());
-        requireMemory(4 * sizeof(float) * numbers + 3 * one / 2 * static_cast<std::uint64_t>(m_batch), "training around attention operators, " + std::to_string(m_batch) + " samples a step");
+        const std::int64_t batch = std::min(m_settings.batch, static_cast<std::int64_t>(m_samples.trained().size()));
+        requireMemory(4 * sizeof(float) * numbers + 3 * one / 2 * static_cast<std::uint64_t>(batch), "training around attention operators, " + std::to_string(batch) + " samples a step");
     }
 
-    void loop()
+    void train()
     {
-        train::TrainingSettings loop;
-        loop.optimiser.weightDecay = m_settings.weightDecay;
-        loop.schedule = {.kind = train::ScheduleKind::Cosine, .peak = m_settings.learningRate, .floor = 0.0,
-                         .warmUp = static_cast<std::int64_t>(m_settings.warmUp * static_cast<double>(m_settings.steps)), .total = m_settings.steps};
-        loop.clipNorm = m_settings.clipNorm > 0 ? m_settings.clipNorm : std::numeric_limits<double>::infinity();
-        loop.enough = [this] { return m_enough; };
-        try {
-            train::train<float>(m_sets, loop, [this](Tape<float>& tape, std::int64_t step, std::int64_t) { return build(tape, step); }, m_context.part(19, "training"),
-                                [this](const train::TrainingStep& step) { observe(step); });
-        } catch (const Error& error) {
-            if (error.code() != ErrorCode::NonFinite)
-                throw;
-            m_result.warnings.push_back("Training ended after " + std::to_string(m_result.steps) + " of " + std::to_string(m_settings.steps) + " steps: " + error.message() +
-                                        "; the best so far, of step " + std::to_string(m_result.bestStep) + ", is kept.");
+        train::CheckedTrainingSettings loop{.steps = m_settings.steps, .batch = m_settings.batch, .checkEvery = m_settings.checkEvery, .patience = m_settings.patience,
+                                            .learningRate = m_settings.learningRate, .warmUp = m_settings.warmUp, .weightDecay = m_settings.weightDecay, .clipNorm = m_settings.clipNorm,
+                                            .seed = m_settings.seed};
+        train::CheckedTask task;
+        task.trained = static_cast<std::int64_t>(m_samples.trained().size());
+        task.checked = static_cast<std::int64_t>(m_samples.checked().size());
+        task.loss = [this](Tape<float>& tape, std::span<const std::int64_t> places, std::int64_t, bool checking) { return loss(tape, places, checking); };
+        task.enough = [this] { return m_talk.enough.stop_requested(); };
+        task.seen = m_talk.seen;
+        task.best = "the best weights";
+        train::CheckedTrainingResult result = train::trainChecked(m_sets, loop, task, m_context.part(19, "training"));
+        m_result.losses = std::move(result.losses);
+        m_result.warnings = std::move(result.warnings);
+        m_result.steps = result.steps;
+        m_result.bestStep = result.bestStep;
+        m_result.startLoss = result.startLoss;
+        m_result.bestLoss = result.bestLoss;
+    }
+
+    Variable<float> loss(Tape<float>& tape, std::span<const std::int64_t> places, bool checking)
+    {
+        std::vector<std::size_t> inSource;
+        for (const std::int64_t place : places)
+            inSource.push_back((checking ? m_samples.checked() : m_samples.trained())[static_cast<std::size_t>(place)]);
+        return m_objective.loss(tape, m_samples.at(inSource, m_context), inSource);
+    }
+
+    double lossOfChecked()
+    {
+        double sum = 0;
+        for (std::int64_t i = 0; i < static_cast<std::int64_t>(m_samples.checked().size()); ++i) {
+            Tape<float> tape(m_context);
+            const std::vector<std::int64_t> place{i};
+            sum += static_cast<double>(tape.scalar(loss(tape, place, true)));
         }
-    }
-
-    Variable<float> build(Tape<float>& tape, std::int64_t step)
-    {
-        std::vector<std::size_t> places;
-        for (std::int64_t i = 0; i < m_batch; ++i)
-            places.push_back(m_samples.trained()[static_cast<std::size_t>(m_order.at(step * m_batch + i))]);
-        return m_objective.loss(tape, m_samples.at(places, m_context), places);
-    }
-
-    void observe(const train::TrainingStep& step)
-    {
-        m_result.steps = step.step + 1;
-        m_losses.push_back(step.loss);
-        m_enough = m_talk.enough.stop_requested();
-        if (m_enough || m_result.steps == m_settings.steps || m_result.steps % m_settings.checkEvery == 0)
-            look();
-        if (m_talk.seen && Clock::now() - m_seen >= kSeenEvery) {
-            m_talk.seen(drawn());
-            m_seen = Clock::now();
-        }
-    }
-
-    void look()
-    {
-        const double loss = check();
-        ++m_looksWithoutGain;
-        if (loss < m_result.bestLoss) { // false for NaN
-            m_result.bestLoss = loss;
-            m_result.bestStep = m_result.steps;
-            m_looksWithoutGain = 0;
-            keep();
-        }
-        m_enough = m_enough || (m_settings.patience > 0 && m_looksWithoutGain >= m_settings.patience);
-    }
-
-    /// Mean loss over the samples kept apart, in batches of the training's size.
-    double check()
-    {
-        double sum = 0, total = 0;
-        const std::span<const std::size_t> all = m_samples.checked();
-        for (std::size_t begin = 0; begin < all.size(); begin += static_cast<std::size_t>(m_batch)) {
-            const auto places = all.subspan(begin, std::min(static_cast<std::size_t>(m_batch), all.size() - begin));
-            m_checkTape.reset();
-            double rows = 0;
-            const Variable<float> loss = m_objective.loss(m_checkTape, m_samples.at(places, m_context), places, &rows);
-            sum += rows * static_cast<double>(m_checkTape.scalar(loss));
-            total += rows;
-        }
-        m_checkTape.reset();
-        const double mean = sum / total;
-        if (std::isfinite(mean))
-            m_checks.push_back({static_cast<double>(m_result.steps), mean});
-        return mean;
-    }
-
-    void keep()
-    {
-        m_best.clear();
-        for (const auto* set : m_sets)
-            for (const auto& parameter : set->all())
-                m_best.push_back(parameter.rate == 0.0 ? tensor::Matrix<float>() : parameter.values);
-    }
-    void takeBest()
-    {
-        std::size_t next = 0;
-        for (auto* set : m_sets)
-            for (auto& parameter : set->all()) {
-                if (parameter.rate != 0.0)
-                    parameter.values = m_best[next];
-                ++next;
-            }
+        return sum / static_cast<double>(m_samples.checked().size());
     }
 
     static io::TrainedTensor tensorOf(const std::string& name, const train::Parameter<float>& parameter)
@@ -211,11 +147,6 @@ private:
                         m_result.own.push_back(tensorOf("attention." + std::to_string(block) + "." + own.prefix + parameter.name, parameter));
     }
 
-    std::vector<report::Series> drawn() const
-    {
-        return {{.name = "training", .points = report::decimate(m_losses, 1, kPoints), .group = 0}, {.name = "held out", .points = m_checks, .dashed = true, .group = 0}};
-    }
-
     const TuningSettings& m_settings;
     const TuningTalk& m_talk;
     RunContext m_context;
@@ -223,17 +154,8 @@ private:
     TapeOperators m_operators;
     TuningSamples m_samples;
     TuningObjective m_objective;
-    train::SampleOrder m_order;
-    std::int64_t m_batch;
     std::vector<train::ParameterSet<float>*> m_sets;
-    Tape<float> m_checkTape;
     Tuned m_result;
-    std::vector<tensor::Matrix<float>> m_best; ///< of all parameters of all sets; empty: not trained
-    std::vector<double> m_losses;
-    std::vector<report::Point> m_checks;
-    std::int64_t m_looksWithoutGain = 0;
-    bool m_enough = false;
-    Clock::time_point m_seen = Clock::now();
 };
 
 TrainedPart partNamed(const std::string& name) { return name == "all" ? TrainedPart::All : name == "projections" ? TrainedPart::Projections : TrainedPart::Operators; }
@@ -285,9 +207,8 @@ std::vector<ParameterSpec> tuningParameters()
 Tuned fineTune(const io::Checkpoint& checkpoint, std::span<const HeadChoice> choices, const AssignmentInputs& with, const measure::SampleSource& source, const TuningSettings& settings,
                const RunContext& context, const TuningTalk& talk)
 {
-    if (settings.steps < 0 || settings.batch < 1 || settings.length < 0 || settings.checkEvery < 1 || settings.patience < 0)
-        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(settings.steps) + " steps of " + std::to_string(settings.batch) + " samples of " + std::to_string(settings.length) + " tokens, checked every " +
-                                                     std::to_string(settings.checkEvery) + " steps with a patience of " + std::to_string(settings.patience) + ", expected at least 0, 1, 0, 1 and 0", "training");
+    if (settings.steps < 0 || settings.length < 0)
+        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(settings.steps) + " steps on texts of " + std::to_string(settings.length) + " tokens, expected 0 at least", "training");
     context.setParts(20);
     Tuned tuned = Training(checkpoint, choices, with, source, settings, context, talk).run();
     tuned.model = checkpoint.sha256(context);

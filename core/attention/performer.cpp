@@ -2,7 +2,9 @@
 #include "core/attention/performer.h"
 
 #include "core/attention/feature_mix.h"
+#include "core/base/error.h"
 #include "core/linalg/float_product.h"
+#include "core/train/feature_ops.h"
 
 #include <algorithm>
 #include <cmath>
@@ -79,7 +81,7 @@ private:
     tensor::Matrix<float> m_directions;
 };
 
-nn::AttentionPtr performerOp(const Inputs& inputs, const Parameters& given)
+PerformerSettings settingsFor(const Inputs& inputs, const Parameters& given)
 {
     const Parameters parameters = performerMethod().declaration.schema.complete(given);
     requireNoSlidingWindow(inputs.spec, "attention.performer");
@@ -89,9 +91,39 @@ nn::AttentionPtr performerOp(const Inputs& inputs, const Parameters& given)
     settings.directions = directions == "independent" ? Directions::Independent : directions == "orthogonal" ? Directions::Orthogonal : Directions::OrthogonalFixed;
     settings.positive = parameters.text("map") == "positive";
     settings.epsilon = static_cast<float>(parameters.real("epsilon"));
-    settings.seed = inputs.seed + static_cast<std::uint64_t>(parameters.integer("draw")) * 1'000'003U + static_cast<std::uint64_t>(inputs.block);
-    return headwise(inputs.spec, performerRule(settings, inputs.spec.headDim));
+    settings.seed = seedFor(inputs, static_cast<std::uint64_t>(parameters.integer("draw")));
+    return settings;
 }
+
+nn::AttentionPtr performerOp(const Inputs& inputs, const Parameters& given) { return headwise(inputs.spec, performerRule(settingsFor(inputs, given), inputs.spec.headDim)); }
+
+/// The directions stay; what is trained are queries and keys.
+class PerformerOnTape final : public TapeOperator {
+public:
+    PerformerOnTape(const nn::AttentionSpec& spec, const PerformerSettings& settings)
+        : m_spec(spec), m_settings(settings), m_directions(randomDirections(settings.features, spec.headDim, settings.directions, settings.seed)),
+          m_op(headwise(spec, performerRule(settings, spec.headDim)))
+    {
+        if (!settings.positive)
+            throw Error(ErrorCode::UnsupportedFeature, "found cosines and sines, expected positive features: sums of estimates that may be negative come near 0, and gradients without bound", "attention.performer");
+    }
+    train::Variable<float> mix(train::Tape<float>&, const train::AttentionRows<float>& rows) override
+    {
+        const train::PositiveFeatureShape queries{.sequences = rows.sequences, .heads = m_spec.heads, .factor = std::sqrt(static_cast<double>(m_spec.scale)), .epsilon = static_cast<double>(m_settings.epsilon), .keys = false};
+        train::PositiveFeatureShape keys = queries;
+        keys.heads = m_spec.keyValueHeads;
+        keys.keys = true;
+        return train::featureAttention(train::positiveFeatures<float>(rows.q, m_directions.view(), queries), train::positiveFeatures<float>(rows.k, m_directions.view(), keys), rows.v,
+                                       {.sequences = rows.sequences, .heads = m_spec.heads, .keyValueHeads = m_spec.keyValueHeads, .causal = m_spec.causal});
+    }
+    nn::AttentionPtr op() const override { return m_op; }
+
+private:
+    nn::AttentionSpec m_spec;
+    PerformerSettings m_settings;
+    tensor::Matrix<float> m_directions;
+    nn::AttentionPtr m_op;
+};
 } // namespace
 
 HeadRulePtr performerRule(const PerformerSettings& settings, std::int64_t dim) { return std::make_shared<Performer>(settings, dim); }
@@ -115,6 +147,7 @@ Method performerMethod()
             {.name = "draw", .title = "Draw", .type = ParameterType::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 1'000'000, .help = "Another number draws other directions"},
         })};
     method.op = performerOp;
+    method.onTape = [](const Inputs& inputs, const Parameters& given) { return std::make_unique<PerformerOnTape>(inputs.spec, settingsFor(inputs, given)); };
     return method;
 }
 

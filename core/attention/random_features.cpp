@@ -57,4 +57,15 @@ tensor::Matrix<float> randomDirections(std::int64_t count, std::int64_t dim, Dir
     return result;
 }
 
+std::uint64_t seedFor(const Inputs& inputs, std::uint64_t draw)
+{
+    const auto mixed = [](std::uint64_t x) { // SplitMix64 (Steele, Lea, Flood 2014)
+        x += 0x9E3779B97F4A7C15ULL;
+        x = (x ^ (x >> 30U)) * 0xBF58476D1CE4E5B9ULL;
+        x = (x ^ (x >> 27U)) * 0x94D049BB133111EBULL;
+        return x ^ (x >> 31U);
+    };
+    return mixed(mixed(mixed(mixed(inputs.seed) + draw) + static_cast<std::uint64_t>(inputs.block)) + static_cast<std::uint64_t>(inputs.head));
+}
+
 } // namespace tamis::attention

@@ -174,7 +174,7 @@ train::ParameterSet<float>& TuningObjective::parameters() noexcept
 
 Variable<float> TuningObjective::logits(Tape<float>& tape, std::span<const measure::LoadedSample* const> samples) { return m_content->logits(tape, samples); }
 
-Variable<float> TuningObjective::loss(Tape<float>& tape, std::span<const measure::LoadedSample* const> samples, std::span<const std::size_t> places, double* rows)
+Variable<float> TuningObjective::loss(Tape<float>& tape, std::span<const measure::LoadedSample* const> samples, std::span<const std::size_t> places)
 {
     std::vector<std::pair<Variable<float>, double>> parts;
     double total = 0;
@@ -184,8 +184,6 @@ Variable<float> TuningObjective::loss(Tape<float>& tape, std::span<const measure
         parts.emplace_back(part, own);
         total += own;
     }
-    if (rows)
-        *rows = total;
     if (parts.size() == 1)
         return parts.front().first;
     Variable<float> sum;

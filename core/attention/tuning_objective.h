@@ -25,9 +25,9 @@ public:
     train::ParameterSet<float>& parameters() noexcept; ///< of the model
     /// Rows of logits of samples of one length, one sample after the other.
     train::Variable<float> logits(train::Tape<float>& tape, std::span<const measure::LoadedSample* const> samples);
-    /// The mean loss [1, 1]: over all rows, groups of one length weighted by theirs. `rows` (may be null): how many. `places`: in the source, for what
+    /// The mean loss [1, 1]: over all rows, groups of one length weighted by theirs. `places`: in the source, for what
     /// the teacher said of them, kept up to 256 MiB. Throws Error{InvalidParameter} for a sample without a label where there is no teacher.
-    train::Variable<float> loss(train::Tape<float>& tape, std::span<const measure::LoadedSample* const> samples, std::span<const std::size_t> places, double* rows = nullptr);
+    train::Variable<float> loss(train::Tape<float>& tape, std::span<const measure::LoadedSample* const> samples, std::span<const std::size_t> places);
 
 private:
     struct Content;

@@ -30,8 +30,8 @@ std::string shortText(double value)
 /// One training: the loop's builder and observer over shared state.
 class Training {
 public:
-    Training(ParameterSet<float>& parameters, const CheckedTrainingSettings& settings, const CheckedTask& task, const RunContext& context)
-        : m_parameters(parameters), m_settings(settings), m_task(task), m_context(context), m_order(task.trained, settings.seed + 1), m_batch(std::min(settings.batch, task.trained)),
+    Training(const std::vector<ParameterSet<float>*>& sets, const CheckedTrainingSettings& settings, const CheckedTask& task, const RunContext& context)
+        : m_sets(sets), m_settings(settings), m_task(task), m_context(context), m_order(task.trained, settings.seed + 1), m_batch(std::min(settings.batch, task.trained)),
           m_checkTape(context)
     {
     }
@@ -49,7 +49,7 @@ public:
         loop.clipNorm = m_settings.clipNorm > 0 ? m_settings.clipNorm : std::numeric_limits<double>::infinity();
         loop.enough = [this] { return m_enough; };
         try {
-            train<float>(m_parameters, loop, [this](Tape<float>& tape, std::int64_t step, std::int64_t) { return build(tape, step); }, m_context,
+            train<float>(m_sets, loop, [this](Tape<float>& tape, std::int64_t step, std::int64_t) { return build(tape, step); }, m_context,
                          [this](const TrainingStep& step) { observe(step); });
         } catch (const Error& error) {
             if (error.code() != ErrorCode::NonFinite)
@@ -57,8 +57,8 @@ public:
             m_result.warnings.push_back("Training ended after " + std::to_string(m_result.steps) + " of " + std::to_string(m_settings.steps) + " steps: " + error.message() + "; " +
                                         m_task.best + " so far, of step " + std::to_string(m_result.bestStep) + ", is kept.");
         }
-        for (std::size_t i = 0; i < m_best.size(); ++i)
-            m_parameters.all()[i].values = std::move(m_best[i]);
+        std::size_t next = 0;
+        forTrained([&](Parameter<float>& parameter) { parameter.values = std::move(m_best[next++]); });
         m_result.losses = drawn();
         if (m_task.seen)
             m_task.seen(m_result.losses);
@@ -125,8 +125,15 @@ private:
     void keep()
     {
         m_best.clear();
-        for (const auto& parameter : m_parameters.all())
-            m_best.push_back(parameter.values);
+        forTrained([&](const Parameter<float>& parameter) { m_best.push_back(parameter.values); });
+    }
+
+    template <class Each> void forTrained(const Each& each)
+    {
+        for (ParameterSet<float>* set : m_sets)
+            for (Parameter<float>& parameter : set->all())
+                if (parameter.rate != 0.0)
+                    each(parameter);
     }
 
     std::vector<report::Series> drawn() const
@@ -134,7 +141,7 @@ private:
         return {{.name = "training", .points = report::decimate(m_losses, 1, kPoints), .group = 0}, {.name = "held out", .points = m_checks, .dashed = true, .group = 0}};
     }
 
-    ParameterSet<float>& m_parameters;
+    const std::vector<ParameterSet<float>*>& m_sets;
     const CheckedTrainingSettings& m_settings;
     const CheckedTask& m_task;
     const RunContext& m_context;
@@ -159,12 +166,18 @@ void requireTrainable(const CheckedTrainingSettings& settings, const std::string
                                                      ", expected at least 1, 1, 1 and 0", "training");
 }
 
-CheckedTrainingResult trainChecked(ParameterSet<float>& parameters, const CheckedTrainingSettings& settings, const CheckedTask& task, const RunContext& context)
+CheckedTrainingResult trainChecked(const std::vector<ParameterSet<float>*>& sets, const CheckedTrainingSettings& settings, const CheckedTask& task, const RunContext& context)
 {
     requireTrainable(settings, task.samples);
     if (task.trained < 1 || task.checked < 1)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(task.trained) + " " + task.samples + " to train on and " + std::to_string(task.checked) + " to check, expected 1 of each", "training");
-    return Training(parameters, settings, task, context).run();
+    return Training(sets, settings, task, context).run();
+}
+
+CheckedTrainingResult trainChecked(ParameterSet<float>& parameters, const CheckedTrainingSettings& settings, const CheckedTask& task, const RunContext& context)
+{
+    const std::vector<ParameterSet<float>*> sets{&parameters};
+    return trainChecked(sets, settings, task, context);
 }
 
 } // namespace tamis::train

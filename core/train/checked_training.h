@@ -49,5 +49,7 @@ void requireTrainable(const CheckedTrainingSettings& settings, const std::string
 /// no number ends training with a warning and the best so far. Does not depend on the number of threads. Throws as requireTrainable,
 /// Error{NonFinite} when the first loss is no number, Error{Cancelled} within 100 ms of work of one batch, and what task.loss throws.
 CheckedTrainingResult trainChecked(ParameterSet<float>& parameters, const CheckedTrainingSettings& settings, const CheckedTask& task, const RunContext& context);
+/// The same for the parameters of several sets together. Those of rate 0 are neither trained nor copied.
+CheckedTrainingResult trainChecked(const std::vector<ParameterSet<float>*>& sets, const CheckedTrainingSettings& settings, const CheckedTask& task, const RunContext& context);
 
 } // namespace tamis::train

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Training around attention operators: the tape's form of a method is the method, steps are PyTorch's (tests/golden/make_tuning_golden.py), what was trained
+// comes back from its file.
+#include "core/attention/fine_tuning.h"
+#include "core/attention/tuning_objective.h"
+#include "core/base/error.h"
+#include "core/base/parallel.h"
+#include "core/io/npz.h"
+
+#include <QTemporaryDir>
+#include <QTest>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+using namespace tamis;
+using namespace tamis::attention;
+
+namespace {
+class Listed final : public measure::SampleSource {
+public:
+    std::vector<measure::LoadedSample> samples;
+    std::size_t count() const noexcept override { return samples.size(); }
+    std::string name(std::size_t index) const override { return "sample " + std::to_string(index); }
+    void load(std::size_t index, measure::LoadedSample& sample) const override { sample = samples.at(index); }
+    std::string description() const override { return "samples of a test"; }
+    std::string sha256(const RunContext&) const override { return {}; }
+};
+
+Listed noise(std::size_t count, int side)
+{
+    Listed list;
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal;
+    for (std::size_t i = 0; i < count; ++i) {
+        measure::LoadedSample sample;
+        sample.image.resize(static_cast<std::size_t>(3 * side * side));
+        for (float& value : sample.image)
+            value = normal(random);
+        list.samples.push_back(std::move(sample));
+    }
+    return list;
+}
+
+Listed texts(std::size_t count, int length, int vocabulary)
+{
+    Listed list;
+    std::mt19937 random(2);
+    for (std::size_t i = 0; i < count; ++i) {
+        measure::LoadedSample sample;
+        for (int t = 0; t < length; ++t)
+            sample.tokens.push_back(static_cast<std::int32_t>(random() % static_cast<unsigned>(vocabulary)));
+        list.samples.push_back(std::move(sample));
+    }
+    return list;
+}
+
+std::shared_ptr<const io::Checkpoint> small(const char* name) { return io::Checkpoint::open(std::string(TAMIS_SOURCE_DIR "/tests/golden/models/") + name); }
+std::shared_ptr<const io::Checkpoint> vit() { return small("timm_vit"); }
+std::shared_ptr<const io::Checkpoint> decoder() { return small("qwen2_tied"); }
+
+io::NpyArray golden(const std::string& name)
+{
+    static const auto archive = io::NpzArchive::open(TAMIS_SOURCE_DIR "/tests/golden/tuning_golden.npz");
+    return archive->read(name);
+}
+
+tensor::Matrix<float> outputOf(const nn::Model& model, const measure::LoadedSample& sample)
+{
+    const std::vector<nn::Sample> samples{sample.view()};
+    return nn::runBatch(model, samples)[0];
+}
+
+double largestDifference(const tensor::Matrix<float>& a, const tensor::Matrix<float>& b)
+{
+    double most = a.size() == b.size() ? 0 : 1e300;
+    for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+        most = std::max(most, std::abs(static_cast<double>(a.data()[i]) - static_cast<double>(b.data()[i])));
+    return most;
+}
+
+TuningSettings brief(std::int64_t steps)
+{
+    TuningSettings settings;
+    settings.steps = steps;
+    settings.batch = 4;
+    settings.checkEvery = std::max<std::int64_t>(1, steps);
+    return settings;
+}
+
+std::vector<HeadChoice> linear(int blocks)
+{
+    std::vector<HeadChoice> choices;
+    for (int block = 0; block < blocks; ++block)
+        choices.push_back({block, kAllHeads, "attention.linear", {}});
+    return choices;
+}
+
+/// Of every method that has a form on the tape: settings that leave something out on 17 and 40 tokens.
+Parameters telling(const std::string& method)
+{
+    Parameters parameters;
+    if (method == "attention.linformer")
+        parameters.set("rows", std::int64_t{5});
+    if (method == "attention.band")
+        parameters.set("reach", std::int64_t{3});
+    if (method == "attention.performer")
+        parameters.set("features", std::int64_t{12});
+    return parameters;
+}
+} // namespace
+
+class TstFineTuning : public QObject {
+    Q_OBJECT
+private slots:
+    /// Logits of some 17 and 40 tokens through two blocks, in float twice: rounding of other orders of sums, some 1e-6 of numbers around 1.
+    void theTapeGivesWhatTheOperatorGives_data()
+    {
+        QTest::addColumn<QString>("id");
+        QTest::addColumn<bool>("text");
+        for (const Method& method : methods())
+            for (const bool text : {false, true})
+                if (method.onTape)
+                    QTest::addRow("%s, %s", method.declaration.id.c_str(), text ? "text" : "photo") << QString::fromStdString(method.declaration.id) << text;
+        QTest::addRow("exact, photo") << QString() << false;
+        QTest::addRow("exact, text") << QString() << true;
+    }
+    void theTapeGivesWhatTheOperatorGives()
+    {
+        QFETCH(QString, id);
+        QFETCH(bool, text);
+        const auto checkpoint = text ? decoder() : vit();
+        const auto model = nn::Model::load(*checkpoint);
+        const Listed list = text ? texts(3, 40, 48) : noise(3, 16);
+        const std::string method = id.toStdString();
+        // block 0: all heads; block 1: one head, the others exact
+        const std::vector<HeadChoice> choices{{0, kAllHeads, method, telling(method)}, {1, 1, method, telling(method)}};
+        TapeOperators operators;
+        try {
+            operators = tapeOperatorsFor(*model, choices);
+        } catch (const Error& error) {
+            QVERIFY(error.code() == ErrorCode::UnsupportedFeature && text); // not for causal attention, as the method itself says
+            QVERIFY_EXCEPTION_THROWN(operatorsFor(*model, choices), Error);
+            return;
+        }
+        TuningObjective objective(*checkpoint, *model, operators, {}, {});
+        train::Tape<float> tape;
+        std::vector<const measure::LoadedSample*> samples;
+        for (const auto& sample : list.samples)
+            samples.push_back(&sample);
+        const auto logits = objective.logits(tape, samples).value();
+        auto other = model;
+        for (std::size_t block = 0; block < operators.size(); ++block)
+            if (operators[block])
+                other = other->withAttention(static_cast<int>(block), operators[block]->op());
+        const auto direct = replaced(model, operatorsFor(*model, choices));
+        for (std::size_t i = 0; i < samples.size(); ++i) {
+            const auto expected = outputOf(*other, list.samples[i]);
+            QVERIFY(expected == outputOf(*direct, list.samples[i]));
+            double most = 0;
+            for (std::int64_t r = 0; r < expected.rows(); ++r)
+                for (std::int64_t c = 0; c < expected.cols(); ++c)
+                    most = std::max(most, std::abs(static_cast<double>(expected(r, c)) - static_cast<double>(logits(static_cast<std::int64_t>(i) * expected.rows() + r, c))));
+            QVERIFY2(most < 2e-5, qPrintable(QString::number(most)));
+        }
+    }
+    void nothingTrainedIsTheModel()
+    {
+        for (const bool text : {false, true}) {
+            const auto checkpoint = text ? decoder() : vit();
+            const Listed list = text ? texts(3, 40, 48) : noise(3, 16);
+            const std::vector<HeadChoice> exact{{0, kAllHeads, "", {}}, {1, 1, "", {}}};
+            const Tuned tuned = fineTune(*checkpoint, exact, {}, list, brief(0), {});
+            QVERIFY(std::abs(tuned.startLoss) < 1e-6); // KL of the model to itself: what rounding leaves of a sum of probabilities times differences of logarithms, 1e-7 each
+            QVERIFY(largestDifference(outputOf(*tuned.apply(*checkpoint), list.samples[0]), outputOf(*nn::Model::load(*checkpoint), list.samples[0])) < 1e-5);
+        }
+    }
+    void stepsArePyTorchs()
+    {
+        const auto checkpoint = decoder();
+        Listed list;
+        const io::NpyArray ids = golden("ids");
+        const std::vector<float> values = ids.toFloats();
+        for (std::int64_t i = 0; i < 3; ++i) {
+            measure::LoadedSample sample;
+            for (std::int64_t t = 0; t < ids.shape[1]; ++t)
+                sample.tokens.push_back(static_cast<std::int32_t>(values[static_cast<std::size_t>(i * ids.shape[1] + t)]));
+            list.samples.push_back(std::move(sample));
+        }
+        TuningSettings settings = brief(3);
+        settings.learningRate = 1e-3;
+        settings.warmUp = 0;
+        const Tuned tuned = fineTune(*checkpoint, linear(2), {}, list, settings, {});
+        const std::vector<float> checks = golden("checks").toFloats(), losses = golden("losses").toFloats();
+        // mean KL of some 1e-2 .. 1 in float: 1e-5 of it, and 1e-6 from logits whose own error is 1e-6
+        const auto near = [](double found, float expected) { return std::abs(found - static_cast<double>(expected)) < 1e-6 + 1e-5 * std::abs(static_cast<double>(expected)); };
+        QVERIFY(near(tuned.startLoss, checks[0]) && near(tuned.bestLoss, checks[1]));
+        QCOMPARE(tuned.losses[0].points.size(), std::size_t{3});
+        for (std::size_t i = 0; i < 3; ++i)
+            QVERIFY(near(tuned.losses[0].points[i].y, losses[i]));
+        // A step of Adam is the rate times g / |g| at first: where g is so small that its float error counts, the step may differ by all of the
+        // rate. Hence two bounds: of the sum of squares over a tensor, 1 % of the way it went; and of every weight, twice both rates together.
+        QCOMPARE(tuned.bestStep, std::int64_t{3});
+        for (const io::TrainedTensor& tensor : tuned.weights) {
+            const std::vector<float> expected = golden("w." + tensor.name).toFloats();
+            const std::vector<float> before = checkpoint->readFloats(*checkpoint->find(tensor.name));
+            QCOMPARE(tensor.values.size(), expected.size());
+            double difference = 0, way = 0, most = 0;
+            for (std::size_t i = 0; i < expected.size(); ++i) {
+                const double off = static_cast<double>(tensor.values[i]) - static_cast<double>(expected[i]), gone = static_cast<double>(expected[i]) - static_cast<double>(before[i]);
+                difference += off * off;
+                way += gone * gone;
+                most = std::max(most, std::abs(off));
+            }
+            QVERIFY2(difference < 1e-4 * way && most < 3e-3, qPrintable(QString("%1: %2 of %3, %4").arg(QString::fromStdString(tensor.name)).arg(difference).arg(way).arg(most)));
+        }
+    }
+    void theLossFallsOnWhatIsKeptApart()
+    {
+        const auto checkpoint = vit();
+        const Listed list = noise(40, 16);
+        TuningSettings settings = brief(60);
+        settings.checkEvery = 10;
+        settings.learningRate = 1e-3;
+        for (const TrainedPart part : {TrainedPart::All, TrainedPart::Projections}) {
+            settings.part = part;
+            const Tuned tuned = fineTune(*checkpoint, linear(2), {}, list, settings, {});
+            // 35 images of noise teach what a rule does to any image; others of noise gain a fifth at least
+            QVERIFY2(tuned.bestLoss < 0.8 * tuned.startLoss, qPrintable(QString("%1 from %2").arg(tuned.bestLoss).arg(tuned.startLoss)));
+            if (part == TrainedPart::Projections)
+                for (const io::TrainedTensor& tensor : tuned.weights)
+                    QVERIFY(tensor.name.find(".attn.qkv.") != std::string::npos || tensor.name.find(".attn.proj.") != std::string::npos);
+        }
+    }
+    void whatWasTrainedComesBackFromItsFile()
+    {
+        const auto checkpoint = vit();
+        const Listed list = noise(10, 16);
+        const std::vector<HeadChoice> choices{{0, kAllHeads, "attention.linear", {}}, {1, 2, "attention.performer", telling("attention.performer")}};
+        AssignmentInputs with;
+        with.seed = 5;
+        const Tuned tuned = fineTune(*checkpoint, choices, with, list, brief(3), {});
+        QTemporaryDir directory;
+        const std::filesystem::path file = directory.filePath("tuned.safetensors").toStdString();
+        tuned.write(file);
+        const Tuned again = Tuned::read(file);
+        QCOMPARE(again.seed, std::uint64_t{5});
+        QVERIFY(again.settings == tuned.settings && again.choices.size() == 2 && again.choices[1].head == 2 && again.choices[1].parameters == choices[1].parameters);
+        const auto first = outputOf(*tuned.apply(*checkpoint), list.samples[0]);
+        QVERIFY(first == outputOf(*again.apply(*checkpoint), list.samples[0]));
+        QVERIFY(first != outputOf(*nn::Model::load(*checkpoint), list.samples[0]));
+        QVERIFY_EXCEPTION_THROWN(again.apply(*decoder()), Error); // another checkpoint
+        Tuned lacking = again;
+        lacking.weights[0].name = "no such tensor";
+        QVERIFY_EXCEPTION_THROWN(lacking.apply(*checkpoint), Error);
+    }
+    void threadsChangeNothing()
+    {
+        const auto checkpoint = decoder();
+        const Listed list = texts(6, 20, 48);
+        const Tuned many = fineTune(*checkpoint, linear(2), {}, list, brief(3), {});
+        const ThreadLimit limit(1);
+        const Tuned one = fineTune(*checkpoint, linear(2), {}, list, brief(3), {});
+        QCOMPARE(one.bestLoss, many.bestLoss);
+        QCOMPARE(one.weights.size(), many.weights.size());
+        for (std::size_t i = 0; i < one.weights.size(); ++i)
+            QVERIFY(one.weights[i].values == many.weights[i].values);
+    }
+    void itsOwnAttentionLearnsFromLabelsAlone()
+    {
+        TuningSettings settings = brief(20);
+        settings.teacher = 0;
+        settings.labels = 1;
+        settings.length = 9;
+        settings.learningRate = 3e-3;
+        Listed list = texts(8, 30, 3); // three of 48 tokens: there is something to learn
+        const Tuned tuned = fineTune(*decoder(), {}, {}, list, settings, {});
+        QVERIFY(tuned.bestLoss < tuned.startLoss && tuned.own.empty() && !tuned.weights.empty());
+        QVERIFY_EXCEPTION_THROWN(fineTune(*vit(), {}, {}, noise(4, 16), settings, {}), Error); // photos without labels
+    }
+    void enoughIsEnough()
+    {
+        std::stop_source enough;
+        TuningTalk talk;
+        talk.enough = enough.get_token();
+        enough.request_stop();
+        const Tuned tuned = fineTune(*decoder(), linear(1), {}, texts(6, 20, 48), brief(1000), {}, talk);
+        QCOMPARE(tuned.steps, std::int64_t{1});
+    }
+    void badQuestionsAreRefused()
+    {
+        const auto checkpoint = vit();
+        const Listed list = noise(4, 16);
+        const std::vector<HeadChoice> zero{{0, kAllHeads, "attention.zero", {}}}, beyond{{2, kAllHeads, "attention.linear", {}}}, none{{0, kAllHeads, "attention.none", {}}};
+        QVERIFY_EXCEPTION_THROWN(fineTune(*checkpoint, zero, {}, list, brief(1), {}), Error); // no form on the tape
+        QVERIFY_EXCEPTION_THROWN(fineTune(*checkpoint, beyond, {}, list, brief(1), {}), Error);
+        QVERIFY_EXCEPTION_THROWN(fineTune(*checkpoint, none, {}, list, brief(1), {}), Error);
+        QVERIFY_EXCEPTION_THROWN(fineTune(*checkpoint, linear(1), {}, noise(1, 16), brief(1), {}), Error);
+        QVERIFY_EXCEPTION_THROWN(fineTune(*checkpoint, linear(1), {}, noise(4, 8), brief(1), {}), Error); // another size
+        TuningSettings operators = brief(1);
+        operators.part = TrainedPart::Operators;
+        QVERIFY_EXCEPTION_THROWN(fineTune(*checkpoint, linear(1), {}, list, operators, {}), Error); // they have none
+        TuningSettings nothing = brief(1);
+        nothing.teacher = 0;
+        QVERIFY_EXCEPTION_THROWN(fineTune(*checkpoint, linear(1), {}, list, nothing, {}), Error);
+        std::stop_source stop;
+        stop.request_stop();
+        QVERIFY_EXCEPTION_THROWN(fineTune(*checkpoint, linear(1), {}, list, brief(1), RunContext(stop.get_token())), Error);
+        QVERIFY(TuningSettings(ParameterSchema(tuningParameters()).defaults()).asParameters() == ParameterSchema(tuningParameters()).defaults());
+        QVERIFY(TuningSettings().asParameters() == ParameterSchema(tuningParameters()).defaults());
+    }
+};
+
+QTEST_APPLESS_MAIN(TstFineTuning)
+#include "tst_fine_tuning.moc"
