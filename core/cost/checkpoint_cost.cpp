@@ -4,6 +4,7 @@
 
 #include "core/cost/layer_chain.h"
 #include "core/nn/architecture.h"
+#include "core/nn/relative_attention.h"
 
 #include <optional>
 
@@ -90,7 +91,9 @@ void OperatorListing::add(const std::string& name, int block, io::Role role)
         return;
     const bool stackedBias = m_source.has(name + ".part0.bias");
     m_options.names.push_back({name, block, role, 0, 0, m_source.has(name + ".bias") || stackedBias});
-    if (tied || m_source.has(name + ".weight"))
+    const bool projected = role == io::Role::Query || role == io::Role::Key || role == io::Role::Value;
+    const bool asTheSpecSays = !projected || m_source.has(name + ".bias") == m_architecture.spec.blocks[static_cast<std::size_t>(block)].attention.qkvBias;
+    if (tied || (m_source.has(name + ".weight") && asTheSpecSays)) // else one of three projections without a bias
         return;
     if (auto form = formOf(name))
         m_options.operators[name] = std::move(*form);
@@ -111,6 +114,10 @@ void OperatorListing::list()
         add(spec.attention.fusedQkv ? "" : n.key, block, Role::Key);
         add(spec.attention.fusedQkv ? "" : n.value, block, Role::Value);
         add(n.output, block, Role::Output);
+        if (n.sharesBiasTable) {
+            const nn::AttentionCost cost = nn::relativeCost(spec.attention, m_architecture.spec.tokens(0), 0);
+            m_options.attentions[block] = {"relative", cost.parameters, cost.macs, cost.liveFloats};
+        }
         if (spec.mlp.hidden > 0) {
             add(spec.mlp.gated ? n.gate : "", block, Role::Gate);
             add(n.up, block, Role::Up);

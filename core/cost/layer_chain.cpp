@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/io/layout.h"
+#include "core/nn/relative_attention.h"
 
 #include <algorithm>
 #include <limits>
@@ -302,12 +303,17 @@ void ChainBuilder::attend(int index, const Ids& qkv, Id mixed)
     layer.name = blockName(index, "attention");
     layer.kind = "attention";
     layer.block = index;
-    layer.form = attention.window > 0 ? "window" : "exact";
+    const bool relative = nn::hasRelativeBias(spec);
+    layer.form = relative ? "relative" : attention.window > 0 ? "window" : "exact";
     layer.inputShape = {m_rows, (attention.heads + 2 * attention.keyValueHeads) * attention.headDim};
     layer.outputShape = {m_rows, attention.heads * attention.headDim};
     layer.macs = countOf({2, static_cast<std::int64_t>(pairs), attention.heads, attention.headDim});
     std::uint64_t liveFloats = 0;
-    if (attention.window > 0) { // queries, keys, values and results gathered window by window
+    if (relative) { // by displacement on the grid, and three for the class token
+        const auto& patch = m_spec.patch;
+        layer.parameters = countOf({2 * patch.tableHeight - 1, 2 * patch.tableWidth - 1, attention.heads}) + countOf({3, attention.heads});
+        liveFloats = nn::relativeCost(attention, m_rows, 0).liveFloats;
+    } else if (attention.window > 0) { // queries, keys, values and results gathered window by window
         const std::int64_t rows = attention.window, columns = attention.windowColumns();
         layer.parameters = countOf({2 * rows - 1, 2 * columns - 1, attention.heads});
         liveFloats = countOf({4, static_cast<std::int64_t>(pairs / countOf({rows, columns})), attention.heads, attention.headDim});
@@ -512,7 +518,7 @@ std::uint64_t countOf(std::initializer_list<std::int64_t> factors)
 std::uint64_t attentionPairs(const nn::BlockSpec& block, std::int64_t tokens)
 {
     const auto& attention = block.attention;
-    if (attention.window > 0) { // the grid is padded to whole windows
+    if (attention.window > 0 && !nn::hasRelativeBias(block)) { // the grid is padded to whole windows
         const std::int64_t rows = checked(attention.window, 1, "window"), columns = checked(attention.windowColumns(), 1, "window");
         const std::int64_t down = ceilDivide(checked(block.gridHeight, 1, "grid height"), rows);
         const std::int64_t across = ceilDivide(checked(block.gridWidth, 1, "grid width"), columns);

@@ -138,6 +138,7 @@ constexpr Processor kProcessors[]{
     {"ConvNext", 384, 384, true, false, Interpolation::Bilinear, kHalves, kHalves},
     {"Siglip", 224, 224, false, false, Interpolation::Bicubic, kHalves, kHalves},
     {"Bit", 224, 224, true, true, Interpolation::Bicubic, kClipMean, kClipStd},
+    {"DINOv3ViT", 224, 224, false, false, Interpolation::Bilinear, kImageNetMean, kImageNetStd},
     {"Blip", 384, 384, false, false, Interpolation::Bicubic, kClipMean, kClipStd},
 };
 
@@ -246,7 +247,7 @@ struct Family {
 };
 constexpr Family kFamilies[]{{"vit", "ViT"}, {"deit", "DeiT"}, {"swin", "ViT"}, {"swinv2", "ViT"}, {"clip", "CLIP"}, {"clip_vision_model", "CLIP"},
                              {"beit", "Beit"}, {"convnext", "ConvNext"}, {"convnextv2", "ConvNext"}, {"siglip", "Siglip"},
-                             {"siglip_vision_model", "Siglip"}, {"dinov2", "Bit"}};
+                             {"siglip_vision_model", "Siglip"}, {"dinov2", "Bit"}, {"dinov3_vit", "DINOv3ViT"}};
 
 } // namespace
 

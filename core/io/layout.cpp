@@ -64,11 +64,20 @@ constexpr std::array kHfVitBlock{
     Rule{"attention.attention.value", Role::Value}, Rule{"attention.output.dense", Role::Output},
     Rule{"intermediate.dense", Role::Up}, Rule{"output.dense", Role::Down},
     Rule{"mlp.fc1", Role::Up}, Rule{"mlp.fc2", Role::Down}, // DINOv2
+    Rule{"relative_position_bias.relative_position_bias_table", Role::Position}, // BEiT
 };
 constexpr std::array kHfVitOutside{
     Rule{"embeddings.patch_embeddings.projection", Role::Patch}, Rule{"embeddings.position_embeddings", Role::Position},
     Rule{"embeddings.mask_token", Role::Embedding}, Rule{"classifier", Role::Head}, Rule{"cls_classifier", Role::Head},
-    Rule{"distillation_classifier", Role::Head},
+    Rule{"distillation_classifier", Role::Head}, Rule{"relative_position_bias.relative_position_bias_table", Role::Position},
+};
+constexpr std::array kDinov3Block{
+    Rule{"attention.q_proj", Role::Query}, Rule{"attention.k_proj", Role::Key}, Rule{"attention.v_proj", Role::Value},
+    Rule{"attention.o_proj", Role::Output}, Rule{"mlp.gate_proj", Role::Gate}, Rule{"mlp.up_proj", Role::Up}, Rule{"mlp.down_proj", Role::Down},
+};
+constexpr std::array kDinov3Outside{
+    Rule{"embeddings.patch_embeddings", Role::Patch}, Rule{"embeddings.mask_token", Role::Embedding},
+    Rule{"embeddings.register_tokens", Role::Embedding}, Rule{"classifier", Role::Head},
 };
 constexpr std::array kLlamaBlock{
     Rule{"self_attn.q_proj", Role::Query}, Rule{"self_attn.k_proj", Role::Key}, Rule{"self_attn.v_proj", Role::Value},
@@ -115,6 +124,7 @@ constexpr std::array kFamilies{
     Description{Family::Swin, "blocks", "attention.self.relative_position_bias_table", kSwinBlock, kSwinOutside},
     Description{Family::TimmVit, "blocks", "attn.qkv", kTimmBlock, kTimmOutside},
     Description{Family::HfVit, "vision_model.encoder.layers", "self_attn.out_proj", kClipBlock, kClipOutside},
+    Description{Family::HfVit, "layer", "attention.q_proj", kDinov3Block, kDinov3Outside},
 };
 
 std::string_view withoutWeight(std::string_view name)

@@ -172,6 +172,8 @@ JointQk JointQk::prepare(const Inputs& inputs, int layer, const Parameters& give
     const Parameters parameters = known(given);
     AttentionParts parts = attentionParts(*inputs.model, layer);
     const nn::AttentionSpec& spec = inputs.model->blocks()[static_cast<std::size_t>(layer)].spec.attention;
+    if (spec.rope.enabled && !spec.causal)
+        throw Error(ErrorCode::UnsupportedFeature, "found rotary positions on the plane of an image's patches, expected positions along a text", parts.query.name);
     const bool biased = !parts.query.bias.empty() || !parts.key.bias.empty();
     InputStatistics statistics = inputStatistics(*inputs.calibration, parts.query.name, parts.query.weight.cols(), biased, parameters.real("ridge"));
     std::vector<std::string> notices = statistics.warnings;

@@ -16,7 +16,8 @@ struct BlockNames { ///< "" where a block has none
     std::string qkv, query, key, value, output, queryNorm, keyNorm;
     std::string up, gate, down;
     std::string attentionScale, mlpScale; ///< full tensor names of LayerScale
-    std::string biasTable;                ///< Swin, full tensor name
+    std::string biasTable;                ///< Swin and BEiT, full tensor name
+    bool sharesBiasTable = false;         ///< with the first block
     std::string mergeNorm, merge;
 };
 
@@ -43,6 +44,8 @@ struct ImageSize {
 // One reader a family: nullopt when the names are another family's. Throws Error{UnsupportedFeature, MalformedFile}.
 std::optional<Architecture> readTimmVit(const ConfigReader& config, const TensorSource& source, ImageSize size);
 std::optional<Architecture> readHfVit(const ConfigReader& config, const TensorSource& source, ImageSize size);  ///< ViT, DeiT, DINOv2
+std::optional<Architecture> readDinov3Vit(const ConfigReader& config, const TensorSource& source, ImageSize size);
+std::optional<Architecture> readBeit(const ConfigReader& config, const TensorSource& source, ImageSize size);
 std::optional<Architecture> readClipVision(const ConfigReader& config, const TensorSource& source, ImageSize size);
 std::optional<Architecture> readSwin(const ConfigReader& config, const TensorSource& source, ImageSize size);
 std::optional<Architecture> readLlama(const ConfigReader& config, const TensorSource& source); ///< LLaMA, Mistral, Qwen2, Qwen3

@@ -125,14 +125,14 @@ std::optional<Architecture> readBert(const ConfigReader& config, const TensorSou
 Architecture readArchitecture(const io::ModelConfig& config, const TensorSource& source, ImageSize size)
 {
     const ConfigReader reader(config);
-    for (const auto read : {readTimmVit, readHfVit, readClipVision, readSwin})
+    for (const auto read : {readTimmVit, readDinov3Vit, readBeit, readHfVit, readClipVision, readSwin})
         if (std::optional<Architecture> found = read(reader, source, size))
             return *std::move(found);
     for (const auto read : {readGpt2, readOpt, readBert, readLlama})
         if (std::optional<Architecture> found = read(reader, source))
             return *std::move(found);
     throw Error(ErrorCode::UnsupportedFeature,
-                "has tensor names of no family that Tamis runs, expected ViT, DeiT, DINOv2, CLIP vision, Swin, LLaMA, Mistral, Qwen2, Qwen3, GPT-2, OPT or BERT", source.subject());
+                "has tensor names of no family that Tamis runs, expected ViT, DeiT, DINOv2, DINOv3, BEiT, CLIP vision, Swin, LLaMA, Mistral, Qwen2, Qwen3, GPT-2, OPT or BERT", source.subject());
 }
 
 } // namespace tamis::nn

@@ -6,6 +6,7 @@
 #include "core/nn/branches.h"
 #include "core/nn/model_content.h"
 #include "core/nn/patch_embedding.h"
+#include "core/nn/relative_attention.h"
 #include "core/nn/token_hook.h"
 
 #include <algorithm>
@@ -40,7 +41,10 @@ struct Pass {
     Scratch& scratch;
     std::size_t sample;
     Observer* observer;
+    const RotaryTable* rotary = nullptr;      ///< of text; null: none
+    const PatchRotary* patchRotary = nullptr; ///< of patches; null: none
     TokenHook* hook = nullptr;
+    std::span<const std::int32_t> heldBy{};   ///< as the hook says for the block
     const float* scale = nullptr; ///< [width] instead of the block's LayerScale; null: that
 
     const float* scaleOr(const std::vector<float>& own) const { return scale ? scale : own.empty() ? nullptr : own.data(); }
@@ -81,8 +85,21 @@ std::int64_t rowsLeft(std::int64_t rows, std::int64_t before)
     return rows;
 }
 
+void applyRotary(const AttentionSpec& at, Rows q, Rows k, const Pass& pass)
+{
+    if (pass.rotary) {
+        pass.rotary->apply(q, at.heads, at.headDim);
+        pass.rotary->apply(k, at.keyValueHeads, at.headDim);
+    } else if (pass.patchRotary) {
+        const PatchTurns moved = pass.heldBy.empty() ? PatchTurns{} : pass.patchRotary->of(pass.heldBy, q.rows);
+        const PatchTurns& turns = pass.heldBy.empty() ? pass.patchRotary->own() : moved;
+        turn(turns, q, at.heads, at.headDim);
+        turn(turns, k, at.keyValueHeads, at.headDim);
+    }
+}
+
 /// out = base + scale * attention(x). Returns the rows of out that a hook leaves.
-std::int64_t runAttention(const Block& b, int index, const RotaryTable* rotary, ConstRows x, ConstRows base, Rows out, const Pass& pass)
+std::int64_t runAttention(const Block& b, int index, ConstRows x, ConstRows base, Rows out, const Pass& pass)
 {
     Scratch::Frame frame(pass.scratch);
     const AttentionSpec& at = b.spec.attention;
@@ -108,10 +125,8 @@ std::int64_t runAttention(const Block& b, int index, const RotaryTable* rotary, 
     }
     normHeads(b.queryNorm, q, at.headDim);
     normHeads(b.keyNorm, k, at.headDim);
-    if (at.rope.enabled && rotary) {
-        rotary->apply(q, at.heads, at.headDim);
-        rotary->apply(k, at.keyValueHeads, at.headDim);
-    }
+    if (at.rope.enabled)
+        applyRotary(at, q, k, pass);
     const Rows mixed = frame.take(x.rows, queries);
     if (pass.hook)
         input.keyBias = pass.hook->keyBias(index, x.rows);
@@ -138,12 +153,12 @@ void runMlp(const Block& b, ConstRows x, ConstRows base, Rows out, const Pass& p
 }
 
 /// In place; returns the rows left.
-std::int64_t runPreNormBlock(const Block& b, int index, const RotaryTable* rotary, Rows x, const Pass& pass)
+std::int64_t runPreNormBlock(const Block& b, int index, Rows x, const Pass& pass)
 {
     Scratch::Frame frame(pass.scratch);
     Rows normed = frame.take(x.rows, x.cols);
     b.attentionNorm.apply(x, normed);
-    x.rows = runAttention(b, index, rotary, normed, x, x, pass);
+    x.rows = runAttention(b, index, normed, x, x, pass);
     normed.rows = x.rows;
     pass.scratch.context().throwIfStopped();
     if (b.up) {
@@ -261,12 +276,12 @@ void Model::embed(const Sample& sample, Rows x, Scratch& scratch) const
 void Model::runBlock(int index, Rows x, Scratch& scratch, std::size_t sample, Observer* observer) const
 {
     const Block& b = m_content->blocks[static_cast<std::size_t>(index)];
-    const Pass pass{scratch, sample, observer};
+    const Pass pass{scratch, sample, observer, m_content->rotary.get(), m_content->patchRotary.get()};
     scratch.context().throwIfStopped();
     if (!b.spec.postNorm) {
-        runPreNormBlock(b, index, m_content->rotary.get(), x, pass);
+        runPreNormBlock(b, index, x, pass);
     } else {
-        runAttention(b, index, m_content->rotary.get(), x, x, x, pass);
+        runAttention(b, index, x, x, x, pass);
         b.attentionNorm.apply(x, x);
         scratch.context().throwIfStopped();
         if (b.up) {
@@ -302,7 +317,7 @@ void runAttentionBranch(const Block& block, Rows x, Scratch& scratch, float fact
     const Pass pass = scaledPass(block, block.attentionScale, factor, frame, scratch);
     const Rows normed = frame.take(x.rows, x.cols);
     block.attentionNorm.apply(x, normed);
-    runAttention(block, 0, nullptr, normed, x, x, pass);
+    runAttention(block, 0, normed, x, x, pass);
 }
 
 void runMlpBranch(const Block& block, Rows x, Scratch& scratch, float factor)
@@ -320,12 +335,19 @@ std::int64_t Model::runBlock(int index, Rows x, Scratch& scratch, TokenHook& hoo
 {
     const Block& b = m_content->blocks[static_cast<std::size_t>(index)];
     if (b.spec.postNorm || b.spec.gridHeight > 0 || (b.spec.attention.rope.enabled && m_content->rotary))
-        throw Error(ErrorCode::UnsupportedFeature, "tokens are changed inside blocks that norm before their branches, see all tokens and have no rotary positions only",
+        throw Error(ErrorCode::UnsupportedFeature, "tokens are changed inside blocks that norm before their branches, see all tokens and have no rotary positions of text only",
                     "block " + std::to_string(index));
-    const Pass pass{scratch, sample, observer, &hook};
+    Pass pass{scratch, sample, observer, nullptr, m_content->patchRotary.get(), &hook};
     scratch.context().throwIfStopped();
     x.rows = rowsLeft(hook.beforeBlock(index, b, x, scratch), x.rows);
-    x.rows = runPreNormBlock(b, index, nullptr, x, pass);
+    pass.heldBy = hook.heldBy(index, x.rows);
+    if (AttentionPtr moved = pass.heldBy.empty() ? nullptr : relativeOver(*b.attention, pass.heldBy, x.rows)) {
+        Block own = b; // as these tokens see it
+        own.attention = std::move(moved);
+        x.rows = runPreNormBlock(own, index, x, pass);
+    } else {
+        x.rows = runPreNormBlock(b, index, x, pass);
+    }
     if (observer)
         observer->blockOutput(sample, index, x);
     return x.rows;

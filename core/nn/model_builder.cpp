@@ -2,6 +2,7 @@
 #include "core/nn/model_content.h"
 
 #include "core/base/error.h"
+#include "core/nn/relative_attention.h"
 #include "core/nn/tensor_binding.h"
 
 #include <algorithm>
@@ -57,6 +58,7 @@ private:
     void language();
     Block block(int index) const;
     void attentionOf(Block& b, const BlockNames& n, int index) const;
+    AttentionPtr relative(const AttentionSpec& at, const BlockNames& n) const;
     void ends();
     LinearSlot tiedHead() const;
 
@@ -93,6 +95,8 @@ void ModelBuilder::vision()
         m_content->positions = shared(std::move(patches));
     }
     m_content->prefix = shared(std::move(prefix));
+    if (const RopeSpec& rope = m_a.spec.blocks.front().attention.rope; rope.enabled) // all blocks turn alike
+        m_content->patchRotary = std::make_shared<PatchRotary>(rope, p.prefixTokens, p.gridHeight, p.gridWidth);
 }
 
 void ModelBuilder::language()
@@ -114,6 +118,23 @@ void ModelBuilder::language()
         }
 }
 
+/// The table was made for the grid of the position table's image; for another it is resampled bilinearly, less the class token's three rows.
+AttentionPtr ModelBuilder::relative(const AttentionSpec& at, const BlockNames& n) const
+{
+    const PatchSpec& p = m_a.spec.patch;
+    const std::int64_t rows = 2 * p.tableHeight - 1, columns = 2 * p.tableWidth - 1;
+    const Matrix<float> table = m_bind.table(n.biasTable, rows * columns + 3, at.heads);
+    const std::uint64_t parameters = n.sharesBiasTable ? 0 : static_cast<std::uint64_t>(table.size());
+    if (at.window == p.tableHeight && at.windowColumns() == p.tableWidth)
+        return relativeAttention(at, table.view(), parameters);
+    const std::int64_t newRows = 2 * at.window - 1, newColumns = 2 * at.windowColumns() - 1;
+    const Matrix<float> resampled = resampleBilinear(rowsOf(table, 0, rows * columns), rows, columns, newRows, newColumns);
+    Matrix<float> whole(newRows * newColumns + 3, at.heads);
+    std::copy_n(resampled.data(), resampled.size(), whole.data());
+    std::copy_n(table.data() + rows * columns * at.heads, 3 * at.heads, whole.data() + resampled.size());
+    return relativeAttention(at, whole.view(), parameters);
+}
+
 void ModelBuilder::attentionOf(Block& b, const BlockNames& n, int index) const
 {
     const AttentionSpec& at = b.spec.attention;
@@ -128,7 +149,9 @@ void ModelBuilder::attentionOf(Block& b, const BlockNames& n, int index) const
     b.output = m_bind.linear(n.output, Role::Output, index, width, queries);
     b.queryNorm = m_bind.norm(n.queryNorm, at.queryKeyNorm, at.headDim);
     b.keyNorm = m_bind.norm(n.keyNorm, at.queryKeyNorm, at.headDim);
-    if (at.window > 0) {
+    if (hasRelativeBias(b.spec)) {
+        b.attention = relative(at, n);
+    } else if (at.window > 0) {
         const std::int64_t places = (2 * at.window - 1) * (2 * at.windowColumns() - 1);
         b.attention = windowAttention(at, b.spec.gridHeight, b.spec.gridWidth, m_bind.table(n.biasTable, places, at.heads).view());
     } else {

@@ -3,6 +3,7 @@
 // What a Model holds. Large tables are shared between a model and those made from it by replacing operators.
 #include "core/nn/architecture.h"
 #include "core/nn/model.h"
+#include "core/nn/patch_rotary.h"
 #include "core/nn/rotary.h"
 
 namespace tamis::nn {
@@ -22,7 +23,8 @@ struct Model::Content {
     LinearSlot projectIn;
     Norm preNorm;
     std::vector<Block> blocks;
-    std::shared_ptr<const RotaryTable> rotary;
+    std::shared_ptr<const RotaryTable> rotary;      ///< of text
+    std::shared_ptr<const PatchRotary> patchRotary; ///< of patches
     Norm finalNorm;
     LinearSlot transform;
     kernels::Activation transformActivation = kernels::Activation::None;
@@ -40,5 +42,7 @@ std::shared_ptr<Model::Content> buildContent(Architecture architecture, const Te
 /// or bicubic with a = -0.75 (Hugging Face), as PyTorch's interpolate computes them with align_corners = False.
 tensor::Matrix<float> resamplePositions(const tensor::Matrix<float>& table, std::int64_t tableHeight, std::int64_t tableWidth, std::int64_t height,
                                         std::int64_t width, bool antialias);
+/// The same, bilinear without antialias.
+tensor::Matrix<float> resampleBilinear(const tensor::Matrix<float>& table, std::int64_t tableHeight, std::int64_t tableWidth, std::int64_t height, std::int64_t width);
 
 } // namespace tamis::nn

@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/nn/model_content.h"
+#include "core/nn/relative_attention.h"
 
 #include <algorithm>
 #include <string>
@@ -16,6 +17,10 @@ PatchEmbedding::PatchEmbedding(std::shared_ptr<const Model> model) : m_model(std
 {
     const Model::Content& c = Model::Content::of(*m_model);
     const bool windowed = std::ranges::any_of(c.spec.blocks, [](const BlockSpec& block) { return block.gridHeight > 0; });
+    const bool placed = std::ranges::any_of(c.spec.blocks, [](const BlockSpec& block) { return block.attention.rope.enabled || hasRelativeBias(block); });
+    if (placed && c.spec.vision())
+        throw Error(ErrorCode::UnsupportedFeature, "found rotary or relative positions, which hold for the model's own patches, expected a vision transformer that adds its positions to the patches",
+                    c.spec.architecture);
     if (!c.spec.vision() || !c.patch || windowed)
         throw Error(ErrorCode::UnsupportedFeature, "found " + std::string(windowed ? "blocks over windows of a grid" : "no patches") + ", expected a vision transformer", c.spec.architecture);
 }

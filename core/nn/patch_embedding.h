@@ -12,7 +12,7 @@ namespace tamis::nn {
 /// Immutable, shared between threads. Holds the model.
 class PatchEmbedding {
 public:
-    /// Throws Error{UnsupportedFeature} for a model without patches or with blocks over windows of their grid.
+    /// Throws Error{UnsupportedFeature} for a model without patches or with blocks over windows of their grid, or with rotary or relative positions.
     explicit PatchEmbedding(std::shared_ptr<const Model> model);
 
     const Model& model() const noexcept { return *m_model; }

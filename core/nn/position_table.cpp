@@ -50,18 +50,29 @@ Taps plainTaps(std::int64_t in, std::int64_t out, std::int64_t i)
         taps.weights[static_cast<std::size_t>(std::clamp<std::int64_t>(j, 0, in - 1) - taps.first)] += cubic(at - static_cast<double>(j), -0.75);
     return taps;
 }
-} // namespace
 
-tensor::Matrix<float> resamplePositions(const tensor::Matrix<float>& table, std::int64_t tableHeight, std::int64_t tableWidth, std::int64_t height,
-                                        std::int64_t width, bool antialias)
+/// Two taps; beyond the border they repeat it.
+Taps linearTaps(std::int64_t in, std::int64_t out, std::int64_t i)
 {
-    const auto tapsOf = [&](std::int64_t in, std::int64_t out) {
-        std::vector<Taps> all;
-        for (std::int64_t i = 0; i < out; ++i)
-            all.push_back(antialias ? antialiasedTaps(in, out, i) : plainTaps(in, out, i));
-        return all;
-    };
-    const std::vector<Taps> down = tapsOf(tableHeight, height), across = tapsOf(tableWidth, width);
+    const double at = std::max(0.0, static_cast<double>(in) / static_cast<double>(out) * (static_cast<double>(i) + 0.5) - 0.5);
+    Taps taps;
+    taps.first = std::min(static_cast<std::int64_t>(at), in - 1);
+    const double part = at - static_cast<double>(taps.first);
+    taps.weights = taps.first + 1 < in ? std::vector{1 - part, part} : std::vector{1.0};
+    return taps;
+}
+
+template <class F> std::vector<Taps> tapsOf(F taps, std::int64_t in, std::int64_t out)
+{
+    std::vector<Taps> all;
+    for (std::int64_t i = 0; i < out; ++i)
+        all.push_back(taps(in, out, i));
+    return all;
+}
+
+tensor::Matrix<float> resample(const tensor::Matrix<float>& table, std::int64_t tableWidth, const std::vector<Taps>& down, const std::vector<Taps>& across)
+{
+    const auto height = static_cast<std::int64_t>(down.size()), width = static_cast<std::int64_t>(across.size());
     tensor::Matrix<float> result(height * width, table.cols());
     std::vector<double> sum(static_cast<std::size_t>(table.cols()));
     for (std::int64_t y = 0; y < height; ++y)
@@ -79,6 +90,19 @@ tensor::Matrix<float> resamplePositions(const tensor::Matrix<float>& table, std:
                 result(y * width + x, c) = static_cast<float>(sum[static_cast<std::size_t>(c)]);
         }
     return result;
+}
+} // namespace
+
+tensor::Matrix<float> resamplePositions(const tensor::Matrix<float>& table, std::int64_t tableHeight, std::int64_t tableWidth, std::int64_t height,
+                                        std::int64_t width, bool antialias)
+{
+    const auto taps = antialias ? antialiasedTaps : plainTaps;
+    return resample(table, tableWidth, tapsOf(taps, tableHeight, height), tapsOf(taps, tableWidth, width));
+}
+
+tensor::Matrix<float> resampleBilinear(const tensor::Matrix<float>& table, std::int64_t tableHeight, std::int64_t tableWidth, std::int64_t height, std::int64_t width)
+{
+    return resample(table, tableWidth, tapsOf(linearTaps, tableHeight, height), tapsOf(linearTaps, tableWidth, width));
 }
 
 } // namespace tamis::nn

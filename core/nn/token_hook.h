@@ -4,6 +4,7 @@
 #include "core/nn/model.h"
 
 #include <cstdint>
+#include <span>
 
 namespace tamis::nn {
 
@@ -14,7 +15,10 @@ public:
     virtual std::int64_t beforeBlock(int /*block*/, const Block& /*layer*/, kernels::Rows x, Scratch& /*scratch*/) { return x.rows; }
     /// [tokens], added to the scores of each key, whatever the query and the head; null: nothing. Valid until the block ends.
     virtual const float* keyBias(int /*block*/, std::int64_t /*tokens*/) { return nullptr; }
-    /// As beforeBlock, for x behind the attention and its residual. `input` holds what the attention saw, its rows those of x.
+    /// The token that holds each of the model's own tokens, [embedded tokens], -1: none. Models with rotary or relative positions place the tokens by it:
+    /// those of several sources between them. Empty: the tokens are the model's own. Valid until the block ends.
+    virtual std::span<const std::int32_t> heldBy(int /*block*/, std::int64_t /*tokens*/) { return {}; }
+    /// As beforeBlock, for x behind the attention and its residual. `input` holds what the attention saw, its rows those of x; `layer` the attention as it was for them.
     virtual std::int64_t betweenBranches(int /*block*/, const Block& /*layer*/, const AttentionInput& /*input*/, kernels::Rows x, Scratch& /*scratch*/) { return x.rows; }
 };
 

@@ -38,6 +38,9 @@ nn::Architecture readVit(const io::Checkpoint& checkpoint, const nn::TensorSourc
     requireVit(s.family == io::Family::TimmVit || s.family == io::Family::HfVit, "is a " + s.architecture + ", expected a vision transformer for training", subject);
     requireVit(p.patchHeight == p.patchWidth,
                "the patches are " + std::to_string(p.patchHeight) + " x " + std::to_string(p.patchWidth) + ", expected squares for training", subject);
+    for (const nn::BlockSpec& block : s.blocks)
+        requireVit(!block.attention.rope.enabled && block.attention.window == 0 && !block.mlp.gated,
+                   "has rotary or relative positions or gated MLPs, expected learned positions and plain MLPs for training", subject);
     requireVit(s.pool != nn::Pool::None || s.distillationHead, "no token is pooled, expected a class token or a mean", subject);
     return architecture;
 }

@@ -37,11 +37,12 @@ import models_check  # noqa: E402
 import models_decoders  # noqa: E402
 import models_encoders  # noqa: E402
 import models_hf_vit  # noqa: E402
+import models_positions  # noqa: E402
 import models_swin  # noqa: E402
 import models_timm_vit  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-FAMILIES = [models_timm_vit, models_hf_vit, models_swin, models_decoders, models_encoders]
+FAMILIES = [models_timm_vit, models_hf_vit, models_positions, models_swin, models_decoders, models_encoders]
 
 
 def main(names):

@@ -9,6 +9,7 @@ from torch import nn
 
 import models_common as common
 import models_decoders
+import models_positions
 import models_timm_vit
 
 TIGHT = 1e-11  # two float64 evaluations of the same formula on numbers of order 10
@@ -158,11 +159,37 @@ def check_rotary():
     close(products[1:, 1:], products[:-1, :-1], "rotary distances")
 
 
+def check_patch_rotation():
+    """Turned patches are products of complex numbers, and scores depend on the displacement of two patches alone."""
+    config = {"hidden_size": 8, "num_attention_heads": 1, "rope_theta": 50.0}
+    x = torch.from_numpy(np.random.RandomState(4).standard_normal((1 + 15, 8)))
+    angle = models_positions.angles(config, models_positions.centres(3, 5), 3, 5)
+    ours = models_positions.turned(x, angle, 1)
+    theirs = torch.complex(x[1:, :4], x[1:, 4:]) * torch.polar(torch.ones_like(angle), angle)
+    close(ours[1:], torch.cat([theirs.real, theirs.imag], 1), "rotary patches")
+    assert bool((ours[0] == x[0]).all())
+    same = models_positions.turned(x[:1].expand(16, 8), angle, 1)[1:].reshape(3, 5, 8)
+    down = (same[1:] * same[:-1, :1]).sum(-1)
+    close(down[1], down[0], "rotary displacements")
+
+
+def check_displacements():
+    """The row of BEiT's table of every pair, counted pair by pair; equal displacements share it."""
+    index = models_positions.table_index(2, 3)
+    for query in range(6):
+        for key in range(6):
+            down, across = query // 3 - key // 3, query % 3 - key % 3
+            assert int(index[1 + query, 1 + key]) == (down + 1) * 5 + across + 2
+    assert index[0, 1:].unique().tolist() == [15] and index[1:, 0].unique().tolist() == [16] and int(index[0, 0]) == 17
+
+
 def check_against_torch(vit20):
     """What needs no variant."""
     check_timm_vit_against_torch()
     check_vit20(vit20)
     check_rotary()
+    check_patch_rotation()
+    check_displacements()
 
 
 def check_variant(variant, net):

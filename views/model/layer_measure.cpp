@@ -51,7 +51,7 @@ QString formatMeasure(LayerMeasure measure, double value)
 
 bool isCompressed(const report::LayerCost& layer)
 {
-    return !layer.form.empty() && layer.form != "dense" && layer.form != "exact" && layer.form != "window";
+    return !layer.form.empty() && layer.form != "dense" && layer.form != "exact" && layer.form != "window" && layer.form != "relative";
 }
 
 QString formText(const report::LayerCost& layer)

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 using namespace tamis::io;
 using tamis::tensor::DType;
@@ -439,6 +440,24 @@ private slots:
         for (const MatrixRef& matrix : model->layout().matrices)
             ++roles[matrix.role];
         QVERIFY(roles[Role::Query] == 2 && roles[Role::Output] == 2 && roles[Role::Up] == 2 && roles[Role::Patch] == 1 && roles[Role::Head] == 1);
+    }
+    void positionsInTheAttention()
+    {
+        for (const auto& [variant, layers, tables] : {std::tuple{"hf_dinov3", 3, 0}, {"hf_dinov3_gated", 3, 0}, {"hf_beit", 2, 2}, {"hf_beit_shared", 2, 1}}) {
+            const auto model = Checkpoint::open(std::filesystem::path(TAMIS_SOURCE_DIR "/tests/golden/models") / variant);
+            QVERIFY(model->layout().family == Family::HfVit);
+            QCOMPARE(model->layout().layers, layers);
+            std::map<Role, int> roles;
+            int biases = 0;
+            for (const MatrixRef& matrix : model->layout().matrices) {
+                ++roles[matrix.role];
+                biases += matrix.name.ends_with("relative_position_bias_table") && matrix.role == Role::Position && !matrix.linear ? 1 : 0;
+            }
+            QVERIFY(roles[Role::Query] == layers && roles[Role::Key] == layers && roles[Role::Output] == layers && roles[Role::Up] == layers && roles[Role::Down] == layers);
+            QCOMPARE(roles[Role::Gate], std::string(variant) == "hf_dinov3_gated" ? layers : 0);
+            QVERIFY(roles[Role::Patch] == 1);
+            QCOMPARE(biases, tables);
+        }
     }
     void streetScenesWithoutTheirOddMlps()
     {

@@ -61,7 +61,7 @@ private:
     static void variants()
     {
         QTest::addColumn<QString>("variant");
-        for (const char* v : {"timm_vit", "timm_vit_remapped", "hf_vit", "hf_clip_vision", "hf_swin", "timm_swin_old", "llama_llama3_rope", "qwen3", "gpt2", "opt", "bert_classifier", "roberta_masked"})
+        for (const char* v : {"timm_vit", "timm_vit_remapped", "hf_vit", "hf_dinov3", "hf_beit", "hf_beit_shared", "hf_clip_vision", "hf_swin", "timm_swin_old", "llama_llama3_rope", "qwen3", "gpt2", "opt", "bert_classifier", "roberta_masked"})
             QTest::newRow(v) << QString(v);
     }
 };
@@ -101,7 +101,7 @@ void TestModelErrors::everyWrongShapeIsNamed()
     const Listing whole = listing(variant);
     for (const auto& [name, shape] : whole.source.tensors) {
         if (name.find("position_ids") != std::string::npos || name.find("relative_position_index") != std::string::npos || name.ends_with("attn.bias") || name.ends_with("attn_mask") ||
-            name == "visual_projection.weight" || name.starts_with("classifier.") || name == "classifier.weight" || name == "head.weight" || name == "cls_token")
+            name == "visual_projection.weight" || name.ends_with("mask_token") || name.starts_with("classifier.") || name == "classifier.weight" || name == "head.weight" || name == "cls_token")
             continue; // not read, or the tensor itself gives the number
         Listing l = whole;
         l.source.tensors[name].back() += 1;
@@ -136,6 +136,17 @@ void TestModelErrors::configsAreRefused_data()
     row("llama_llama3_rope", "\"model_type\":\"llama\"", "\"model_type\":\"gemma\"", "model_type");
     row("hf_swin", "\"window_size\":4", "\"window_size\":1000", "windows");
     row("hf_swin", "\"num_heads\":[2,4]", "\"num_heads\":[2]", "depths");
+    row("hf_dinov3", "\"rope_theta\":100.0", "\"rope_theta\":0.5", "theta");
+    row("hf_dinov3", "\"num_attention_heads\":2", "\"num_attention_heads\":8", "a multiple of 4");
+    row("hf_dinov3", "\"num_register_tokens\":2", "\"num_register_tokens\":3", "register_tokens");
+    row("hf_dinov3", "\"num_register_tokens\":2", "\"num_register_tokens\":5000", "4096 register tokens");
+    row("hf_dinov3", "\"use_gated_mlp\":false", "\"use_gated_mlp\":true", "gate_proj");
+    row("hf_dinov3", "\"rope_theta\":100.0", "\"rope_parameters\":{\"rope_type\":\"yarn\"}", "rope_type");
+    row("hf_beit", "\"image_size\":16", "\"image_size\":20", "relative_position_bias_table");
+    row("hf_beit", "\"image_size\":16", "\"image_size\":2", "whole patches");
+    row("hf_beit", "\"use_relative_position_bias\":true", "\"use_relative_position_bias\":false", "does not ask for");
+    row("hf_beit", "\"use_shared_relative_position_bias\":false", "\"use_shared_relative_position_bias\":true", "one of them");
+    row("hf_beit", "\"use_mean_pooling\":true", "\"use_mean_pooling\":false", "layernorm");
     row("bert_classifier", "BertForSequenceClassification", "BertForTokenClassification", "BertForTokenClassification");
     row("bert_classifier", "\"position_embedding_type\":\"absolute\"", "\"position_embedding_type\":\"relative_key\"", "position_embedding_type");
     row("opt", "\"layer_norm_elementwise_affine\":true", "\"layer_norm_elementwise_affine\":false", "layer_norm_elementwise_affine");

@@ -247,7 +247,7 @@ private slots:
             }
             return false;
         };
-        QVERIFY(refusesModel("hf_swin") && refusesModel("gpt2"));
+        QVERIFY(refusesModel("hf_swin") && refusesModel("gpt2") && refusesModel("hf_dinov3") && refusesModel("hf_beit"));
         auto model = VitOnTape<float>::initialised({}, 1);
         std::vector<float> rows(48);
         QVERIFY_EXCEPTION_THROWN(model.cutPatches(std::span(m_images).first(100), rows.data()), Error);
