@@ -23,7 +23,7 @@ struct StoredOperator {
 /// plan says, Error{MalformedFile} for an operator that is missing or of another shape, form or rank.
 std::vector<StoredOperator> readStoredOperators(const Plan& plan, const RunContext& context = {});
 
-/// `model` is of `checkpoint`, the plan's tokens are left aside; `calibration` may be null where the plan's method needs none. The factors are those that
+/// `model` is of `checkpoint`, the plan's tokens and attention are left aside; `calibration` may be null where the plan's method needs none. The factors are those that
 /// exportPlan() writes as float32, biases stay; a plan with a factor file takes operators and biases from there, and needs no
 /// calibration set. Model and calibration set must have the hashes that the plan holds.
 /// Throws Error{InvalidParameter (another model, another calibration set, an operator that the model has not),

@@ -34,6 +34,15 @@ struct PlannedTokens {
     bool operator==(const PlannedTokens&) const = default;
 };
 
+/// The attention lab's operator for a block, or for one head of it. What method and parameters may be is the lab's to say, when it is made.
+struct PlannedAttention {
+    int block = 0;
+    std::int64_t head = -1; ///< -1: all heads of the block
+    std::string method;     ///< "attention.nystrom"; empty: exact
+    Parameters parameters;
+    bool operator==(const PlannedAttention&) const = default;
+};
+
 struct Plan {
     std::string modelPath, modelSha256;
     std::string calibrationPath, calibrationSha256;
@@ -47,6 +56,8 @@ struct Plan {
     std::int64_t seed = 0;
     std::vector<PlannedOperator> operators; ///< one a matrix; empty: all as they are, and `method` is
     std::optional<PlannedTokens> tokens;    ///< of vision transformers
+    std::vector<PlannedAttention> attention; ///< in place of the exact attention; of the same heads the last one holds
+    std::int64_t attentionSeed = 0;         ///< what random features and projections are drawn by
     report::Cost cost, baseline;
     double predictedLoss = 0, predictedRelativeLoss = 0;
     bool operator==(const Plan&) const = default;

@@ -23,6 +23,7 @@ constexpr int kSchemaVersion = 1;
 constexpr io::JsonLimits kLimits{.bytes = 64u << 20, .depth = 16, .values = 8'000'000};
 constexpr std::size_t kLongestMethod = 100; ///< bytes
 constexpr double kMostTokens = 1e9;
+constexpr std::int64_t kMostBlocks = 1'000'000; ///< and heads
 constexpr std::int64_t kLargestSide = std::int64_t{1} << 40;
 
 std::string described(const json& value)
@@ -253,6 +254,29 @@ PlannedTokens tokensFrom(const Node& node)
     return tokens;
 }
 
+PlannedAttention attentionFrom(const Node& node)
+{
+    PlannedAttention attention;
+    attention.block = static_cast<int>(node.key("block").integer(0, kMostBlocks));
+    if (const Node head = node.key("head"); head.present())
+        attention.head = head.integer(-1, kMostBlocks);
+    attention.method = node.key("method").text("the name of an attention method, or '' for exact attention");
+    if (attention.method.size() > kLongestMethod)
+        node.key("method").refuse("the name of an attention method");
+    if (const Node parameters = node.key("parameters"); parameters.present())
+        for (const auto& [name, value] : parameters.members())
+            attention.parameters.set(name, value.setting());
+    return attention;
+}
+
+ordered_json attentionToJson(const std::vector<PlannedAttention>& all)
+{
+    ordered_json array = ordered_json::array();
+    for (const PlannedAttention& one : all)
+        array.push_back({{"block", one.block}, {"head", one.head}, {"method", one.method}, {"parameters", parametersToJson(one.parameters)}});
+    return array;
+}
+
 BudgetRequest budgetFrom(const Node& root)
 {
     BudgetRequest budget;
@@ -342,6 +366,10 @@ std::string planToJson(const Plan& plan)
         root["operators"].push_back(operatorToJson(op));
     if (plan.tokens)
         root["tokens"] = {{"method", plan.tokens->method}, {"parameters", parametersToJson(plan.tokens->parameters)}, {"schedule", plan.tokens->schedule}};
+    if (!plan.attention.empty()) {
+        root["attention"] = attentionToJson(plan.attention);
+        root["attentionSeed"] = plan.attentionSeed;
+    }
     root["cost"] = costToJson(plan.cost);
     root["baseline"] = costToJson(plan.baseline);
     root["predictedLoss"] = plan.predictedLoss;
@@ -381,6 +409,11 @@ Plan planFromJson(std::string_view text, const std::string& subject)
     }
     if (const Node tokens = root.key("tokens"); tokens.present())
         plan.tokens = tokensFrom(tokens);
+    if (const Node attention = root.key("attention"); attention.present())
+        for (const Node& node : attention.elements())
+            plan.attention.push_back(attentionFrom(node));
+    if (const Node seed = root.key("attentionSeed"); seed.present())
+        plan.attentionSeed = seed.integer(std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max());
     plan.cost = costFrom(root.key("cost"));
     plan.baseline = costFrom(root.key("baseline"));
     plan.predictedLoss = root.key("predictedLoss").loss();

@@ -44,6 +44,10 @@ Plan sample()
     plan.tokens->parameters.set("blocks", std::string("1,3"));
     plan.tokens->parameters.set("r", std::int64_t(4));
     plan.tokens->parameters.set("fuse", false);
+    plan.attention = {{2, -1, "attention.nystrom", {}}, {2, 3, "", {}}, {0, 1, "attention.band", {}}};
+    plan.attention[0].parameters.set("landmarks", std::int64_t(32));
+    plan.attention[2].parameters.set("share", 2.0); // a real that looks like an integer stays a real
+    plan.attentionSeed = -7;
     plan.cost = {123456789012345678ull, 1, 2, 0.5};
     plan.baseline = {std::numeric_limits<std::uint64_t>::max(), 4, 5, 0.7};
     plan.predictedLoss = 5e-324;
@@ -93,6 +97,25 @@ private slots:
         QVERIFY(!parsed(plan).contains("tokens")); // as before there were any
         QVERIFY(!planFromJson(planToJson(plan), "text").tokens);
         QVERIFY(parsed(sample())["tokens"].toObject()["parameters"].toObject()["keep"].isDouble());
+    }
+    void attentionIsInTheOrderOfItsChoices()
+    {
+        const auto written = parsed(sample())["attention"].toArray();
+        QCOMPARE(written.size(), 3);
+        QCOMPARE(written[0].toObject()["method"].toString(), QString("attention.nystrom"));
+        QCOMPARE(written[0].toObject()["parameters"].toObject()["landmarks"].toInt(), 32);
+        QCOMPARE(written[1].toObject()["head"].toInt(), 3);
+        QCOMPARE(parsed(sample())["attentionSeed"].toInt(), -7);
+        QJsonObject root = parsed(sample());
+        root["attention"] = QJsonArray{QJsonObject{{"block", 4}, {"method", "attention.zero"}}}; // all heads, no parameters
+        root.remove("attentionSeed");
+        root["cost"] = root["baseline"] = QJsonObject{{"parameters", 1}, {"bytes", 2}, {"macs", 3}}; // Qt's numbers are doubles
+        const Plan shortest = planFromJson(QJsonDocument(root).toJson().toStdString(), "text");
+        QCOMPARE(shortest.attention, (std::vector<PlannedAttention>{{4, -1, "attention.zero", {}}}));
+        QCOMPARE(shortest.attentionSeed, std::int64_t{0});
+        Plan none = sample();
+        none.attention.clear();
+        QVERIFY(!parsed(none).contains("attention") && !parsed(none).contains("attentionSeed")); // as before there were any
     }
     void notMeasuredIsNull()
     {
