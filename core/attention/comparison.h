@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Methods at several settings over all samples: what each keeps of the whole model and what it costs, computed and measured.
+#include "core/attention/assignment.h"
+#include "core/attention/usual_settings.h"
+#include "core/report/attention_report.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace tamis::attention {
+
+struct ComparisonOptions {
+    std::vector<int> blocks;        ///< whose attention is replaced; empty: all
+    std::size_t mapSamples = 4;     ///< samples, from the first, whose heads are compared
+    std::size_t fittedSamples = 8;  ///< samples, from the first, that operators are fitted to, where one is
+    std::uint64_t seed = 0;
+    int latencyRuns = 5;            ///< passes of the first sample, in turn with the whole model, whose median is the latency; 0: none
+};
+
+/// Exact attention, the trivial operators (nothing, the mean of the values, and, where attention is not causal, keys and values pooled to 64) and then
+/// every setting, in place of the same blocks' attention. Errors of heads are means over heads on the whole model's inputs; quality is of all
+/// samples. A setting that cannot be carried out, or a trivial one that the model refuses, is a point with a failure; a setting that is one of the
+/// trivial points is not measured again. `finished` is called with all points so far. Points, times apart, do not depend on the number of threads.
+/// Throws Error{InvalidParameter (no sample), UnsupportedFeature (attention in windows of a grid), NonFinite (the whole model's outputs), Cancelled}, and what
+/// loading throws.
+report::AttentionComparison compareMethods(const std::shared_ptr<const nn::Model>& model, const measure::SampleSource& samples, std::span<const ComparedSetting> settings,
+                                           const ComparisonOptions& options = {}, const RunContext& context = {},
+                                           const std::function<void(const report::AttentionComparison&)>& finished = {});
+
+/// One point: `changed` (null: the whole model) on all samples. What names the point is left as it is. Also for a model trained around its operators.
+void measurePoint(report::AttentionPoint& point, const nn::Model& whole, const nn::Model* changed, const measure::SampleSource& samples, int latencyRuns, const RunContext& context);
+
+/// What points are judged by: minus the perplexity, top-1, agreement or the outputs' cosine, the first that the whole model has; larger is better.
+double comparedQuality(const report::AttentionComparison& comparison, const report::AttentionPoint& point);
+/// [points] whether no other has as few multiply-adds and as much quality, and one of them better. Failed ones: never.
+std::vector<bool> paretoFront(const report::AttentionComparison& comparison);
+
+} // namespace tamis::attention
