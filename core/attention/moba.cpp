@@ -93,8 +93,8 @@ Method mobaMethod()
         .title = "Blocks by their mean key (MoBA)",
         .reference = "Lu et al. 2025, MoBA: exact attention over the blocks whose mean key a query points to",
         .schema = ParameterSchema({
-            {.name = "block", .title = "Block", .type = ParameterType::Integer, .defaultValue = std::int64_t{64}, .minimum = 1, .maximum = 65536, .unit = "tokens", .help = "Tokens that are read together"},
             {.name = "selected", .title = "Selected blocks", .type = ParameterType::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 65536, .help = "Blocks that a query reads, its own among them; all where there are no more: exact"},
+            {.name = "block", .title = "Block", .type = ParameterType::Integer, .defaultValue = std::int64_t{64}, .minimum = 1, .maximum = 65536, .unit = "tokens", .help = "Tokens that are read together"},
         })};
     method.op = mobaOp;
     return method;

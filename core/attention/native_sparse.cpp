@@ -2,6 +2,7 @@
 #include "core/attention/native_sparse.h"
 
 #include "core/attention/block_map.h"
+#include "core/attention/native_sparse_on_tape.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 
@@ -167,20 +168,22 @@ Method nativeSparseMethod()
         .title = "Compressed, selected and near blocks (native sparse)",
         .reference = "Yuan et al. 2025, Native Sparse Attention: compressed blocks of keys, the blocks that they point to, a window, and gates",
         .schema = ParameterSchema({
+            {.name = "selected", .title = "Selected blocks", .type = ParameterType::Integer, .defaultValue = std::int64_t{16}, .minimum = 1, .maximum = 65536, .help = "Blocks that a query's group reads, the forced ones among them; all where there are no more"},
             tokensParameter("compressed-block", "Compressed block", 32, "Tokens that one compressed key and value stand for; a multiple of the stride"),
             tokensParameter("stride", "Stride", 16, "From one compressed block to the next"),
             tokensParameter("selected-block", "Selected block", 64, "Tokens of a block that is read whole; a multiple of the stride, no less than a compressed block"),
-            {.name = "selected", .title = "Selected blocks", .type = ParameterType::Integer, .defaultValue = std::int64_t{16}, .minimum = 1, .maximum = 65536, .help = "Blocks that a query's group reads, the forced ones among them; all where there are no more"},
             {.name = "initial", .title = "First blocks", .type = ParameterType::Integer, .defaultValue = std::int64_t{1}, .minimum = 0, .maximum = 65536, .help = "Read whatever their score"},
             {.name = "local", .title = "Near blocks", .type = ParameterType::Integer, .defaultValue = std::int64_t{2}, .minimum = 1, .maximum = 65536, .help = "Read whatever their score: the query's own and those before it (not causal: before and behind)"},
             tokensParameter("window", "Window", 512, "Last tokens; not causal: around the query"),
             {.name = "overlap", .title = "Overlap", .type = ParameterType::Choice, .defaultValue = std::string("geometric"),
              .help = "How compressed blocks count for selected ones: by the tokens in both, or by either index that the formula is printed with", .choices = {"geometric", "minus", "plus"}},
+            {.name = "hidden", .title = "Hidden units of phi", .type = ParameterType::Integer, .defaultValue = std::int64_t{64}, .minimum = 0, .maximum = 4096, .help = "Of the MLP that training adds to the mean of a compressed block; 0: the mean alone. Gates are learned, too"},
             gateParameter("gate-compression", "Gate of compression"),
             gateParameter("gate-selection", "Gate of selection"),
             gateParameter("gate-window", "Gate of the window"),
         })};
     method.op = nativeSparseOp;
+    method.onTape = nativeSparseOnTape;
     return method;
 }
 

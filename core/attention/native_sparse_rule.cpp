@@ -20,14 +20,6 @@ constexpr std::int64_t kCompressedBlock = 64; ///< compressed tokens in one piec
 
 std::int64_t compressedBy(const BlockSizes& sizes, std::int64_t tokens) { return tokens < sizes.compressed ? 0 : (tokens - sizes.compressed) / sizes.stride + 1; }
 
-/// Keys [begin, end) in the window of a query.
-std::array<std::int64_t, 2> windowOf(const NativeSparseRule& rule, std::int64_t query, std::int64_t tokens)
-{
-    const std::int64_t w = rule.settings.window;
-    const std::int64_t begin = rule.causal ? std::max<std::int64_t>(0, query + 1 - w) : std::clamp<std::int64_t>(query - w / 2, 0, std::max<std::int64_t>(0, tokens - w));
-    return {begin, rule.causal ? query + 1 : std::min(tokens, begin + w)};
-}
-
 /// A fixed order of sums, so that one row alone gives what it gives among others.
 float dot(const float* a, const float* b, std::int64_t count)
 {
@@ -104,6 +96,13 @@ void NativeSparseRule::gates(const float* x, float* gates) const
         const float z = dot(x, weights.gate.data() + i * weights.gate.cols(), weights.gate.cols()) + weights.gateBias(0, i);
         gates[i] = 1 / (1 + std::exp(-z));
     }
+}
+
+std::array<std::int64_t, 2> windowOf(const NativeSparseRule& rule, std::int64_t query, std::int64_t tokens)
+{
+    const std::int64_t w = rule.settings.window;
+    const std::int64_t begin = rule.causal ? std::max<std::int64_t>(0, query + 1 - w) : std::clamp<std::int64_t>(query - w / 2, 0, std::max<std::int64_t>(0, tokens - w));
+    return {begin, rule.causal ? query + 1 : std::min(tokens, begin + w)};
 }
 
 NativeSparseReads predictedReads(const NativeSparseRule& rule, std::int64_t query, std::int64_t tokens)

@@ -55,6 +55,9 @@ struct NativeSparseRule {
     void gates(const float* x, float* gates) const;
 };
 
+/// Keys [begin, end) in the window of query `query` of `tokens`.
+std::array<std::int64_t, 2> windowOf(const NativeSparseRule& rule, std::int64_t query, std::int64_t tokens);
+
 /// Keys that one query of one group reads with their values.
 struct NativeSparseReads {
     std::int64_t compressed = 0, selected = 0, window = 0;

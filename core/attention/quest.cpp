@@ -93,8 +93,8 @@ Method questMethod()
         .title = "Pages by bounds of their keys (Quest)",
         .reference = "Tang et al. 2024, Quest: exact attention over the pages whose keys may have the largest score, by their least and largest entries",
         .schema = ParameterSchema({
-            {.name = "page", .title = "Page", .type = ParameterType::Integer, .defaultValue = std::int64_t{16}, .minimum = 1, .maximum = 65536, .unit = "tokens", .help = "Tokens that are read together"},
             {.name = "selected", .title = "Selected pages", .type = ParameterType::Integer, .defaultValue = std::int64_t{16}, .minimum = 1, .maximum = 65536, .help = "Pages that a query reads, its own among them; all where there are no more: exact"},
+            {.name = "page", .title = "Page", .type = ParameterType::Integer, .defaultValue = std::int64_t{16}, .minimum = 1, .maximum = 65536, .unit = "tokens", .help = "Tokens that are read together"},
         })};
     method.op = questOp;
     return method;
