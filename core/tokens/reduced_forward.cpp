@@ -100,6 +100,13 @@ public:
         std::ranges::transform(m_set.keyWeights, m_bias.begin(), [](float weight) { return std::log(weight); });
         return m_bias.data();
     }
+    std::span<const std::int32_t> heldBy(int, std::int64_t) override
+    {
+        for (std::size_t source = 0; source < m_set.row.size(); ++source)
+            if (m_set.row[source] != static_cast<std::int32_t>(source))
+                return m_set.row;
+        return {}; // as the model has them
+    }
     std::int64_t betweenBranches(int block, const nn::Block& layer, const nn::AttentionInput& input, Rows x, nn::Scratch& scratch) override
     {
         const std::int64_t before = x.rows;
@@ -211,12 +218,10 @@ void requireReducible(const nn::Model& model, const Chain& chain)
     if (spec.pool == nn::Pool::None)
         refuse("a model with one output for every token");
     for (const nn::BlockSpec& block : spec.blocks) {
-        if (block.gridHeight > 0 || block.mergeAfter || block.attention.window > 0)
+        if (block.gridHeight > 0 || block.mergeAfter)
             refuse("attention within windows of a grid");
         if (block.postNorm)
             refuse("norms behind the branches");
-        if (block.attention.rope.enabled)
-            refuse("rotary positions");
         if (block.attention.causal)
             refuse("causal attention");
     }

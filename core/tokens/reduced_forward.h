@@ -31,8 +31,7 @@ struct Trace {
     std::vector<BlockTokens> tokens() const;
 };
 
-/// Throws Error{UnsupportedFeature} for models without one token grid through all blocks (Swin, text, rotary positions, norms behind the
-/// branches), Error{InvalidParameter} for steps outside of its blocks or out of their order.
+/// Throws Error{UnsupportedFeature} for models without one token grid through all blocks (Swin, text, norms behind the branches), Error{InvalidParameter} for steps outside of its blocks or out of their order.
 void requireReducible(const nn::Model& model, const Chain& chain);
 
 /// Output of one sample. `wishes` [source tokens] or empty: dropped tokens do not enter the first block. `trace` may be null. With neither

@@ -45,6 +45,12 @@ void requireClassToken(const Look& look, Score score)
 tensor::Matrix<float> mapRows(const Look& look, std::int64_t head, std::int64_t first, std::int64_t count)
 {
     nn::AttentionInput input = *look.attention;
+    if (look.layer.attention->kind() == "relative") { // its biases are those of all queries
+        const tensor::Matrix<float> whole = look.layer.attention->map(input, head, 0);
+        tensor::Matrix<float> rows(count, whole.cols());
+        std::copy_n(whole.data() + first * whole.cols(), count * whole.cols(), rows.data());
+        return rows;
+    }
     input.q.data += first * input.q.stride;
     input.q.rows = count;
     return look.layer.attention->map(input, head, 0);

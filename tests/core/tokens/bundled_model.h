@@ -43,7 +43,7 @@ inline GoldenArray tokenGolden(const std::string& name)
 /// The images that came with the goldens of a model.
 class TokenImages {
 public:
-    explicit TokenImages(const std::string& model) : m_array(tokenGolden(model + ".input"))
+    explicit TokenImages(const std::string& model, GoldenArray (*golden)(const std::string&) = tokenGolden) : m_array(golden(model + ".input"))
     {
         const std::size_t size = m_array.values.size() / static_cast<std::size_t>(m_array.shape[0]);
         for (std::size_t i = 0; i < static_cast<std::size_t>(m_array.shape[0]); ++i)
@@ -52,6 +52,8 @@ public:
     TokenImages(const TokenImages&) = delete;
     TokenImages& operator=(const TokenImages&) = delete;
     std::vector<nn::Sample> samples;
+    std::int64_t height() const { return m_array.shape[2]; }
+    std::int64_t width() const { return m_array.shape[3]; }
 
 private:
     GoldenArray m_array;

@@ -16,9 +16,10 @@ inline GoldenArray mergingGolden(const std::string& name)
 }
 
 /// Who holds whom after each block exactly, sizes exactly, logits to 1e-4 of the largest (float against double). The last call of a test function.
-inline void verifyGolden(GoldenArray (*golden)(const std::string&), const std::string& modelName, const std::string& name, const nn::Model& model, const tokens::Chain& chain)
+inline void verifyGolden(GoldenArray (*golden)(const std::string&), const std::string& modelName, const std::string& name, const nn::Model& model, const tokens::Chain& chain,
+                         GoldenArray (*inputs)(const std::string&) = tokenGolden)
 {
-    const TokenImages images(modelName);
+    const TokenImages images(modelName, inputs);
     const std::string key = modelName + "." + name + ".";
     const GoldenArray logits = golden(key + "logits"), row = golden(key + "row"), sizes = golden(key + "sizes");
     const auto classes = static_cast<std::size_t>(model.outputWidth());
