@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <limits>
 #include <new>
+#include <sys/mman.h>
+#include <utility>
 
 namespace tamis::attention {
 namespace {
@@ -14,6 +16,8 @@ using kernels::kPanelWidth;
 using kernels::kTileDepth;
 using kernels::kTileRows;
 using kernels::kTileStride;
+
+constexpr std::size_t kPageBytes = std::size_t{2} << 20U, kMostBytes = std::size_t{8} << 20U;
 
 std::int64_t panels(std::int64_t count) { return (count + kPanelWidth - 1) / kPanelWidth; }
 
@@ -36,18 +40,31 @@ PanelCache::PanelCache(std::int64_t dim, std::int64_t width, std::int64_t blockT
 {
 }
 
+/// As many blocks again as there are, up to 8 MiB at once. Large pieces lie on large pages: a step reads all of a cache once, and a walk through
+/// the page tables for every 4 KiB costs more than their bytes.
+void PanelCache::addBlocks()
+{
+    const std::size_t blockBytes = static_cast<std::size_t>(m_blockFloats) * sizeof(float);
+    const std::size_t count = std::max<std::size_t>(1, std::min(m_blocks.size(), kMostBytes / blockBytes));
+    const std::size_t side = count * blockBytes >= kPageBytes ? kPageBytes : 128, bytes = (count * blockBytes + side - 1) / side * side;
+    std::unique_ptr<float[], Free> memory(static_cast<float*>(std::aligned_alloc(side, bytes)));
+    if (!memory)
+        throw std::bad_alloc();
+    if (side == kPageBytes)
+        madvise(memory.get(), bytes, MADV_HUGEPAGE); // a wish: without it everything is as right and slower
+    std::fill_n(memory.get(), bytes / sizeof(float), 0.0F); // lanes that no token fills are read and left unused
+    m_blocks.reserve(m_blocks.size() + count);
+    for (std::size_t i = 0; i < count; ++i)
+        m_blocks.push_back(memory.get() + i * static_cast<std::size_t>(m_blockFloats));
+    m_memory.push_back(std::move(memory));
+}
+
 void PanelCache::append(const float* key, const float* value)
 {
     const std::int64_t block = m_tokens / m_blockTokens, token = m_tokens % m_blockTokens;
-    if (block == static_cast<std::int64_t>(m_blocks.size())) {
-        const std::size_t bytes = static_cast<std::size_t>(m_blockFloats) * sizeof(float); // a multiple of 128
-        auto* memory = static_cast<float*>(std::aligned_alloc(128, bytes));
-        if (!memory)
-            throw std::bad_alloc();
-        std::fill_n(memory, m_blockFloats, 0.0F); // lanes that no token fills are read and left unused
-        m_blocks.emplace_back(memory);
-    }
-    float* panel = m_blocks[static_cast<std::size_t>(block)].get();
+    if (block == static_cast<std::int64_t>(m_blocks.size()))
+        addBlocks();
+    float* panel = m_blocks[static_cast<std::size_t>(block)];
     float* column = panel + token / kPanelWidth * m_dim * kPanelWidth + token % kPanelWidth;
     for (std::int64_t p = 0; p < m_dim; ++p)
         column[p * kPanelWidth] = key[p];

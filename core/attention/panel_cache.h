@@ -11,7 +11,7 @@
 
 namespace tamis::attention {
 
-/// Blocks of `blockTokens` tokens, each one piece of memory: key panels [ceil(blockTokens / 32)][dim][32], behind them value panels
+/// Blocks of `blockTokens` tokens, each in one piece of memory: key panels [ceil(blockTokens / 32)][dim][32], behind them value panels
 /// [ceil(width / 32)][blockTokens][32]. Not thread-safe.
 class PanelCache {
 public:
@@ -23,18 +23,22 @@ public:
     std::int64_t width() const noexcept { return m_width; }
     std::int64_t blockTokens() const noexcept { return m_blockTokens; }
     std::int64_t blocks() const noexcept { return (m_tokens + m_blockTokens - 1) / m_blockTokens; }
-    const float* keys(std::int64_t block) const noexcept { return m_blocks[static_cast<std::size_t>(block)].get(); }
+    const float* keys(std::int64_t block) const noexcept { return m_blocks[static_cast<std::size_t>(block)]; }
     const float* values(std::int64_t block) const noexcept { return keys(block) + m_keyFloats; }
     void readKey(std::int64_t token, float* key) const noexcept;     ///< [dim]
     void readValue(std::int64_t token, float* value) const noexcept; ///< [width]
     std::int64_t bytes() const noexcept { return static_cast<std::int64_t>(m_blocks.size()) * m_blockFloats * static_cast<std::int64_t>(sizeof(float)); }
+    /// From the keys of a block to the end of its values.
+    std::int64_t blockFloats() const noexcept { return m_blockFloats; }
 
 private:
     struct Free {
         void operator()(float* memory) const noexcept;
     };
+    void addBlocks();
     std::int64_t m_dim, m_width, m_blockTokens, m_keyFloats, m_blockFloats, m_tokens = 0;
-    std::vector<std::unique_ptr<float[], Free>> m_blocks;
+    std::vector<std::unique_ptr<float[], Free>> m_memory; ///< pieces of several blocks, growing
+    std::vector<float*> m_blocks;
 };
 
 /// Up to 256 neighbouring tokens of one block of a cache.
