@@ -10,6 +10,8 @@
 #include "core/attention/nystrom.h"
 #include "core/attention/performer.h"
 #include "core/attention/quest.h"
+#include "core/attention/quantised.h"
+#include "core/attention/tiled.h"
 
 #include <algorithm>
 
@@ -18,7 +20,9 @@ namespace tamis::attention {
 const std::vector<Method>& methods()
 {
     static const std::vector<Method> all{
-        // Menu order: fewer pairs, fewer keys, features, baselines.
+        // Menu order: exact, fewer bits, fewer pairs, fewer keys, features, baselines.
+        tiledMethod(),
+        quantisedMethod(),
         bandMethod(),
         linformerMethod(),
         nativeSparseMethod(),

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/kernels/attention_kernel.h"
 
-#include "core/base/error.h"
-#include "core/kernels/attention_mask.h"
-#include "core/kernels/attention_table.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/kernel_table.h"
+#include "core/kernels/online_softmax.h"
 #include "core/kernels/tile_buffers.h"
 #include "core/kernels/tiled_attention.h"
 
@@ -14,28 +12,6 @@
 #include <limits>
 
 namespace tamis::kernels {
-
-KeyRange visibleKeys(const AttentionShape& shape, std::int64_t queries, std::int64_t keys, std::int64_t i)
-{
-    if (!shape.causal)
-        return {0, keys};
-    const std::int64_t end = std::clamp<std::int64_t>(i + keys - queries + 1, 0, keys);
-    return {shape.slidingWindow > 0 ? std::max<std::int64_t>(0, end - shape.slidingWindow) : 0, end};
-}
-
-KeyRange visibleKeys(const AttentionShape& shape, std::int64_t queries, std::int64_t keys, std::int64_t first, std::int64_t last)
-{
-    return {visibleKeys(shape, queries, keys, first).begin, visibleKeys(shape, queries, keys, last).end};
-}
-
-void checkAttentionShapes(const AttentionShape& s, ConstRows q, ConstRows k, std::int64_t valueRows, std::int64_t valueCols)
-{
-    if (s.heads < 1 || s.keyValueHeads < 1 || s.heads % s.keyValueHeads != 0 || q.cols != s.heads * s.headDim ||
-        k.cols != s.keyValueHeads * s.headDim || valueCols != k.cols || valueRows != k.rows)
-        throw Error(ErrorCode::InvalidParameter, "queries of width " + std::to_string(q.cols) + " and keys of width " + std::to_string(k.cols) +
-                                                     " do not fit " + std::to_string(s.heads) + " heads and " + std::to_string(s.keyValueHeads) +
-                                                     " key-value heads of " + std::to_string(s.headDim));
-}
 
 void softmaxAttention(const AttentionShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, bool parallel)
 {

@@ -3,8 +3,8 @@
 
 #include "core/base/error.h"
 #include "core/base/parallel.h"
-#include "core/kernels/attention_mask.h"
 #include "core/kernels/attention_table.h"
+#include "core/kernels/online_softmax.h"
 
 #include <algorithm>
 #include <atomic>
@@ -19,7 +19,6 @@ constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
 constexpr std::int64_t kChunk = 256; ///< keys of which the scores of one register tile of queries stay in the first-level cache
 
 std::int64_t rounded(std::int64_t count, std::int64_t step) { return (count + step - 1) / step * step; }
-std::int64_t panels(std::int64_t count) { return rounded(count, kAttentionPanel); }
 
 /// What one worker holds. Key panels hold [headDim][32 keys]; value panels [keys of the tile][32 features], one after the other.
 struct TileMemory {
@@ -31,8 +30,8 @@ struct TileMemory {
 TileMemory layOut(float* start, const AttentionShape& shape, AttentionTiles tiles)
 {
     TileMemory m{};
-    m.paddedDim = panels(shape.headDim);
-    m.scoreStride = panels(std::min(kChunk, tiles.keys)) + 16; // never a multiple of 1024 floats: rows would share cache lines
+    m.paddedDim = wholePanels(shape.headDim);
+    m.scoreStride = wholePanels(std::min(kChunk, tiles.keys)) + 16; // never a multiple of 1024 floats: rows would share cache lines
     std::int64_t used = 0;
     const auto take = [&](std::int64_t count) {
         float* const at = start ? start + used : nullptr;
@@ -40,7 +39,7 @@ TileMemory layOut(float* start, const AttentionShape& shape, AttentionTiles tile
         return at;
     };
     m.queries = take(tiles.queries * shape.headDim);
-    m.keys = take(panels(tiles.keys) * shape.headDim);
+    m.keys = take(wholePanels(tiles.keys) * shape.headDim);
     m.values = take(tiles.keys * m.paddedDim);
     m.scores = take(kAttentionRows * m.scoreStride);
     m.out = take(tiles.queries * m.paddedDim);
@@ -73,7 +72,7 @@ private:
     };
     void packTile(std::int64_t keyHead, std::int64_t begin, std::int64_t end);
     void chunk(std::int64_t head, const Strip& strip, std::int64_t begin, std::int64_t end);
-    void mask(std::int64_t head, const Strip& strip, std::int64_t begin, std::int64_t end);
+    RunningRow runningRow(std::int64_t r) const { return {m_memory.maxima[r], m_memory.sums[r], m_memory.out + r * m_memory.paddedDim, m_memory.paddedDim}; }
     void exponentials(const Strip& strip, std::int64_t count);
     void mixValues(const Strip& strip, std::int64_t begin, std::int64_t end);
 
@@ -99,43 +98,18 @@ void Worker::packTile(std::int64_t keyHead, std::int64_t begin, std::int64_t end
     m_packedEnd = end;
 }
 
-/// Bias, and minus infinity where a query does not see and behind the last key of the last panel.
-void Worker::mask(std::int64_t head, const Strip& strip, std::int64_t begin, std::int64_t end)
-{
-    const AttentionShape& shape = m_call.shape;
-    const std::int64_t count = end - begin;
-    for (std::int64_t r = 0; r < strip.rows; ++r) {
-        float* const row = m_memory.scores + r * m_memory.scoreStride;
-        if (shape.bias)
-            m_call.loops.addScaled(shape.bias + head * shape.biasHeadStride + (strip.global + r) * shape.biasRowStride + begin, std::numbers::log2e_v<float>, row, count);
-        const KeyRange seen = visibleKeys(shape, m_call.q.rows, m_call.k.rows, strip.global + r);
-        std::fill(row, row + std::clamp<std::int64_t>(seen.begin - begin, 0, count), kMinusInfinity);
-        std::fill(row + std::clamp<std::int64_t>(seen.end - begin, 0, count), row + panels(count), kMinusInfinity);
-    }
-}
-
-/// Scores of a strip to weights of its greatest score so far; what is mixed already shrinks with it.
+/// Scores of a strip to weights; what is mixed already shrinks where its greatest score grows.
 void Worker::exponentials(const Strip& strip, std::int64_t count)
 {
-    const TileMemory& m = m_memory;
-    const std::int64_t padded = panels(count);
     for (std::int64_t r = 0; r < strip.rows; ++r) {
-        float* const row = m.scores + r * m.scoreStride;
-        float &top = m.maxima[strip.first + r], &sum = m.sums[strip.first + r];
-        const float found = m_call.loops.maximum(row, padded), before = top;
-        top = std::max(top, found);
-        if (top == kMinusInfinity) { // it sees none of these keys, or nothing but no numbers
-            if (std::any_of(row, row + count, [](float x) { return std::isnan(x); }))
-                sum = std::numeric_limits<float>::quiet_NaN();
-            std::fill(row, row + padded, 0.0F);
-            continue;
-        }
-        if (top != before && before != kMinusInfinity) {
-            const float shrink = std::exp2(before - top);
-            sum *= shrink;
-            m_call.loops.scale(m.out + (strip.first + r) * m.paddedDim, shrink, m.out + (strip.first + r) * m.paddedDim, m.paddedDim);
-        }
-        sum += m_call.loops.exponentials(row, top, padded);
+        float* const row = m_memory.scores + r * m_memory.scoreStride;
+        const RunningRow running = runningRow(strip.first + r);
+        bool seen = false;
+        raiseTop(m_call.loops, running, row, count, seen);
+        if (seen)
+            running.sum += m_call.loops.exponentials(row, running.top, wholePanels(count));
+        else
+            std::fill(row, row + wholePanels(count), 0.0F);
     }
 }
 
@@ -163,7 +137,7 @@ void Worker::chunk(std::int64_t head, const Strip& strip, std::int64_t begin, st
     const std::int64_t d = m_call.shape.headDim, count = end - begin;
     for (std::int64_t j = 0; j < count; j += kAttentionPanel)
         m_call.loops.product(m.queries + strip.first * d, d, m.keys + (begin - m_packedBegin + j) * d, d, m.scores + j, m.scoreStride, strip.rows, false);
-    mask(head, strip, begin, end);
+    maskScores(m_call.loops, m_call.shape, m_call.q.rows, m_call.k.rows, {m.scores, m.scoreStride, head, strip.global, strip.rows, begin, end});
     exponentials(strip, count);
     mixValues(strip, begin, end);
 }
@@ -192,13 +166,8 @@ void Worker::queryTile(std::int64_t head, std::int64_t tile)
                 chunk(head, strip, k0, std::min(end, k0 + kChunk));
         }
     }
-    for (std::int64_t r = 0; r < rows; ++r) {
-        float* const to = c.out.data + (first + r) * c.out.stride + head * d;
-        if (m.sums[r] == 0)
-            std::fill_n(to, d, 0.0F);
-        else
-            c.loops.scale(m.out + r * m.paddedDim, 1.0F / m.sums[r], to, d);
-    }
+    for (std::int64_t r = 0; r < rows; ++r)
+        finishRow(c.loops, runningRow(r), c.out.data + (first + r) * c.out.stride + head * d, d);
 }
 
 /// Tasks of one key head: a few more than workers, so that a causal mask or a busy core does not leave one of them the rest.
@@ -207,11 +176,6 @@ std::int64_t tasksOfHead(const AttentionShape& shape, std::int64_t queryTiles, s
     return workers < 2 ? 1 : std::clamp<std::int64_t>((4 * workers + shape.keyValueHeads - 1) / shape.keyValueHeads, 1, queryTiles);
 }
 } // namespace
-
-const AttentionTable& attentionLoops() noexcept
-{
-    return instructionSet() == "avx512" ? avx512Attention() : avx2Attention();
-}
 
 AttentionTiles chosenTiles(AttentionTiles tiles, std::int64_t queries, std::int64_t keys)
 {
