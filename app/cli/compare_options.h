@@ -11,7 +11,8 @@ namespace tamis::cli {
 /// What `compare` takes, of low-rank methods or, with run.encoder, of encoders, or of the token lab's methods.
 struct CompareOptions {
     RunOptions run;
-    std::string lab = "lowrank";      ///< "lowrank" or "tokens"; encoders by run.encoder
+    std::string lab = "lowrank";      ///< "lowrank", "tokens" or "attention"; encoders by run.encoder
+    std::string csv;                  ///< attention.*: file for the table
     std::vector<std::string> methods; ///< "id:name=value"; empty: every method that can run
     bool trained = false;
     std::string keeps = "0.8,0.6,0.4"; ///< low-rank methods

@@ -33,6 +33,15 @@ struct RunOptions {
     std::string plan, savePlan;                               ///< tokens.*: to run, to write
     bool overwrite = false;                                   ///< tokens.*: files in `out`
     std::string blocks;                                       ///< attention.*: "0,3"; empty: all
+    std::vector<std::string> choices;                         ///< attention.*: "3:1=attention.band,reach=16"
+    std::string view, suitedPlan;                             ///< attention.*: "3:1", whose maps are written; plan of what suits
+    std::int64_t viewSample = 0;                              ///< attention.*: of the view
+    bool effects = false;                                     ///< attention.*: each head alone
+    double suit = 0;                                          ///< attention.*: keep of the multiply-adds; 0: what suits is not looked for
+    std::int64_t tune = 0;                                    ///< attention.*: steps of training; 0: none
+    std::vector<std::string> tuneSettings;                    ///< attention.*: "name=value" of the training
+    std::string trainTokens, saveTuned, tuned;                ///< attention.*: texts to train on, file to write, to restore
+    bool tuneExact = false;                                   ///< attention.*: the model's own attention trained as long
     std::int64_t batch = 8; ///< tokens.*: photos whose latency is measured
 };
 

@@ -47,6 +47,8 @@ std::shared_ptr<const nn::Model> plannedModel(const std::shared_ptr<const nn::Mo
 {
     if (!plan)
         return model;
+    if (!plan->attention.empty() && options.method.starts_with("tokens."))
+        context.warn("The plan's attention is left aside: tokens are reduced in a model with its own (tamis-cli evaluate --plan measures it).");
     context.setParts(4);
     const std::string calibration = calibrationOf(options.calibration, options.plan, *plan);
     const auto statistics = calibration.empty() ? nullptr : io::CalibrationSet::open(calibration, context.part(1, "opening"));

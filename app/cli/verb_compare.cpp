@@ -3,6 +3,7 @@
 #include "app/cli/encoder_inputs.h"
 #include "app/cli/json_output.h"
 #include "app/cli/lowrank_inputs.h"
+#include "app/cli/run_attention.h"
 #include "app/cli/run_tokens.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
@@ -133,6 +134,8 @@ void run(Console& console, const CompareOptions& options)
 {
     if (!options.run.encoder.empty())
         return compareEncoders(console, options);
+    if (options.lab == "attention" || std::ranges::any_of(options.methods, [](const std::string& method) { return method.starts_with("attention."); }))
+        return compareAttention(console, options);
     if (options.lab == "tokens" || std::ranges::any_of(options.methods, [](const std::string& method) { return method.starts_with("tokens."); }))
         return compareTokens(console, options);
     if (options.run.model.empty())
@@ -160,7 +163,7 @@ void declare(OptionSet& set, CompareOptions& options)
 {
     RunOptions& run = options.run;
     set.positional("MODEL", run.model, "Checkpoint that runs: a file or a directory; with --encoder the model that the autoencoder reads", false);
-    set.choice("--lab", options.lab, {"lowrank", "tokens"}, "Whose methods: of tokens on the photos of --images, with --labels (lowrank; tokens where a --method is of that lab)");
+    set.choice("--lab", options.lab, {"lowrank", "tokens", "attention"}, "Whose methods: of tokens on the photos of --images, with --labels, of attention on any samples (lowrank; another where a --method is of that lab)");
     set.text("--calibration", run.calibration, "FILE", "Calibration set (HDF5)");
     set.text("--keep", options.keeps, "K,K,...", "Fractions of the parameters kept (0.8,0.6,0.4)");
     set.texts("--method", options.methods, "ID[:NAME=VALUE...]",
@@ -170,6 +173,13 @@ void declare(OptionSet& set, CompareOptions& options)
     set.flag("--latency,!--no-latency", run.latency, "Measure latency (on)");
     set.integer("--steps", options.steps, 1, 64, "encoder.* without settings: values tried of a rank or a number of candidates (4)");
     set.real("--recall", options.recall, 0, 1, "encoder.*: recall that the fastest encoder is to have (0.99)");
+    set.text("--csv", options.csv, "FILE", "attention.*: write the table as CSV, too");
+    set.text("--blocks", run.blocks, "LIST", "attention.*: blocks whose attention is replaced, such as 0,3 (all)");
+    set.integer("--tune", run.tune, 0, 1'000'000, "attention.*: methods that can be trained around: so many steps, beside exact attention trained as long (0)");
+    set.texts("--tune-set", run.tuneSettings, "NAME=VALUE", "attention.*: a setting of the training (repeatable)");
+    set.text("--train-tokens", run.trainTokens, "FILE", "attention.*: token ids to train on");
+    set.text("--train-images", run.trainImages, "DIR", "attention.*: photos to train on");
+    set.text("--train-labels", run.trainLabels, "FILE", "attention.*: their classes (file<TAB>class)");
     set.integer("--batch", run.batch, 1, 4096, "tokens.*: photos in the batch whose latency is measured (8)");
     declareLowRank(set, run);
     declareEncoder(set, run);
@@ -185,7 +195,8 @@ Verb verbCompare()
             "    --method lowrank.local --method lowrank.local:preconditioner=identity --method lowrank.local:allocate=greedy --json -\n"
             "  tamis-cli compare --encoder datasets/sae/tinylm.block3.k16/saelens --activations datasets/sae/tinylm.block3.heldout.npy \\\n"
             "    --calibration-activations rows.npy --method encoder.two-stage:coarse=int8:candidates=64 --method encoder.low-rank\n"
-            "  tamis-cli compare datasets/vit20 --lab tokens --images PHOTOS --labels PHOTOS/labels.tsv --method tokens.tome --method tokens.evit:keep=0.5",
+            "  tamis-cli compare datasets/vit20 --lab tokens --images PHOTOS --labels PHOTOS/labels.tsv --method tokens.tome --method tokens.evit:keep=0.5\n"
+            "  tamis-cli compare datasets/tinylm --lab attention --tokens datasets/tinylm/heldout.npy --csv attention.csv",
             [options](OptionSet& set) { declare(set, *options); },
             [options](Console& console) { run(console, *options); }};
 }

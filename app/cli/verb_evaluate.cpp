@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/attention/planned_attention.h"
 #include "app/cli/console.h"
 #include "app/cli/evaluation_json.h"
 #include "app/cli/run_inputs.h"
@@ -98,6 +99,7 @@ void run(Console& console, const EvaluateArguments& arguments)
         const auto calibration = calibrationOf(arguments.calibration, arguments.plan, plan);
         const auto statistics = calibration.empty() ? nullptr : io::CalibrationSet::open(calibration, context);
         compressed = plan::applyPlan(*model, checkpoint, statistics, plan, context.part(4, "applying the plan"));
+        compressed = app::withPlannedAttention(compressed, plan, arguments.plan, *source, context.part(plan.attention.empty() ? 0 : 1, "the plan's attention"));
         if (plan.tokens)
             context.warn("The plan's tokens are left aside: tamis-cli run " + plan.tokens->method + " --plan measures them on top of its operators.");
         cost = plan.cost;

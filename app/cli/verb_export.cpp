@@ -63,9 +63,11 @@ void run(Console& console, const ExportArguments& arguments)
     context.setParts(10);
     const auto plan = plan::readPlan(arguments.plan);
     if (plan.operators.empty())
-        throw UsageError("--plan: " + arguments.plan + " replaces no operator, expected one at least: tokens alone are run (run tokens.* --plan), not exported");
+        throw UsageError("--plan: " + arguments.plan + " replaces no operator, expected one at least: tokens and attention alone are run (run --plan, evaluate --plan), not exported");
     if (plan.tokens)
         console.context().warn("The plan's tokens are left aside: what is exported has its operators alone.");
+    if (!plan.attention.empty())
+        console.context().warn("The plan's attention is left aside: it has no weights to write, and what is exported runs with the model's own (evaluate --plan measures it).");
     const auto opening = context.part(1, "opening");
     const auto checkpoint = io::Checkpoint::open(arguments.model, opening);
     auto calibration = calibrationOf(arguments.calibration, arguments.plan, plan);

@@ -184,6 +184,23 @@ void run(Console& console, const RunOptions& options)
     console.print(text);
     console.finish(std::move(document));
 }
+
+void declareAttention(OptionSet& set, RunOptions& options)
+{
+    set.text("--blocks", options.blocks, "LIST", "attention.*: blocks whose attention is replaced, such as 0,3, or none (all)");
+    set.texts("--choose", options.choices, "BLOCK[:HEAD]=METHOD[,NAME=VALUE...]", "attention.*: what stands in one block, or at one head of it, after --blocks; exact: the model's own (repeatable)");
+    set.flag("--effects", options.effects, "attention.*: what each head's operator alone does to the output (off)");
+    set.real("--suit", options.suit, 0, 1, "attention.*: which method suits each head at no more than this share of its multiply-adds");
+    set.text("--suited-plan", options.suitedPlan, "PLAN.json", "attention.*: write the choices that --suit finds for all heads together within that share as a plan");
+    set.text("--view", options.view, "LAYER:HEAD", "attention.*: write this head's maps into --out, as NPY, with JSON beside them");
+    set.integer("--view-sample", options.viewSample, 0, 1'000'000'000, "attention.*: of which sample (0, the first)");
+    set.integer("--tune", options.tune, 0, 1'000'000, "attention.*: train the model around the operators for so many steps and measure it again (0)");
+    set.texts("--tune-set", options.tuneSettings, "NAME=VALUE", "attention.*: a setting of the training, such as learning-rate=1e-4 (repeatable; docs/attention-lab.md)");
+    set.flag("--tune-exact", options.tuneExact, "attention.*: train the model with its own attention as long, too (off)");
+    set.text("--train-tokens", options.trainTokens, "FILE", "attention.*: token ids to train on; --train-images for vision models");
+    set.text("--save-tuned", options.saveTuned, "FILE", "attention.*: write what was trained (safetensors)");
+    set.text("--tuned", options.tuned, "FILE", "attention.*: what --save-tuned wrote, instead of training");
+}
 } // namespace
 
 Verb verbRun()
@@ -226,7 +243,7 @@ Verb verbRun()
                 set.text("--train-labels", options->trainLabels, "FILE", "tokens.* that train: their classes (file<TAB>class); without: what the whole model names");
                 set.text("--save-trained", options->saveTrained, "FILE", "tokens.* that train: write what was trained (safetensors)");
                 set.flag("--latency,!--no-latency", options->latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder; tokens.*: of one batch (on)");
-                set.text("--blocks", options->blocks, "LIST", "attention.*: blocks whose attention is replaced, such as 0,3 (all)");
+                declareAttention(set, *options);
                 set.integer("--batch", options->batch, 1, 4096, "tokens.*: photos in the batch whose latency is measured (8)");
             },
             [options](Console& console) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/assignment.h"
 
+#include "core/attention/block_map.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 
@@ -13,7 +14,7 @@ using kernels::ConstRows;
 using kernels::Rows;
 
 /// Heads side by side, each by its own operator.
-class ByHead final : public nn::AttentionOp {
+class ByHead final : public nn::AttentionOp, public SparseReader {
 public:
     ByHead(const nn::AttentionSpec& spec, std::vector<nn::AttentionPtr> heads) : m_spec(spec), m_heads(std::move(heads)) {}
     std::string_view kind() const noexcept override { return "by-head"; }
@@ -51,6 +52,10 @@ public:
     tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t map) const override
     {
         return m_heads[static_cast<std::size_t>(head)]->map(inputOf(input, head), 0, map);
+    }
+    report::BlockMap blockMap(const nn::AttentionInput& input, std::int64_t head) const override
+    {
+        return attention::blockMap(*m_heads[static_cast<std::size_t>(head)], inputOf(input, head), 0);
     }
 
 private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/attention_study.h"
 
+#include "core/attention/block_map.h"
 #include "core/attention/head_errors.h"
 #include "core/base/error.h"
 #include "core/cost/model_cost.h"
@@ -105,6 +106,7 @@ report::AttentionHeadView viewOf(const AttentionCapture& capture, int layer, std
     sum.addOutputs({a.data() + head * dim, a.rows(), dim, a.cols()}, {b.data() + head * dim, b.rows(), dim, b.cols()});
     const HeadError error = sum.error(layer, head);
     view.errors = {.map = error.map, .logit = report::kNotMeasured, .output = error.output};
+    view.blocks = blockMap(*op, input, head);
     return view;
 }
 
