@@ -2,6 +2,7 @@
 #include "core/nn/relative_attention.h"
 
 #include "core/base/error.h"
+#include "core/kernels/elementwise.h"
 
 #include <algorithm>
 #include <string>
@@ -27,7 +28,7 @@ AttentionCost costOf(std::int64_t heads, std::int64_t headDim, std::int64_t toke
     return {parameters, 2 * pairs * static_cast<std::uint64_t>(heads * headDim), isKept(heads, tokens) ? 0 : pairs * static_cast<std::uint64_t>(heads)};
 }
 
-/// The table, one row a head.
+/// The table, one row a head; of every displacement of rows those of columns from the last to the first, so that a row of keys is one run.
 struct Biases {
     std::int64_t rows = 0, columns = 0; ///< of the grid
     tensor::Matrix<float> byHead;       ///< [heads, places + 3]
@@ -44,11 +45,8 @@ struct Biases {
         }
         out[0] = table[places + 1];
         const std::int64_t y = (query - 1) / columns, x = (query - 1) % columns;
-        for (std::int64_t row = 0; row < rows; ++row) {
-            const float* last = table + (y - row + rows - 1) * across + x + columns - 1;
-            for (std::int64_t column = 0; column < columns; ++column)
-                out[1 + row * columns + column] = last[-column];
-        }
+        for (std::int64_t row = 0; row < rows; ++row)
+            std::copy_n(table + (y - row + rows - 1) * across + columns - 1 - x, columns, out + 1 + row * columns);
     }
 };
 
@@ -132,6 +130,11 @@ private:
 /// The sources of every token, one list after the other: those of token t are [first[t], first[t + 1]).
 struct Members {
     std::vector<std::int64_t> sources, first;
+    std::span<const std::int64_t> of(std::int64_t token) const noexcept
+    {
+        const auto t = static_cast<std::size_t>(token);
+        return {sources.data() + first[t], sources.data() + first[t + 1]};
+    }
 };
 
 Members membersOf(std::span<const std::int32_t> heldBy, std::int64_t tokens)
@@ -154,6 +157,34 @@ Members membersOf(std::span<const std::int32_t> heldBy, std::int64_t tokens)
             m.sources[static_cast<std::size_t>(next[static_cast<std::size_t>(heldBy[source])]++)] = static_cast<std::int64_t>(source);
     return m;
 }
+/// Of token `query` against all, [tokens]: the mean over its sources against every source, then the mean of that over the sources of each key.
+void writeMeans(const Biases& biases, const Members& m, std::int64_t head, std::int64_t query, float* to)
+{
+    static thread_local std::vector<float> mean, row;
+    mean.resize(static_cast<std::size_t>(biases.tokens()));
+    const std::span<const std::int64_t> queries = m.of(query);
+    biases.row(head, queries[0], mean.data());
+    if (queries.size() > 1) {
+        row.resize(mean.size());
+        for (const std::int64_t source : queries.subspan(1)) {
+            biases.row(head, source, row.data());
+            kernels::add(row, mean);
+        }
+        const auto count = static_cast<float>(queries.size());
+        for (float& value : mean)
+            value /= count;
+    }
+    for (std::size_t token = 0; token + 1 < m.first.size(); ++token) {
+        const std::span<const std::int64_t> keys = m.of(static_cast<std::int64_t>(token));
+        float sum = mean[static_cast<std::size_t>(keys[0])];
+        if (keys.size() > 1) {
+            for (const std::int64_t source : keys.subspan(1))
+                sum += mean[static_cast<std::size_t>(source)];
+            sum /= static_cast<float>(keys.size());
+        }
+        to[token] = sum;
+    }
+}
 } // namespace
 
 AttentionCost relativeCost(const AttentionSpec& spec, std::int64_t tokens, std::uint64_t parameters) noexcept
@@ -170,9 +201,12 @@ AttentionPtr relativeAttention(const AttentionSpec& spec, tensor::MatrixView<con
     require(biases->rows >= 1 && biases->columns >= 1 && biasTable.rows == places + 3 && biasTable.cols == spec.heads,
             "found a table of [" + std::to_string(biasTable.rows) + ", " + std::to_string(biasTable.cols) + "], expected [" + std::to_string(places + 3) + ", " + std::to_string(spec.heads) + "]");
     biases->byHead = tensor::Matrix<float>(spec.heads, places + 3);
+    const std::int64_t across = 2 * biases->columns - 1;
     for (std::int64_t head = 0; head < spec.heads; ++head)
-        for (std::int64_t place = 0; place < places + 3; ++place)
-            biases->byHead(head, place) = biasTable(place, head);
+        for (std::int64_t place = 0; place < places + 3; ++place) {
+            const std::int64_t turned = place < places ? place / across * across + across - 1 - place % across : place;
+            biases->byHead(head, turned) = biasTable(place, head);
+        }
     const kernels::AttentionShape shape{spec.heads, spec.keyValueHeads, spec.headDim, spec.scale};
     const std::int64_t tokens = biases->tokens();
     return std::make_shared<RelativeAttention>(shape, std::move(biases), tokens, std::vector<float>(), parameters);
@@ -186,25 +220,10 @@ AttentionPtr relativeOver(const AttentionOp& attention, std::span<const std::int
     const Biases& biases = relative->biases();
     require(static_cast<std::int64_t>(heldBy.size()) == biases.tokens(), "found " + std::to_string(heldBy.size()) + " source tokens, expected " + std::to_string(biases.tokens()));
     const Members members = membersOf(heldBy, tokens);
-    std::vector<float> written(static_cast<std::size_t>(relative->heads() * tokens * tokens)), row(heldBy.size());
-    std::vector<double> mean(heldBy.size()); // over the sources of a query, against every source: the mean over pairs is the mean of it over those of a key
-    float* to = written.data();
+    std::vector<float> written(static_cast<std::size_t>(relative->heads() * tokens * tokens));
     for (std::int64_t head = 0; head < relative->heads(); ++head)
-        for (std::size_t i = 0; i < static_cast<std::size_t>(tokens); ++i) {
-            std::ranges::fill(mean, 0.0);
-            for (std::int64_t m = members.first[i]; m < members.first[i + 1]; ++m) {
-                biases.row(head, members.sources[static_cast<std::size_t>(m)], row.data());
-                for (std::size_t s = 0; s < row.size(); ++s)
-                    mean[s] += static_cast<double>(row[s]);
-            }
-            const auto queries = static_cast<double>(members.first[i + 1] - members.first[i]);
-            for (std::size_t j = 0; j < static_cast<std::size_t>(tokens); ++j) {
-                double sum = 0;
-                for (std::int64_t m = members.first[j]; m < members.first[j + 1]; ++m)
-                    sum += mean[static_cast<std::size_t>(members.sources[static_cast<std::size_t>(m)])];
-                *to++ = static_cast<float>(sum / (queries * static_cast<double>(members.first[j + 1] - members.first[j])));
-            }
-        }
+        for (std::int64_t i = 0; i < tokens; ++i)
+            writeMeans(biases, members, head, i, written.data() + (head * tokens + i) * tokens);
     return relative->over(std::move(written), tokens);
 }
 

@@ -22,7 +22,7 @@ AttentionCost relativeCost(const AttentionSpec& spec, std::int64_t tokens, std::
 AttentionPtr relativeAttention(const AttentionSpec& spec, tensor::MatrixView<const float> biasTable, std::uint64_t parameters);
 
 /// The same for tokens that hold source tokens: heldBy [1 + patches] is the token of each, -1 none. The bias of two tokens is the mean over the pairs
-/// of their sources, computed in double; single ones keep their numbers. Null where `attention` has no relative bias. Throws Error{InvalidParameter} for a list of
+/// of their sources; single ones keep their numbers. Null where `attention` has no relative bias. Throws Error{InvalidParameter} for a list of
 /// another length, a token beyond `tokens`, or one without a source.
 AttentionPtr relativeOver(const AttentionOp& attention, std::span<const std::int32_t> heldBy, std::int64_t tokens);
 

@@ -162,6 +162,34 @@ private slots:
         const auto single = runCli(compare + QStringList{"--threads", "1"}).json();
         QCOMPARE(single["rows"].toArray(), rows);
     }
+    /// Models whose attention knows where patches are: tokens, classes and overlays as of any other.
+    void modelsWithRotaryAndRelativePositions_data()
+    {
+        QTest::addColumn<QString>("model");
+        QTest::addColumn<int>("prefix");
+        QTest::newRow("rotary, registers") << "hf_dinov3" << 3;
+        QTest::newRow("rotary, classes") << "hf_dinov3_gated" << 1;
+        QTest::newRow("relative") << "hf_beit" << 1;
+    }
+    void modelsWithRotaryAndRelativePositions()
+    {
+        QFETCH(QString, model);
+        QFETCH(int, prefix);
+        const QTemporaryDir folder;
+        const auto result = runCli({"run", "tokens.tome", "--model", sourcePath(qPrintable("tests/golden/models/" + model)), "--images", sourcePath("datasets/photos"), "--samples", "3", "--set", "r=4",
+                                    "--no-latency", "--out", folder.filePath("overlays"), "--json", "-"});
+        QVERIFY2(result.status == 0, result.errors);
+        const auto json = result.json();
+        const auto layers = json["tokensPerLayer"].toArray();
+        for (int block = 0; block < layers.size(); ++block)
+            QCOMPARE(layers[block].toInt(), prefix + 16 - 4 * (block + 1));
+        QCOMPARE(json["images"].toArray().size(), 3);
+        QCOMPARE(QDir(folder.filePath("overlays")).entryList(QDir::Files).size(), 9);
+        const bool classes = model != "hf_dinov3";
+        QCOMPARE(json["quality"].toObject()["agreement"].isDouble(), classes);
+        const auto best = json["images"].toArray()[0].toObject()["topAfter"].toObject();
+        QCOMPARE(best["p"].toDouble() > 0 && best["p"].toDouble() <= 1, classes);
+    }
     void overlaysOfAFolder()
     {
         const QTemporaryDir folder;
