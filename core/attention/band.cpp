@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/band.h"
 
-#include "core/kernels/elementwise.h"
+#include "core/attention/softmax_mix.h"
+#include "core/attention/tape_assignment.h"
 #include "core/linalg/float_product.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 
 namespace tamis::attention {
@@ -70,7 +72,7 @@ private:
             for (std::int64_t j = 0; j < p.cols; ++j)
                 if (!sees(shape, queries.first + i, j < far.count() ? far.first + j : near.first + j - far.count(), all))
                     p.data[i * p.stride + j] = -std::numeric_limits<float>::infinity();
-            kernels::softmaxRow(p.row(i));
+            softmaxOf(p.row(i));
         }
         const Rows to{out.data + queries.first * out.stride, queries.count(), out.cols, out.stride};
         floatProduct(Turn::None, Turn::None, 1, part(near, far.count()), rows(v, near), 0, to);
@@ -105,6 +107,11 @@ Method bandMethod()
              .help = "The first so many see all and are seen by all; -1: those before the patches (class, registers)"},
         })};
     method.op = bandOp;
+    method.onTape = [](const Inputs& inputs, const Parameters& given) {
+        const Parameters parameters = bandMethod().declaration.schema.complete(given);
+        const std::int64_t reach = parameters.integer("reach"), asked = parameters.integer("global"), global = asked < 0 ? inputs.prefix : asked;
+        return maskedOnTape(inputs.spec, [=](std::int64_t, std::int64_t query, std::int64_t key) { return query < global || key < global || std::abs(query - key) <= reach; }, bandOp(inputs, given));
+    };
     return method;
 }
 

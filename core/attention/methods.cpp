@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/band.h"
+#include "core/attention/block_sparse.h"
+#include "core/attention/chosen_windows.h"
 #include "core/attention/indexer.h"
 #include "core/attention/linear.h"
 #include "core/attention/linformer.h"
@@ -12,6 +14,7 @@
 #include "core/attention/quest.h"
 #include "core/attention/quantised.h"
 #include "core/attention/tiled.h"
+#include "core/attention/window.h"
 
 #include <algorithm>
 
@@ -24,6 +27,9 @@ const std::vector<Method>& methods()
         tiledMethod(),
         quantisedMethod(),
         bandMethod(),
+        windowMethod(),
+        chosenWindowsMethod(),
+        blockSparseMethod(),
         linformerMethod(),
         nativeSparseMethod(),
         mobaMethod(),

@@ -5,6 +5,8 @@
 #include "core/linalg/float_product.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace tamis::attention {
 using kernels::ConstRows;
@@ -16,7 +18,24 @@ void softmaxScores(float scale, ConstRows a, ConstRows b, Rows rows)
 {
     floatProduct(Turn::None, Turn::Transpose, scale, a, b, 0, rows);
     for (std::int64_t i = 0; i < rows.rows; ++i)
-        kernels::softmaxRow(rows.row(i));
+        softmaxOf(rows.row(i));
+}
+
+void softmaxOf(std::span<float> scores)
+{
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    float most = -kInfinity;
+    bool none = false;
+    for (const float score : scores) {
+        most = std::max(most, score);
+        none = none || std::isnan(score) || score == kInfinity;
+    }
+    if (none)
+        std::ranges::fill(scores, std::numeric_limits<float>::quiet_NaN());
+    else if (most == -kInfinity)
+        std::ranges::fill(scores, 0.0F);
+    else
+        kernels::softmaxRow(scores);
 }
 
 void mixBySoftmax(float scale, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch)

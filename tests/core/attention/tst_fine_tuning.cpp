@@ -103,6 +103,12 @@ Parameters telling(const std::string& method)
     Parameters parameters;
     if (method == "attention.linformer")
         parameters.set("rows", std::int64_t{5});
+    if (method == "attention.window")
+        parameters.set("window", std::int64_t{3});
+    if (method == "attention.block-sparse") {
+        parameters.set("block", std::int64_t{3});
+        parameters.set("pattern", std::string("global:1,random:1"));
+    }
     if (method == "attention.band")
         parameters.set("reach", std::int64_t{3});
     if (method == "attention.performer")

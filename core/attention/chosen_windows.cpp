@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/attention/chosen_windows.h"
+
+#include "core/attention/window.h"
+#include "core/linalg/float_product.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+namespace tamis::attention {
+namespace {
+using kernels::ConstRows;
+using kernels::Rows;
+
+using Windows = std::vector<std::vector<std::int32_t>>;
+
+void meanOf(ConstRows x, const std::vector<std::int32_t>& tokens, float* mean)
+{
+    std::fill_n(mean, x.cols, 0.0F);
+    for (const std::int32_t token : tokens)
+        for (std::int64_t j = 0; j < x.cols; ++j)
+            mean[j] += x.data[token * x.stride + j];
+    for (std::int64_t j = 0; j < x.cols; ++j)
+        mean[j] /= static_cast<float>(tokens.size());
+}
+
+class ChosenWindows final : public HeadRule {
+public:
+    ChosenWindows(const TokenGrid& grid, std::int64_t side, std::int64_t windows, bool causal) : m_grid(grid), m_side(side), m_seen(windows), m_causal(causal) {}
+    std::string_view kind() const noexcept override { return "chosen-windows"; }
+    /// At most: windows at the edges are smaller, and which are chosen is not known before.
+    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
+    {
+        const std::uint64_t windows = windowCount(tokens), each = windowTokens(tokens), seen = std::min(windows, static_cast<std::uint64_t>(m_seen));
+        const auto prefix = static_cast<std::uint64_t>(m_grid.prefix), all = static_cast<std::uint64_t>(tokens);
+        std::uint64_t pairs = prefix * all;
+        for (std::uint64_t i = 0; i < windows; ++i)
+            pairs += each * (prefix + (m_causal ? std::min(seen, i + 1) : seen) * each);
+        return (windows * windows + 2 * std::min(pairs, all * all)) * static_cast<std::uint64_t>(width);
+    }
+    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
+    {
+        const std::uint64_t windows = windowCount(tokens), keys = static_cast<std::uint64_t>(m_grid.prefix > 0 ? tokens : std::min<std::int64_t>(tokens, m_seen * static_cast<std::int64_t>(windowTokens(tokens))));
+        return windows * (2 * static_cast<std::uint64_t>(width) + windows) + 2 * keys * static_cast<std::uint64_t>(width) + 64 * (keys + 2 * static_cast<std::uint64_t>(width));
+    }
+    void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
+    {
+        const Windows windows = windowsOf(m_grid, q.rows, m_side, 0);
+        mixByGroups(shape, groups(shape, windows, q, k, scratch), q, k, v, out, scratch);
+    }
+
+private:
+    std::uint64_t windowTokens(std::int64_t tokens) const noexcept
+    {
+        return static_cast<std::uint64_t>(m_grid.text() ? std::min(tokens, m_side) : std::min(m_side, m_grid.height) * std::min(m_side, m_grid.width));
+    }
+    std::uint64_t windowCount(std::int64_t tokens) const noexcept
+    {
+        const auto cut = [this](std::int64_t length) { return static_cast<std::uint64_t>((length + m_side - 1) / m_side); };
+        return m_grid.text() ? cut(tokens) : cut(m_grid.height) * cut(m_grid.width);
+    }
+    std::vector<TokenGroup> groups(const HeadShape& shape, const Windows& windows, ConstRows q, ConstRows k, nn::Scratch& scratch) const
+    {
+        nn::Scratch::Frame frame(scratch);
+        const auto count = static_cast<std::int64_t>(windows.size());
+        const Rows queries = frame.take(count, q.cols), keys = frame.take(count, k.cols), scores = frame.take(count, count);
+        for (std::int64_t i = 0; i < count; ++i) {
+            const auto& window = windows[static_cast<std::size_t>(i)];
+            meanOf(k, window, keys.data + i * keys.stride);
+            meanOf(q, shape.causal ? std::vector<std::int32_t>{window.front()} : window, queries.data + i * queries.stride);
+        }
+        linalg::floatProduct(linalg::Turn::None, linalg::Turn::Transpose, shape.scale, queries, keys, 0, scores);
+        std::vector<std::int32_t> prefix(static_cast<std::size_t>(m_grid.prefix));
+        std::iota(prefix.begin(), prefix.end(), 0);
+        std::vector<TokenGroup> all;
+        for (std::int64_t i = 0; i < count; ++i) {
+            TokenGroup group{.queries = windows[static_cast<std::size_t>(i)], .keys = prefix};
+            for (const std::int64_t j : chosenFor(i, shape.causal ? i + 1 : count, scores.data + i * scores.stride))
+                group.keys.insert(group.keys.end(), windows[static_cast<std::size_t>(j)].begin(), windows[static_cast<std::size_t>(j)].end());
+            std::ranges::sort(group.keys);
+            all.push_back(std::move(group));
+        }
+        if (m_grid.prefix > 0) {
+            std::vector<std::int32_t> everything(static_cast<std::size_t>(q.rows));
+            std::iota(everything.begin(), everything.end(), 0);
+            all.push_back({std::move(prefix), std::move(everything)});
+        }
+        return all;
+    }
+    /// Of windows 0 .. end - 1: `own` and the best others.
+    std::vector<std::int64_t> chosenFor(std::int64_t own, std::int64_t end, const float* scores) const
+    {
+        std::vector<std::int64_t> others;
+        for (std::int64_t j = 0; j < end; ++j)
+            if (j != own)
+                others.push_back(j);
+        const auto score = [scores](std::int64_t j) { return std::isnan(scores[j]) ? -std::numeric_limits<float>::infinity() : scores[j]; };
+        std::ranges::stable_sort(others, [&](std::int64_t a, std::int64_t b) { return score(a) > score(b); });
+        others.resize(std::min(others.size(), static_cast<std::size_t>(m_seen - 1)));
+        others.push_back(own);
+        return others;
+    }
+    TokenGrid m_grid;
+    std::int64_t m_side, m_seen;
+    bool m_causal;
+};
+
+nn::AttentionPtr chosenWindowsOp(const Inputs& inputs, const Parameters& given)
+{
+    const Parameters parameters = chosenWindowsMethod().declaration.schema.complete(given);
+    return headwise(inputs.spec, chosenWindowsRule(gridOf(inputs, "attention.chosen-windows"), parameters.integer("window"), parameters.integer("windows"), inputs.spec.causal));
+}
+} // namespace
+
+HeadRulePtr chosenWindowsRule(const TokenGrid& grid, std::int64_t side, std::int64_t windows, bool causal) { return std::make_shared<ChosenWindows>(grid, side, windows, causal); }
+
+Method chosenWindowsMethod()
+{
+    Method method;
+    method.declaration = {
+        .id = "attention.chosen-windows",
+        .lab = "attention",
+        .title = "Windows that choose each other",
+        .reference = "After Roy et al. 2021, Routing Transformer, and Lu et al. 2025, MoBA: mean queries choose among mean keys, window by window, without training",
+        .schema = ParameterSchema({
+            {.name = "window", .title = "Window", .type = ParameterType::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 1'000'000, .step = 1, .logarithmic = true, .unit = "patches",
+             .help = "Side of a window of the grid; texts: tokens of a run"},
+            {.name = "windows", .title = "Windows seen", .type = ParameterType::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 1'000'000, .step = 1, .logarithmic = true,
+             .help = "By each window, itself among them"},
+        })};
+    method.op = chosenWindowsOp;
+    return method;
+}
+
+} // namespace tamis::attention

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/attention/group_mix.h"
+
+#include "core/attention/softmax_mix.h"
+#include "core/linalg/float_product.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <memory>
+#include <utility>
+
+namespace tamis::attention {
+namespace {
+using kernels::ConstRows;
+using kernels::Rows;
+using linalg::floatProduct;
+using linalg::Turn;
+
+constexpr std::size_t kTile = 64; ///< queries at once
+
+/// each(first query, queries, keys) of every tile of a group; keys: the first so many.
+template <class Each> void forTiles(const TokenGroup& group, bool causal, const Each& each)
+{
+    for (std::size_t first = 0; first < group.queries.size(); first += kTile) {
+        const std::size_t count = std::min(kTile, group.queries.size() - first);
+        const auto end = causal ? std::upper_bound(group.keys.begin(), group.keys.end(), group.queries[first + count - 1]) : group.keys.end();
+        each(first, count, static_cast<std::size_t>(end - group.keys.begin()));
+    }
+}
+
+void gather(ConstRows from, const std::int32_t* places, Rows to)
+{
+    for (std::int64_t i = 0; i < to.rows; ++i)
+        std::copy_n(from.data + places[i] * from.stride, from.cols, to.data + i * to.stride);
+}
+
+class Grouped final : public HeadRule {
+public:
+    Grouped(std::string kind, GroupsOf groups, std::int64_t tokens, bool causal) : m_kind(std::move(kind)), m_groupsOf(std::move(groups)), m_tokens(tokens), m_causal(causal)
+    {
+        if (m_tokens > 0)
+            m_groups = m_groupsOf(m_tokens);
+    }
+    std::string_view kind() const noexcept override { return m_kind; }
+    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
+    {
+        const auto pairs = m_tokens > 0 ? static_cast<double>(pairsOf(m_groups, m_causal)) * static_cast<double>(tokens) / static_cast<double>(m_tokens)
+                                        : static_cast<double>(pairsOf(m_groupsOf(tokens), m_causal));
+        return 2 * static_cast<std::uint64_t>(pairs) * static_cast<std::uint64_t>(width);
+    }
+    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
+    {
+        return m_tokens > 0 ? groupFloats(m_groups, width, width) : groupFloats(m_groupsOf(tokens), width, width);
+    }
+    void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
+    {
+        if (q.rows == m_tokens)
+            mixByGroups(shape, m_groups, q, k, v, out, scratch);
+        else
+            mixByGroups(shape, m_groupsOf(q.rows), q, k, v, out, scratch);
+    }
+
+private:
+    std::string m_kind;
+    GroupsOf m_groupsOf;
+    std::int64_t m_tokens;
+    bool m_causal;
+    std::vector<TokenGroup> m_groups; ///< of m_tokens
+};
+} // namespace
+
+void mixByGroups(const HeadShape& shape, std::span<const TokenGroup> groups, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch)
+{
+    for (const TokenGroup& group : groups) {
+        scratch.context().throwIfStopped();
+        nn::Scratch::Frame frame(scratch);
+        const auto keys = static_cast<std::int64_t>(group.keys.size());
+        const Rows ownKeys = frame.take(keys, k.cols), ownValues = frame.take(keys, v.cols);
+        gather(k, group.keys.data(), ownKeys);
+        gather(v, group.keys.data(), ownValues);
+        forTiles(group, shape.causal, [&](std::size_t first, std::size_t count, std::size_t seen) {
+            nn::Scratch::Frame tile(scratch);
+            const auto rows = static_cast<std::int64_t>(count), end = static_cast<std::int64_t>(seen);
+            const Rows queries = tile.take(rows, q.cols), p = tile.take(rows, end), mixed = tile.take(rows, v.cols);
+            gather(q, group.queries.data() + first, queries);
+            floatProduct(Turn::None, Turn::Transpose, shape.scale, queries, Rows{ownKeys.data, end, ownKeys.cols, ownKeys.stride}, 0, p);
+            for (std::int64_t i = 0; i < rows; ++i) {
+                const std::int64_t query = group.queries[first + static_cast<std::size_t>(i)];
+                for (std::int64_t j = 0; shape.causal && j < end; ++j) {
+                    const std::int64_t key = group.keys[static_cast<std::size_t>(j)];
+                    if (key > query || (shape.slidingWindow > 0 && key <= query - shape.slidingWindow))
+                        p.data[i * p.stride + j] = -std::numeric_limits<float>::infinity();
+                }
+                softmaxOf(p.row(i));
+            }
+            floatProduct(Turn::None, Turn::None, 1, p, Rows{ownValues.data, end, ownValues.cols, ownValues.stride}, 0, mixed);
+            for (std::int64_t i = 0; i < rows; ++i)
+                std::copy_n(mixed.data + i * mixed.stride, mixed.cols, out.data + group.queries[first + static_cast<std::size_t>(i)] * out.stride);
+        });
+    }
+}
+
+std::uint64_t pairsOf(std::span<const TokenGroup> groups, bool causal) noexcept
+{
+    std::uint64_t pairs = 0;
+    for (const TokenGroup& group : groups)
+        forTiles(group, causal, [&](std::size_t, std::size_t count, std::size_t seen) { pairs += count * seen; });
+    return pairs;
+}
+
+std::uint64_t groupFloats(std::span<const TokenGroup> groups, std::int64_t dim, std::int64_t width) noexcept
+{
+    std::uint64_t most = 0;
+    const auto both = static_cast<std::uint64_t>(dim + width);
+    for (const TokenGroup& group : groups)
+        most = std::max<std::uint64_t>(most, group.keys.size() * both + std::min(kTile, group.queries.size()) * (both + group.keys.size()));
+    return most;
+}
+
+HeadRulePtr groupedRule(std::string kind, GroupsOf groups, std::int64_t tokens, bool causal) { return std::make_shared<Grouped>(std::move(kind), std::move(groups), tokens, causal); }
+
+Visible visibleIn(GroupsOf groups)
+{
+    auto known = std::make_shared<std::map<std::int64_t, std::vector<bool>>>(); // of one training, which is one thread's
+    return [groups = std::move(groups), known](std::int64_t tokens, std::int64_t query, std::int64_t key) {
+        const auto [place, added] = known->try_emplace(tokens);
+        if (added) {
+            place->second.resize(static_cast<std::size_t>(tokens * tokens));
+            for (const TokenGroup& group : groups(tokens))
+                for (const std::int32_t i : group.queries)
+                    for (const std::int32_t j : group.keys)
+                        place->second[static_cast<std::size_t>(i * tokens + j)] = true;
+        }
+        return static_cast<bool>(place->second[static_cast<std::size_t>(query * tokens + key)]);
+    };
+}
+
+} // namespace tamis::attention
