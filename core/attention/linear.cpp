@@ -36,7 +36,7 @@ private:
         switch (m_map) {
         case LinearMap::EluPlusOne: return x > 0 ? x + 1 : std::exp(x);
         case LinearMap::Relu: return std::max(x, 0.0F);
-        case LinearMap::SquaredRelu: return x > 0 ? x * x : 0.0F;
+        case LinearMap::SquaredRelu: return x <= 0 ? 0.0F : x * x; // what is no number stays none
         }
         return 0;
     }

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/linformer.h"
 
+#include "core/attention/assignment.h"
+#include "core/attention/random_features.h"
 #include "core/attention/softmax_mix.h"
 #include "core/base/error.h"
+#include "core/io/npy.h"
 #include "core/linalg/float_product.h"
+#include "core/train/attention_ops.h"
+#include "core/train/feature_ops.h"
+#include "core/train/token_ops.h"
 
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <string>
+#include <vector>
 
 namespace tamis::attention {
 namespace {
@@ -23,6 +31,22 @@ void drawRow(std::uint64_t seed, std::int64_t token, float deviation, float* row
     for (std::int64_t j = 0; j < count; ++j)
         row[j] = normal(random);
 }
+
+/// [rows, tokens], as Linformer projects with it.
+tensor::Matrix<float> randomMatrix(std::uint64_t seed, std::int64_t rows, std::int64_t tokens)
+{
+    tensor::Matrix<float> matrix(rows, tokens);
+    std::vector<float> column(static_cast<std::size_t>(rows));
+    for (std::int64_t token = 0; token < tokens; ++token) {
+        drawRow(seed, token, 1 / std::sqrt(static_cast<float>(rows)), column.data(), rows);
+        for (std::int64_t i = 0; i < rows; ++i)
+            matrix(i, token) = column[static_cast<std::size_t>(i)];
+    }
+    return matrix;
+}
+
+/// 0 in language models.
+std::int64_t gridTokens(const Inputs& inputs) { return inputs.gridWidth > 0 ? inputs.prefix + inputs.gridHeight * inputs.gridWidth : 0; }
 
 class Linformer final : public HeadRule {
 public:
@@ -69,17 +93,152 @@ private:
     std::uint64_t m_seed;
 };
 
+/// E and F as they are given, trained or fitted.
+class Projected final : public HeadRule {
+public:
+    explicit Projected(std::shared_ptr<const TokenProjections> projections) : m_projections(std::move(projections)) {}
+    std::string_view kind() const noexcept override { return "linformer"; }
+    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override { return static_cast<std::uint64_t>(4 * tokens * rows() * width); }
+    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override { return static_cast<std::uint64_t>(2 * rows() * width + tokens * rows()); }
+    void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
+    {
+        if (k.rows != m_projections->keys.cols())
+            throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(k.rows) + " tokens, expected " + std::to_string(m_projections->keys.cols()) + ": the projections are for that number alone", "linformer");
+        nn::Scratch::Frame frame(scratch);
+        const Rows keys = frame.take(rows(), k.cols), values = frame.take(rows(), v.cols);
+        linalg::floatProduct(linalg::Turn::None, linalg::Turn::None, 1, m_projections->keys.view(), k, 0, keys);
+        linalg::floatProduct(linalg::Turn::None, linalg::Turn::None, 1, m_projections->values.view(), v, 0, values);
+        mixBySoftmax(shape.scale, q, keys, values, out, scratch);
+    }
+
+private:
+    std::int64_t rows() const noexcept { return m_projections->keys.rows(); }
+    std::shared_ptr<const TokenProjections> m_projections;
+};
+
+class ProjectedOnTape final : public TapeOperator {
+public:
+    ProjectedOnTape(const nn::AttentionSpec& spec, const std::vector<TokenProjections>& start) : m_spec(spec)
+    {
+        for (std::size_t head = 0; head < start.size(); ++head) {
+            add("keys." + std::to_string(head), start[head].keys);
+            add("values." + std::to_string(head), start[head].values);
+        }
+    }
+    train::ParameterSet<float>* parameters() noexcept override { return &m_parameters; }
+    train::Variable<float> mix(train::Tape<float>& tape, const train::AttentionRows<float>& rows) override
+    {
+        const std::int64_t d = m_spec.headDim, group = m_spec.heads / m_spec.keyValueHeads;
+        train::Variable<float> all;
+        for (std::int64_t head = 0; head < m_spec.keyValueHeads; ++head) {
+            auto& parameters = m_parameters.all();
+            const auto keys = train::projectTokens(tape.parameter(parameters[static_cast<std::size_t>(2 * head)]), tape.window(rows.k, head * d, d), rows.sequences);
+            const auto values = train::projectTokens(tape.parameter(parameters[static_cast<std::size_t>(2 * head + 1)]), tape.window(rows.v, head * d, d), rows.sequences);
+            const auto mixed = train::attention(tape.window(rows.q, head * group * d, group * d), keys, values,
+                                                {.sequences = rows.sequences, .heads = group, .keyValueHeads = 1, .scale = static_cast<double>(m_spec.scale)});
+            all = all ? train::joinColumns(all, mixed) : mixed;
+        }
+        return all;
+    }
+    nn::AttentionPtr op() const override
+    {
+        nn::AttentionSpec one = m_spec;
+        one.heads = one.keyValueHeads = 1;
+        std::vector<nn::AttentionPtr> heads;
+        for (std::int64_t head = 0; head < m_spec.heads; ++head) {
+            const auto at = static_cast<std::size_t>(2 * (head / (m_spec.heads / m_spec.keyValueHeads)));
+            heads.push_back(headwise(one, projectedRule(std::make_shared<TokenProjections>(TokenProjections{m_parameters.all()[at].values, m_parameters.all()[at + 1].values}))));
+        }
+        return byHead(m_spec, std::move(heads));
+    }
+
+private:
+    void add(const std::string& name, const tensor::Matrix<float>& values)
+    {
+        m_parameters.add(name, {values.rows(), values.cols()}, {values.values().begin(), values.values().end()});
+    }
+    nn::AttentionSpec m_spec;
+    train::ParameterSet<float> m_parameters; ///< keys and values of each key head, in turn
+};
+
 nn::AttentionPtr linformerOp(const Inputs& inputs, const Parameters& given)
 {
     const Parameters parameters = linformerMethod().declaration.schema.complete(given);
-    if (inputs.spec.causal)
-        throw Error(ErrorCode::UnsupportedFeature, "found causal attention, expected attention to all tokens: a projected key holds tokens that a query must not see", "attention.linformer");
-    const auto projection = parameters.text("projection") == "mean-pool" ? TokenProjection::MeanPool : TokenProjection::Random;
-    return headwise(inputs.spec, linformerRule(projection, parameters.integer("rows"), inputs.seed + static_cast<std::uint64_t>(inputs.block)));
+    requireNotCausal(inputs.spec, "attention.linformer");
+    const std::string projection = parameters.text("projection");
+    if (projection == "given")
+        return headwise(inputs.spec, projectedRule(std::make_shared<TokenProjections>(readProjections(parameters.text("file"), gridTokens(inputs)))));
+    return headwise(inputs.spec, linformerRule(projection == "mean-pool" ? TokenProjection::MeanPool : TokenProjection::Random, parameters.integer("rows"), seedFor(inputs, 0)));
+}
+
+/// What training starts from: the projections of linformerOp, for each key head.
+std::unique_ptr<TapeOperator> linformerOnTape(const Inputs& inputs, const Parameters& given)
+{
+    const Parameters parameters = linformerMethod().declaration.schema.complete(given);
+    requireNotCausal(inputs.spec, "attention.linformer");
+    const std::string projection = parameters.text("projection");
+    TokenProjections start;
+    if (projection == "given") {
+        start = readProjections(parameters.text("file"), gridTokens(inputs));
+    } else {
+        const std::int64_t tokens = fixedTokens(inputs, "attention.linformer");
+        if (projection == "mean-pool") {
+            start.keys = start.values = poolingMatrix(std::min(tokens, parameters.integer("rows")), tokens);
+        } else {
+            const std::uint64_t seed = seedFor(inputs, 0);
+            start = {randomMatrix(2 * seed, parameters.integer("rows"), tokens), randomMatrix(2 * seed + 1, parameters.integer("rows"), tokens)};
+        }
+    }
+    return projectedOnTape(inputs.spec, std::vector<TokenProjections>(static_cast<std::size_t>(inputs.spec.keyValueHeads), start));
 }
 } // namespace
 
 HeadRulePtr linformerRule(TokenProjection projection, std::int64_t rows, std::uint64_t seed) { return std::make_shared<Linformer>(projection, rows, seed); }
+HeadRulePtr projectedRule(std::shared_ptr<const TokenProjections> projections) { return std::make_shared<Projected>(std::move(projections)); }
+std::unique_ptr<TapeOperator> projectedOnTape(const nn::AttentionSpec& spec, const std::vector<TokenProjections>& start) { return std::make_unique<ProjectedOnTape>(spec, start); }
+
+void requireNotCausal(const nn::AttentionSpec& spec, std::string_view method)
+{
+    if (spec.causal)
+        throw Error(ErrorCode::UnsupportedFeature, "found causal attention, expected attention to all tokens: a projected key holds tokens that a query must not see", std::string(method));
+}
+
+std::int64_t fixedTokens(const Inputs& inputs, std::string_view method)
+{
+    requireNotCausal(inputs.spec, method);
+    if (const std::int64_t tokens = gridTokens(inputs); tokens > 0)
+        return tokens;
+    throw Error(ErrorCode::UnsupportedFeature, "found texts of any length, expected images: a projection is for one number of tokens", std::string(method));
+}
+
+tensor::Matrix<float> poolingMatrix(std::int64_t rows, std::int64_t tokens)
+{
+    tensor::Matrix<float> identity(tokens, tokens), means(rows, tokens);
+    for (std::int64_t i = 0; i < tokens; ++i)
+        identity(i, i) = 1;
+    segmentMeans(identity.view(), means.view());
+    return means;
+}
+
+TokenProjections readProjections(const std::filesystem::path& file, std::int64_t tokens)
+{
+    if (file.empty())
+        throw Error(ErrorCode::InvalidParameter, "found no file, expected a .npy file of projections", "file");
+    const io::NpyArray array = io::readNpy(file);
+    const bool both = array.shape.size() == 3;
+    const std::int64_t found = array.shape.empty() ? 0 : array.shape.back(), rows = array.shape.size() < 2 ? 0 : array.shape[array.shape.size() - 2];
+    if ((array.shape.size() != 2 && !both) || (both && array.shape[0] != 2) || rows < 1 || found < 1 || (tokens > 0 && found != tokens))
+        throw Error(ErrorCode::InvalidParameter, "found an array of shape " + io::shapeText(array.shape) + ", expected [rows, tokens] or [2, rows, tokens]" + (tokens > 0 ? " for " + std::to_string(tokens) + " tokens" : ""),
+                    file.string());
+    const std::vector<float> values = array.toFloats();
+    if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); }))
+        throw Error(ErrorCode::NonFinite, "found an element that is no finite number", file.string());
+    TokenProjections projections{tensor::Matrix<float>(rows, found), tensor::Matrix<float>(rows, found)};
+    const auto size = static_cast<std::ptrdiff_t>(rows * found);
+    std::copy_n(values.begin(), size, projections.keys.data());
+    std::copy_n(values.begin() + (both ? size : 0), size, projections.values.data());
+    return projections;
+}
 
 Method linformerMethod()
 {
@@ -90,11 +249,14 @@ Method linformerMethod()
         .title = "Projected keys and values (Linformer)",
         .reference = "Wang et al. 2020, Linformer: keys and values projected along the tokens",
         .schema = ParameterSchema({
-            {.name = "rows", .title = "Projected tokens", .type = ParameterType::Integer, .defaultValue = std::int64_t{64}, .minimum = 1, .maximum = 65536, .help = "Keys that every query sees instead of all"},
-            {.name = "projection", .title = "Projection", .type = ParameterType::Choice, .defaultValue = std::string("mean-pool"), .help = "mean-pool: means over neighbouring tokens; random: noise in models that were not trained with it",
-             .choices = {"mean-pool", "random"}},
+            {.name = "rows", .title = "Projected tokens", .type = ParameterType::Integer, .defaultValue = std::int64_t{64}, .minimum = 1, .maximum = 65536, .step = 1, .logarithmic = true,
+             .help = "Keys that every query sees instead of all; a file has its own number"},
+            {.name = "projection", .title = "Projection", .type = ParameterType::Choice, .defaultValue = std::string("mean-pool"),
+             .help = "mean-pool: means over neighbouring tokens; random: noise in models that were not trained with it; given: from a file", .choices = {"mean-pool", "random", "given"}},
+            {.name = "file", .title = "File", .type = ParameterType::Text, .defaultValue = std::string(), .help = "Of given projections: .npy, [rows, tokens] or [2, rows, tokens] (keys, values)"},
         })};
     method.op = linformerOp;
+    method.onTape = linformerOnTape;
     return method;
 }
 

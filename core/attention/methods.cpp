@@ -2,9 +2,11 @@
 #include "core/attention/band.h"
 #include "core/attention/block_sparse.h"
 #include "core/attention/chosen_windows.h"
+#include "core/attention/fitted_linformer.h"
 #include "core/attention/indexer.h"
 #include "core/attention/linear.h"
 #include "core/attention/linformer.h"
+#include "core/attention/low_rank_scores.h"
 #include "core/attention/mean_value.h"
 #include "core/attention/method.h"
 #include "core/attention/moba.h"
@@ -31,11 +33,13 @@ const std::vector<Method>& methods()
         chosenWindowsMethod(),
         blockSparseMethod(),
         linformerMethod(),
+        fittedLinformerMethod(),
         nativeSparseMethod(),
         mobaMethod(),
         questMethod(),
         indexerMethod(),
         nystromMethod(),
+        jointQkMethod(),
         performerMethod(),
         linearMethod(),
         meanValueMethod(),

@@ -5,10 +5,13 @@
 #include "core/base/error.h"
 #include "core/linalg/float_product.h"
 #include "core/train/feature_ops.h"
+#include "core/train/pointwise_ops.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
+#include <vector>
 
 namespace tamis::attention {
 namespace {
@@ -81,7 +84,8 @@ private:
     tensor::Matrix<float> m_directions;
 };
 
-PerformerSettings settingsFor(const Inputs& inputs, const Parameters& given)
+/// One for each draw.
+std::vector<PerformerSettings> drawsFor(const Inputs& inputs, const Parameters& given)
 {
     const Parameters parameters = performerMethod().declaration.schema.complete(given);
     requireNoSlidingWindow(inputs.spec, "attention.performer");
@@ -91,42 +95,91 @@ PerformerSettings settingsFor(const Inputs& inputs, const Parameters& given)
     settings.directions = directions == "independent" ? Directions::Independent : directions == "orthogonal" ? Directions::Orthogonal : Directions::OrthogonalFixed;
     settings.positive = parameters.text("map") == "positive";
     settings.epsilon = static_cast<float>(parameters.real("epsilon"));
-    settings.seed = seedFor(inputs, static_cast<std::uint64_t>(parameters.integer("draw")));
-    return settings;
+    std::vector<PerformerSettings> draws;
+    for (std::int64_t draw = 0; draw < parameters.integer("draws"); ++draw) {
+        settings.seed = seedFor(inputs, static_cast<std::uint64_t>(parameters.integer("draw") + draw));
+        draws.push_back(settings);
+    }
+    return draws;
 }
 
-nn::AttentionPtr performerOp(const Inputs& inputs, const Parameters& given) { return headwise(inputs.spec, performerRule(settingsFor(inputs, given), inputs.spec.headDim)); }
+/// The mean of what several draws give: less of a draw's chance, at as many times the cost.
+class Averaged final : public HeadRule {
+public:
+    explicit Averaged(std::vector<HeadRulePtr> draws) : m_draws(std::move(draws)) {}
+    std::string_view kind() const noexcept override { return "performer"; }
+    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override { return m_draws.size() * m_draws.front()->macs(tokens, width); }
+    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
+    {
+        return m_draws.front()->liveFloats(tokens, width) + static_cast<std::uint64_t>(tokens * width);
+    }
+    void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
+    {
+        m_draws.front()->mix(shape, q, k, v, out, scratch);
+        nn::Scratch::Frame frame(scratch);
+        const Rows next = frame.take(out.rows, out.cols);
+        for (std::size_t draw = 1; draw < m_draws.size(); ++draw) {
+            scratch.context().throwIfStopped();
+            m_draws[draw]->mix(shape, q, k, v, next, scratch);
+            for (std::int64_t i = 0; i < out.rows; ++i)
+                for (std::int64_t j = 0; j < out.cols; ++j)
+                    out.data[i * out.stride + j] += next.data[i * next.stride + j];
+        }
+        for (std::int64_t i = 0; i < out.rows; ++i)
+            for (std::int64_t j = 0; j < out.cols; ++j)
+                out.data[i * out.stride + j] /= static_cast<float>(m_draws.size());
+    }
+
+private:
+    std::vector<HeadRulePtr> m_draws;
+};
+
+nn::AttentionPtr performerOp(const Inputs& inputs, const Parameters& given)
+{
+    std::vector<HeadRulePtr> draws;
+    for (const PerformerSettings& settings : drawsFor(inputs, given))
+        draws.push_back(performerRule(settings, inputs.spec.headDim));
+    return headwise(inputs.spec, averagedRule(std::move(draws)));
+}
 
 /// The directions stay; what is trained are queries and keys.
 class PerformerOnTape final : public TapeOperator {
 public:
-    PerformerOnTape(const nn::AttentionSpec& spec, const PerformerSettings& settings)
-        : m_spec(spec), m_settings(settings), m_directions(randomDirections(settings.features, spec.headDim, settings.directions, settings.seed)),
-          m_op(headwise(spec, performerRule(settings, spec.headDim)))
+    PerformerOnTape(const Inputs& inputs, const Parameters& given) : m_spec(inputs.spec), m_op(performerOp(inputs, given))
     {
-        if (!settings.positive)
-            throw Error(ErrorCode::UnsupportedFeature, "found cosines and sines, expected positive features: sums of estimates that may be negative come near 0, and gradients without bound", "attention.performer");
+        for (const PerformerSettings& settings : drawsFor(inputs, given)) {
+            if (!settings.positive)
+                throw Error(ErrorCode::UnsupportedFeature, "found cosines and sines, expected positive features: sums of estimates that may be negative come near 0, and gradients without bound", "attention.performer");
+            m_epsilon = static_cast<double>(settings.epsilon);
+            m_directions.push_back(randomDirections(settings.features, m_spec.headDim, settings.directions, settings.seed));
+        }
     }
     train::Variable<float> mix(train::Tape<float>&, const train::AttentionRows<float>& rows) override
     {
-        const train::PositiveFeatureShape queries{.sequences = rows.sequences, .heads = m_spec.heads, .factor = std::sqrt(static_cast<double>(m_spec.scale)), .epsilon = static_cast<double>(m_settings.epsilon), .keys = false};
+        const train::PositiveFeatureShape queries{.sequences = rows.sequences, .heads = m_spec.heads, .factor = std::sqrt(static_cast<double>(m_spec.scale)), .epsilon = m_epsilon, .keys = false};
         train::PositiveFeatureShape keys = queries;
         keys.heads = m_spec.keyValueHeads;
         keys.keys = true;
-        return train::featureAttention(train::positiveFeatures<float>(rows.q, m_directions.view(), queries), train::positiveFeatures<float>(rows.k, m_directions.view(), keys), rows.v,
-                                       {.sequences = rows.sequences, .heads = m_spec.heads, .keyValueHeads = m_spec.keyValueHeads, .causal = m_spec.causal});
+        train::Variable<float> sum;
+        for (const tensor::Matrix<float>& directions : m_directions) {
+            const auto mixed = train::featureAttention(train::positiveFeatures<float>(rows.q, directions.view(), queries), train::positiveFeatures<float>(rows.k, directions.view(), keys), rows.v,
+                                                       {.sequences = rows.sequences, .heads = m_spec.heads, .keyValueHeads = m_spec.keyValueHeads, .causal = m_spec.causal});
+            sum = sum ? train::add(sum, mixed) : mixed;
+        }
+        return m_directions.size() == 1 ? sum : train::scale(sum, 1 / static_cast<float>(m_directions.size()));
     }
     nn::AttentionPtr op() const override { return m_op; }
 
 private:
     nn::AttentionSpec m_spec;
-    PerformerSettings m_settings;
-    tensor::Matrix<float> m_directions;
     nn::AttentionPtr m_op;
+    double m_epsilon = 0;
+    std::vector<tensor::Matrix<float>> m_directions;
 };
 } // namespace
 
 HeadRulePtr performerRule(const PerformerSettings& settings, std::int64_t dim) { return std::make_shared<Performer>(settings, dim); }
+HeadRulePtr averagedRule(std::vector<HeadRulePtr> draws) { return draws.size() == 1 ? draws.front() : std::make_shared<Averaged>(std::move(draws)); }
 
 Method performerMethod()
 {
@@ -145,9 +198,11 @@ Method performerMethod()
              .choices = {"orthogonal", "orthogonal-fixed", "independent"}},
             {.name = "epsilon", .title = "Epsilon", .type = ParameterType::Real, .defaultValue = 1e-4, .minimum = 0, .maximum = 1, .help = "Added to positive features"},
             {.name = "draw", .title = "Draw", .type = ParameterType::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 1'000'000, .help = "Another number draws other directions"},
+            {.name = "draws", .title = "Draws", .type = ParameterType::Integer, .defaultValue = std::int64_t{1}, .minimum = 1, .maximum = 64, .step = 1,
+             .help = "So many draws, from that one on, whose outputs are averaged; each costs as much as one"},
         })};
     method.op = performerOp;
-    method.onTape = [](const Inputs& inputs, const Parameters& given) { return std::make_unique<PerformerOnTape>(inputs.spec, settingsFor(inputs, given)); };
+    method.onTape = [](const Inputs& inputs, const Parameters& given) { return std::make_unique<PerformerOnTape>(inputs, given); };
     return method;
 }
 

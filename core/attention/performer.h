@@ -17,7 +17,9 @@ struct PerformerSettings {
 
 /// Directions are drawn for `dim` features. With scores q . k times s, x = sqrt(s) q and sqrt(s) k.
 HeadRulePtr performerRule(const PerformerSettings& settings, std::int64_t dim);
-/// Redraws nothing: one draw a block, from seed and block. id attention.performer.
+/// The mean of what rules of one cost give.
+HeadRulePtr averagedRule(std::vector<HeadRulePtr> draws);
+/// Draws are functions of seed, block, head and the number of the draw: nothing is drawn again from one forward pass to the next. id attention.performer.
 Method performerMethod();
 
 } // namespace tamis::attention

@@ -5,6 +5,7 @@
 #include "core/attention/linformer.h"
 #include "core/attention/mean_value.h"
 #include "core/attention/nystrom.h"
+#include "core/attention/performer.h"
 #include "core/base/error.h"
 #include "core/io/npz.h"
 #include "tests/core/attention/one_head.h"
@@ -12,6 +13,10 @@
 #include <QTest>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <limits>
 #include <string>
 
 using namespace tamis;
@@ -111,6 +116,53 @@ private slots:
             const tensor::Matrix<float> sums = test::mixed(*rule, shape(false), m_q, m_k, ones);
             QVERIFY(std::ranges::all_of(sums.values(), [](float sum) { return std::abs(sum - 1) < 1e-5F; }));
         }
+    }
+    /// A key that is no number is never left out in silence: whoever sees it has no number either; whoever does not see it keeps its own.
+    void keysThatAreNoNumbersAreSeen()
+    {
+        constexpr std::int64_t kBad = 70;
+        tensor::Matrix<float> k = m_k;
+        for (std::int64_t d = 0; d < 16; ++d)
+            k(kBad, d) = std::numeric_limits<float>::quiet_NaN();
+        const auto check = [&](const HeadRulePtr& rule, bool causal, const std::function<bool(std::int64_t)>& sees) {
+            const auto out = test::mixed(*rule, shape(causal), m_q, k, m_v);
+            for (std::int64_t i = 0; i < 150; ++i)
+                QVERIFY2(std::isnan(out(i, 0)) == sees(i), qPrintable(QString("%1, row %2").arg(QString::fromStdString(std::string(rule->kind()))).arg(i)));
+        };
+        const auto all = [](std::int64_t) { return true; };
+        const auto later = [](std::int64_t i) { return i >= kBad; };
+        check(bandRule(5, 0), false, [](std::int64_t i) { return std::abs(i - kBad) <= 5; });
+        check(bandRule(5, 1), true, [](std::int64_t i) { return i >= kBad && i <= kBad + 5; });
+        check(linformerRule(TokenProjection::MeanPool, 8, 0), false, all);
+        check(linformerRule(TokenProjection::Random, 8, 0), false, all);
+        check(nystromRule(8, 6), false, all);
+        for (const LinearMap map : {LinearMap::EluPlusOne, LinearMap::Relu, LinearMap::SquaredRelu}) {
+            check(linearRule(map), false, all);
+            check(linearRule(map), true, later);
+        }
+        for (const bool positive : {true, false}) {
+            const auto rule = performerRule({.features = 24, .directions = Directions::Orthogonal, .positive = positive, .epsilon = 1e-4F, .seed = 1}, 16);
+            check(rule, false, all);
+            check(rule, true, later);
+        }
+    }
+    void aQueryThatIsNoNumberIsAloneWithIt()
+    {
+        tensor::Matrix<float> q = m_q;
+        q(70, 3) = std::numeric_limits<float>::quiet_NaN();
+        for (const HeadRulePtr& rule : {bandRule(5, 0), linformerRule(TokenProjection::MeanPool, 8, 0), linearRule(LinearMap::EluPlusOne), linearRule(LinearMap::SquaredRelu),
+                                        performerRule({.features = 24, .directions = Directions::Orthogonal, .positive = true, .epsilon = 1e-4F, .seed = 1}, 16)}) {
+            const auto out = test::mixed(*rule, shape(false), q, m_k, m_v);
+            for (std::int64_t i = 0; i < 150; ++i)
+                QCOMPARE(std::isnan(out(i, 0)), i == 70);
+        }
+    }
+    void fewerTokensThanAnythingTakes()
+    {
+        const auto q = test::normalRows(3, 16, 1, 1), k = test::normalRows(3, 16, 1, 2), v = test::normalRows(3, 12, 1, 3);
+        const auto exact = test::mixed(*bandRule(1000, 0), shape(false), q, k, v);
+        for (const HeadRulePtr& rule : {bandRule(64, 8), linformerRule(TokenProjection::MeanPool, 64, 0), nystromRule(32, 6)})
+            QVERIFY(test::relativeError(test::mixed(*rule, shape(false), q, k, v), exact) < kTolerance);
     }
     void whatIsNotForCausalAttentionIsRefused()
     {

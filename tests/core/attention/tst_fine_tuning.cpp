@@ -127,7 +127,7 @@ private slots:
         QTest::addColumn<bool>("text");
         for (const Method& method : methods())
             for (const bool text : {false, true})
-                if (method.onTape)
+                if (method.onTape && !method.fits) // those have tests of their own
                     QTest::addRow("%s, %s", method.declaration.id.c_str(), text ? "text" : "photo") << QString::fromStdString(method.declaration.id) << text;
         QTest::addRow("exact, photo") << QString() << false;
         QTest::addRow("exact, text") << QString() << true;
@@ -163,7 +163,8 @@ private slots:
         const auto direct = replaced(model, operatorsFor(*model, choices));
         for (std::size_t i = 0; i < samples.size(); ++i) {
             const auto expected = outputOf(*other, list.samples[i]);
-            QVERIFY(expected == outputOf(*direct, list.samples[i]));
+            if (std::ranges::all_of(operators, [](const auto& op) { return !op || op->parameterSets().empty(); })) // else training may start elsewhere
+                QVERIFY(expected == outputOf(*direct, list.samples[i]));
             double most = 0;
             for (std::int64_t r = 0; r < expected.rows(); ++r)
                 for (std::int64_t c = 0; c < expected.cols(); ++c)

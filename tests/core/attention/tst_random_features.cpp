@@ -6,6 +6,7 @@
 #include "core/attention/linformer.h"
 #include "core/attention/nystrom.h"
 #include "core/attention/performer.h"
+#include "core/base/error.h"
 #include "tests/core/attention/one_head.h"
 
 #include <QTest>
@@ -13,6 +14,9 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <set>
+#include <string>
+#include <vector>
 
 using namespace tamis;
 using namespace tamis::attention;
@@ -138,6 +142,90 @@ private slots:
             const double mean = sum / 400, deviation = std::sqrt(squares / 400 - mean * mean);
             QVERIFY(std::abs(mean - truth) < 5 * deviation / 20);
         }
+    }
+    /// A maximum taken off each key's own row does not cancel: it weighs keys anew. No setting offers it.
+    void aMaximumOfEachKeysRowIsAnotherAttention()
+    {
+        const HeadShape shape{16, 0.25F, false, 0};
+        const auto q = test::normalRows(60, 16, 0.8, 1), k = test::normalRows(60, 16, 0.8, 2), v = test::normalRows(60, 12, 1, 3);
+        const auto w = randomDirections(64, 16, Directions::Orthogonal, 4);
+        const auto attended = [&](bool ownRow) {
+            tensor::Matrix<float> out(60, 12);
+            std::vector<double> most(60, 0);
+            for (std::int64_t j = 0; ownRow && j < 60; ++j) {
+                most[static_cast<std::size_t>(j)] = -1e300;
+                for (std::int64_t r = 0; r < 64; ++r)
+                    most[static_cast<std::size_t>(j)] = std::max(most[static_cast<std::size_t>(j)], 0.5 * dot(w.view().row(r), k.view().row(j)));
+            }
+            for (std::int64_t i = 0; i < 60; ++i) {
+                double all = 0;
+                std::vector<double> row(12);
+                for (std::int64_t j = 0; j < 60; ++j) {
+                    double weight = 0;
+                    for (std::int64_t r = 0; r < 64; ++r)
+                        weight += std::exp(0.5 * (dot(w.view().row(r), q.view().row(i)) + dot(w.view().row(r), k.view().row(j))) - 0.125 * dot(k.view().row(j), k.view().row(j)) - most[static_cast<std::size_t>(j)]);
+                    all += weight;
+                    for (std::int64_t c = 0; c < 12; ++c)
+                        row[static_cast<std::size_t>(c)] += weight * static_cast<double>(v(j, c));
+                }
+                for (std::int64_t c = 0; c < 12; ++c)
+                    out(i, c) = static_cast<float>(row[static_cast<std::size_t>(c)] / all);
+            }
+            return out;
+        };
+        const auto found = test::mixed(*performerRule({.features = 64, .directions = Directions::Orthogonal, .positive = true, .epsilon = 0, .seed = 4}, 16), shape, q, k, v);
+        QVERIFY(test::relativeError(found, attended(false)) < 1e-5);
+        QVERIFY(test::relativeError(found, attended(true)) > 0.1);
+        const Method method = performerMethod();
+        for (const ParameterSpec& spec : method.declaration.schema.specs())
+            QVERIFY(spec.name.find("stabil") == std::string::npos);
+    }
+    void everyBlockHeadAndDrawHasItsOwn()
+    {
+        std::set<std::uint64_t> seeds;
+        Inputs inputs;
+        for (inputs.block = 0; inputs.block < 8; ++inputs.block)
+            for (inputs.head = 0; inputs.head < 8; ++inputs.head)
+                for (std::uint64_t draw = 0; draw < 8; ++draw)
+                    seeds.insert(seedFor(inputs, draw));
+        QCOMPARE(seeds.size(), std::size_t{512});
+        inputs = {};
+        inputs.seed = 1;
+        QVERIFY(!seeds.contains(seedFor(inputs, 0)));
+    }
+    void severalDrawsAreTheirMean()
+    {
+        Inputs inputs;
+        inputs.spec = {.heads = 1, .keyValueHeads = 1, .headDim = 16, .scale = 0.25F};
+        const auto q = test::normalRows(40, 16, 0.5, 1), k = test::normalRows(40, 16, 0.5, 2), v = test::normalRows(40, 16, 1, 3);
+        const auto of = [&](std::int64_t draw, std::int64_t draws) {
+            Parameters parameters;
+            parameters.set("draw", draw);
+            parameters.set("draws", draws);
+            tensor::Matrix<float> out(40, 16);
+            nn::Scratch scratch(false);
+            findMethod("attention.performer")->op(inputs, parameters)->apply({q.view(), k.view(), v.view()}, out.view(), scratch);
+            return out;
+        };
+        tensor::Matrix<float> mean(40, 16);
+        for (const std::int64_t draw : {3, 4, 5}) {
+            const auto one = of(draw, 1);
+            for (std::size_t i = 0; i < mean.size(); ++i)
+                mean.data()[i] += one.data()[i] / 3;
+        }
+        QVERIFY(test::relativeError(of(3, 3), mean) < 1e-6);
+        QVERIFY(of(3, 1) != of(4, 1));
+        const HeadShape shape{16, 0.25F, false, 0};
+        const auto truth = exact(shape, q, k, v);
+        double one = 0, eight = 0; // means over runs of 8 draws each
+        for (std::int64_t run = 0; run < 4; ++run) {
+            one += test::relativeError(of(100 + 8 * run, 1), truth);
+            eight += test::relativeError(of(100 + 8 * run, 8), truth);
+        }
+        QVERIFY(eight < one);
+        Parameters none;
+        none.set("features", std::int64_t{0});
+        QVERIFY_EXCEPTION_THROWN(findMethod("attention.performer")->op(inputs, none), Error);
     }
     /// Measured elsewhere with NumPy on the same kind of data; the methods' own draws differ, hence 12 % and, where the spread over draws is
     /// larger (features at deviation 1), 35 %.

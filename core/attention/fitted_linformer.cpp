@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/attention/fitted_linformer.h"
+
+#include "core/attention/assignment.h"
+#include "core/attention/softmax_mix.h"
+#include "core/base/error.h"
+#include "core/kernels/attention_kernel.h"
+#include "core/linalg/float_product.h"
+#include "core/linalg/gemm.h"
+#include "core/linalg/symmetric_eigen.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <numeric>
+#include <string>
+
+namespace tamis::attention {
+namespace {
+using linalg::Op;
+using tensor::Matrix;
+constexpr const char* kId = "attention.fitted-linformer";
+
+std::int64_t tokensOf(const BlockSamples& samples)
+{
+    if (samples.samples.empty())
+        throw Error(ErrorCode::InvalidParameter, "found no samples to fit to, expected some", kId);
+    const std::int64_t tokens = samples.samples.front().k.rows();
+    for (const AttentionSample& sample : samples.samples)
+        if (sample.k.rows() != tokens)
+            throw Error(ErrorCode::InvalidParameter, "found samples of " + std::to_string(tokens) + " and of " + std::to_string(sample.k.rows()) + " tokens, expected one number: a projection is for one number of tokens", kId);
+    return tokens;
+}
+
+Matrix<float> exactMap(const HeadShape& shape, const AttentionSample& sample)
+{
+    Matrix<float> map(sample.q.rows(), sample.k.rows());
+    kernels::attentionProbabilities({.heads = 1, .keyValueHeads = 1, .headDim = shape.dim, .scale = shape.scale}, sample.q.view(), sample.k.view(), 0, map.view());
+    return map;
+}
+
+/// The sum over samples of a^T b.
+void addProduct(Matrix<double>& sum, const Matrix<float>& a, const Matrix<float>& b)
+{
+    const Matrix<double> left = linalg::toDouble(a.view()), right = linalg::toDouble(b.view());
+    linalg::gemm(Op::Transpose, Op::None, 1, left.view(), right.view(), 1, sum.view());
+}
+
+std::vector<double> energyOf(const std::vector<Matrix<float>>& maps, std::int64_t tokens)
+{
+    Matrix<double> gram(tokens, tokens);
+    for (const Matrix<float>& map : maps)
+        addProduct(gram, map, map);
+    return linalg::symmetricEigenvalues(std::move(gram));
+}
+
+/// The least number of values that make up `share` of their sum.
+std::int64_t holding(const std::vector<double>& values, double share)
+{
+    const double all = std::accumulate(values.begin(), values.end(), 0.0);
+    double sum = 0;
+    for (std::size_t i = 0; i < values.size(); ++i)
+        if (sum += values[i]; sum >= share * all)
+            return static_cast<std::int64_t>(i) + 1;
+    return static_cast<std::int64_t>(values.size());
+}
+
+Matrix<float> keyDirections(const BlockSamples& samples, std::int64_t rows, std::int64_t tokens)
+{
+    Matrix<double> gram(tokens, tokens);
+    for (const AttentionSample& sample : samples.samples) {
+        const Matrix<double> keys = linalg::toDouble(sample.k.view());
+        linalg::gemm(Op::None, Op::Transpose, 1, keys.view(), keys.view(), 1, gram.view());
+    }
+    const linalg::SymmetricEigen eigen = linalg::symmetricEigen(std::move(gram));
+    Matrix<float> directions(rows, tokens);
+    for (std::int64_t i = 0; i < rows; ++i)
+        for (std::int64_t j = 0; j < tokens; ++j)
+            directions(i, j) = static_cast<float>(eigen.vectors(i, j));
+    return directions;
+}
+
+/// The least-norm F of least |a F - b|, from a^T a and a^T b: along eigenvectors of a^T a, those of no size left out.
+Matrix<double> leastSquares(Matrix<double> gram, const Matrix<double>& cross)
+{
+    const std::int64_t m = gram.rows();
+    const linalg::SymmetricEigen eigen = linalg::symmetricEigen(std::move(gram));
+    Matrix<double> along = linalg::product(eigen.vectors.view(), cross.view());
+    const double least = 1e-12 * std::max(eigen.values.front(), 0.0); // P' is known to float: 1e-7, squared 1e-14, over a few hundred rows
+    for (std::int64_t i = 0; i < m; ++i) {
+        const double value = eigen.values[static_cast<std::size_t>(i)];
+        for (std::int64_t j = 0; j < along.cols(); ++j)
+            along(i, j) = value > least ? along(i, j) / value : 0;
+    }
+    return linalg::product(Op::Transpose, Op::None, eigen.vectors.view(), along.view());
+}
+
+ProjectionFit fitFor(const Inputs& inputs, const Parameters& given)
+{
+    const Parameters parameters = fittedLinformerMethod().declaration.schema.complete(given);
+    requireNotCausal(inputs.spec, kId);
+    if (!inputs.samples)
+        throw Error(ErrorCode::InvalidParameter, "found no samples to fit to, expected some", kId);
+    return {parameters.integer("rows"), parameters.real("energy"), parameters.text("keys") == "subspace"};
+}
+
+BlockSamples samplesOf(const Inputs& inputs, std::int64_t head) { return inputs.spec.heads == 1 ? *inputs.samples : inputs.samples->ofHead(inputs.spec, head); }
+
+nn::AttentionPtr fittedOp(const Inputs& inputs, const Parameters& given)
+{
+    const ProjectionFit fit = fitFor(inputs, given);
+    nn::AttentionSpec one = inputs.spec;
+    one.heads = one.keyValueHeads = 1;
+    std::vector<nn::AttentionPtr> heads;
+    for (std::int64_t head = 0; head < inputs.spec.heads; ++head)
+        heads.push_back(headwise(one, projectedRule(std::make_shared<TokenProjections>(fitProjections(headShape(inputs.spec), samplesOf(inputs, head), fit).projections))));
+    return byHead(inputs.spec, std::move(heads));
+}
+
+/// Starts from the fit of each key head's first query head. Without samples, where what was trained will be put in: segment means.
+std::unique_ptr<TapeOperator> fittedOnTape(const Inputs& inputs, const Parameters& given)
+{
+    const Parameters parameters = fittedLinformerMethod().declaration.schema.complete(given);
+    const std::int64_t tokens = fixedTokens(inputs, kId);
+    std::vector<TokenProjections> start;
+    if (inputs.samples) {
+        const ProjectionFit fit = fitFor(inputs, given);
+        for (std::int64_t head = 0; head < inputs.spec.keyValueHeads; ++head)
+            start.push_back(fitProjections(headShape(inputs.spec), samplesOf(inputs, head * (inputs.spec.heads / inputs.spec.keyValueHeads)), fit).projections);
+    } else {
+        if (parameters.real("energy") > 0)
+            throw Error(ErrorCode::InvalidParameter, "found no samples, expected some: a share of the energy says how many rows there are by them alone", kId);
+        const auto pooled = poolingMatrix(std::min(tokens, parameters.integer("rows")), tokens);
+        start.assign(static_cast<std::size_t>(inputs.spec.keyValueHeads), TokenProjections{pooled, pooled});
+    }
+    return projectedOnTape(inputs.spec, start);
+}
+} // namespace
+
+FittedProjections fitProjections(const HeadShape& shape, const BlockSamples& samples, const ProjectionFit& fit)
+{
+    const std::int64_t tokens = tokensOf(samples);
+    std::vector<Matrix<float>> maps;
+    for (const AttentionSample& sample : samples.samples)
+        maps.push_back(exactMap(shape, sample));
+    FittedProjections fitted;
+    std::int64_t rows = std::min(fit.rows, tokens);
+    if (fit.energy > 0) {
+        fitted.mapEnergy = energyOf(maps, tokens);
+        rows = holding(fitted.mapEnergy, fit.energy);
+    }
+    fitted.projections.keys = fit.subspace ? keyDirections(samples, rows, tokens) : poolingMatrix(rows, tokens);
+    Matrix<double> gram(rows, rows), cross(rows, tokens);
+    double all = 0;
+    for (std::size_t s = 0; s < maps.size(); ++s) {
+        const AttentionSample& sample = samples.samples[s];
+        Matrix<float> keys(rows, shape.dim), seen(sample.q.rows(), rows);
+        linalg::floatProduct(linalg::Turn::None, linalg::Turn::None, 1, fitted.projections.keys.view(), sample.k.view(), 0, keys.view());
+        softmaxScores(shape.scale, sample.q.view(), keys.view(), seen.view());
+        addProduct(gram, seen, seen);
+        addProduct(cross, seen, maps[s]);
+        all += linalg::squaredNorm(linalg::toDouble(maps[s].view()).view());
+    }
+    const Matrix<double> values = leastSquares(gram, cross);
+    // |P' F - P|^2 = |P|^2 - 2 <F, P'^T P> + <F, P'^T P' F>
+    const Matrix<double> product = linalg::product(gram.view(), values.view());
+    double error = all;
+    for (std::size_t i = 0; i < values.size(); ++i)
+        error += values.data()[i] * (product.data()[i] - 2 * cross.data()[i]);
+    fitted.mapError = std::max(error, 0.0) / all;
+    fitted.projections.values = Matrix<float>(rows, tokens);
+    std::transform(values.data(), values.data() + values.size(), fitted.projections.values.data(), [](double value) { return static_cast<float>(value); });
+    return fitted;
+}
+
+Method fittedLinformerMethod()
+{
+    Method method;
+    method.declaration = {
+        .id = kId,
+        .lab = "attention",
+        .title = "Fitted projections of keys and values",
+        .reference = "Wang et al. 2020, Linformer, with projections fitted to samples: the values' by least squares on the maps, the keys' by segment means or the best subspace (Eckart, Young 1936)",
+        .schema = ParameterSchema({
+            {.name = "rows", .title = "Projected tokens", .type = ParameterType::Integer, .defaultValue = std::int64_t{32}, .minimum = 1, .maximum = 65536, .step = 1, .logarithmic = true,
+             .help = "Keys that every query sees instead of all"},
+            {.name = "energy", .title = "Share of the energy", .type = ParameterType::Real, .defaultValue = 0.0, .minimum = 0, .maximum = 1,
+             .help = "Above 0: each head has as many rows as directions that hold this share of its maps' energy on the samples, in place of the number"},
+            {.name = "keys", .title = "Keys", .type = ParameterType::Choice, .defaultValue = std::string("mean-pool"), .help = "mean-pool: means over neighbouring tokens; subspace: the directions along the tokens that hold most of the keys",
+             .choices = {"mean-pool", "subspace"}},
+        })};
+    method.fits = true;
+    method.op = fittedOp;
+    method.onTape = fittedOnTape;
+    return method;
+}
+
+} // namespace tamis::attention

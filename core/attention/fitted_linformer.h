@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Linformer's projections fitted to calibration samples, head by head: docs/methods/attention.fitted-linformer.md.
+#include "core/attention/linformer.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace tamis::attention {
+
+struct ProjectionFit {
+    std::int64_t rows = 32;
+    double energy = 0;     ///< above 0: not `rows`, but the least number of directions that hold this share of the energy of the maps, sum of P^T P
+    bool subspace = false; ///< E: false: segment means; true: the directions along the tokens that hold most of the keys
+};
+
+struct FittedProjections {
+    TokenProjections projections;
+    std::vector<double> mapEnergy; ///< eigenvalues of the sum of P^T P, descending; empty where energy is 0
+    double mapError = 0;           ///< sum over samples of |P' F - P|_F^2 over that of |P|_F^2, P' = softmax(s q (E k)^T)
+};
+
+/// Of one head. Subspace: the rows of E are orthonormal and sum |K - E^T E K|_F^2 is least (Eckart, Young 1936). F, given E: sum |P' F - P|_F^2 is least, and of
+/// all such F it is the smallest. In double. Throws Error{InvalidParameter} for no sample, and for samples of unlike numbers of tokens.
+FittedProjections fitProjections(const HeadShape& shape, const BlockSamples& samples, const ProjectionFit& fit);
+/// id attention.fitted-linformer. Not causal.
+Method fittedLinformerMethod();
+
+} // namespace tamis::attention
