@@ -126,10 +126,10 @@ Method chosenWindowsMethod()
         .title = "Windows that choose each other",
         .reference = "After Roy et al. 2021, Routing Transformer, and Lu et al. 2025, MoBA: mean queries choose among mean keys, window by window, without training",
         .schema = ParameterSchema({
-            {.name = "window", .title = "Window", .type = ParameterType::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 1'000'000, .step = 1, .logarithmic = true, .unit = "patches",
-             .help = "Side of a window of the grid; texts: tokens of a run"},
             {.name = "windows", .title = "Windows seen", .type = ParameterType::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 1'000'000, .step = 1, .logarithmic = true,
              .help = "By each window, itself among them"},
+            {.name = "window", .title = "Window", .type = ParameterType::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 1'000'000, .step = 1, .logarithmic = true, .unit = "patches",
+             .help = "Side of a window of the grid; texts: tokens of a run"},
         })};
     method.op = chosenWindowsOp;
     return method;

@@ -167,7 +167,7 @@ nn::AttentionPtr linformerOp(const Inputs& inputs, const Parameters& given)
     requireNotCausal(inputs.spec, "attention.linformer");
     const std::string projection = parameters.text("projection");
     if (projection == "given")
-        return headwise(inputs.spec, projectedRule(std::make_shared<TokenProjections>(readProjections(parameters.text("file"), gridTokens(inputs)))));
+        return headwise(inputs.spec, projectedRule(std::make_shared<TokenProjections>(readProjections(parameters.text("projection-file"), gridTokens(inputs)))));
     return headwise(inputs.spec, linformerRule(projection == "mean-pool" ? TokenProjection::MeanPool : TokenProjection::Random, parameters.integer("rows"), seedFor(inputs, 0)));
 }
 
@@ -179,7 +179,7 @@ std::unique_ptr<TapeOperator> linformerOnTape(const Inputs& inputs, const Parame
     const std::string projection = parameters.text("projection");
     TokenProjections start;
     if (projection == "given") {
-        start = readProjections(parameters.text("file"), gridTokens(inputs));
+        start = readProjections(parameters.text("projection-file"), gridTokens(inputs));
     } else {
         const std::int64_t tokens = fixedTokens(inputs, "attention.linformer");
         if (projection == "mean-pool") {
@@ -223,7 +223,7 @@ tensor::Matrix<float> poolingMatrix(std::int64_t rows, std::int64_t tokens)
 TokenProjections readProjections(const std::filesystem::path& file, std::int64_t tokens)
 {
     if (file.empty())
-        throw Error(ErrorCode::InvalidParameter, "found no file, expected a .npy file of projections", "file");
+        throw Error(ErrorCode::InvalidParameter, "found no file, expected a .npy file of projections", "projection-file");
     const io::NpyArray array = io::readNpy(file);
     const bool both = array.shape.size() == 3;
     const std::int64_t found = array.shape.empty() ? 0 : array.shape.back(), rows = array.shape.size() < 2 ? 0 : array.shape[array.shape.size() - 2];
@@ -253,7 +253,7 @@ Method linformerMethod()
              .help = "Keys that every query sees instead of all; a file has its own number"},
             {.name = "projection", .title = "Projection", .type = ParameterType::Choice, .defaultValue = std::string("mean-pool"),
              .help = "mean-pool: means over neighbouring tokens; random: noise in models that were not trained with it; given: from a file", .choices = {"mean-pool", "random", "given"}},
-            {.name = "file", .title = "File", .type = ParameterType::Text, .defaultValue = std::string(), .help = "Of given projections: .npy, [rows, tokens] or [2, rows, tokens] (keys, values)"},
+            {.name = "projection-file", .title = "File of projections", .type = ParameterType::Text, .defaultValue = std::string(), .help = "Of given projections: .npy, [rows, tokens] or [2, rows, tokens] (keys, values)"},
         })};
     method.op = linformerOp;
     method.onTape = linformerOnTape;

@@ -41,7 +41,7 @@ Parameters with(const char* projection, std::int64_t rows, const std::string& fi
     Parameters parameters;
     parameters.set("projection", std::string(projection));
     parameters.set("rows", rows);
-    parameters.set("file", file);
+    parameters.set("projection-file", file);
     return parameters;
 }
 } // namespace
