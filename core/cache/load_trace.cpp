@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/cache/load_trace.h"
+
+#include "core/base/error.h"
+#include "core/base/memory_estimate.h"
+
+#include <algorithm>
+
+namespace tamis::cache {
+namespace {
+constexpr std::size_t kStretch = 65536; ///< requests
+
+/// Numbers the ids of entries; the table is asked for a few entries ahead.
+void number(std::span<const io::TraceEntry> entries, ObjectNumbers& numbers, std::span<std::uint32_t> objects)
+{
+    constexpr std::size_t kAhead = 12;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        if (i + kAhead < entries.size())
+            numbers.prefetch(entries[i + kAhead].id);
+        objects[i] = numbers.of(entries[i].id);
+    }
+}
+
+void requireRoom(const Trace& trace, const ObjectNumbers& numbers)
+{
+    const std::uint64_t bytes = trace.objects.capacity() * sizeof(std::uint32_t) + trace.sizes.capacity() * sizeof(std::uint32_t) + trace.times.capacity() * sizeof(std::int64_t) +
+                                numbers.count() * 24;
+    requireMemory(2 * bytes, "a trace of " + std::to_string(trace.requests()) + " requests or more");
+}
+} // namespace
+
+Trace loadTrace(const std::filesystem::path& file, const io::TraceOptions& options, const RunContext& context)
+{
+    const auto reader = io::TraceReader::open(file, options);
+    Trace trace;
+    trace.name = file.filename().string();
+    ObjectNumbers numbers;
+    std::vector<io::TraceEntry> entries(kStretch);
+    for (std::size_t got = kStretch; got == kStretch;) {
+        context.throwIfStopped();
+        got = reader->read(entries);
+        const std::size_t first = trace.objects.size();
+        if (trace.objects.capacity() < first + got)
+            requireRoom(trace, numbers);
+        trace.objects.resize(first + got);
+        number(std::span(entries).first(got), numbers, std::span(trace.objects).subspan(first));
+        for (std::size_t i = 0; i < got; ++i) {
+            if (reader->sized())
+                trace.sizes.push_back(entries[i].size);
+            if (reader->timed())
+                trace.times.push_back(entries[i].time);
+        }
+        context.setFraction(reader->progress());
+    }
+    if (trace.objects.empty())
+        throw Error(ErrorCode::MalformedFile, "found no request, expected one at least", file.string());
+    trace.ids = numbers.takeIds();
+    return trace;
+}
+
+std::uint64_t streamTrace(const std::filesystem::path& file, const io::TraceOptions& options, const RunContext& context,
+                          const std::function<void(const Requests&, std::size_t objects)>& take)
+{
+    const auto reader = io::TraceReader::open(file, options);
+    ObjectNumbers numbers;
+    std::vector<io::TraceEntry> entries(kStretch);
+    std::vector<std::uint32_t> objects(kStretch), sizes(kStretch);
+    std::uint64_t requests = 0;
+    for (std::size_t got = kStretch; got == kStretch;) {
+        context.throwIfStopped();
+        got = reader->read(entries);
+        number(std::span(entries).first(got), numbers, objects);
+        if (reader->sized())
+            std::ranges::transform(entries, sizes.begin(), &io::TraceEntry::size);
+        take({std::span(objects).first(got), reader->sized() ? std::span<const std::uint32_t>(sizes).first(got) : std::span<const std::uint32_t>(), {}}, numbers.count());
+        requests += got;
+        context.setFraction(reader->progress());
+    }
+    if (requests == 0)
+        throw Error(ErrorCode::MalformedFile, "found no request, expected one at least", file.string());
+    return requests;
+}
+
+} // namespace tamis::cache

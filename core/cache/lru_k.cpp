@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/cache/lru_k.h"
+
+#include "core/cache/object_heap.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace tamis::cache {
+namespace {
+/// Backward K-distance: who has fewer than K requests has time 0 and leaves first; equal: the least recent.
+struct Key {
+    std::uint64_t kth = 0, last = 0;
+    bool operator<(const Key& other) const noexcept { return std::tie(kth, last) < std::tie(other.kth, other.last); }
+};
+
+struct LruKSettings {
+    std::size_t k = 2;
+    std::uint64_t correlated = 0; ///< requests
+    std::uint64_t retained = 0;   ///< requests after which what is not held is forgotten; 0: never
+};
+
+class LruK final : public EvictingPolicy<LruK> {
+public:
+    LruK(std::uint64_t capacity, const LruKSettings& settings) : EvictingPolicy(capacity), m_settings(settings) {}
+    void know(std::size_t objects) override
+    {
+        m_heap.know(objects);
+        if (objects > m_sizes.size()) {
+            m_sizes.resize(objects);
+            m_latest.resize(objects);
+            m_times.resize(objects * m_settings.k);
+        }
+    }
+    void prefetch(std::uint32_t object) const noexcept
+    {
+        m_heap.prefetch(object);
+        __builtin_prefetch(&m_times[object * m_settings.k], 1);
+    }
+    bool touch(const Request& request)
+    {
+        ++m_now;
+        const bool held = m_heap.contains(request.object);
+        note(request.object, held);
+        if (held)
+            m_heap.set(request.object, keyOf(request.object));
+        return held;
+    }
+    /// Objects within their correlated period are passed over, unless all are.
+    void evict()
+    {
+        std::uint32_t object = m_heap.top();
+        if (m_settings.correlated > 0) {
+            std::vector<std::uint32_t> aside;
+            while (!m_heap.empty() && m_now - m_latest[m_heap.top()] <= m_settings.correlated)
+                aside.push_back(m_heap.pop());
+            object = m_heap.empty() ? aside.front() : m_heap.top();
+            for (const std::uint32_t each : aside)
+                m_heap.set(each, keyOf(each));
+        }
+        m_heap.remove(object);
+        m_bytes -= m_sizes[object];
+        tellEvicted(object);
+    }
+    void insert(const Request& request)
+    {
+        m_sizes[request.object] = request.size;
+        m_bytes += request.size;
+        m_heap.set(request.object, keyOf(request.object));
+    }
+    std::uint64_t occupied() const noexcept override { return m_bytes; }
+    std::vector<std::uint32_t> contents() const override
+    {
+        std::vector<std::uint32_t> held;
+        for (std::size_t i = 0; i < m_heap.size(); ++i)
+            held.push_back(m_heap.at(i));
+        std::ranges::sort(held, [this](std::uint32_t a, std::uint32_t b) { return m_heap.key(b) < m_heap.key(a); });
+        return held;
+    }
+    std::size_t stateBytes() const noexcept override
+    {
+        return m_heap.bytesHeld() + m_sizes.capacity() * sizeof(std::uint32_t) + (m_latest.capacity() + m_times.capacity()) * sizeof(std::uint64_t);
+    }
+
+private:
+    std::uint64_t* times(std::uint32_t object) noexcept { return m_times.data() + object * m_settings.k; }
+    Key keyOf(std::uint32_t object) noexcept { return {times(object)[m_settings.k - 1], times(object)[0]}; }
+    /// HIST(p, 1 .. K) and LAST(p) of the paper: a request within the correlated period moves LAST alone; the end of a period shifts the older
+    /// times by its length.
+    void note(std::uint32_t object, bool held)
+    {
+        std::uint64_t* time = times(object);
+        const std::uint64_t last = m_latest[object];
+        if (!held && m_settings.retained > 0 && m_now - last > m_settings.retained)
+            std::fill_n(time, m_settings.k, 0);
+        if (last > 0 && time[0] > 0 && held && m_settings.correlated > 0 && m_now - last <= m_settings.correlated) {
+            m_latest[object] = m_now;
+            return;
+        }
+        const std::uint64_t period = time[0] > 0 && held ? last - time[0] : 0;
+        for (std::size_t i = m_settings.k - 1; i > 0; --i)
+            time[i] = time[i - 1] > 0 ? time[i - 1] + period : 0;
+        time[0] = m_latest[object] = m_now;
+    }
+    LruKSettings m_settings;
+    ObjectHeap<Key> m_heap;
+    std::vector<std::uint32_t> m_sizes;
+    std::vector<std::uint64_t> m_latest, m_times; ///< [objects], [objects, k] newest first; requests counted from 1, 0: none
+    std::uint64_t m_bytes = 0, m_now = 0;
+};
+} // namespace
+
+Method lruKMethod()
+{
+    Method method;
+    method.declaration = {
+        .id = "cache.lru-k",
+        .lab = "cache",
+        .title = "LRU-K",
+        .reference = "O'Neil, O'Neil, Weikum 1993: the oldest K-th last request leaves, those with fewer requests before it",
+        .schema = ParameterSchema({
+            {.name = "k", .title = "K", .type = ParameterType::Integer, .defaultValue = std::int64_t{2}, .minimum = 1, .maximum = 16, .unit = "requests", .help = "1 is least recently used"},
+            {.name = "correlated", .title = "Correlated period", .type = ParameterType::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 1e9, .logarithmic = true, .unit = "requests",
+             .help = "Requests so soon after one another count as one; 0: none do"},
+            {.name = "retained", .title = "Retained history", .type = ParameterType::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 1e12, .logarithmic = true, .unit = "requests",
+             .help = "Times of what was evicted are forgotten after so many; 0: never"},
+        })};
+    method.policy = [](const PolicyInputs& inputs, const Parameters& given) {
+        const Parameters parameters = lruKMethod().declaration.schema.complete(given);
+        return std::make_unique<LruK>(inputs.capacity, LruKSettings{static_cast<std::size_t>(parameters.integer("k")), static_cast<std::uint64_t>(parameters.integer("correlated")),
+                                                                     static_cast<std::uint64_t>(parameters.integer("retained"))});
+    };
+    return method;
+}
+
+} // namespace tamis::cache

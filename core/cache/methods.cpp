@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/cache/arc.h"
+#include "core/cache/belady.h"
+#include "core/cache/clock.h"
+#include "core/cache/fifo.h"
+#include "core/cache/gdsf.h"
+#include "core/cache/hyperbolic.h"
+#include "core/cache/lfu.h"
+#include "core/cache/lirs.h"
+#include "core/cache/lru.h"
+#include "core/cache/lru_k.h"
+#include "core/cache/method.h"
+#include "core/cache/random_eviction.h"
+#include "core/cache/s3_fifo.h"
+#include "core/cache/sieve.h"
+#include "core/cache/slru.h"
+#include "core/cache/two_q.h"
+#include "core/cache/w_tinylfu.h"
+
+#include <algorithm>
+
+namespace tamis::cache {
+
+const std::vector<Method>& methods()
+{
+    static const std::vector<Method> all{
+        // Menu order: by recency, by queues, by frequency, both, limits and baselines.
+        lruMethod(),   lruKMethod(), slruMethod(),       mruMethod(), fifoMethod(),   clockMethod(),  sieveMethod(), s3FifoMethod(),     twoQMethod(),
+        arcMethod(),   lirsMethod(), wTinyLfuMethod(),   lfuMethod(), gdsfMethod(),   hyperbolicMethod(), randomMethod(), beladyMethod(), beladySizeMethod(),
+    };
+    return all;
+}
+
+const Method* findMethod(std::string_view id)
+{
+    const auto found = std::ranges::find(methods(), id, [](const Method& method) -> const std::string& { return method.declaration.id; });
+    return found == methods().end() ? nullptr : &*found;
+}
+
+} // namespace tamis::cache

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/cache/simulate.h"
+
+#include "core/base/error.h"
+#include "core/base/parallel.h"
+#include "core/cache/object_sample.h"
+#include "core/cache/stack_distance.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <mutex>
+
+namespace tamis::cache {
+namespace {
+using report::CacheCurve;
+using report::CachePoint;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kStretch = 65536; ///< requests between looks at the stop
+
+double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// What is simulated: the whole trace, or one sample of its objects.
+struct Part {
+    const Trace* trace = nullptr;
+    std::vector<std::uint32_t> next; ///< empty where no policy looks ahead
+    std::uint64_t warmUp = 0;
+};
+
+/// One policy on one part, at all sizes.
+struct Task {
+    std::size_t configuration = 0, part = 0, size = 0;
+};
+
+struct Outcome {
+    Counts counts;
+    double seconds = 0;
+    std::uint64_t stateBytes = 0;
+    std::string failure;
+};
+
+std::string inWords(const Parameters& parameters, const ParameterSchema& schema)
+{
+    std::string text;
+    for (const ParameterSpec& spec : schema.specs())
+        text += (text.empty() ? "" : ", ") + spec.name + " " + toText(parameters.value(spec.name));
+    return text;
+}
+
+void requireSettings(const std::vector<Configuration>& configurations, const CurveSettings& settings)
+{
+    if (settings.sizes.empty() || !std::ranges::is_sorted(settings.sizes) || settings.sizes.front() == 0)
+        throw Error(ErrorCode::InvalidParameter, "expected cache sizes of 1 at least, ascending", "sizes");
+    if (!(settings.rate > 0 && settings.rate <= 1))
+        throw Error(ErrorCode::InvalidParameter, "expected a rate above 0, 1 at most", "rate");
+    if (settings.rate < 1 && settings.samples < 2)
+        throw Error(ErrorCode::InvalidParameter, "expected 2 samples at least, to see how they differ", "samples");
+    for (const Configuration& each : configurations)
+        if (!findMethod(each.method))
+            throw Error(ErrorCode::InvalidParameter, "found '" + each.method + "', expected a policy of the cache lab", "policy");
+}
+
+/// A cache on a sample is as much smaller as the sample; one object at least.
+std::uint64_t scaled(std::uint64_t size, double rate) { return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::llround(static_cast<double>(size) * rate))); }
+
+class Curves {
+public:
+    Curves(const Trace& trace, const std::vector<Configuration>& configurations, const CurveSettings& settings, const RunContext& context,
+           const std::function<void(const CacheCurve&)>& ready)
+        : m_trace(trace), m_configurations(configurations), m_settings(settings), m_context(context), m_ready(ready)
+    {
+    }
+    report::CacheReport run()
+    {
+        const auto start = Clock::now();
+        makeParts();
+        report::CacheReport report{.trace = m_trace.name, .requests = m_trace.requests(), .objects = m_trace.ids.size(), .workingSet = m_trace.workingSet(), .sized = m_trace.sized(),
+                                   .warmUp = m_settings.warmUp, .compulsory = compulsory()};
+        m_outcomes.assign(m_configurations.size() * perConfiguration(), {});
+        m_left = std::vector<std::atomic<std::size_t>>(m_configurations.size());
+        m_curves.resize(m_configurations.size());
+        std::vector<Task> tasks;
+        for (std::size_t c = 0; c < m_configurations.size(); ++c) {
+            const bool onePass = isOnePass(c);
+            for (std::size_t part = 0; part < m_parts.size(); ++part)
+                for (std::size_t size = m_settings.sizes.size(); size-- > (onePass ? m_settings.sizes.size() - 1 : 0);)
+                    tasks.push_back({c, part, size});
+            m_left[c] = m_parts.size() * (onePass ? 1 : m_settings.sizes.size());
+        }
+        std::atomic<std::size_t> done = 0;
+        parallelFor(m_context, tasks.size(), [&](std::size_t i) {
+            runTask(tasks[i]);
+            m_context.setFraction(static_cast<double>(++done) / static_cast<double>(tasks.size()));
+            if (--m_left[tasks[i].configuration] == 0)
+                finish(tasks[i].configuration);
+        });
+        report.curves = std::move(m_curves);
+        report.seconds = secondsSince(start);
+        return report;
+    }
+
+private:
+    std::size_t perConfiguration() const noexcept { return m_parts.size() * m_settings.sizes.size(); }
+    bool isOnePass(std::size_t c) const { return m_configurations[c].method == "cache.lru" && !m_trace.sized(); }
+    Outcome& outcome(const Task& task) { return m_outcomes[task.configuration * perConfiguration() + task.part * m_settings.sizes.size() + task.size]; }
+
+    void makeParts()
+    {
+        const bool ahead = std::ranges::any_of(m_configurations, [](const Configuration& each) { return findMethod(each.method)->knowsFuture; });
+        if (m_settings.rate == 1) {
+            m_parts.push_back({&m_trace, {}, m_settings.warmUp});
+        } else {
+            m_samples.resize(static_cast<std::size_t>(m_settings.samples));
+            parallelFor(m_context, m_samples.size(), [&](std::size_t i) { m_samples[i] = sampleObjects(m_trace, m_settings.rate, m_settings.seed + i, m_settings.warmUp, m_context); });
+            for (const ObjectSample& sample : m_samples)
+                m_parts.push_back({&sample.trace, {}, sample.warmUp});
+        }
+        if (ahead)
+            for (Part& part : m_parts)
+                part.next = nextRequests(*part.trace);
+    }
+    double compulsory() const
+    {
+        std::vector<bool> seen(m_trace.ids.size(), false);
+        std::uint64_t first = 0;
+        for (std::size_t i = 0; i < m_trace.requests(); ++i)
+            if (!seen[m_trace.objects[i]]) {
+                seen[m_trace.objects[i]] = true;
+                first += i >= m_settings.warmUp ? 1U : 0U;
+            }
+        const std::uint64_t counted = m_trace.requests() - std::min<std::uint64_t>(m_trace.requests(), m_settings.warmUp);
+        return counted == 0 ? report::kNotMeasured : static_cast<double>(first) / static_cast<double>(counted);
+    }
+    void runTask(const Task& task)
+    {
+        const auto start = Clock::now();
+        const Part& part = m_parts[task.part];
+        try {
+            if (isOnePass(task.configuration)) {
+                runOnePass(task, part);
+            } else {
+                const Configuration& configuration = m_configurations[task.configuration];
+                const PolicyPtr policy =
+                    findMethod(configuration.method)->policy({scaled(m_settings.sizes[task.size], m_settings.rate), m_settings.seed}, configuration.parameters);
+                outcome(task).counts = simulate(*part.trace, part.next, *policy, part.warmUp, RunContext(m_context.stopToken()));
+                outcome(task).stateBytes = policy->stateBytes();
+            }
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::Cancelled)
+                throw;
+            outcome(task).failure = error.what();
+        }
+        outcome(task).seconds = secondsSince(start);
+    }
+    void runOnePass(const Task& task, const Part& part)
+    {
+        const StackDistances distances = stackDistances(part.trace->objects, part.trace->ids.size(), part.warmUp, RunContext(m_context.stopToken()));
+        for (std::size_t size = 0; size < m_settings.sizes.size(); ++size) {
+            const std::uint64_t hits = distances.hits(scaled(m_settings.sizes[size], m_settings.rate));
+            outcome({task.configuration, task.part, size}).counts = {distances.requests, hits, distances.requests, hits};
+        }
+    }
+    /// Of a sample: requests of the whole that it stands for are known, its misses are scaled (SHARDS_adj's correction for popular objects that are
+    /// in it or not).
+    std::pair<double, double> ratios(const Counts& counts) const
+    {
+        const auto requests = static_cast<double>(counts.requests), bytes = static_cast<double>(counts.bytes);
+        if (m_settings.rate == 1)
+            return {static_cast<double>(counts.hits) / requests, static_cast<double>(counts.hitBytes) / bytes};
+        const double expected = m_settings.rate * static_cast<double>(m_trace.requests() - std::min<std::uint64_t>(m_trace.requests(), m_settings.warmUp));
+        const double missed = (requests - static_cast<double>(counts.hits)) / expected;
+        return {std::clamp(1 - missed, 0.0, 1.0), bytes > 0 ? static_cast<double>(counts.hitBytes) / bytes : report::kNotMeasured};
+    }
+    CachePoint point(std::size_t c, std::size_t size)
+    {
+        CachePoint point{.size = m_settings.sizes[size]};
+        double sum = 0, squares = 0, bytes = 0;
+        const auto parts = static_cast<double>(m_parts.size());
+        for (std::size_t part = 0; part < m_parts.size(); ++part) {
+            const Counts& counts = outcome({c, part, size}).counts;
+            const auto [hit, byteHit] = ratios(counts);
+            sum += hit;
+            squares += hit * hit;
+            bytes += byteHit;
+            point.requests += counts.requests;
+            point.hits += counts.hits;
+            point.bytes += counts.bytes;
+            point.hitBytes += counts.hitBytes;
+        }
+        point.hitRatio = sum / parts;
+        point.byteHitRatio = bytes / parts;
+        if (m_settings.rate < 1) {
+            point.deviation = std::sqrt(std::max(0.0, (squares - sum * sum / parts) / (parts - 1)));
+            point.requests = m_trace.requests() - std::min<std::uint64_t>(m_trace.requests(), m_settings.warmUp);
+            point.hits = static_cast<std::uint64_t>(std::llround(point.hitRatio * static_cast<double>(point.requests)));
+        }
+        return point;
+    }
+    void finish(std::size_t c)
+    {
+        const Method& method = *findMethod(m_configurations[c].method);
+        CacheCurve curve{.policy = m_configurations[c].method, .title = method.declaration.title, .limit = method.knowsFuture, .exact = m_settings.rate == 1};
+        try {
+            curve.parameters = method.declaration.schema.complete(m_configurations[c].parameters);
+            curve.settings = inWords(curve.parameters, method.declaration.schema);
+        } catch (const Error& error) {
+            curve.failure = error.what();
+        }
+        for (std::size_t i = 0; i < perConfiguration(); ++i) {
+            const Outcome& one = m_outcomes[c * perConfiguration() + i];
+            curve.seconds += one.seconds;
+            curve.stateBytes = std::max(curve.stateBytes, one.stateBytes);
+            if (curve.failure.empty())
+                curve.failure = one.failure;
+        }
+        if (curve.failure.empty())
+            for (std::size_t size = 0; size < m_settings.sizes.size(); ++size)
+                curve.points.push_back(point(c, size));
+        m_curves[c] = std::move(curve);
+        if (m_ready) {
+            const std::lock_guard lock(m_mutex);
+            m_ready(m_curves[c]);
+        }
+    }
+
+    const Trace& m_trace;
+    const std::vector<Configuration>& m_configurations;
+    const CurveSettings& m_settings;
+    const RunContext& m_context;
+    const std::function<void(const CacheCurve&)>& m_ready;
+    std::vector<ObjectSample> m_samples;
+    std::vector<Part> m_parts;
+    std::vector<Outcome> m_outcomes; ///< [configurations, parts, sizes]
+    std::vector<std::atomic<std::size_t>> m_left;
+    std::vector<CacheCurve> m_curves;
+    std::mutex m_mutex;
+};
+} // namespace
+
+Counts simulate(const Trace& trace, std::span<const std::uint32_t> next, Policy& policy, std::uint64_t warmUp, const RunContext& context)
+{
+    policy.know(trace.ids.size());
+    Counts before, counts;
+    const std::size_t warm = static_cast<std::size_t>(std::min<std::uint64_t>(warmUp, trace.requests()));
+    for (std::size_t first = 0; first < trace.requests();) {
+        context.throwIfStopped();
+        const std::size_t end = first < warm ? std::min(first + kStretch, warm) : std::min(first + kStretch, trace.requests());
+        const auto stretch = [&](std::span<const std::uint32_t> all) { return all.empty() ? all : all.subspan(first, end - first); };
+        policy.run({stretch(trace.objects), stretch(trace.sizes), stretch(next)}, first < warm ? before : counts);
+        first = end;
+    }
+    return counts;
+}
+
+std::vector<std::uint64_t> usualSizes(const Trace& trace, int count)
+{
+    const auto most = static_cast<double>(std::max<std::uint64_t>(trace.workingSet(), 1));
+    const double least = std::max(1.0, most / 1000);
+    std::vector<std::uint64_t> sizes;
+    for (int i = 0; i < count; ++i)
+        sizes.push_back(static_cast<std::uint64_t>(std::llround(least * std::pow(most / least, count > 1 ? static_cast<double>(i) / (count - 1) : 1.0))));
+    sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+    return sizes;
+}
+
+report::CacheReport missRatioCurves(const Trace& trace, const std::vector<Configuration>& configurations, const CurveSettings& settings, const RunContext& context,
+                                    const std::function<void(const report::CacheCurve&)>& ready)
+{
+    requireSettings(configurations, settings);
+    return Curves(trace, configurations, settings, context, ready).run();
+}
+
+} // namespace tamis::cache

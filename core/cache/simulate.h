@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Policies on a trace: one at one size, and many at many.
+#include "core/base/run_context.h"
+#include "core/cache/method.h"
+#include "core/cache/trace.h"
+#include "core/report/cache_report.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace tamis::cache {
+
+struct Configuration {
+    std::string method; ///< "cache.lru"
+    Parameters parameters;
+};
+
+/// `next`: from nextRequests(), or empty for policies that do not look ahead. The first `warmUp` requests fill the cache, but are not counted. Throws
+/// Error{Cancelled}.
+Counts simulate(const Trace& trace, std::span<const std::uint32_t> next, Policy& policy, std::uint64_t warmUp, const RunContext& context);
+
+struct CurveSettings {
+    std::vector<std::uint64_t> sizes;  ///< ascending, each 1 at least
+    std::uint64_t warmUp = 0;          ///< requests
+    std::uint64_t seed = 0;
+    double rate = 1;                   ///< below 1: of a sample of the objects, caches as much smaller
+    int samples = 4;                   ///< with rate < 1: drawn anew, for the deviation between them
+};
+
+/// Sizes as they are usual: `count` of them, evenly on a logarithmic scale, to the working set.
+std::vector<std::uint64_t> usualSizes(const Trace& trace, int count);
+
+/// Curves in the order of the configurations, sizes in parallel; least recently used without sizes in one pass. `ready` is told of each as soon as
+/// it is whole, from the thread that finished it. A failure of one is in its curve. Throws Error{InvalidParameter (no size, a rate out of (0, 1],
+/// an unknown policy), Cancelled}.
+report::CacheReport missRatioCurves(const Trace& trace, const std::vector<Configuration>& configurations, const CurveSettings& settings, const RunContext& context,
+                                    const std::function<void(const report::CacheCurve&)>& ready = {});
+
+} // namespace tamis::cache

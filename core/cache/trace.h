@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// A list of requests in memory: 4 bytes each, and what the trace says of sizes and times.
+#include "core/cache/policy.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tamis::cache {
+
+/// One request as a file has it.
+struct TraceRecord {
+    std::uint64_t id = 0;
+    std::uint32_t size = 1;
+    std::int64_t time = 0;
+};
+
+struct Trace {
+    std::string name;
+    std::vector<std::uint32_t> objects; ///< [requests], 0 .. ids.size() - 1 in the order of the first request
+    std::vector<std::uint64_t> ids;     ///< [objects] as in the file
+    std::vector<std::uint32_t> sizes;   ///< [requests] bytes; empty: the trace has none, every object counts 1
+    std::vector<std::int64_t> times;    ///< [requests] seconds; empty: none
+    bool sized() const noexcept { return !sizes.empty(); }
+    std::size_t requests() const noexcept { return objects.size(); }
+    Requests view() const noexcept { return {objects, sizes, {}}; }
+    std::uint64_t workingSet() const; ///< bytes of all objects at their last size; objects where sizes are not known
+};
+
+/// Numbers for ids, in the order in which they come. 12 bytes an id and slot, grown by doubling.
+class ObjectNumbers {
+public:
+    ObjectNumbers();
+    std::uint32_t of(std::uint64_t id); ///< throws Error{LimitExceeded} beyond 4,000,000,000
+    std::size_t count() const noexcept { return m_ids.size(); }
+    const std::vector<std::uint64_t>& ids() const noexcept { return m_ids; }
+    std::vector<std::uint64_t> takeIds() noexcept { return std::move(m_ids); }
+    void prefetch(std::uint64_t id) const noexcept;
+
+private:
+    void grow();
+    std::vector<std::uint64_t> m_ids;
+    std::vector<std::uint32_t> m_slots; ///< number + 1; 0: free
+    std::uint64_t m_mask = 0;
+};
+
+/// [requests]: the request at which the same object comes again, or kNever.
+std::vector<std::uint32_t> nextRequests(const Trace& trace);
+
+} // namespace tamis::cache

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// Traces of requests to a cache, read as a stream: docs/formats.md.
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tamis::io {
+
+enum class TraceFormat {
+    Automatic,     ///< by the file's name and first bytes
+    Ids,           ///< text: an id a line; numbers, or any keys
+    Csv,           ///< text: columns
+    Lirs,          ///< text: block numbers, lines of "*" between phases
+    Arc,           ///< text: first block, blocks, two numbers that are not read
+    OracleGeneral, ///< libCacheSim: u32 time, u64 id, u32 size, i64 next, little endian
+    Vscsi,         ///< VMware's vscsi traces, versions 1 and 2, little endian
+    Be64, Be32, Le64, Le32 ///< ids one after another
+};
+/// "automatic", "ids", "csv", "lirs", "arc", "oracle-general", "vscsi", "be64", ... ; nullopt for another text.
+std::optional<TraceFormat> traceFormatNamed(std::string_view name) noexcept;
+std::string_view traceFormatName(TraceFormat format) noexcept;
+
+/// Columns of a CSV file by the name in its first line or by number from 1. An empty text: found by usual names ("time", "id", "key", "obj_id",
+/// "lbn", "size", ...), or not there.
+struct TraceColumns {
+    std::string time, id, size;
+};
+
+struct TraceOptions {
+    TraceFormat format = TraceFormat::Automatic;
+    TraceColumns columns;
+};
+
+struct TraceEntry {
+    std::uint64_t id = 0;
+    std::uint32_t size = 1; ///< bytes; 1 where the format has no sizes
+    std::int64_t time = 0;  ///< seconds as a rule; 0 where it has none
+};
+
+/// Not thread-safe. Memory does not depend on the length of the trace.
+class TraceReader {
+public:
+    virtual ~TraceReader() = default;
+    /// Fills as much of `to` as there is left: fewer mean the end. Throws Error{MalformedFile (line or offset, found, expected), IoFailure}.
+    virtual std::size_t read(std::span<TraceEntry> to) = 0;
+    virtual bool sized() const noexcept = 0; ///< entries have sizes of their own
+    virtual bool timed() const noexcept = 0;
+    virtual TraceFormat format() const noexcept = 0;
+    virtual double progress() const noexcept = 0; ///< share of the file, 0 .. 1
+
+    /// Throws Error{IoFailure, MalformedFile, UnsupportedFeature (no such column)}.
+    static std::unique_ptr<TraceReader> open(const std::filesystem::path& path, const TraceOptions& options = {});
+};
+
+} // namespace tamis::io

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// What the cache lab produces and its views show. Plain values. A size is bytes where the trace has sizes, objects where it has not.
+#include "core/base/parameter_schema.h"
+#include "core/report/model_report.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tamis::report {
+
+/// One policy at one size.
+struct CachePoint {
+    std::uint64_t size = 0;
+    std::uint64_t requests = 0, hits = 0;  ///< behind the warm-up; of a sample: scaled to all
+    std::uint64_t bytes = 0, hitBytes = 0; ///< objects where the trace has no sizes
+    double hitRatio = kNotMeasured, byteHitRatio = kNotMeasured;
+    double deviation = kNotMeasured; ///< of hitRatio, between samples; not a number: exact
+};
+
+struct CacheCurve {
+    std::string policy, title, settings;
+    Parameters parameters;     ///< complete
+    bool limit = false;        ///< knows the future: not a policy
+    bool exact = true;         ///< false: from samples of the objects
+    std::vector<CachePoint> points; ///< ascending sizes
+    double seconds = 0;        ///< of computing it, on one thread
+    std::uint64_t stateBytes = 0; ///< bookkeeping at the largest size
+    std::string failure;
+};
+
+struct CacheReport {
+    std::string trace;
+    std::uint64_t requests = 0, objects = 0, workingSet = 0;
+    bool sized = false;
+    std::uint64_t warmUp = 0;            ///< requests that are not counted
+    double compulsory = kNotMeasured;    ///< first requests of their object, share of those counted: no policy can hit them
+    std::vector<CacheCurve> curves;
+    std::vector<std::string> warnings;
+    double seconds = 0;
+};
+
+} // namespace tamis::report

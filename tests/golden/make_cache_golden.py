@@ -1,0 +1,414 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hits of cache policies, each written down plainly with lists and dictionaries, for tests/core/cache/tst_cache_policies.cpp.
+
+    /usr/bin/python3 tests/golden/make_cache_golden.py   # writes tests/golden/cache_golden.json
+
+The trace is drawn by a generator that C++ repeats bit for bit (SplitMix64): a mixture of a popular set, a loop and objects seen once. Sizes are
+1, or 1 to 64 by the object.
+"""
+import json
+import pathlib
+
+MASK = (1 << 64) - 1
+
+
+class Draws:
+    def __init__(self, state):
+        self.state = state
+
+    def bits(self):
+        self.state = (self.state + 0x9E3779B97F4A7C15) & MASK
+        z = self.state
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+        return z ^ (z >> 31)
+
+
+def trace(seed, requests):
+    draws, ids, loop, once = Draws(seed), [], 0, 10_000
+    for _ in range(requests):
+        kind = draws.bits() % 10
+        if kind < 5:  # popular: the smaller of two draws
+            ids.append(min(draws.bits() % 300, draws.bits() % 300))
+        elif kind < 8:
+            ids.append(1000 + loop)
+            loop = (loop + 1) % 150
+        else:
+            ids.append(once)
+            once += 1
+    return ids
+
+
+def size_of(identifier, sized):
+    return 1 + (identifier * 2654435761 % 64) if sized else 1
+
+
+class Cache:
+    """What is shared: sizes, room, hits."""
+
+    def __init__(self, capacity, sized):
+        self.capacity, self.sized, self.used = capacity, sized, 0
+
+    def size(self, x):
+        return size_of(x, self.sized)
+
+    def request(self, x):
+        if self.touch(x):
+            return True
+        if self.admits(x):
+            while self.used + self.size(x) > self.capacity:
+                gone = self.evict()
+                self.used -= self.size(gone)
+            self.insert(x)
+            self.used += self.size(x)
+        return False
+
+    def admits(self, x):
+        return self.size(x) <= self.capacity
+
+
+class Fifo(Cache):
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.queue = []
+
+    def touch(self, x):
+        return x in self.queue
+
+    def evict(self):
+        return self.queue.pop(0)
+
+    def insert(self, x):
+        self.queue.append(x)
+
+
+class Lru(Fifo):
+    def touch(self, x):
+        if x in self.queue:
+            self.queue.remove(x)
+            self.queue.append(x)
+            return True
+        return False
+
+
+class Mru(Lru):
+    def evict(self):
+        return self.queue.pop()
+
+
+class Clock(Fifo):
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.bit = {}
+
+    def touch(self, x):
+        if x in self.queue:
+            self.bit[x] = 1
+            return True
+        return False
+
+    def evict(self):
+        while self.bit[self.queue[0]]:
+            x = self.queue.pop(0)
+            self.bit[x] = 0
+            self.queue.append(x)
+        return self.queue.pop(0)
+
+    def insert(self, x):
+        self.bit[x] = 0
+        self.queue.append(x)
+
+
+class Sieve(Clock):
+    """The queue's first is the oldest; the hand is the object to look at next, None: the oldest."""
+
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.hand = None
+
+    def evict(self):
+        at = self.queue.index(self.hand) if self.hand is not None else 0
+        while self.bit[self.queue[at]]:
+            self.bit[self.queue[at]] = 0
+            at = (at + 1) % len(self.queue)
+        self.hand = self.queue[at + 1] if at + 1 < len(self.queue) else None
+        return self.queue.pop(at)
+
+
+class Lfu(Cache):
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.held, self.turn = {}, 0
+
+    def touch(self, x):
+        self.turn += 1
+        if x in self.held:
+            self.held[x] = (self.held[x][0] + 1, self.turn)
+            return True
+        return False
+
+    def evict(self):
+        x = min(self.held, key=self.held.get)
+        del self.held[x]
+        return x
+
+    def insert(self, x):
+        self.held[x] = (1, self.turn)
+
+
+class Gdsf(Lfu):
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.age, self.priority = 0.0, {}
+
+    def touch(self, x):
+        hit = super().touch(x)
+        if hit:
+            self.priority[x] = (self.age + 1e6 * self.held[x][0] / self.size(x), self.turn)
+        return hit
+
+    def evict(self):
+        x = min(self.held, key=self.priority.get)
+        self.age = self.priority[x][0]
+        del self.held[x]
+        return x
+
+    def insert(self, x):
+        super().insert(x)
+        self.priority[x] = (self.age + 1e6 / self.size(x), self.turn)
+
+
+class LruK(Cache):
+    def __init__(self, capacity, sized, k):
+        super().__init__(capacity, sized)
+        self.k, self.times, self.held, self.now = k, {}, set(), 0
+
+    def touch(self, x):
+        self.now += 1
+        self.times.setdefault(x, []).insert(0, self.now)
+        return x in self.held
+
+    def evict(self):
+        def distance(x):
+            t = self.times[x]
+            return (t[self.k - 1] if len(t) >= self.k else 0, t[0])
+        x = min(self.held, key=distance)
+        self.held.remove(x)
+        return x
+
+    def insert(self, x):
+        self.held.add(x)
+
+
+class TwoQ(Cache):
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.a_in, self.a_out, self.a_m = [], [], []
+        self.k_in, self.k_out = int(self.capacity * 0.25), int(self.capacity * 0.5)
+
+    def bytes(self, xs):
+        return sum(self.size(x) for x in xs)
+
+    def touch(self, x):
+        self.back = x in self.a_out
+        if self.back:
+            self.a_out.remove(x)
+        if x in self.a_m:
+            self.a_m.remove(x)
+            self.a_m.append(x)
+        return x in self.a_m or x in self.a_in
+
+    def evict(self):
+        if self.bytes(self.a_in) > self.k_in or not self.a_m:
+            x = self.a_in.pop(0)
+            if self.size(x) <= self.k_out:
+                while self.bytes(self.a_out) + self.size(x) > self.k_out:
+                    self.a_out.pop(0)
+                self.a_out.append(x)
+            return x
+        return self.a_m.pop(0)
+
+    def insert(self, x):
+        (self.a_m if self.back else self.a_in).append(x)
+
+
+class Arc(Cache):
+    """Megiddo and Modha's figure 4, unit sizes; p is real."""
+
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.t1, self.t2, self.b1, self.b2, self.p = [], [], [], [], 0.0
+
+    def replace(self, in_b2):
+        if self.t1 and (len(self.t1) > self.p or (in_b2 and len(self.t1) == self.p)):
+            self.b1.append(self.t1.pop(0))
+        else:
+            self.b2.append(self.t2.pop(0))
+
+    def request(self, x):
+        c = self.capacity
+        if x in self.t1 or x in self.t2:
+            (self.t1 if x in self.t1 else self.t2).remove(x)
+            self.t2.append(x)
+            return True
+        if x in self.b1:
+            self.p = min(c, self.p + max(len(self.b2) / len(self.b1), 1))
+            self.b1.remove(x)
+            self.replace(False)
+            self.t2.append(x)
+        elif x in self.b2:
+            self.p = max(0, self.p - max(len(self.b1) / len(self.b2), 1))
+            self.b2.remove(x)
+            self.replace(True)
+            self.t2.append(x)
+        else:
+            if len(self.t1) + len(self.b1) == c:
+                if len(self.t1) < c:
+                    self.b1.pop(0)
+                    self.replace(False)
+                else:
+                    self.t1.pop(0)
+            elif len(self.t1) + len(self.b1) + len(self.t2) + len(self.b2) >= c:
+                if len(self.t1) + len(self.b1) + len(self.t2) + len(self.b2) == 2 * c:
+                    self.b2.pop(0)
+                if len(self.t1) + len(self.t2) >= c:
+                    self.replace(False)
+            self.t1.append(x)
+        return False
+
+
+class S3(Cache):
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.small, self.main, self.ghost, self.count = [], [], [], {}
+        self.k_small, self.k_ghost = max(1, int(self.capacity * 0.1)), int(self.capacity * 0.9)
+
+    def bytes(self, xs):
+        return sum(self.size(x) for x in xs)
+
+    def admits(self, x):
+        return self.size(x) <= self.k_small and (self.back or self.size(x) < self.k_small)
+
+    def touch(self, x):
+        self.back = x in self.ghost
+        if self.back:
+            self.ghost.remove(x)
+        if x in self.small or x in self.main:
+            self.count[x] += 1
+            return True
+        return False
+
+    def evict(self):
+        if self.bytes(self.main) > self.capacity - self.k_small or not self.small:
+            return self.evict_main()
+        while self.small:
+            x = self.small.pop(0)
+            if self.count[x] >= 2:
+                self.count[x] = 0
+                self.main.append(x)
+                continue
+            if self.size(x) <= self.k_ghost:
+                while self.bytes(self.ghost) + self.size(x) > self.k_ghost:
+                    self.ghost.pop(0)
+                self.ghost.append(x)
+            return x
+        return self.evict_main()
+
+    def evict_main(self):
+        while True:
+            x = self.main.pop(0)
+            if self.count[x] == 0:
+                return x
+            self.count[x] = min(self.count[x], 3) - 1
+            self.main.append(x)
+
+    def insert(self, x):
+        self.count[x] = 0
+        (self.main if self.back else self.small).append(x)
+
+
+class Slru(Cache):
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.segments, self.each = [[], [], [], []], self.capacity // 4
+
+    def bytes(self, xs):
+        return sum(self.size(x) for x in xs)
+
+    def admits(self, x):
+        return self.size(x) <= self.each
+
+    def touch(self, x):
+        for i, segment in enumerate(self.segments):
+            if x in segment:
+                segment.remove(x)
+                self.segments[min(i + 1, 3)].append(x)
+                self.sink(min(i + 1, 3))
+                return True
+        return False
+
+    def sink(self, i):
+        """What a segment cannot hold goes one down, and may push others further."""
+        while self.bytes(self.segments[i]) > self.each:
+            y = self.segments[i].pop(0)
+            if i == 0:
+                self.used -= self.size(y)
+            else:
+                self.segments[i - 1].append(y)
+                self.sink(i - 1)
+
+    def evict(self):
+        return next(s for s in self.segments if s).pop(0)
+
+    def insert(self, x):
+        for segment in self.segments:
+            if self.bytes(segment) + self.size(x) <= self.each:
+                segment.append(x)
+                return
+        self.segments[0].append(x)
+
+
+class Belady(Cache):
+    def __init__(self, capacity, sized, ids):
+        super().__init__(capacity, sized)
+        self.next, seen = [None] * len(ids), {}
+        for i in range(len(ids) - 1, -1, -1):
+            self.next[i] = seen.get(ids[i], 10 ** 9)
+            seen[ids[i]] = i
+        self.held, self.now = {}, -1
+
+    def touch(self, x):
+        self.now += 1
+        if x in self.held:
+            self.held[x] = self.next[self.now]
+            return True
+        return False
+
+    def evict(self):
+        x = max(self.held, key=self.held.get)
+        del self.held[x]
+        return x
+
+    def insert(self, x):
+        self.held[x] = self.next[self.now]
+
+
+def main():
+    ids = trace(7, 6000)
+    unit = {"fifo": Fifo, "lru": Lru, "mru": Mru, "clock": Clock, "sieve": Sieve, "lfu": Lfu, "gdsf": Gdsf, "two-q": TwoQ, "arc": Arc, "s3-fifo": S3, "slru": Slru}
+    sized = [name for name in unit if name != "arc"]
+    golden = {"requests": len(ids), "objects": len(set(ids)), "checksum": sum((i + 1) * x for i, x in enumerate(ids)), "unit": {}, "sized": {}}
+    for key, names, capacities in (("unit", unit, (20, 60, 200)), ("sized", sized, (700, 2000, 6500))):
+        for name in names:
+            golden[key][name] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [unit[name](c, key == "sized")]}
+        golden[key]["lru-k"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 2)]}
+        golden[key]["lru-3"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 3)]}
+        golden[key]["belady"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [Belady(c, key == "sized", ids)]}
+    path = pathlib.Path(__file__).with_name("cache_golden.json")
+    path.write_text(json.dumps(golden, indent=1) + "\n")
+    print(path, {k: golden[k]["lru"] for k in ("unit", "sized")})
+
+
+if __name__ == "__main__":
+    main()
