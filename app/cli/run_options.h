@@ -42,6 +42,10 @@ struct RunOptions {
     std::vector<std::string> tuneSettings;                    ///< attention.*: "name=value" of the training
     std::string trainTokens, saveTuned, tuned;                ///< attention.*: texts to train on, file to write, to restore
     bool tuneExact = false;                                   ///< attention.*: the model's own attention trained as long
+    std::string trace, traceFormat = "automatic";             ///< cache.*
+    std::vector<std::string> traceColumns, also;              ///< cache.*: "id=3"; more policies on the same trace
+    std::int64_t warmUp = 0;                                  ///< cache.*: requests that are not counted
+    double rate = 1;                                          ///< cache.*: of the objects, below 1 a sample
     std::int64_t batch = 8; ///< tokens.*: photos whose latency is measured
 };
 

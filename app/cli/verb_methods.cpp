@@ -4,6 +4,7 @@
 #include "app/cli/table.h"
 #include "app/cli/verbs.h"
 #include "core/attention/method.h"
+#include "core/cache/method.h"
 #include "core/encoder/method.h"
 #include "core/lowrank/method.h"
 #include "core/spectrum/method.h"
@@ -97,6 +98,14 @@ void run(Console& console)
         entry["trains"] = false;
         document["methods"].push_back(std::move(entry));
         text += described(method.declaration, "  needs --images, --tokens or --text\n");
+    }
+    for (const auto& method : cache::methods()) {
+        auto entry = toJson(method.declaration);
+        entry["needsCalibration"] = false;
+        entry["needsSamples"] = false;
+        entry["trains"] = false;
+        document["methods"].push_back(std::move(entry));
+        text += described(method.declaration, std::string("  needs --trace\n") + (method.knowsFuture ? "  knows the future: a limit\n" : ""));
     }
     for (const auto& method : tokens::methods()) {
         auto entry = toJson(method.declaration);

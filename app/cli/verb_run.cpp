@@ -7,6 +7,7 @@
 #include "app/cli/run_inputs.h"
 #include "app/cli/run_options.h"
 #include "app/cli/run_attention.h"
+#include "app/cli/run_cache.h"
 #include "app/cli/run_tokens.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
@@ -201,6 +202,16 @@ void declareAttention(OptionSet& set, RunOptions& options)
     set.text("--save-tuned", options.saveTuned, "FILE", "attention.*: write what was trained (safetensors)");
     set.text("--tuned", options.tuned, "FILE", "attention.*: what --save-tuned wrote, instead of training");
 }
+
+void declareCache(OptionSet& set, RunOptions& options)
+{
+    set.text("--trace", options.trace, "FILE", "cache.*: requests, as text or binary, also in gzip, xz or zstd (docs/formats-trace.md)");
+    set.text("--trace-format", options.traceFormat, "NAME", "cache.*: ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64, le32 (automatic)");
+    set.texts("--column", options.traceColumns, "NAME=COLUMN", "cache.*: id, time or size of a CSV trace, by name or number from 1 (repeatable)");
+    set.texts("--also", options.also, "POLICY", "cache.*: another policy on the same trace, or all (repeatable)");
+    set.integer("--warm-up", options.warmUp, 0, 1'000'000'000'000, "cache.*: first requests that fill the cache but are not counted (0)");
+    set.real("--rate", options.rate, 0, 1, "cache.*: share of the objects in the samples that caches are simulated on, as much smaller (1: all)");
+}
 } // namespace
 
 Verb verbRun()
@@ -215,7 +226,8 @@ Verb verbRun()
             "    --calibration-activations rows.npy --set rank=32\n"
             "  tamis-cli run tokens.tome --model datasets/vit20 --images datasets/photos --set r=16 --out OVERLAYS\n"
             "  tamis-cli run tokens.learned --model datasets/vit20 --images datasets/photos --train-images PHOTOS --save-trained predictors.safetensors\n"
-            "  tamis-cli run attention.performer --model datasets/vit20 --images datasets/photos --set features=64",
+            "  tamis-cli run attention.performer --model datasets/vit20 --images datasets/photos --set features=64\n"
+            "  tamis-cli run cache.arc --trace requests.csv --column id=key --also cache.lru --set sizes=64MiB,1GiB",
             [options](OptionSet& set) {
                 set.positional("METHOD", options->method, "Identity of the method, as tamis-cli methods lists it");
                 set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*, tokens.*, attention.*: checkpoint, a file or a directory");
@@ -244,6 +256,7 @@ Verb verbRun()
                 set.text("--save-trained", options->saveTrained, "FILE", "tokens.* that train: write what was trained (safetensors)");
                 set.flag("--latency,!--no-latency", options->latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder; tokens.*: of one batch (on)");
                 declareAttention(set, *options);
+                declareCache(set, *options);
                 set.integer("--batch", options->batch, 1, 4096, "tokens.*: photos in the batch whose latency is measured (8)");
             },
             [options](Console& console) {
@@ -251,6 +264,8 @@ Verb verbRun()
                     return runEncoder(console, *options);
                 if (options->method.starts_with("attention."))
                     return runAttention(console, *options);
+                if (options->method.starts_with("cache."))
+                    return runCache(console, *options);
                 if (options->method.starts_with("tokens."))
                     return runTokens(console, *options);
                 if (options->model.empty())

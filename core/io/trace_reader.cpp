@@ -77,7 +77,7 @@ TraceFormat formatOf(const std::filesystem::path& path)
     std::array<char, 4096> head{};
     const std::size_t got = ByteStream::open(path)->read(std::as_writable_bytes(std::span(head)));
     if (!looksLikeText(std::span(head).first(got)))
-        throw Error(ErrorCode::UnsupportedFeature, "found bytes that are no text and a name that says nothing of their format, expected --format (oracle-general, vscsi, be64, be32, le64, le32)",
+        throw Error(ErrorCode::UnsupportedFeature, "found bytes that are no text and a name that says nothing of their format, expected --trace-format (oracle-general, vscsi, be64, be32, le64, le32)",
                     path.string());
     return textFormat({head.data(), got});
 }

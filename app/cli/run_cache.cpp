@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/run_cache.h"
+
+#include "app/cli/json_output.h"
+#include "app/cli/method_choice.h"
+#include "app/cli/run_inputs.h"
+#include "app/cli/table.h"
+#include "app/cli/usage_error.h"
+#include "core/cache/load_trace.h"
+#include "core/cache/simulate.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace tamis::cli {
+namespace {
+using nlohmann::ordered_json;
+
+constexpr int kUsualSizes = 20;
+
+void requireOptions(const RunOptions& options)
+{
+    if (options.trace.empty())
+        throw UsageError("--trace is required: the requests that the cache gets");
+    if (!options.model.empty() || !options.calibration.empty() || !options.out.empty() || !options.layers.empty() || !options.blocks.empty())
+        throw UsageError("--model, --calibration, --layer, --blocks and --out do not belong to cache.*");
+}
+
+/// 1000 for "k" and "kB", 1024 for "Ki" and "KiB", and so on; 0 for another text.
+double factorOf(std::string_view unit)
+{
+    constexpr std::string_view kPrefixes = "KMGT";
+    if (unit.empty())
+        return 1;
+    const std::size_t place = kPrefixes.find(unit.front() == 'k' ? 'K' : unit.front());
+    const std::string_view rest = unit.substr(1);
+    if (place == std::string_view::npos)
+        return 0;
+    if (rest.empty() || rest == "B")
+        return std::pow(1000.0, static_cast<double>(place + 1));
+    return rest == "i" || rest == "iB" ? std::pow(1024.0, static_cast<double>(place + 1)) : 0;
+}
+
+/// "1000", "64MiB", "2GB".
+std::uint64_t sizeFrom(std::string_view text)
+{
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const double size = number * factorOf(text.substr(static_cast<std::size_t>(end - text.data())));
+    if (error != std::errc() || !(size >= 1) || size > 9e18)
+        throw UsageError("--set sizes: found '" + std::string(text) + "', expected sizes of 1 at least between commas, such as 1000,64MiB");
+    return static_cast<std::uint64_t>(std::llround(size));
+}
+
+/// "sizes" is of the run, whatever the policy.
+std::vector<std::uint64_t> takeSizes(std::vector<std::string>& settings)
+{
+    std::vector<std::uint64_t> sizes;
+    for (const std::string& setting : settings)
+        if (setting.starts_with("sizes=")) {
+            sizes.clear();
+            for (std::size_t at = 6; at <= setting.size();) {
+                const std::size_t comma = std::min(setting.find(',', at), setting.size());
+                sizes.push_back(sizeFrom(std::string_view(setting).substr(at, comma - at)));
+                at = comma + 1;
+            }
+        }
+    std::erase_if(settings, [](const std::string& setting) { return setting.starts_with("sizes="); });
+    std::ranges::sort(sizes);
+    sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+    return sizes;
+}
+
+io::TraceOptions traceOptions(const RunOptions& options)
+{
+    io::TraceOptions trace;
+    const auto format = io::traceFormatNamed(options.traceFormat);
+    if (!format)
+        throw UsageError("--trace-format: found '" + options.traceFormat + "', expected automatic, ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64 or le32");
+    trace.format = *format;
+    for (const std::string& column : options.traceColumns) {
+        const std::size_t equals = column.find('=');
+        const std::string name = column.substr(0, equals), value = equals == std::string::npos ? std::string() : column.substr(equals + 1);
+        std::string* to = name == "id" ? &trace.columns.id : name == "time" ? &trace.columns.time : name == "size" ? &trace.columns.size : nullptr;
+        if (!to || value.empty())
+            throw UsageError("--column: found '" + column + "', expected id=, time= or size= and a name or number of a column");
+        *to = value;
+    }
+    return trace;
+}
+
+/// The policy, those of --also, and without --no-baseline what no cache should lose to and what none can beat.
+std::vector<cache::Configuration> configurationsFrom(const RunOptions& options, const std::vector<std::string>& settings, const CommonOptions& common)
+{
+    const cache::Method& method = methodAmong(cache::methods(), options.method);
+    std::vector<cache::Configuration> all{{options.method, parametersFrom(method.declaration, settings, common)}};
+    const auto add = [&](const std::string& id) {
+        if (std::ranges::find(all, id, &cache::Configuration::method) == all.end())
+            all.push_back({id, {}});
+    };
+    for (const std::string& id : options.also) {
+        if (id == "all") {
+            for (const cache::Method& each : cache::methods())
+                if (each.declaration.id != "cache.belady-size") // looks at all that is held for each that leaves: minutes
+                    add(each.declaration.id);
+        } else {
+            add(methodAmong(cache::methods(), id, ", or all").declaration.id);
+        }
+    }
+    if (options.baseline)
+        for (const char* id : {"cache.random", "cache.belady"})
+            add(id);
+    return all;
+}
+
+ordered_json orNull(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
+
+ordered_json curveJson(const report::CacheCurve& curve)
+{
+    ordered_json json{{"policy", curve.policy}, {"title", curve.title}, {"parameters", toJson(curve.parameters)}, {"limit", curve.limit}, {"exact", curve.exact}};
+    for (const char* key : {"sizes", "hits", "hitRatio", "byteHitRatio", "deviation"})
+        json[key] = ordered_json::array();
+    for (const report::CachePoint& point : curve.points) {
+        json["sizes"].push_back(point.size);
+        json["hits"].push_back(point.hits);
+        json["hitRatio"].push_back(orNull(point.hitRatio));
+        json["byteHitRatio"].push_back(orNull(point.byteHitRatio));
+        json["deviation"].push_back(orNull(point.deviation));
+    }
+    json["seconds"] = curve.seconds;
+    json["stateBytes"] = curve.stateBytes;
+    if (!curve.failure.empty())
+        json["failure"] = curve.failure;
+    return json;
+}
+
+std::string sizeText(std::uint64_t size, bool sized) { return sized ? byteSize(size) : grouped(size); }
+
+std::string cellOf(const report::CacheCurve& curve, std::size_t size, bool sized)
+{
+    if (!curve.failure.empty())
+        return "-";
+    const report::CachePoint& point = curve.points[size];
+    return percent(point.hitRatio, 2) + (sized ? " / " + percent(point.byteHitRatio, 2) : "") + (std::isfinite(point.deviation) ? " +- " + percent(point.deviation, 2) : "");
+}
+
+std::string described(const report::CacheReport& report)
+{
+    std::string text = report.trace + ": " + grouped(report.requests) + " requests, " + grouped(report.objects) + " objects, working set " + sizeText(report.workingSet, report.sized) +
+                       (report.sized ? "" : " objects") + ", compulsory misses " + percent(report.compulsory, 2) + "\n\n";
+    std::vector<std::string> heading{report.sized ? "cache" : "objects in the cache"};
+    for (const report::CacheCurve& curve : report.curves)
+        heading.push_back(curve.policy.substr(6) + (curve.limit ? " (limit)" : ""));
+    Table table(heading, 0);
+    const auto whole = std::ranges::find_if(report.curves, [](const report::CacheCurve& curve) { return curve.failure.empty(); });
+    for (std::size_t i = 0; whole != report.curves.end() && i < whole->points.size(); ++i) {
+        std::vector<std::string> row{sizeText(whole->points[i].size, report.sized)};
+        for (const report::CacheCurve& curve : report.curves)
+            row.push_back(cellOf(curve, i, report.sized));
+        table.add(row);
+    }
+    text += table.text() + "\nhit ratio" + (report.sized ? " of requests / of bytes" : "") + "; ";
+    for (const report::CacheCurve& curve : report.curves)
+        if (!curve.failure.empty())
+            text += curve.policy + ": " + curve.failure + "; ";
+    return text + significant(report.seconds, 3) + " s\n";
+}
+
+ordered_json documentOf(const RunOptions& options, const report::CacheReport& report)
+{
+    const report::CacheCurve& own = report.curves.front();
+    ordered_json document{{"schema", "tamis.run/1"}, {"method", options.method}, {"parameters", toJson(own.parameters)}};
+    document["inputs"] = {{"trace", {{"path", options.trace}}}, {"warmUp", report.warmUp}, {"rate", options.rate}};
+    document["cost"] = {{"parameters", 0}, {"bytes", own.stateBytes}, {"macs", 0}, {"latencyMs", nullptr}};
+    document["baseline"] = {{"method", "compulsory"}, {"cost", nullptr}, {"quality", {{"hitRatio", orNull(1 - report.compulsory)}}}};
+    document["quality"] = {{"hitRatio", own.points.empty() ? ordered_json(nullptr) : orNull(own.points.back().hitRatio)}};
+    document["requests"] = report.requests;
+    document["objects"] = report.objects;
+    document["workingSet"] = report.workingSet;
+    document["compulsory"] = orNull(report.compulsory);
+    document["curves"] = ordered_json::array();
+    for (const report::CacheCurve& curve : report.curves)
+        document["curves"].push_back(curveJson(curve));
+    document["warnings"] = ordered_json::array();
+    document["seconds"] = report.seconds;
+    return document;
+}
+} // namespace
+
+void runCache(Console& console, const RunOptions& options)
+{
+    requireOptions(options);
+    std::vector<std::string> settings = options.settings;
+    cache::CurveSettings curves;
+    curves.sizes = takeSizes(settings);
+    curves.warmUp = static_cast<std::uint64_t>(options.warmUp);
+    curves.seed = static_cast<std::uint64_t>(console.common().seed.value_or(0));
+    curves.rate = options.rate;
+    const auto configurations = configurationsFrom(options, settings, console.common());
+    const io::TraceOptions format = traceOptions(options);
+    const RunContext& context = console.context();
+    context.setParts(5);
+    const cache::Trace trace = cache::loadTrace(options.trace, format, context.part(1, "reading the trace"));
+    if (curves.warmUp >= trace.requests())
+        throw UsageError("--warm-up: found " + std::to_string(curves.warmUp) + ", expected fewer than the trace's " + std::to_string(trace.requests()) + " requests");
+    if (curves.sizes.empty())
+        curves.sizes = cache::usualSizes(trace, kUsualSizes);
+    const report::CacheReport report = cache::missRatioCurves(trace, configurations, curves, context.part(4, "simulating"));
+    console.print(described(report));
+    console.finish(documentOf(options, report));
+}
+
+} // namespace tamis::cli
