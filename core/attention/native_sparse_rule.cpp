@@ -112,8 +112,10 @@ NativeSparseReads predictedReads(const NativeSparseRule& rule, std::int64_t quer
     const bool fixed = rule.fixedGates();
     const auto reads = [&](Branch branch) { return !fixed || s.gates[branch] != 0; };
     NativeSparseReads predicted;
-    if (reads(kCompression) || reads(kSelection))
+    if (reads(kCompression))
         predicted.compressed = compressedBy(s.sizes, seen);
+    else if (reads(kSelection))
+        predicted.compressed = (compressedBy(s.sizes, seen) + 1) / 2; // keys alone, to choose by
     if (reads(kSelection)) {
         const std::int64_t blocks = (seen + block - 1) / block;
         // causal: the last of the blocks, the query's own, is read and is not full
@@ -235,7 +237,7 @@ void NativeSparseHead::attend(const float* q, std::int64_t query, const float* g
         m_attention[branch].score(m_segments[branch]);
         answer(branch, m_cache);
     }
-    m_reads = {compressed, tokensOf(m_segments[kSelection]), tokensOf(m_segments[kWindow])};
+    m_reads = {used(kCompression) ? compressed : (compressed + 1) / 2, tokensOf(m_segments[kSelection]), tokensOf(m_segments[kWindow])};
 }
 
 void NativeSparseHead::addMap(std::int64_t row, float* map) const

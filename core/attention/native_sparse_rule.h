@@ -58,7 +58,7 @@ struct NativeSparseRule {
 /// Keys [begin, end) in the window of query `query` of `tokens`.
 std::array<std::int64_t, 2> windowOf(const NativeSparseRule& rule, std::int64_t query, std::int64_t tokens);
 
-/// Keys that one query of one group reads with their values.
+/// Keys that one query of one group reads with their values; compressed keys that are read to choose alone count as half as many.
 struct NativeSparseReads {
     std::int64_t compressed = 0, selected = 0, window = 0;
     std::int64_t total() const noexcept { return compressed + selected + window; }

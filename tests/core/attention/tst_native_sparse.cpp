@@ -210,6 +210,18 @@ private slots:
         QCOMPARE(predictedReads(*paper, 16383, 16384).compressed, std::int64_t{16384 / 16 - 1}); // the last block of 32 begins 32 before the end
         QCOMPARE(predictedReads(*paper, 16383, 16384).selected, std::int64_t{16 * 64});
         QCOMPARE(predictedReads(*paper, 16383, 16384).window, std::int64_t{512});
+        // a branch whose gate is shut is not read; compressed keys without their values are half a token each
+        NativeSparseSettings shut;
+        shut.gates = {0, 1, 0};
+        QCOMPARE(predictedReads(*nativeSparseRule(kSpec, shut), 16383, 16384).total(), std::int64_t{512 + 1024});
+        shut.gates = {0, 0, 1};
+        QCOMPARE(predictedReads(*nativeSparseRule(kSpec, shut), 16383, 16384).total(), std::int64_t{512});
+        NativeSparseSettings chosen = kSettings;
+        chosen.gates = {0, 1, 0};
+        const auto alone = nativeSparseRule(kSpec, chosen);
+        const report::BlockMap selectionAlone = blockMap(*nativeSparseAttention(alone), input(), 3);
+        for (std::int64_t t = 0; t < 150; ++t)
+            QCOMPARE(selectionAlone.tokensRead[static_cast<std::size_t>(t)], predictedReads(*alone, t, 150).total());
         // multiply-adds: two products of headDim for each key read by each head
         std::uint64_t macs = 0;
         for (const std::int64_t tokens : map.tokensRead)
