@@ -21,7 +21,7 @@ using kernels::ConstRows;
 using kernels::Rows;
 using train::Tape;
 using Variable = train::Variable<float>;
-constexpr float kFirstBias[kBranches] = {-2, -2, 2}; ///< the window carries a model that was trained without the rest
+constexpr float kFirstBias[kBranches] = {-4, 0, 0}; ///< selection and window, halves of exact attention, carry a model that was trained without compressed tokens
 
 /// The masks of the three branches: [sequences, key-value heads, queries, keys].
 struct Masks {

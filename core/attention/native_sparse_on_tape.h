@@ -9,7 +9,7 @@
 
 namespace tamis::attention {
 
-/// phi (from the mean on: its last layer is zero at first) and gates (weights zero, biases -2, -2, 2 for compression, selection, window) are
+/// phi (from the mean on: its last layer is zero at first) and gates (weights zero, biases -4, 0, 0 for compression, selection, window) are
 /// learned; the choice of blocks has no gradient. `hidden` units of phi's MLP; 0: the mean. `width` of the rows that queries are projected from.
 /// Needs sequences of one token at least. The operator that op() gives has learned gates. Throws as nativeSparseRule(), and
 /// Error{InvalidParameter} for a width below 1.

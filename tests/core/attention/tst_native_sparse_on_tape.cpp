@@ -73,18 +73,18 @@ private slots:
             QVERIFY(test::relativeError(out, expected) < 5e-6); // two orders of summation in float
         }
     }
-    void startsFromMeansAndTheWindow()
+    void startsFromMeansAndHalves()
     {
         const auto op = nativeSparseTraining(spec(true), kSettings, 12, kWidth, 3)->op();
         const Rows rows;
         const nn::AttentionInput input{.q = {rows.q.data(), kTokens, 64, 64}, .k = {rows.k.data(), kTokens, 32, 32}, .v = {rows.v.data(), kTokens, 32, 32}, .x = {rows.x.data(), kTokens, kWidth, kWidth}};
         const auto map = blockMap(*op, input, 1);
-        for (std::int64_t t = 0; t < kTokens; ++t) { // sigmoid(-2), sigmoid(-2), sigmoid(2), whatever x
+        for (std::int64_t t = 0; t < kTokens; ++t) { // sigmoid(-4), sigmoid(0), sigmoid(0), whatever x
             const float* gates = map.gates.data() + 3 * t;
-            QVERIFY(std::abs(gates[0] - 0.1192029F) < 1e-6F && std::abs(gates[1] - 0.1192029F) < 1e-6F && std::abs(gates[2] - 0.8807971F) < 1e-6F);
+            QVERIFY(std::abs(gates[0] - 0.0179862F) < 1e-6F && std::abs(gates[1] - 0.5F) < 1e-6F && std::abs(gates[2] - 0.5F) < 1e-6F);
         }
         NativeSparseSettings fixed = kSettings;
-        fixed.gates = {0.1192029, 0.1192029, 0.8807971};
+        fixed.gates = {0.0179862, 0.5, 0.5};
         tensor::Matrix<float> out(kTokens, 64), means(kTokens, 64);
         nn::Scratch scratch(false);
         op->apply(input, out.view(), scratch);
