@@ -8,6 +8,7 @@ namespace tamis::kernels {
 
 namespace {
 constexpr std::int64_t kPanel = 32;
+typedef int Sums __attribute__((vector_size(64))); // sums held as __m512i, which may alias anything, would be stored after every instruction
 
 inline __m512i fourOf(const std::uint8_t* p)
 {
@@ -21,8 +22,8 @@ template <int R>
 void productRows(const std::uint8_t* a, std::int64_t lda, const std::int8_t* panel, std::int64_t depth, const std::int32_t* offset, const float* rowScale,
                  const float* columnScale, float* c, std::int64_t ldc, bool accumulate)
 {
-    __m512i acc[R][2];
-    const __m512i first = _mm512_sub_epi32(_mm512_setzero_si512(), load(offset)), second = _mm512_sub_epi32(_mm512_setzero_si512(), load(offset + 16));
+    Sums acc[R][2];
+    const Sums first = -Sums(load(offset)), second = -Sums(load(offset + 16));
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
         acc[r][0] = first;
@@ -33,15 +34,15 @@ void productRows(const std::uint8_t* a, std::int64_t lda, const std::int8_t* pan
 #pragma GCC unroll 16
         for (int r = 0; r < R; ++r) {
             const __m512i x = fourOf(a + r * lda + p);
-            acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], x, b0);
-            acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], x, b1);
+            acc[r][0] = Sums(_mm512_dpbusd_epi32(__m512i(acc[r][0]), x, b0));
+            acc[r][1] = Sums(_mm512_dpbusd_epi32(__m512i(acc[r][1]), x, b1));
         }
     }
     const __m512 scale0 = _mm512_loadu_ps(columnScale), scale1 = _mm512_loadu_ps(columnScale + 16);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
         const __m512 row = _mm512_set1_ps(rowScale[r]);
-        const __m512 x0 = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][0]), row), x1 = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[r][1]), row);
+        const __m512 x0 = _mm512_mul_ps(_mm512_cvtepi32_ps(__m512i(acc[r][0])), row), x1 = _mm512_mul_ps(_mm512_cvtepi32_ps(__m512i(acc[r][1])), row);
         float* const to = c + r * ldc;
         _mm512_storeu_ps(to, accumulate ? _mm512_fmadd_ps(x0, scale0, _mm512_loadu_ps(to)) : _mm512_mul_ps(x0, scale0));
         _mm512_storeu_ps(to + 16, accumulate ? _mm512_fmadd_ps(x1, scale1, _mm512_loadu_ps(to + 16)) : _mm512_mul_ps(x1, scale1));
