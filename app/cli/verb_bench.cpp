@@ -7,10 +7,12 @@
 #include "core/base/blas_threads.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
+#include "core/bench/attention_bench.h"
 #include "core/bench/bench.h"
 #include "core/bench/encoder_bench.h"
 #include "core/bench/encoder_recall_bench.h"
 #include "core/bench/lowrank_bench.h"
+#include "core/bench/native_sparse_bench.h"
 #include "core/bench/tokens_bench.h"
 
 #include <nlohmann/json.hpp>
@@ -119,6 +121,15 @@ std::vector<bench::BenchResult> encoders(const RunContext& context, const Settin
     return results;
 }
 
+std::vector<bench::BenchResult> attention(const RunContext& context, const Settings&)
+{
+    context.setParts(2);
+    auto results = bench::benchAttention(context.part(1, "exact and in bytes"));
+    for (auto& each : bench::benchNativeSparse(context.part(1, "native sparse decoding")))
+        results.push_back(std::move(each));
+    return results;
+}
+
 const std::vector<NamedBench>& benches()
 {
     static const std::vector<NamedBench> all{
@@ -128,6 +139,7 @@ const std::vector<NamedBench>& benches()
         {"lowrank", [](const RunContext& context, const Settings& settings) { return bench::benchLowRank(context, {settings.size, bundledLanguageModel(context)}); }},
         {"tokens", [](const RunContext& context, const Settings& settings) { return bench::benchTokens(context, {.batch = settings.batch, .merged = settings.merged}); }},
         {"encoder", encoders, true},
+        {"attention", attention, true},
         {"lowrank-7b", shards, true}};
     return all;
 }
@@ -192,10 +204,11 @@ Verb verbBench()
             "  tamis-cli bench spectrum --json bench.json\n"
             "  tamis-cli bench lowrank --size 1024\n"
             "  tamis-cli bench tokens --merged 16\n"
+            "  tamis-cli bench attention\n"
             "  tamis-cli bench encoder --latents 8192\n"
             "  tamis-cli bench lowrank-7b --layers 1 --width 1024 --hidden 2816",
             [settings](OptionSet& set) {
-                set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but encoder and lowrank-7b, which take gigabytes", false);
+                set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but encoder, attention and lowrank-7b, which take gigabytes", false);
                 set.integer("--size", settings->size, 64, 8192, "lowrank: side of the matrix that is decomposed and of the largest operator");
                 set.integer("--latents", settings->latents, 1024, 131072, "encoder: latents of a dictionary at most (131072 and 65536 without it)");
                 set.integer("--batch", settings->batch, 1, 1024, "tokens: images a pass (8)");
