@@ -17,7 +17,6 @@ class PanelCache {
 public:
     PanelCache(std::int64_t dim, std::int64_t width, std::int64_t blockTokens);
     void append(const float* key, const float* value); ///< [dim], [width]
-    void clear() noexcept { m_tokens = 0; }            ///< keeps the memory
     std::int64_t tokens() const noexcept { return m_tokens; }
     std::int64_t dim() const noexcept { return m_dim; }
     std::int64_t width() const noexcept { return m_width; }
@@ -28,8 +27,6 @@ public:
     void readKey(std::int64_t token, float* key) const noexcept;     ///< [dim]
     void readValue(std::int64_t token, float* value) const noexcept; ///< [width]
     std::int64_t bytes() const noexcept { return static_cast<std::int64_t>(m_blocks.size()) * m_blockFloats * static_cast<std::int64_t>(sizeof(float)); }
-    /// From the keys of a block to the end of its values.
-    std::int64_t blockFloats() const noexcept { return m_blockFloats; }
 
 private:
     struct Free {

@@ -166,7 +166,8 @@ std::vector<BenchResult> benchNativeSparse(const RunContext& context, const Nati
     std::vector<BenchResult> results{entry("native sparse decode, " + shape, bestSparse, bestExact, "exact decode, same tiles and cache", bytesSparse, ceilings.gigabytesPerSecond),
                                      entry("exact decode, " + shape, bestExact, forward, "the forward pass's attention with one query", bytesExact, ceilings.gigabytesPerSecond)};
     results[0].note = "reads " + std::to_string(reads.compressed) + " + " + std::to_string(reads.selected) + " + " + std::to_string(reads.window) + " of " + std::to_string(in.context) +
-                      " tokens, counted as predicted: " + fixedText(bytesExact / bytesSparse, 2) + " times fewer";
+                      " tokens, counted as predicted: " + fixedText(bytesExact / bytesSparse, 2) + " times fewer; a layer's cache holds " +
+                      fixedText(1e-6 * static_cast<double>(sparse.front().cacheBytes()), 0) + " MB";
     results[1].note = "caches of " + std::to_string(in.layers) + " layers in turn, " + fixedText(1e-6 * bytesExact * static_cast<double>(in.layers), 0) + " MB";
     return results;
 }

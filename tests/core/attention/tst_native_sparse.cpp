@@ -147,6 +147,20 @@ private slots:
         for (std::int64_t head = 0; head < spec.heads; ++head)
             QVERIFY(test::relativeError(op->map(input(), head, 0), exact->map(input(), head, 0)) < kTolerance);
     }
+    /// More heads than a register tile has rows, more features than it is deep, blocks of more tokens than are scored at a time.
+    void largeShapesAreExactToo()
+    {
+        const auto error = [](const nn::AttentionSpec& shape, std::int64_t tokens, NativeSparseSettings settings) {
+            const auto q = test::normalRows(tokens, shape.heads * shape.headDim, 1, 1), k = test::normalRows(tokens, shape.keyValueHeads * shape.headDim, 1, 2),
+                       v = test::normalRows(tokens, shape.keyValueHeads * shape.headDim, 1, 3);
+            const nn::AttentionInput rows{.q = q.view(), .k = k.view(), .v = v.view()};
+            return test::relativeError(applied(*nativeSparseAttention(nativeSparseRule(shape, settings)), rows), applied(*nn::exactAttention(shape), rows));
+        };
+        NativeSparseSettings all{.sizes = {8, 4, 16}, .selected = 1000, .window = 1000, .gates = {0, 0.5, 0.5}};
+        QVERIFY(error({.heads = 34, .keyValueHeads = 2, .headDim = 270, .scale = 0.06F, .causal = true}, 70, all) < kTolerance);
+        all.sizes.selected = 520;
+        QVERIFY(error({.heads = 2, .keyValueHeads = 1, .headDim = 16, .scale = 0.25F, .causal = true}, 700, all) < kTolerance);
+    }
     void theMapMixesTheValues()
     {
         // with means as phi: out = M v
