@@ -45,6 +45,7 @@ struct Pass {
     const PatchRotary* patchRotary = nullptr; ///< of patches; null: none
     TokenHook* hook = nullptr;
     std::span<const std::int32_t> heldBy{};   ///< as the hook says for the block
+    const PatchTurns* turns = nullptr;        ///< the same, instead
     const float* scale = nullptr; ///< [width] instead of the block's LayerScale; null: that
 
     const float* scaleOr(const std::vector<float>& own) const { return scale ? scale : own.empty() ? nullptr : own.data(); }
@@ -91,8 +92,8 @@ void applyRotary(const AttentionSpec& at, Rows q, Rows k, const Pass& pass)
         pass.rotary->apply(q, at.heads, at.headDim);
         pass.rotary->apply(k, at.keyValueHeads, at.headDim);
     } else if (pass.patchRotary) {
-        const PatchTurns moved = pass.heldBy.empty() ? PatchTurns{} : pass.patchRotary->of(pass.heldBy, q.rows);
-        const PatchTurns& turns = pass.heldBy.empty() ? pass.patchRotary->own() : moved;
+        const PatchTurns moved = pass.turns || pass.heldBy.empty() ? PatchTurns{} : pass.patchRotary->of(pass.heldBy, q.rows);
+        const PatchTurns& turns = pass.turns ? *pass.turns : pass.heldBy.empty() ? pass.patchRotary->own() : moved;
         turn(turns, q, at.heads, at.headDim);
         turn(turns, k, at.keyValueHeads, at.headDim);
     }
@@ -341,6 +342,7 @@ std::int64_t Model::runBlock(int index, Rows x, Scratch& scratch, TokenHook& hoo
     scratch.context().throwIfStopped();
     x.rows = rowsLeft(hook.beforeBlock(index, b, x, scratch), x.rows);
     pass.heldBy = hook.heldBy(index, x.rows);
+    pass.turns = hook.turns(index, x.rows);
     if (AttentionPtr moved = pass.heldBy.empty() ? nullptr : relativeOver(*b.attention, pass.heldBy, x.rows)) {
         Block own = b; // as these tokens see it
         own.attention = std::move(moved);

@@ -17,10 +17,8 @@ PatchEmbedding::PatchEmbedding(std::shared_ptr<const Model> model) : m_model(std
 {
     const Model::Content& c = Model::Content::of(*m_model);
     const bool windowed = std::ranges::any_of(c.spec.blocks, [](const BlockSpec& block) { return block.gridHeight > 0; });
-    const bool placed = std::ranges::any_of(c.spec.blocks, [](const BlockSpec& block) { return block.attention.rope.enabled || hasRelativeBias(block); });
-    if (placed && c.spec.vision())
-        throw Error(ErrorCode::UnsupportedFeature, "found rotary or relative positions, which hold for the model's own patches, expected a vision transformer that adds its positions to the patches",
-                    c.spec.architecture);
+    if (c.spec.vision() && std::ranges::any_of(c.spec.blocks, hasRelativeBias))
+        throw Error(ErrorCode::UnsupportedFeature, "found a relative position bias, which holds for the model's own patches, expected positions that are added to patches or turn them", c.spec.architecture);
     if (!c.spec.vision() || !c.patch || windowed)
         throw Error(ErrorCode::UnsupportedFeature, "found " + std::string(windowed ? "blocks over windows of a grid" : "no patches") + ", expected a vision transformer", c.spec.architecture);
 }
@@ -52,6 +50,24 @@ tensor::Matrix<float> PatchEmbedding::positionsAt(std::int64_t gridHeight, std::
     if (gridHeight == p.gridHeight && gridWidth == p.gridWidth)
         return *c.positions;
     return resamplePositions(*c.positions, p.gridHeight, p.gridWidth, gridHeight, gridWidth, c.spec.family == io::Family::TimmVit);
+}
+
+bool PatchEmbedding::turns() const noexcept { return Model::Content::of(*m_model).patchRotary != nullptr; }
+
+PatchTurns PatchEmbedding::turnsAt(std::int64_t gridHeight, std::int64_t gridWidth) const
+{
+    const ModelSpec& spec = m_model->spec();
+    if (!turns() || gridHeight < 1 || gridWidth < 1)
+        throw Error(ErrorCode::InvalidParameter, "found a grid of " + std::to_string(gridHeight) + " x " + std::to_string(gridWidth) + " patches, expected one patch at least and rotary positions", spec.architecture);
+    return PatchRotary(spec.blocks.front().attention.rope, spec.patch.prefixTokens, gridHeight, gridWidth).own();
+}
+
+PatchTurns PatchEmbedding::turnsAt(std::span<const double> places) const
+{
+    const Model::Content& c = Model::Content::of(*m_model);
+    if (!turns())
+        throw Error(ErrorCode::InvalidParameter, "found places of patches, expected them for rotary positions only", c.spec.architecture);
+    return c.patchRotary->at(places);
 }
 
 void PatchEmbedding::embed(ConstRows patches, ConstRows positions, Rows x, Scratch& scratch) const

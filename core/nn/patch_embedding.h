@@ -2,6 +2,7 @@
 #pragma once
 // How a vision transformer makes tokens of patches, for labs that cut images otherwise than the model does.
 #include "core/nn/model.h"
+#include "core/nn/patch_rotary.h"
 
 #include <cstdint>
 #include <memory>
@@ -12,7 +13,7 @@ namespace tamis::nn {
 /// Immutable, shared between threads. Holds the model.
 class PatchEmbedding {
 public:
-    /// Throws Error{UnsupportedFeature} for a model without patches or with blocks over windows of their grid, or with rotary or relative positions.
+    /// Throws Error{UnsupportedFeature} for a model without patches or with blocks over windows of their grid, or with a relative bias.
     explicit PatchEmbedding(std::shared_ptr<const Model> model);
 
     const Model& model() const noexcept { return *m_model; }
@@ -24,6 +25,11 @@ public:
     /// The same resampled to another grid, as Model::load does for another image size: antialiased bicubic with timm's names, else bicubic with
     /// a = -0.75. The model's own grid gives the table itself. Empty where the model has none. Throws Error{InvalidParameter} for a side below 1.
     tensor::Matrix<float> positionsAt(std::int64_t gridHeight, std::int64_t gridWidth) const;
+    bool turns() const noexcept; ///< has rotary positions
+    /// Of the prefix and the patches of another grid, row by row, or of patches centred at places [patches, 2] (row, column), in patches of the model's grid: what a
+    /// TokenHook is to give. Throw Error{InvalidParameter} for a side below 1 and for models without rotary positions.
+    PatchTurns turnsAt(std::int64_t gridHeight, std::int64_t gridWidth) const;
+    PatchTurns turnsAt(std::span<const double> places) const;
 
     /// x [prefix + patches.rows, width]: prefix tokens, then the patches with their positions, and the norm before the blocks where there is one.
     /// patches [n, values()], each flattened as the model's (channel, row, column); positions [n, width], empty (data null): none are added. For

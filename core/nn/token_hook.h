@@ -8,6 +8,8 @@
 
 namespace tamis::nn {
 
+struct PatchTurns;
+
 class TokenHook {
 public:
     virtual ~TokenHook() = default;
@@ -18,6 +20,8 @@ public:
     /// The token that holds each of the model's own tokens, [embedded tokens], -1: none. Models with rotary or relative positions place the tokens by it:
     /// those of several sources between them. Empty: the tokens are the model's own. Valid until the block ends.
     virtual std::span<const std::int32_t> heldBy(int /*block*/, std::int64_t /*tokens*/) { return {}; }
+    /// Rotary positions of tokens that are not made of the model's own patches, as PatchEmbedding gives them; null: as heldBy says. Valid until the block ends.
+    virtual const PatchTurns* turns(int /*block*/, std::int64_t /*tokens*/) { return nullptr; }
     /// As beforeBlock, for x behind the attention and its residual. `input` holds what the attention saw, its rows those of x; `layer` the attention as it was for them.
     virtual std::int64_t betweenBranches(int /*block*/, const Block& /*layer*/, const AttentionInput& /*input*/, kernels::Rows x, Scratch& /*scratch*/) { return x.rows; }
 };

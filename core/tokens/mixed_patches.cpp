@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <map>
 
@@ -23,15 +24,29 @@ constexpr int kLargestLevel = 2; ///< of what "0" means: up to four times the mo
 
 std::int64_t scaledSide(std::int64_t side, int level) { return level >= 0 ? side << level : side >> -level; }
 
-/// Adds the log of each token's area to the scores of its key.
-class AreaHook final : public nn::TokenHook {
+/// Adds the log of each token's area to the scores of its key, and turns patches by the places of their centres.
+class MixedHook final : public nn::TokenHook {
 public:
-    explicit AreaHook(std::vector<float> bias) : m_bias(std::move(bias)) {}
-    const float* keyBias(int, std::int64_t) override { return m_bias.data(); }
+    /// Either may be empty: nothing is added, the model has no rotary positions.
+    MixedHook(std::vector<float> bias, nn::PatchTurns turns) : m_bias(std::move(bias)), m_turns(std::move(turns)) {}
+    const float* keyBias(int, std::int64_t) override { return m_bias.empty() ? nullptr : m_bias.data(); }
+    const nn::PatchTurns* turns(int, std::int64_t) override { return m_turns.pairs > 0 ? &m_turns : nullptr; }
 
 private:
     std::vector<float> m_bias;
+    nn::PatchTurns m_turns;
 };
+
+/// Centres of the patches, [patches, 2], in patches of the model's grid.
+std::vector<double> centresOf(const nn::PatchSpec& spec, const std::vector<MixedPatch>& patches)
+{
+    std::vector<double> centres;
+    for (const MixedPatch& patch : patches) {
+        centres.push_back((static_cast<double>(patch.top) + 0.5 * static_cast<double>(patch.height)) / static_cast<double>(spec.patchHeight));
+        centres.push_back((static_cast<double>(patch.left) + 0.5 * static_cast<double>(patch.width)) / static_cast<double>(spec.patchWidth));
+    }
+    return centres;
+}
 
 struct MixedSettings {
     QuadtreeRule rule;
@@ -68,11 +83,12 @@ public:
         }
         const std::vector<float> areas = areasOf(patches);
         const bool even = std::ranges::all_of(areas, [](float area) { return area == 1.0f; });
-        std::vector<float> bias(areas.size());
-        std::ranges::transform(areas, bias.begin(), [](float area) { return std::log(area); });
-        AreaHook hook(std::move(bias));
+        std::vector<float> bias;
+        if (m_settings.proportional)
+            std::ranges::transform(areas, std::back_inserter(bias), [](float area) { return std::log(area); });
+        MixedHook hook(std::move(bias), m_embedding.turns() ? m_embedding.turnsAt(centresOf(spec.patch, patches)) : nn::PatchTurns{});
         for (int block = 0; block < static_cast<int>(spec.blocks.size()); ++block)
-            if (m_settings.proportional && !even)
+            if (!even && (m_settings.proportional || m_embedding.turns()))
                 model.runBlock(block, x, scratch, hook);
             else
                 model.runBlock(block, x, scratch);

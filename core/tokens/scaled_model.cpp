@@ -2,6 +2,7 @@
 #include "core/tokens/scaled_model.h"
 
 #include "core/base/error.h"
+#include "core/nn/token_hook.h"
 #include "core/tokens/schedule.h"
 
 #include <algorithm>
@@ -18,6 +19,16 @@ std::vector<BlockTokens> tokensOf(const nn::ModelSpec& spec, std::int64_t patche
     const std::int64_t tokens = spec.patch.prefixTokens + patches;
     return std::vector<BlockTokens>(spec.blocks.size(), {tokens, tokens});
 }
+
+/// Turns the patches of another grid than the model's.
+class GridHook final : public nn::TokenHook {
+public:
+    explicit GridHook(const nn::PatchTurns& turns) : m_turns(turns) {}
+    const nn::PatchTurns* turns(int, std::int64_t) override { return &m_turns; }
+
+private:
+    const nn::PatchTurns& m_turns;
+};
 } // namespace
 
 std::uint64_t passMacs(const nn::ModelSpec& spec, std::int64_t patches)
@@ -60,6 +71,8 @@ ScaledModel::ScaledModel(std::shared_ptr<const nn::PatchEmbedding> embedding, do
     if (patches() > kMostPatches)
         throw Error(ErrorCode::LimitExceeded, "found an image of " + std::to_string(patches()) + " patches, expected " + std::to_string(kMostPatches) + " at most");
     m_positions = m_embedding->positionsAt(gridRows(), gridCols());
+    if (m_embedding->turns())
+        m_turns = m_embedding->turnsAt(gridRows(), gridCols());
 }
 
 std::int64_t ScaledModel::gridRows() const noexcept { return m_size.height / m_embedding->model().spec().patch.patchHeight; }
@@ -88,8 +101,12 @@ double ScaledModel::run(std::span<const float> image, kernels::Rows output, nn::
         }
         m_embedding->embed(cut, m_positions.empty() ? kernels::ConstRows{} : m_positions.view(), x, scratch);
     }
+    GridHook hook(m_turns);
     for (int block = 0; block < static_cast<int>(model.blocks().size()); ++block)
-        model.runBlock(block, x, scratch);
+        if (m_embedding->turns())
+            model.runBlock(block, x, scratch, hook);
+        else
+            model.runBlock(block, x, scratch);
     model.runTail(x, {}, output, scratch, 0, nullptr, features);
     return resizingMs;
 }

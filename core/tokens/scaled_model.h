@@ -47,6 +47,7 @@ private:
     double m_scale;
     PixelSize m_size;
     tensor::Matrix<float> m_positions; ///< [patches, width], or empty
+    nn::PatchTurns m_turns;            ///< of this grid, or of none
 };
 
 /// As typed, "1,0.5": models from the finest to the coarsest. Throws Error{InvalidParameter} for anything but numbers of 0.01 to 4 between
