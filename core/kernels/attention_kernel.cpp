@@ -13,15 +13,40 @@
 
 namespace tamis::kernels {
 
+namespace {
+/// This thread's buffer, kept for its life; one for this call alone where it is in use: a thread that waits for its workers may be given another
+/// task, which comes through here.
+class LentBuffer {
+public:
+    LentBuffer() : m_own(!s_kept.lent) { s_kept.lent = true; }
+    ~LentBuffer()
+    {
+        if (m_own)
+            s_kept.lent = false;
+    }
+    LentBuffer(const LentBuffer&) = delete;
+    LentBuffer& operator=(const LentBuffer&) = delete;
+    std::span<float> floats(std::size_t count) { return {(m_own ? s_kept.memory : m_other).ensure(count), count}; }
+
+private:
+    struct Kept {
+        TileBuffer memory;
+        bool lent = false;
+    };
+    static thread_local Kept s_kept;
+    TileBuffer m_other;
+    bool m_own;
+};
+thread_local LentBuffer::Kept LentBuffer::s_kept;
+} // namespace
+
 void softmaxAttention(const AttentionShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, bool parallel)
 {
     static const RunContext neverStopped;
-    static thread_local TileBuffer ownMemory;
     checkAttentionShapes(shape, q, k, v.rows, v.cols);
-    const std::size_t workers = tiledAttentionWorkers(shape, {}, q.rows, parallel), floats = workers * tiledAttentionFloats(shape, {}, q.rows, k.rows);
-    TileBuffer shared; // a thread that waits for workers may be given another task, which comes through here
-    TileBuffer& memory = workers > 1 ? shared : ownMemory;
-    tiledAttention(shape, {}, q, k, v, out, workers, {memory.ensure(floats), floats}, neverStopped);
+    const std::size_t workers = tiledAttentionWorkers(shape, {}, q.rows, parallel);
+    LentBuffer buffer;
+    tiledAttention(shape, {}, q, k, v, out, workers, buffer.floats(workers * tiledAttentionFloats(shape, {}, q.rows, k.rows)), neverStopped);
 }
 
 void attentionProbabilities(const AttentionShape& shape, ConstRows q, ConstRows k, std::int64_t head, Rows probabilities)
