@@ -80,19 +80,29 @@ Matrix<float> keyDirections(const BlockSamples& samples, std::int64_t rows, std:
     return directions;
 }
 
-/// The least-norm F of least |a F - b|, from a^T a and a^T b: along eigenvectors of a^T a, those of no size left out.
-Matrix<double> leastSquares(Matrix<double> gram, const Matrix<double>& cross)
+/// The F of least |a F - b|^2 + ridge |F - start|^2, from a^T a and a^T b: along eigenvectors of a^T a, those of no size left at the start.
+Matrix<double> leastSquares(const Matrix<double>& gram, const Matrix<double>& cross, Matrix<double> start, double ridge)
 {
-    const std::int64_t m = gram.rows();
-    const linalg::SymmetricEigen eigen = linalg::symmetricEigen(std::move(gram));
-    Matrix<double> along = linalg::product(eigen.vectors.view(), cross.view());
+    const linalg::SymmetricEigen eigen = linalg::symmetricEigen(gram);
+    Matrix<double> rest = cross;
+    linalg::gemm(Op::None, Op::None, -1, gram.view(), start.view(), 1, rest.view());
+    Matrix<double> along = linalg::product(eigen.vectors.view(), rest.view());
     const double least = 1e-12 * std::max(eigen.values.front(), 0.0); // P' is known to float: 1e-7, squared 1e-14, over a few hundred rows
-    for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t i = 0; i < gram.rows(); ++i) {
         const double value = eigen.values[static_cast<std::size_t>(i)];
         for (std::int64_t j = 0; j < along.cols(); ++j)
-            along(i, j) = value > least ? along(i, j) / value : 0;
+            along(i, j) = value > least ? along(i, j) / (value + ridge) : 0;
     }
-    return linalg::product(Op::Transpose, Op::None, eigen.vectors.view(), along.view());
+    linalg::gemm(Op::Transpose, Op::None, 1, eigen.vectors.view(), along.view(), 1, start.view());
+    return start;
+}
+
+double meanDiagonalOf(const Matrix<double>& square)
+{
+    double sum = 0;
+    for (std::int64_t i = 0; i < square.rows(); ++i)
+        sum += square(i, i);
+    return sum / static_cast<double>(square.rows());
 }
 
 ProjectionFit fitFor(const Inputs& inputs, const Parameters& given)
@@ -101,7 +111,7 @@ ProjectionFit fitFor(const Inputs& inputs, const Parameters& given)
     requireNotCausal(inputs.spec, kId);
     if (!inputs.samples)
         throw Error(ErrorCode::InvalidParameter, "found no samples to fit to, expected some", kId);
-    return {parameters.integer("rows"), parameters.real("energy"), parameters.text("keys") == "subspace"};
+    return {.rows = parameters.integer("rows"), .energy = parameters.real("energy"), .ridge = parameters.real("ridge"), .subspace = parameters.text("keys") == "subspace"};
 }
 
 BlockSamples samplesOf(const Inputs& inputs, std::int64_t head) { return inputs.spec.heads == 1 ? *inputs.samples : inputs.samples->ofHead(inputs.spec, head); }
@@ -161,7 +171,7 @@ FittedProjections fitProjections(const HeadShape& shape, const BlockSamples& sam
         addProduct(cross, seen, maps[s]);
         all += linalg::squaredNorm(linalg::toDouble(maps[s].view()).view());
     }
-    const Matrix<double> values = leastSquares(gram, cross);
+    const Matrix<double> values = leastSquares(gram, cross, linalg::toDouble(poolingMatrix(rows, tokens).view()), fit.ridge * meanDiagonalOf(gram));
     // |P' F - P|^2 = |P|^2 - 2 <F, P'^T P> + <F, P'^T P' F>
     const Matrix<double> product = linalg::product(gram.view(), values.view());
     double error = all;
@@ -186,6 +196,8 @@ Method fittedLinformerMethod()
              .help = "Keys that every query sees instead of all"},
             {.name = "energy", .title = "Share of the energy", .type = ParameterType::Real, .defaultValue = 0.0, .minimum = 0, .maximum = 1,
              .help = "Above 0: each head has as many rows as directions that hold this share of its maps' energy on the samples, in place of the number"},
+            {.name = "ridge", .title = "Ridge", .type = ParameterType::Real, .defaultValue = 0.0, .minimum = 0, .maximum = 1e6, .logarithmic = true,
+             .help = "How strongly the values' projection is held to segment means: more where samples are few"},
             {.name = "keys", .title = "Keys", .type = ParameterType::Choice, .defaultValue = std::string("mean-pool"), .help = "mean-pool: means over neighbouring tokens; subspace: the directions along the tokens that hold most of the keys",
              .choices = {"mean-pool", "subspace"}},
         })};

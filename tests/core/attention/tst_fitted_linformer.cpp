@@ -74,7 +74,7 @@ private slots:
     {
         const BlockSamples samples = heads(3, 24);
         for (const bool subspace : {false, true}) {
-            const FittedProjections fitted = fitProjections(kShape, samples, {.rows = 5, .energy = 0, .subspace = subspace});
+            const FittedProjections fitted = fitProjections(kShape, samples, {.rows = 5, .energy = 0, .ridge = 0, .subspace = subspace});
             const Matrix<double> f = linalg::toDouble(fitted.projections.values.view());
             // F is rounded to float: an error of second order around the optimum
             const double best = mapError(samples, fitted.projections.keys, f);
@@ -116,10 +116,46 @@ private slots:
             for (std::int64_t j = 0; j < 24; ++j) // maps in float, 1e-7, times the condition of their product, some 1e2
                 QVERIFY(std::abs(f(i, j) - static_cast<double>(fitted.projections.values(i, j))) < 1e-4);
     }
+    void aRidgeHoldsToSegmentMeans()
+    {
+        const BlockSamples samples = heads(3, 24);
+        const Matrix<double> pooled = linalg::toDouble(poolingMatrix(5, 24).view());
+        const auto off = [&](const Matrix<double>& f) {
+            double sum = 0;
+            for (std::size_t i = 0; i < f.size(); ++i)
+                sum += (f.data()[i] - pooled.data()[i]) * (f.data()[i] - pooled.data()[i]);
+            return sum;
+        };
+        double farther = 1e300;
+        for (const double ridge : {0.0, 0.1, 1.0, 10.0, 1e6}) {
+            const FittedProjections fitted = fitProjections(kShape, samples, {.rows = 5, .energy = 0, .ridge = ridge});
+            const Matrix<double> f = linalg::toDouble(fitted.projections.values.view());
+            QVERIFY(off(f) < farther);
+            farther = off(f);
+            if (ridge != 1.0)
+                continue;
+            // its own objective is least there: both parts are quadratic, the weight is that of the mean diagonal
+            double diagonal = 0, all = 0;
+            for (const auto& sample : samples.samples) {
+                const auto seen = softmax(sample.q, linalg::product(linalg::toDouble(fitted.projections.keys.view()).view(), linalg::toDouble(sample.k.view()).view()));
+                diagonal += linalg::squaredNorm(seen.view()) / 5;
+                all += linalg::squaredNorm(softmax(sample.q, linalg::toDouble(sample.k.view())).view());
+            }
+            const auto objective = [&](const Matrix<double>& at) { return all * mapError(samples, fitted.projections.keys, at) + diagonal * off(at); };
+            for (unsigned seed = 0; seed < 20; ++seed) {
+                Matrix<double> other = f;
+                const auto step = test::normalRows(5, 24, 1e-2, seed);
+                for (std::size_t i = 0; i < other.size(); ++i)
+                    other.data()[i] += static_cast<double>(step.data()[i]);
+                QVERIFY(objective(other) > objective(f));
+            }
+        }
+        QVERIFY(farther < 1e-9);
+    }
     void keysAreTheBestSubspace()
     {
         const BlockSamples samples = heads(3, 24);
-        const Matrix<float> e = fitProjections(kShape, samples, {.rows = 5, .energy = 0, .subspace = true}).projections.keys;
+        const Matrix<float> e = fitProjections(kShape, samples, {.rows = 5, .energy = 0, .ridge = 0, .subspace = true}).projections.keys;
         Matrix<double> gram(24, 24);
         for (const auto& sample : samples.samples) {
             const auto k = linalg::toDouble(sample.k.view());
