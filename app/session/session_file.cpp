@@ -358,6 +358,50 @@ TokenChoice tokensFrom(const Reader& reader)
     return choice;
 }
 
+Json toJson(const AttentionChoice& choice)
+{
+    Json places = Json::array();
+    for (const auto& place : choice.places)
+        places.push_back({{"block", place.block}, {"head", place.head}, {"method", place.method}, {"parameters", toJson(place.parameters)}});
+    return {{"method", choice.method}, {"parameters", toJson(choice.parameters)}, {"blocks", choice.blocks ? Json(*choice.blocks) : Json(nullptr)}, {"own", std::move(places)}};
+}
+
+AttentionPlace placeFrom(const Reader& reader)
+{
+    AttentionPlace place;
+    std::int64_t block = 0;
+    reader.read("block", block);
+    reader.requireValue(block >= 0 && block < kMostBlocks, "block", std::to_string(block), "0 to 99999");
+    place.block = static_cast<int>(block);
+    reader.read("head", place.head);
+    reader.requireValue(place.head >= -1 && place.head < kMostBlocks, "head", std::to_string(place.head), "-1 (all heads) to 99999");
+    reader.read("method", place.method);
+    place.parameters = parametersFrom(reader);
+    return place;
+}
+
+AttentionChoice attentionFrom(const Reader& reader)
+{
+    AttentionChoice choice;
+    reader.read("method", choice.method);
+    choice.parameters = parametersFrom(reader);
+    if (const auto* blocks = reader.child("blocks")) {
+        reader.require(blocks->is_array() && std::all_of(blocks->begin(), blocks->end(), [](const auto& v) { return isInt64(v) && v.template get<std::int64_t>() >= 0 && v.template get<std::int64_t>() < kMostBlocks; }),
+                       reader.at("blocks"), *blocks, "a list of blocks");
+        choice.blocks = blocks->get<std::vector<int>>();
+        std::sort(choice.blocks->begin(), choice.blocks->end());
+        choice.blocks->erase(std::unique(choice.blocks->begin(), choice.blocks->end()), choice.blocks->end());
+    }
+    const auto* own = reader.child("own");
+    if (!own)
+        return choice;
+    reader.require(own->is_array(), reader.at("own"), *own, "a list");
+    for (const auto& value : *own)
+        if (AttentionPlace place = placeFrom(Reader(value, reader.at("own"), reader.subject())); !place.method.empty())
+            setPlace(choice, std::move(place));
+    return choice;
+}
+
 Json toJson(const KeptPoint& point)
 {
     Json cost = {{"parameters", point.cost.parameters}, {"bytes", point.cost.bytes}, {"macs", point.cost.macs}};
@@ -405,10 +449,13 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
         {"lowRank", toJson(state.lowRank, base)},
         {"encoder", toJson(state.encoder, base)},
         {"tokens", toJson(state.tokens)},
+        {"attention", toJson(state.attention)},
         {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay},
                        {"photos", writtenPath(state.selection.photos, base)}, {"lowRankPage", state.selection.lowRankPage},
                        {"encoderPage", state.selection.encoderPage}, {"encoderToken", state.selection.encoderToken},
-                       {"tokenPage", state.selection.tokenPage}, {"tokenPhoto", state.selection.tokenPhoto}}},
+                       {"tokenPage", state.selection.tokenPage}, {"tokenPhoto", state.selection.tokenPhoto},
+                       {"attentionPage", state.selection.attentionPage}, {"attentionLayer", state.selection.attentionLayer},
+                       {"attentionHead", state.selection.attentionHead}, {"attentionSample", state.selection.attentionSample}}},
         {"chart",
          {{"curve", kCurveNames[static_cast<int>(series.curve)]}, {"heldOut", series.heldOut}, {"samples", series.sample},
           {"baseline", series.baseline}, {"normalised", series.normalised}, {"logX", state.chart.logX}, {"logY", state.chart.logY}}},
@@ -436,6 +483,8 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         state.encoder = encoderFrom(Reader(*value, "encoder", subject), base);
     if (const auto* value = reader.child("tokens"))
         state.tokens = tokensFrom(Reader(*value, "tokens", subject));
+    if (const auto* value = reader.child("attention"))
+        state.attention = attentionFrom(Reader(*value, "attention", subject));
     if (const auto* value = reader.child("selection")) {
         const Reader selection(*value, "selection", subject);
         selection.read("current", state.selection.current);
@@ -446,6 +495,15 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         selection.read("encoderToken", state.selection.encoderToken);
         selection.read("tokenPage", state.selection.tokenPage);
         selection.read("tokenPhoto", state.selection.tokenPhoto);
+        selection.read("attentionPage", state.selection.attentionPage);
+        std::int64_t layer = 0;
+        selection.read("attentionLayer", layer);
+        selection.requireValue(layer >= 0 && layer < kMostBlocks, "attentionLayer", std::to_string(layer), "0 to 99999");
+        state.selection.attentionLayer = static_cast<int>(layer);
+        for (const auto& [key, value64] : {std::pair("attentionHead", &state.selection.attentionHead), std::pair("attentionSample", &state.selection.attentionSample)}) {
+            selection.read(key, *value64);
+            selection.requireValue(*value64 >= 0, key, std::to_string(*value64), "at least 0");
+        }
         selection.requireValue(state.selection.encoderToken >= 0, "encoderToken", std::to_string(state.selection.encoderToken), "at least 0");
     }
     if (const auto* value = reader.child("chart")) {

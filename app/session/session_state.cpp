@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/session/session_state.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace tamis::app {
@@ -29,6 +30,32 @@ std::string settingsLine(const Settings& settings)
     if (!budget.overrides.empty())
         line += ", " + std::to_string(budget.overrides.size()) + " by hand";
     return line;
+}
+
+void setPlace(AttentionChoice& choice, AttentionPlace place)
+{
+    auto& places = choice.places;
+    std::erase_if(places, [&](const AttentionPlace& each) { return each.block == place.block && (place.head < 0 || each.head == place.head); });
+    const auto key = [](const AttentionPlace& each) { return std::pair(each.block, each.head); };
+    places.insert(std::ranges::upper_bound(places, key(place), {}, key), std::move(place));
+}
+
+bool forgetPlace(AttentionChoice& choice, int block, std::int64_t head)
+{
+    const auto* of = findPlace(choice, block, head);
+    if (!of)
+        return false;
+    choice.places.erase(choice.places.begin() + (of - choice.places.data()));
+    return true;
+}
+
+const AttentionPlace* findPlace(const AttentionChoice& choice, int block, std::int64_t head)
+{
+    const AttentionPlace* found = nullptr; // a block comes before its heads
+    for (const auto& each : choice.places)
+        if (each.block == block && (each.head < 0 || each.head == head))
+            found = &each;
+    return found;
 }
 
 std::vector<report::OperatingPoint> operatingPoints(const std::vector<KeptPoint>& points)

@@ -80,6 +80,31 @@ struct TokenChoice {
     bool operator==(const TokenChoice&) const = default;
 };
 
+/// What stands in a head's place by its own choice, or in a block's: an operator of the attention lab.
+struct AttentionPlace {
+    int block = 0;
+    std::int64_t head = -1; ///< -1: all of the block
+    std::string method;     ///< "exact": the model's own
+    Parameters parameters;  ///< what is missing has its default
+    bool operator==(const AttentionPlace&) const = default;
+};
+
+/// What the attention lab is asked for.
+struct AttentionChoice {
+    std::string method;     ///< in all heads of `blocks` without a choice of their own; "exact": the model's own; empty: the lab's choice
+    Parameters parameters;  ///< what is missing has its default
+    std::optional<std::vector<int>> blocks; ///< ascending; nothing: all
+    std::vector<AttentionPlace> places;     ///< by block and head, blocks before their heads: heads win
+    bool operator==(const AttentionChoice&) const = default;
+};
+inline constexpr const char* kExactAttention = "exact";
+/// In place of an earlier choice for the same head or block; a block's replaces those of its heads, too. Keeps the order of AttentionChoice::places.
+void setPlace(AttentionChoice& choice, AttentionPlace place);
+/// What is chosen for this head (or block, head -1) alone is forgotten; whether there was something. A head without a choice of its own: that of its block.
+bool forgetPlace(AttentionChoice& choice, int block, std::int64_t head);
+/// Of the head, else of its block; nullptr: it is as the others.
+const AttentionPlace* findPlace(const AttentionChoice& choice, int block, std::int64_t head);
+
 /// A configuration worth keeping, with the way back to it.
 struct KeptPoint {
     std::string label;
@@ -105,6 +130,9 @@ struct Selection {
     std::int64_t encoderToken = 0;    ///< seen closely in the encoder lab
     std::string tokenPage;            ///< of the token lab; "" for the first
     std::string tokenPhoto;           ///< seen closely in the token lab; "" for the first
+    std::string attentionPage;        ///< of the attention lab; "" for the first
+    int attentionLayer = 0;           ///< seen closely in the attention lab, with a head of it and a sample
+    std::int64_t attentionHead = 0, attentionSample = 0;
     bool operator==(const Selection&) const = default;
 };
 
@@ -120,6 +148,7 @@ struct SessionState {
     LowRankChoice lowRank;
     EncoderChoice encoder;
     TokenChoice tokens;
+    AttentionChoice attention;
     Selection selection;
     ChartChoice chart;
     std::vector<KeptPoint> points;

@@ -176,7 +176,7 @@ void AttentionMapController::show(const std::shared_ptr<const AttentionPicture>&
         if (m_sources->photos) {
             m_panel->setPhotos();
         } else {
-            std::vector<views::AttentionPanel::Text> texts;
+            std::vector<views::ListedText> texts;
             for (std::size_t i = 0; i < m_sources->names.size(); ++i)
                 texts.push_back({QString::fromStdString(m_sources->names[i]), QString::fromStdString(m_sources->beginnings[i])});
             m_panel->setTexts(texts);

@@ -1,91 +1,32 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/window/attention_map_work.h"
 
-#include "app/samples/sample_request.h"
-#include "app/window/photo_work.h"
-#include "app/window/sample_pictures.h"
 #include "core/base/error.h"
-#include "core/inputs/image_preprocess.h"
-#include "core/inputs/image_preprocess_config.h"
-#include "core/inputs/tokenizer.h"
 #include "core/measure/capture.h"
 #include "core/measure/even_subset.h"
 
 #include <QTemporaryDir>
 
-#include <algorithm>
-
 namespace tamis::app {
 namespace {
 namespace fs = std::filesystem;
-constexpr std::int64_t kContext = 256;      ///< tokens a text: maps that can be looked at
-constexpr std::size_t kMostTexts = 500;     ///< offered
-constexpr std::size_t kCalibrating = 16;    ///< samples that stand in for a calibration set
-constexpr std::size_t kBeginning = 24;      ///< tokens of a text in the list
-constexpr std::int64_t kPhotoSide = 384;    ///< pixels of the shown photo, about
-
-/// A token as people read it: without the space before it; what is nothing else is named.
-std::string readable(std::string text)
-{
-    std::string shown;
-    for (const char c : text)
-        shown += c == '\n' ? "↵" : c == '\t' ? "⇥" : std::string(1, c);
-    const auto first = shown.find_first_not_of(' ');
-    return first == std::string::npos ? "␣" : shown.substr(first);
-}
-
-SampleRequest sampleRequest(const AttentionRequest& request, const nn::Model& model)
-{
-    SampleRequest asked;
-    if (model.spec().vision()) {
-        asked.images = request.samples;
-        return asked;
-    }
-    const std::string suffix = request.samples.extension().string();
-    (suffix == ".npy" || suffix == ".ids" ? asked.tokens : asked.text) = request.samples;
-    const std::int64_t positions = model.spec().text.maxPositions;
-    asked.windows.context = positions > 0 ? std::min(kContext, positions) : kContext;
-    asked.limit = kMostTexts;
-    return asked;
-}
+constexpr std::size_t kCalibrating = 16; ///< samples that stand in for a calibration set
 } // namespace
 
 struct AttentionMapWork::Opened {
     std::shared_ptr<RunnableModel> model;
     fs::path samples;
+    std::shared_ptr<const LookedSamples> looked;
     std::shared_ptr<const AttentionSources> sources;
     std::unique_ptr<QTemporaryDir> directory; ///< of a calibration set made here
     std::optional<lowrank::AttentionPreview> preview;
-    std::shared_ptr<const inputs::Tokenizer> tokenizer;
-    std::vector<std::string> classNames;
-    inputs::ImagePreprocess preprocess;
     std::string warning;
     std::size_t photoOf = 0; ///< sample that `photo` is of
     QImage photo;
 
     bool is(const AttentionRequest& request) const { return preview && model == request.model && samples == request.samples; }
-    std::string name(std::int32_t id) const { return tokenizer ? readable(tokenizer->decode(std::span(&id, 1), true)) : std::to_string(id); }
-    void listTexts(AttentionSources& sources, const measure::SampleSource& from, const RunContext& context) const;
     std::shared_ptr<const io::CalibrationSet> calibrateOn(std::unique_ptr<measure::SampleSource> from, const nn::Model& dense, const RunContext& context);
 };
-
-void AttentionMapWork::Opened::listTexts(AttentionSources& listed, const measure::SampleSource& from, const RunContext& context) const
-{
-    measure::LoadedSample sample;
-    for (std::size_t i = 0; i < from.count(); ++i) {
-        context.throwIfStopped();
-        from.load(i, sample);
-        std::string text;
-        const auto beginning = std::span(sample.tokens).first(std::min(kBeginning, sample.tokens.size()));
-        if (tokenizer)
-            text = tokenizer->decode(beginning);
-        else
-            for (const std::int32_t id : beginning)
-                text += std::to_string(id) + ' ';
-        std::ranges::replace(text, '\n', ' ');
-        listed.beginnings.push_back(std::move(text));
-    }
-}
 
 std::shared_ptr<const io::CalibrationSet> AttentionMapWork::Opened::calibrateOn(std::unique_ptr<measure::SampleSource> from, const nn::Model& dense,
                                                                                 const RunContext& context)
@@ -103,13 +44,6 @@ std::shared_ptr<const io::CalibrationSet> AttentionMapWork::Opened::calibrateOn(
     return io::CalibrationSet::open(options.out, context);
 }
 
-fs::path textBeside(const fs::path& model)
-{
-    std::error_code error;
-    const fs::path file = (fs::is_directory(model, error) ? model : model.parent_path()) / "heldout.npy";
-    return fs::is_regular_file(file, error) ? file : fs::path();
-}
-
 AttentionMapWork::AttentionMapWork() = default;
 AttentionMapWork::~AttentionMapWork() = default;
 
@@ -121,24 +55,16 @@ void AttentionMapWork::open(const AttentionRequest& request, const RunContext& c
     opened->samples = request.samples;
     const fs::path modelPath = request.model->workspace()->outline.modelPath;
     const auto dense = request.model->dense(context);
-    const SampleRequest asked = sampleRequest(request, *dense);
-    std::shared_ptr<const measure::SampleSource> source = openSamples(asked, modelPath, *dense, context);
+    opened->looked = openLookedSamples(request.samples, modelPath, *dense, context);
     auto listed = std::make_shared<AttentionSources>();
-    listed->photos = dense->spec().vision();
-    listed->description = source->description();
-    for (std::size_t i = 0; i < source->count(); ++i)
-        listed->names.push_back(source->name(i));
-    if (listed->photos) {
-        opened->classNames = classNamesOf(modelPath);
-        opened->preprocess = inputs::readImagePreprocess(modelPath);
-    } else {
-        opened->tokenizer = tokenizerBeside(modelPath);
-        opened->listTexts(*listed, *source, context);
-    }
+    listed->photos = opened->looked->photos;
+    listed->description = opened->looked->source->description();
+    listed->names = opened->looked->names;
+    listed->beginnings = opened->looked->beginnings;
     const auto& workspace = *request.model->workspace();
-    lowrank::Inputs inputs{.checkpoint = workspace.checkpoint, .model = dense, .calibration = workspace.calibration, .samples = source, .matrices = {}};
+    lowrank::Inputs inputs{.checkpoint = workspace.checkpoint, .model = dense, .calibration = workspace.calibration, .samples = opened->looked->source, .matrices = {}};
     if (!inputs.calibration)
-        inputs.calibration = opened->calibrateOn(openSamples(asked, modelPath, *dense, context), *dense, context);
+        inputs.calibration = opened->calibrateOn(openSamples(lookedRequest(request.samples, *dense), modelPath, *dense, context), *dense, context);
     opened->preview.emplace(std::move(inputs));
     listed->schema = opened->preview->schema();
     opened->sources = std::move(listed);
@@ -150,23 +76,15 @@ AttentionMapWork::Picture AttentionMapWork::pictureOf(const AttentionRequest& re
     Opened& o = *m_opened;
     if (o.sources->photos) {
         if (o.photo.isNull() || o.photoOf != report.sampleIndex) {
-            const fs::path folder = o.samples;
-            std::error_code error;
-            o.photo = photoAsRead(fs::is_directory(folder, error) ? folder / o.sources->names[report.sampleIndex] : folder, o.preprocess);
+            o.photo = o.looked->photo(report.sampleIndex);
             o.photoOf = report.sampleIndex;
         }
     } else if (report.tokens > 0) {
-        measure::LoadedSample sample;
-        o.preview->inputs().samples->load(report.sampleIndex, sample);
-        for (const std::int32_t id : sample.tokens)
-            report.tokenLabels.push_back(o.name(id));
+        report.tokenLabels = o.looked->tokenNames(report.sampleIndex);
     }
     for (auto& effect : report.effects)
         for (auto* guesses : {&effect.before, &effect.after})
-            for (report::Guess& guess : *guesses)
-                guess.name = !o.sources->photos ? o.name(guess.index)
-                             : guess.index >= 0 && static_cast<std::size_t>(guess.index) < o.classNames.size() ? o.classNames[static_cast<std::size_t>(guess.index)]
-                                                                                                             : "class " + std::to_string(guess.index);
+            o.looked->name(*guesses);
     if (!o.warning.empty())
         report.warnings.push_back(o.warning);
     return std::make_shared<const AttentionPicture>(AttentionPicture{request, o.sources, std::make_shared<const report::AttentionMapReport>(std::move(report)), o.photo});

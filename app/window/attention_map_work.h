@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // What the attention-map page asks of core. Everything here runs on a worker, never on the window's thread.
+#include "app/window/looked_samples.h"
 #include "app/window/model_work.h"
 #include "core/lowrank/attention_preview.h"
 #include "core/report/attention_map_report.h"
@@ -39,9 +40,6 @@ struct AttentionPicture {
     std::shared_ptr<const report::AttentionMapReport> report;
     QImage photo; ///< what the model sees; null for texts
 };
-
-/// Samples that stand beside a model without being asked for: heldout.npy. Empty: none.
-std::filesystem::path textBeside(const std::filesystem::path& model);
 
 /// Keeps the layers' problems and the samples' runs of the last model. One thread at a time.
 class AttentionMapWork {

@@ -208,6 +208,10 @@ void CopyableTableView::showHeaderMenu(const QPoint& position)
 void CopyableTableView::showContextMenu(const QPoint& position)
 {
     QMenu menu(this);
+    if (!actions().isEmpty()) { // what the owner offers for rows comes first
+        menu.addActions(actions());
+        menu.addSeparator();
+    }
     auto* copy = menu.addAction(tr("Copy"), QKeySequence(QKeySequence::Copy), this, &CopyableTableView::copySelection);
     auto* copyAll = menu.addAction(tr("Copy with header"), this,
                                    [this] { QApplication::clipboard()->setText(selectionAsTsv(true)); });

@@ -67,6 +67,12 @@ void HeatMap::setSelected(std::optional<std::pair<int, int>> cell)
     update();
 }
 
+void HeatMap::setBadges(const std::vector<std::pair<int, int>>& cells)
+{
+    m_badges = cells;
+    update();
+}
+
 void HeatMap::setMarkedColumn(int column)
 {
     m_marked = column;

@@ -36,6 +36,8 @@ public:
     void setCaption(const QString& settings) { m_caption = settings; }
     void setSelected(std::optional<std::pair<int, int>> cell); ///< row, column; without a signal
     std::optional<std::pair<int, int>> selected() const noexcept { return m_selected; }
+    void setBadges(const std::vector<std::pair<int, int>>& cells); ///< row, column of cells with a mark in a corner; in pictures, too
+    const std::vector<std::pair<int, int>>& badges() const noexcept { return m_badges; }
     void setMarkedColumn(int column); ///< brushed elsewhere: outlined as a whole; -1: none
     int markedColumn() const noexcept { return m_marked; }
     bool isEmpty() const noexcept;
@@ -76,6 +78,7 @@ private:
     QColor colorOf(double value) const;
     void draw(QPainter& painter, bool interactive) const;
     void drawCells(QPainter& painter, const Frame& frame) const;
+    void drawBadges(QPainter& painter) const;
     void drawLabels(QPainter& painter, const Frame& frame) const;
     void drawBar(QPainter& painter, const Frame& frame) const;
     void drawHover(QPainter& painter) const;
@@ -83,6 +86,7 @@ private:
     HeatGrid m_grid;
     double m_low = 0, m_high = 1;
     int m_marked = -1;
+    std::vector<std::pair<int, int>> m_badges;
     std::optional<std::pair<int, int>> m_selected, m_hovered;
     QString m_emptyText, m_caption;
 };

@@ -32,6 +32,7 @@ void HeatMap::draw(QPainter& painter, bool interactive) const
         const Frame f = frame();
         painter.setFont(Theme::smallFont(font()));
         drawCells(painter, f);
+        drawBadges(painter);
         drawLabels(painter, f);
         drawBar(painter, f);
         const bool marked = interactive && m_marked >= 0 && m_marked < m_grid.columns;
@@ -74,6 +75,26 @@ void HeatMap::drawCells(QPainter& painter, const Frame& f) const
                 painter.drawText(cell, Qt::AlignCenter, formatNumber(v, 2));
             }
         }
+    painter.restore();
+}
+
+/// A folded corner, framed so that it stands out on any colour.
+void HeatMap::drawBadges(QPainter& painter) const
+{
+    const auto& theme = Theme::instance();
+    painter.save();
+    painter.setRenderHint(QPainter::Antialiasing);
+    for (const auto& [row, column] : m_badges) {
+        if (row < 0 || column < 0 || row >= m_grid.rows || column >= m_grid.columns)
+            continue;
+        const QRectF cell = cellRect(row, column);
+        const double side = std::clamp(0.4 * std::min(cell.width(), cell.height()), 4.0, 12.0);
+        const QPointF corner = cell.topRight() + QPointF(-1, 0);
+        const QPolygonF fold{{corner, corner - QPointF(side, 0), corner + QPointF(0, side)}};
+        painter.setPen(QPen(theme.color(Ink::Panel), 1.6));
+        painter.setBrush(theme.color(Ink::HeldOut));
+        painter.drawPolygon(fold);
+    }
     painter.restore();
 }
 

@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/lowrank/attention_panel.h"
 
+#include "views/attention/attention_lens.h"
+#include "views/attention/attention_maps.h"
 #include "views/common/copyable_table_view.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
 #include "views/common/parameter_editor.h"
-#include "views/lowrank/attention_lens.h"
-#include "views/lowrank/attention_maps.h"
 #include "views/lowrank/head_error_view.h"
 #include "views/lowrank/head_table_model.h"
-#include "views/photos/photo_list.h"
-#include "views/photos/photo_model.h"
-#include "views/photos/photo_strip.h"
 
 #include <QComboBox>
 #include <QLabel>
-#include <QListWidget>
-#include <QPushButton>
 #include <QSignalBlocker>
 #include <QStackedWidget>
 #include <QTabWidget>
@@ -78,26 +73,12 @@ void AttentionPanel::setPlanOffered(bool offered)
         m_source->removeItem(2);
 }
 
-void AttentionPanel::setOpenAction(const QString& action)
-{
-    m_open->setText(action);
-    m_open->setVisible(!action.isEmpty());
-}
+void AttentionPanel::setOpenAction(const QString& action) { m_samples->setOpenAction(action); }
 
-void AttentionPanel::setTexts(const std::vector<Text>& texts)
+void AttentionPanel::setTexts(const std::vector<ListedText>& texts)
 {
-    m_quiet = true;
-    m_texts->clear();
-    for (const auto& text : texts) {
-        const QString words = text.beginning.simplified();
-        auto* item = new QListWidgetItem(words.isEmpty() ? text.name : words, m_texts);
-        item->setToolTip(text.name);
-    }
-    m_samples->setCurrentWidget(m_texts);
-    m_samples->setMaximumHeight(QWIDGETSIZE_MAX);
-    m_sampleTitle->setText(tr("Texts: %1").arg(texts.size()));
+    m_samples->setTexts(texts);
     offerScale(ColorScale::Logarithmic); // the first words of a causal text see little else: they get nearly all the weight
-    m_quiet = false;
 }
 
 void AttentionPanel::offerScale(ColorScale scale)
@@ -108,21 +89,11 @@ void AttentionPanel::offerScale(ColorScale scale)
 
 void AttentionPanel::setPhotos()
 {
-    m_samples->setCurrentWidget(m_strip);
-    m_samples->setMaximumHeight(m_strip->height());
-    m_sampleTitle->setText(tr("Photos"));
+    m_samples->setPhotos();
     offerScale(ColorScale::Root);
 }
 
-void AttentionPanel::setShownSample(int index)
-{
-    m_quiet = true;
-    if (m_samples->currentWidget() == m_texts)
-        m_texts->setCurrentRow(index);
-    else if (const auto* photo = m_photos.photo(index); photo && m_strip->selection() != QStringList{photo->name})
-        m_strip->setSelection({photo->name});
-    m_quiet = false;
-}
+void AttentionPanel::setShownSample(int index) { m_samples->setShown(index); }
 
 void AttentionPanel::setPhoto(const QImage& photo) { m_lens->setPhoto(photo); }
 
@@ -236,7 +207,7 @@ QString AttentionPanel::caption() const
 void AttentionPanel::showMaps()
 {
     const QStringList names = tokenNames();
-    m_maps->setReport(*m_report, sourceTitle(), names);
+    m_maps->setMaps({static_cast<int>(m_report->tokens), m_report->causal, m_report->exact, m_report->approximate}, sourceTitle(), names);
     m_lens->setLayout({static_cast<int>(m_report->prefixTokens), static_cast<int>(m_report->gridHeight), static_cast<int>(m_report->gridWidth)}, names);
     m_lens->setMaps(m_maps->exactGrid(), m_maps->approximateGrid(), sourceTitle());
     if (m_chosenQuery >= m_report->tokens)

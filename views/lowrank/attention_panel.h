@@ -2,8 +2,9 @@
 #pragma once
 #include "core/base/parameter_schema.h"
 #include "core/report/attention_map_report.h"
+#include "views/attention/attention_map_view.h"
+#include "views/attention/sample_picker.h"
 #include "views/common/figure.h"
-#include "views/lowrank/attention_map_view.h"
 
 #include <QImage>
 #include <QWidget>
@@ -13,8 +14,6 @@
 
 class QComboBox;
 class QLabel;
-class QListWidget;
-class QPushButton;
 class QStackedWidget;
 class QTabWidget;
 
@@ -30,7 +29,6 @@ class LineChart;
 class NoticeBar;
 class ParameterEditor;
 class PhotoModel;
-class PhotoStrip;
 class PlaceholderPanel;
 
 /// The attention-map page: one head's exact map beside its approximation, where a query looks, what all heads lose, the planes' energies
@@ -51,10 +49,7 @@ public:
 
     /// What the button over the samples says that openRequested() does.
     void setOpenAction(const QString& action);
-    struct Text {
-        QString name, beginning; ///< "sequence 3", its first words
-    };
-    void setTexts(const std::vector<Text>& texts); ///< the samples are texts
+    void setTexts(const std::vector<ListedText>& texts); ///< the samples are texts
     void setPhotos();                              ///< the samples are the photos of the model given to the constructor
     void setShownSample(int index);                ///< of texts, or of photos in the model's order; without a signal
     void setPhoto(const QImage& photo);            ///< what the model sees of the shown one
@@ -120,8 +115,7 @@ private:
     bool m_quiet = false, m_scaleChosen = false;
 
     QWidget* m_settings = nullptr;
-    QPushButton* m_open = nullptr;
-    QLabel* m_sampleTitle = nullptr;
+    SamplePicker* m_samples = nullptr;
     QStackedWidget* m_pages = nullptr;
     PlaceholderPanel* m_empty = nullptr;
     NoticeBar* m_problem = nullptr;
@@ -136,9 +130,6 @@ private:
     CopyableTableView* m_ranking = nullptr;
     LineChart *m_queryPlane = nullptr, *m_keyPlane = nullptr, *m_blocks = nullptr;
     ParameterEditor* m_editor = nullptr;
-    QStackedWidget* m_samples = nullptr;
-    PhotoStrip* m_strip = nullptr;
-    QListWidget* m_texts = nullptr;
 };
 
 } // namespace tamis::views

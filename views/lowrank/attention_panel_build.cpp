@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What AttentionPanel is made of, and how its parts are tied together.
+#include "views/attention/attention_lens.h"
+#include "views/attention/attention_maps.h"
 #include "views/common/chart_figure.h"
 #include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
-#include "views/common/icons.h"
 #include "views/common/ink.h"
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
 #include "views/common/parameter_editor.h"
 #include "views/common/theme.h"
-#include "views/lowrank/attention_lens.h"
-#include "views/lowrank/attention_maps.h"
 #include "views/lowrank/attention_panel.h"
 #include "views/lowrank/head_error_view.h"
 #include "views/lowrank/head_table_model.h"
-#include "views/photos/photo_list.h"
-#include "views/photos/photo_model.h"
-#include "views/photos/photo_strip.h"
 
 #include <QComboBox>
 #include <QHeaderView>
 #include <QLabel>
-#include <QListWidget>
-#include <QPushButton>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QTabWidget>
@@ -31,8 +25,6 @@
 
 namespace tamis::views {
 namespace {
-constexpr int kListHeight = 150; ///< of the list of texts, device-independent pixels
-
 QSplitter* splitter(Qt::Orientation orientation, QWidget* parent, const QString& name)
 {
     auto* made = new QSplitter(orientation, parent);
@@ -221,26 +213,7 @@ void AttentionPanel::buildSettings()
     m_editor = new ParameterEditor(m_settings);
     m_editor->setObjectName(QStringLiteral("attentionParameters"));
     column->addWidget(m_editor);
-    auto* row = new QHBoxLayout;
-    m_sampleTitle = mutedLabel(m_settings, QStringLiteral("attentionSampleTitle"));
-    m_open = new QPushButton(themedIcon(QStringLiteral("open")), {}, m_settings);
-    m_open->setObjectName(QStringLiteral("openAttentionSamples"));
-    row->addWidget(m_sampleTitle, 1);
-    row->addWidget(m_open);
-    column->addLayout(row);
-    m_samples = new QStackedWidget(m_settings);
-    m_strip = new PhotoStrip(m_photos, m_samples);
-    m_strip->list()->setSelectionMode(QAbstractItemView::SingleSelection);
-    m_strip->list()->setObjectName(QStringLiteral("attentionPhotos"));
-    m_texts = new QListWidget(m_samples);
-    m_texts->setObjectName(QStringLiteral("attentionTexts"));
-    m_texts->setAccessibleName(tr("Texts"));
-    m_texts->setFrameShape(QFrame::NoFrame);
-    m_texts->setUniformItemSizes(true);
-    m_texts->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    m_texts->setMinimumHeight(kListHeight);
-    m_samples->addWidget(m_strip);
-    m_samples->addWidget(m_texts);
+    m_samples = new SamplePicker(m_photos, {.title = QStringLiteral("attentionSampleTitle"), .open = QStringLiteral("openAttentionSamples"), .photos = QStringLiteral("attentionPhotos"), .texts = QStringLiteral("attentionTexts")}, m_settings);
     column->addWidget(m_samples, 1);
     column->addStretch();
 }
@@ -253,7 +226,6 @@ void AttentionPanel::connectChart(LineChart* chart, const QString& name)
 void AttentionPanel::connectParts()
 {
     connect(m_empty, &PlaceholderPanel::actionTriggered, this, &AttentionPanel::openRequested);
-    connect(m_open, &QPushButton::clicked, this, &AttentionPanel::openRequested);
     connect(m_layer, &QComboBox::activated, this, [this] { chooseHead(m_layer->currentIndex(), head()); });
     connect(m_head, &QComboBox::activated, this, [this] { chooseHead(layer(), m_head->currentIndex()); });
     connect(m_window, &QComboBox::activated, this, &AttentionPanel::mapChosen);
@@ -290,14 +262,8 @@ void AttentionPanel::connectParts()
     connectChart(m_queryPlane, QStringLiteral("query-plane"));
     connectChart(m_keyPlane, QStringLiteral("key-plane"));
     connectChart(m_blocks, QStringLiteral("blocks-after-approximation"));
-    connect(m_strip, &PhotoStrip::selectionChanged, this, [this](const QStringList& names) {
-        if (const int row = names.isEmpty() ? -1 : m_photos.rowOf(names.front()); row >= 0)
-            emit sampleChosen(row);
-    });
-    connect(m_texts, &QListWidget::currentRowChanged, this, [this](int row) {
-        if (!m_quiet && row >= 0)
-            emit sampleChosen(row);
-    });
+    connect(m_samples, &SamplePicker::openRequested, this, &AttentionPanel::openRequested);
+    connect(m_samples, &SamplePicker::chosen, this, &AttentionPanel::sampleChosen);
 }
 
 void AttentionPanel::showEvent(QShowEvent* event)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/tokens/overlay_page.h"
 
+#include "views/common/class_bars.h"
 #include "views/common/figure_export.h"
 #include "views/common/icons.h"
 #include "views/common/ink.h"
 #include "views/common/labelled_combo.h"
 #include "views/common/theme.h"
-#include "views/tokens/class_bars.h"
 #include "views/tokens/token_overlay_view.h"
 
 #include <QComboBox>

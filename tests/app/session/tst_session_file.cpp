@@ -82,6 +82,26 @@ private slots:
         session["tokens"] = tokens;
         QVERIFY_THROWS_EXCEPTION(Error, fromObject(session));
     }
+    void attentionPlacesAreInOrderAndOnceOnly()
+    {
+        QJsonObject session = parsed(sessionToJson({}, "/"));
+        const auto place = [](int block, int head, const char* method) { return QJsonObject{{"block", block}, {"head", head}, {"method", method}}; };
+        QJsonObject attention = session["attention"].toObject();
+        attention["blocks"] = QJsonArray{3, 1, 3};
+        attention["own"] = QJsonArray{place(2, 1, "attention.band"), place(1, 0, "exact"), place(2, -1, "exact"), place(2, 1, "attention.linear"), place(4, 0, "")};
+        session["attention"] = attention;
+        const auto choice = fromObject(session).attention;
+        QVERIFY((*choice.blocks == std::vector<int>{1, 3}));
+        QCOMPARE(choice.places.size(), std::size_t(3)); // the block's choice took the place of its head's, and the head got another
+        QVERIFY((choice.places[0] == AttentionPlace{1, 0, "exact", {}}));
+        QVERIFY((choice.places[1] == AttentionPlace{2, -1, "exact", {}}));
+        QVERIFY((choice.places[2] == AttentionPlace{2, 1, "attention.linear", {}}));
+        for (const auto& wrong : {QJsonArray{place(-1, 0, "exact")}, QJsonArray{place(0, -2, "exact")}}) {
+            attention["own"] = wrong;
+            session["attention"] = attention;
+            QVERIFY_THROWS_EXCEPTION(Error, fromObject(session));
+        }
+    }
     void allCurvesAllocationsAndAccountings()
     {
         using report::Curve;
@@ -110,7 +130,7 @@ private slots:
         const std::string text = sessionToJson(sampleSession("/sessions"), "/sessions");
         const auto root = parsed(text);
         QCOMPARE(root["schema"].toString(), QString("tamis.session/1"));
-        QCOMPARE(root.keys(), QStringList({"calibration", "chart", "encoder", "lowRank", "model", "points", "schema", "selection", "settings", "tokens"}));
+        QCOMPARE(root.keys(), QStringList({"attention", "calibration", "chart", "encoder", "lowRank", "model", "points", "schema", "selection", "settings", "tokens"}));
         QCOMPARE(root["settings"].toObject().keys(),
                  QStringList({"accounting", "alignment", "allocation", "keep", "method", "overrides", "parameters"}));
         QCOMPARE(root["chart"].toObject().keys(),

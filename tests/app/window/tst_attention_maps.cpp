@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The attention-map page in the window: vit20 with its photos and tinylm with its held-out tokens, from opening to a dragged rank.
 #include "tests/app/window/desk.h"
-#include "views/lowrank/attention_lens.h"
-#include "views/lowrank/attention_maps.h"
+#include "views/attention/attention_lens.h"
+#include "views/attention/attention_maps.h"
 #include "views/lowrank/attention_panel.h"
 #include "views/lowrank/low_rank_panel.h"
 #include "views/photos/photo_model.h"

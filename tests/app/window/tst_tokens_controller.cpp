@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The token tab in the window: vit20 with its photos, from opening to sliders, patches by hand with undo, a folder, a comparison.
 #include "tests/app/window/desk.h"
-#include "views/tokens/class_bars.h"
+#include "views/common/class_bars.h"
 #include "views/tokens/overlay_page.h"
 #include "views/tokens/token_overlay_view.h"
 #include "views/tokens/token_panel.h"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The attention-map page with mouse and keys: linked maps, where a query looks, choosing heads everywhere, ranks on sliders and curves.
 #include "tests/views/attention_sample.h"
+#include "views/attention/attention_lens.h"
+#include "views/attention/attention_maps.h"
 #include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
 #include "views/common/heat_map.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
-#include "views/lowrank/attention_lens.h"
-#include "views/lowrank/attention_maps.h"
 #include "views/lowrank/attention_panel.h"
 #include "views/lowrank/head_error_view.h"
 #include "views/lowrank/head_table_model.h"

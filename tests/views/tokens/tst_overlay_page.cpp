@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Two overlays side by side: linked pointer, zoom and depth, what stands beside, the classes of both.
 #include "tests/views/token_sample.h"
+#include "views/common/class_bars.h"
 #include "views/common/figure_export.h"
-#include "views/tokens/class_bars.h"
 #include "views/tokens/overlay_page.h"
 #include "views/tokens/token_overlay_view.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "views/lowrank/attention_lens.h"
+#include "views/attention/attention_lens.h"
 
 #include "views/common/figure_export.h"
 #include "views/common/number_format.h"

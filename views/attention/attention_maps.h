@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-#include "core/report/attention_map_report.h"
-#include "views/lowrank/attention_map_view.h"
+#include "views/attention/attention_map_view.h"
 
 #include <array>
 
 namespace tamis::views {
+
+/// Two maps of one head on one sample, [tokens * tokens] each, query by query.
+struct MapPair {
+    int tokens = 0;
+    bool causal = false;
+    const std::vector<float>& exact;
+    const std::vector<float>& approximate;
+};
 
 /// Exact map, approximate map and their difference side by side: one zoom, one pointed cell, one chosen query, one colour scale for the
 /// two maps.
@@ -14,7 +21,9 @@ class AttentionMaps : public QWidget, public Figure {
 public:
     explicit AttentionMaps(QWidget* parent = nullptr);
 
-    void setReport(const report::AttentionMapReport& report, const QString& approximateTitle, const QStringList& tokenNames);
+    void setMaps(const MapPair& maps, const QString& approximateTitle, const QStringList& tokenNames);
+    void setNamedAxes(bool named); ///< of all three
+    void setShown(int map);        ///< one alone, with all the room; -1: all side by side
     void clear(const QString& why);
     void setScale(ColorScale scale);
     void setQuery(int query);   ///< chosen; -1: none; without a signal

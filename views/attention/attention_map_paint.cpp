@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How AttentionMapView draws its cells, axes and colour bar.
-#include "views/lowrank/attention_map_view.h"
+#include "views/attention/attention_map_view.h"
 
 #include "views/common/nice_step.h"
 #include "views/common/number_format.h"
@@ -88,10 +88,25 @@ void AttentionMapView::drawMap(QPainter& painter, const Frame& f, bool interacti
 
 void AttentionMapView::drawAxes(QPainter& painter, const Frame& f) const
 {
-    const auto& theme = Theme::instance();
     const QFontMetricsF metrics(painter.font());
-    const double line = metrics.height(), cell = f.plot.width() / m_view.width();
-    painter.setPen(theme.color(Ink::Text));
+    const double line = metrics.height();
+    drawTitle(painter, f);
+    painter.setPen(Theme::instance().color(Ink::MutedText));
+    namesAxes() ? drawNames(painter, f) : drawNumbers(painter, f);
+    const double names = nameRoom(), below = names > 0 ? names + 3 : line + 3;
+    const double beside = names > 0 ? names : 2 + metrics.horizontalAdvance(QString::number(std::max(m_grid.tokens, 100)));
+    painter.drawText(QRectF(f.plot.left(), f.plot.bottom() + below, f.plot.width(), line), Qt::AlignCenter, tr("key token"));
+    painter.save();
+    painter.translate(f.plot.left() - 6 - beside - line / 2 + 2, f.plot.center().y());
+    painter.rotate(-90);
+    painter.drawText(QRectF(-f.plot.height() / 2, -line / 2, f.plot.height(), line), Qt::AlignCenter, tr("query token"));
+    painter.restore();
+}
+
+void AttentionMapView::drawTitle(QPainter& painter, const Frame& f) const
+{
+    const double line = QFontMetricsF(painter.font()).height();
+    painter.setPen(Theme::instance().color(Ink::Text));
     QFont bold = painter.font();
     bold.setWeight(QFont::DemiBold);
     painter.save();
@@ -104,8 +119,12 @@ void AttentionMapView::drawAxes(QPainter& painter, const Frame& f) const
     painter.setFont(Theme::numberFont(bold));
     painter.drawText(QRectF(f.plot.left(), 2, f.plot.width(), line), Qt::AlignRight | Qt::AlignVCenter, number);
     painter.restore();
+}
+
+void AttentionMapView::drawNumbers(QPainter& painter, const Frame& f) const
+{
+    const double line = QFontMetricsF(painter.font()).height(), cell = f.plot.width() / m_view.width();
     const int step = std::max(1, static_cast<int>(niceStep(m_view.width(), std::max(2, static_cast<int>(f.plot.width() / 44)))));
-    painter.setPen(theme.color(Ink::MutedText));
     for (int token = static_cast<int>(std::ceil(m_view.left() / step)) * step; token < m_view.right(); token += step) {
         const double x = f.plot.left() + (token + 0.5 - m_view.left()) * cell;
         painter.drawLine(QPointF(x, f.plot.bottom()), QPointF(x, f.plot.bottom() + 3));
@@ -116,12 +135,41 @@ void AttentionMapView::drawAxes(QPainter& painter, const Frame& f) const
         painter.drawLine(QPointF(f.plot.left() - 3, y), QPointF(f.plot.left(), y));
         painter.drawText(QRectF(0, y - line / 2, f.plot.left() - 5, line), Qt::AlignRight | Qt::AlignVCenter, QString::number(token));
     }
-    painter.drawText(QRectF(f.plot.left(), f.plot.bottom() + line + 3, f.plot.width(), line), Qt::AlignCenter, tr("key token"));
-    painter.save();
-    painter.translate(f.plot.left() - 8 - metrics.horizontalAdvance(QString::number(std::max(m_grid.tokens, 100))) - line / 2 + 2, f.plot.center().y());
-    painter.rotate(-90);
-    painter.drawText(QRectF(-f.plot.height() / 2, -line / 2, f.plot.height(), line), Qt::AlignCenter, tr("query token"));
-    painter.restore();
+}
+
+/// Every one where cells are as high as a line; else every so many. The pointed pair's names always stand there, on a ground of their own.
+void AttentionMapView::drawNames(QPainter& painter, const Frame& f) const
+{
+    const auto& theme = Theme::instance();
+    const QFontMetricsF metrics(painter.font());
+    const double line = metrics.height(), cell = f.plot.width() / m_view.width(), room = nameRoom() - 2;
+    const int step = std::max(1, static_cast<int>(std::ceil(line / cell)));
+    const auto write = [&](int token, bool key, bool pointed) {
+        const double middle = (token + 0.5 - (key ? m_view.left() : m_view.top())) * cell;
+        if (token >= m_names.size() || middle < 0 || middle > f.plot.width())
+            return;
+        painter.save();
+        painter.translate(key ? QPointF(f.plot.left() + middle, f.plot.bottom() + 3) : QPointF(f.plot.left() - 3, f.plot.top() + middle));
+        if (key)
+            painter.rotate(-90);
+        const QRectF place(-room, -line / 2, room, line);
+        if (pointed)
+            painter.fillRect(place, theme.color(Ink::Selection));
+        painter.setPen(theme.color(pointed ? Ink::Text : Ink::MutedText));
+        painter.drawText(place, Qt::AlignRight | Qt::AlignVCenter, metrics.elidedText(m_names[token], Qt::ElideRight, room));
+        painter.restore();
+    };
+    const auto along = [&](double from, double to, bool key) {
+        for (int token = static_cast<int>(std::ceil(from / step)) * step; token < to; token += step)
+            write(token, key, false);
+    };
+    along(m_view.top(), m_view.bottom(), false);
+    along(m_view.left(), m_view.right(), true);
+    if (m_pointed) {
+        write(m_pointed->query, false, true);
+        write(m_pointed->key, true, true);
+    }
+    painter.setPen(theme.color(Ink::MutedText));
 }
 
 void AttentionMapView::drawBar(QPainter& painter, const Frame& f) const

@@ -40,6 +40,7 @@ public:
     void setTitle(const QString& title, const QString& valueTitle);
     void setGrid(const AttentionGrid& grid); ///< keeps the zoom where the size is the same
     void setTokenNames(const QStringList& names); ///< for hover and CSV; empty: the index
+    void setNamedAxes(bool named); ///< tokens' names along both axes, as many as there is room for, in place of their numbers
     void setScale(ColorScale scale);
     void setCaption(const QString& settings) { m_caption = settings; }
     void setEmptyText(const QString& text);
@@ -99,6 +100,11 @@ private:
     void draw(QPainter& painter, bool interactive) const;
     void drawMap(QPainter& painter, const Frame& frame, bool interactive) const;
     void drawAxes(QPainter& painter, const Frame& frame) const;
+    void drawTitle(QPainter& painter, const Frame& frame) const;
+    void drawNumbers(QPainter& painter, const Frame& frame) const;
+    void drawNames(QPainter& painter, const Frame& frame) const;
+    bool namesAxes() const noexcept { return m_namedAxes && !m_names.isEmpty(); }
+    double nameRoom() const; ///< pixels along an axis for tokens' names; 0: numbers stand there
     void drawBar(QPainter& painter, const Frame& frame) const;
     void drawHover(QPainter& painter, const Frame& frame) const;
 
@@ -108,6 +114,7 @@ private:
     QRectF m_view;
     std::optional<TokenPair> m_pointed;
     int m_chosen = -1;
+    bool m_namedAxes = false;
     bool m_own = false; ///< the pointer is over this map
     std::optional<QPointF> m_press;
     bool m_panning = false;

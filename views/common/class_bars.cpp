@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "views/tokens/class_bars.h"
+#include "views/common/class_bars.h"
 
 #include "views/common/figure_export.h"
 #include "views/common/number_format.h"

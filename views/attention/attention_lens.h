@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-#include "views/lowrank/attention_map_view.h"
+#include "views/attention/attention_map_view.h"
 
 #include <QImage>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "views/lowrank/attention_map_view.h"
+#include "views/attention/attention_map_view.h"
 
 #include "views/common/figure_export.h"
 #include "views/common/number_format.h"
@@ -18,6 +18,7 @@ constexpr double kDecades = 4;
 constexpr double kLeastTokens = 4; ///< across a fully zoomed view
 constexpr double kWheelStep = 1.25;
 constexpr double kDragPixels = 4;
+constexpr double kMostNameRoom = 84; ///< pixels
 } // namespace
 
 AttentionMapView::AttentionMapView(QWidget* parent) : QWidget(parent)
@@ -58,6 +59,23 @@ void AttentionMapView::setTokenNames(const QStringList& names)
 {
     m_names = names;
     update();
+}
+
+void AttentionMapView::setNamedAxes(bool named)
+{
+    m_namedAxes = named;
+    update();
+}
+
+double AttentionMapView::nameRoom() const
+{
+    if (!namesAxes())
+        return 0;
+    const QFontMetricsF metrics(Theme::smallFont(font()));
+    double widest = 0;
+    for (const QString& name : m_names)
+        widest = std::max(widest, metrics.horizontalAdvance(name));
+    return std::min({widest + 6, kMostNameRoom, 0.2 * width()});
 }
 
 void AttentionMapView::setScale(ColorScale scale)
@@ -167,9 +185,10 @@ AttentionMapView::Frame AttentionMapView::frame() const
 {
     const QFontMetricsF metrics(Theme::smallFont(font()));
     const double line = metrics.height();
-    const double left = line + 8 + metrics.horizontalAdvance(QString::number(std::max(m_grid.tokens, 100)));
+    const double names = nameRoom();
+    const double left = line + 8 + (names > 0 ? names : metrics.horizontalAdvance(QString::number(std::max(m_grid.tokens, 100))));
     const double right = 10 + 12 + 6 + metrics.horizontalAdvance(QStringLiteral("-0.0005")) + 4;
-    const double top = line + 8, bottom = 2 * line + 8;
+    const double top = line + 8, bottom = (names > 0 ? names + line : 2 * line) + 8;
     const double side = std::max(std::min(width() - left - right, height() - top - bottom), 20.0);
     const double spare = std::max(0.0, width() - left - right - side) / 2;
     Frame f;

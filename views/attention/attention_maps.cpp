@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "views/lowrank/attention_maps.h"
+#include "views/attention/attention_maps.h"
 
 #include "views/common/figure_export.h"
 #include "views/common/theme.h"
@@ -40,25 +40,25 @@ AttentionMaps::AttentionMaps(QWidget* parent) : QWidget(parent)
     }
 }
 
-void AttentionMaps::setReport(const report::AttentionMapReport& report, const QString& approximateTitle, const QStringList& tokenNames)
+void AttentionMaps::setMaps(const MapPair& maps, const QString& approximateTitle, const QStringList& tokenNames)
 {
     const auto shared = [](std::vector<float> values) { return std::make_shared<const std::vector<float>>(std::move(values)); };
-    const int tokens = static_cast<int>(report.tokens);
+    const int tokens = maps.tokens;
     double most = 0, mostDifference = 0;
-    std::vector<float> difference(report.exact.size());
-    for (std::size_t i = 0; i < difference.size() && i < report.approximate.size(); ++i) {
-        difference[i] = report.approximate[i] - report.exact[i];
-        most = std::max({most, static_cast<double>(report.exact[i]), static_cast<double>(report.approximate[i])});
+    std::vector<float> difference(maps.exact.size());
+    for (std::size_t i = 0; i < difference.size() && i < maps.approximate.size(); ++i) {
+        difference[i] = maps.approximate[i] - maps.exact[i];
+        most = std::max({most, static_cast<double>(maps.exact[i]), static_cast<double>(maps.approximate[i])});
         mostDifference = std::max(mostDifference, std::abs(static_cast<double>(difference[i])));
     }
-    m_exact = {tokens, shared(report.exact), false, most, report.causal};
-    m_approximate = {tokens, shared(report.approximate), false, most, report.causal};
+    m_exact = {tokens, shared(maps.exact), false, most, maps.causal};
+    m_approximate = {tokens, shared(maps.approximate), false, most, maps.causal};
     for (auto* map : m_maps)
         map->setTokenNames(tokenNames);
     m_maps[0]->setGrid(m_exact);
     m_maps[1]->setGrid(m_approximate);
     m_maps[1]->setTitle(approximateTitle, tr("p'"));
-    m_maps[2]->setGrid({tokens, shared(std::move(difference)), true, mostDifference, report.causal});
+    m_maps[2]->setGrid({tokens, shared(std::move(difference)), true, mostDifference, maps.causal});
 }
 
 void AttentionMaps::clear(const QString& why)
@@ -68,6 +68,18 @@ void AttentionMaps::clear(const QString& why)
         map->setGrid({});
         map->setEmptyText(why);
     }
+}
+
+void AttentionMaps::setNamedAxes(bool named)
+{
+    for (auto* map : m_maps)
+        map->setNamedAxes(named);
+}
+
+void AttentionMaps::setShown(int map)
+{
+    for (std::size_t i = 0; i < m_maps.size(); ++i)
+        m_maps[i]->setVisible(map < 0 || static_cast<std::size_t>(map) == i);
 }
 
 void AttentionMaps::setScale(ColorScale scale)
@@ -101,6 +113,8 @@ void AttentionMaps::paintFigure(QPainter& painter) const
 {
     painter.fillRect(rect(), Theme::instance().color(Ink::Panel));
     for (const auto* map : m_maps) {
+        if (map->isHidden())
+            continue;
         painter.save();
         painter.translate(map->pos());
         map->paintFigure(painter);
