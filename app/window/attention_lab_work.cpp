@@ -12,6 +12,7 @@ namespace tamis::app {
 namespace {
 using attention::HeadChoice;
 using Clock = std::chrono::steady_clock;
+constexpr const char* kUsualMethod = "attention.band"; ///< for any attention, photos and texts alike
 constexpr double kQuickMs = 60; ///< longer first pictures are left to the refinement, which can be stopped
 
 QString text(const std::string& s) { return QString::fromStdString(s); }
@@ -38,7 +39,7 @@ QString refusal(const nn::Model& model, const attention::Method& method)
 
 std::string attentionMethodOf(const AttentionChoice& choice)
 {
-    return !choice.method.empty() && isKnown(choice.method) ? choice.method : attention::methods().front().declaration.id;
+    return !choice.method.empty() && isKnown(choice.method) ? choice.method : kUsualMethod;
 }
 
 Parameters knownParameters(const std::string& method, const Parameters& parameters)
@@ -60,15 +61,23 @@ QString attentionTitle(const std::string& method, const Parameters& parameters)
     return text(rest.empty() ? of->declaration.title : of->declaration.title + ", " + rest);
 }
 
-std::vector<HeadChoice> headChoices(const AttentionChoice& choice, const nn::ModelSpec& spec)
+std::vector<std::int64_t> headsOf(const nn::ModelSpec& spec)
+{
+    std::vector<std::int64_t> heads;
+    for (const auto& block : spec.blocks)
+        heads.push_back(block.attention.heads);
+    return heads;
+}
+
+std::vector<HeadChoice> headChoices(const AttentionChoice& choice, const std::vector<std::int64_t>& heads)
 {
     std::vector<HeadChoice> made;
     const std::string general = attentionMethodOf(choice);
-    for (int block = 0; block < static_cast<int>(spec.blocks.size()) && general != kExactAttention; ++block)
+    for (int block = 0; block < static_cast<int>(heads.size()) && general != kExactAttention; ++block)
         if (!choice.blocks || std::ranges::find(*choice.blocks, block) != choice.blocks->end())
             made.push_back({block, attention::kAllHeads, general, knownParameters(general, choice.parameters)});
     for (const AttentionPlace& place : choice.places) {
-        if (place.block >= static_cast<int>(spec.blocks.size()) || !isKnown(place.method) || place.head >= spec.blocks[static_cast<std::size_t>(place.block)].attention.heads)
+        if (place.block >= static_cast<int>(heads.size()) || !isKnown(place.method) || place.head >= heads[static_cast<std::size_t>(place.block)])
             continue;
         const bool stands = std::ranges::find(made, place.block, &HeadChoice::block) != made.end();
         if (place.method == kExactAttention && place.head < 0)
@@ -114,7 +123,7 @@ struct AttentionLabWork::Opened {
     bool is(const AttentionLabRequest& request) const { return study && model == request.model && path == request.samples; }
     attention::AttentionRequest studied(const AttentionLabRequest& request) const
     {
-        return {.choices = headChoices(request.choice, sources->model->spec()), .sample = request.sample, .layer = request.layer, .head = request.head};
+        return {.choices = headChoices(request.choice, headsOf(sources->model->spec())), .sample = request.sample, .layer = request.layer, .head = request.head};
     }
 };
 

@@ -21,8 +21,9 @@
 namespace tamis::app {
 
 /// The choices as core takes them: the general method in its blocks, then blocks and heads with choices of their own. Methods that there are not,
-/// and what lies beyond the model, are left out; parameters are those that a method has.
-std::vector<attention::HeadChoice> headChoices(const AttentionChoice& choice, const nn::ModelSpec& spec);
+/// and what lies beyond the model, are left out; parameters are those that a method has. `heads`: of each block.
+std::vector<attention::HeadChoice> headChoices(const AttentionChoice& choice, const std::vector<std::int64_t>& heads);
+std::vector<std::int64_t> headsOf(const nn::ModelSpec& spec);
 /// The other way: choices as a plan has them. A method that stands in whole blocks most often becomes the general one.
 AttentionChoice attentionChoice(const std::vector<attention::HeadChoice>& choices);
 /// The lab's own where none is chosen. kExactAttention stays.

@@ -41,8 +41,10 @@ void ExportController::savePlan()
         file += QStringLiteral(".json");
     m_jobs.add(
         tr("Save %1").arg(QFileInfo(file).fileName()),
-        [picture = m_spectrum.picture(), path = file.toStdString()](const RunContext& context) {
-            plan::writePlan(path, planOf(*picture, context));
+        [picture = m_spectrum.picture(), path = file.toStdString(), attention = m_attention ? m_attention() : std::vector<plan::PlannedAttention>()](const RunContext& context) {
+            plan::Plan plan = planOf(*picture, context);
+            plan.attention = attention;
+            plan::writePlan(path, plan);
             return tr("Plan written to %1").arg(QString::fromStdString(path));
         },
         [this](const Job& job) { job.state == JobState::Finished ? emit done(job.message) : emit failed(job.message); });

@@ -9,6 +9,9 @@
 
 #include <QObject>
 
+#include <functional>
+#include <vector>
+
 namespace tamis::app {
 
 /// What leaves the program: plan.json, export directories, pictures and tables.
@@ -21,6 +24,8 @@ public:
     /// Empty: it can be done now.
     QString disabledReason() const;
     void savePlan();
+    /// What a saved plan says of the attention; nothing unless set.
+    void setAttention(std::function<std::vector<plan::PlannedAttention>()> attention) { m_attention = std::move(attention); }
     void exportModel(const plan::ExportOptions& options);
     void exportFigure(const views::Figure& figure, views::FigureFormat format, const QString& suggestedName);
     void exportWidgetPicture(QWidget& widget, const QString& caption, const QString& suggestedName);
@@ -34,6 +39,7 @@ private:
     SpectrumController& m_spectrum;
     JobQueue& m_jobs;
     const FileQuestions& m_ask; ///< the window's
+    std::function<std::vector<plan::PlannedAttention>()> m_attention;
 };
 
 } // namespace tamis::app

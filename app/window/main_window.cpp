@@ -4,6 +4,8 @@
 #include "app/window/lane_progress.h"
 #include "app/window/lowrank_run_controller.h"
 #include "app/window/window_commands.h"
+#include "views/attention/attention_lab_panel.h"
+#include "views/attention/attention_settings.h"
 #include "views/common/chart_figure.h"
 #include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
@@ -72,6 +74,8 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_attentionMaps = std::make_unique<AttentionMapController>(AttentionMapNeighbours{*m_model, *m_spectrum, *m_exports, m_ask}, *m_lowRankViews.panel, *m_modelViews.photoModel);
     m_encoder = std::make_unique<EncoderController>(EncoderNeighbours{m_document, *m_workspaces, *m_model, *m_exports, m_jobs, m_ask}, m_encoderViews);
     m_tokens = std::make_unique<TokensController>(TokensNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, *m_tokenPanel);
+    m_attentionLab = std::make_unique<AttentionLabController>(AttentionLabNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, *m_attentionPanel);
+    m_exports->setAttention([this] { return m_attentionLab->planned(); });
     if (!autosaveDirectory.isEmpty())
         m_autosave = std::make_unique<Autosave>(m_document, autosaveDirectory);
     registerCommands(*this);
@@ -86,6 +90,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
 MainWindow::~MainWindow()
 {
     disconnect(&m_document.undoStack(), nullptr, this, nullptr); // tells of its end after the controllers are gone
+    m_attentionLab.reset();
     m_tokens.reset();
     m_encoder.reset();
     m_attentionMaps.reset();
@@ -112,6 +117,7 @@ void MainWindow::buildCentre()
     m_lowRankViews.panel = new views::LowRankPanel(centre);
     m_encoderViews.panel = new views::EncoderPanel(centre);
     m_tokenPanel = new views::TokenPanel(centre);
+    m_attentionPanel = new views::AttentionLabPanel(*m_modelViews.photoModel, centre);
     m_labs = new QTabWidget(centre);
     m_labs->setObjectName(QStringLiteral("labs"));
     m_labs->setDocumentMode(true);
@@ -121,6 +127,7 @@ void MainWindow::buildCentre()
     m_labs->addTab(m_lowRankViews.panel, tr("Low rank"));
     m_labs->addTab(m_encoderViews.panel, tr("Encoder"));
     m_labs->addTab(m_tokenPanel, tr("Tokens"));
+    m_labs->addTab(m_attentionPanel, tr("Attention"));
     layout->addWidget(m_notice);
     layout->addWidget(m_views.header);
     layout->addWidget(m_labs, 1);
@@ -158,7 +165,8 @@ void MainWindow::buildDocks()
     layout->addStretch();
     m_settings = new QStackedWidget(this);
     m_settings->setMinimumWidth(270);
-    for (QWidget* page : {side, m_lowRankViews.panel->settings(), static_cast<QWidget*>(m_encoderViews.panel->settings()), static_cast<QWidget*>(m_tokenPanel->settings())}) {
+    for (QWidget* page : {side, m_lowRankViews.panel->settings(), static_cast<QWidget*>(m_encoderViews.panel->settings()), static_cast<QWidget*>(m_tokenPanel->settings()),
+                          static_cast<QWidget*>(m_attentionPanel->settings())}) {
         auto* scroll = new QScrollArea(m_settings);
         scroll->setWidgetResizable(true);
         scroll->setFrameShape(QFrame::NoFrame);
@@ -167,9 +175,9 @@ void MainWindow::buildDocks()
         m_settings->addWidget(scroll);
     }
     m_parametersDock = dock(tr("Parameters"), QStringLiteral("parametersDock"), m_settings, Qt::RightDockWidgetArea);
-    connect(m_labs, &QTabWidget::currentChanged, this, [this] { // the low-rank lab has a budget of its own, the encoder lab and the token lab none
+    connect(m_labs, &QTabWidget::currentChanged, this, [this] { // the low-rank lab has a budget of its own, the encoder lab, the token lab and the attention lab none
         const QWidget* lab = m_labs->currentWidget();
-        m_settings->setCurrentIndex(lab == m_lowRankViews.panel ? 1 : lab == m_encoderViews.panel ? 2 : lab == m_tokenPanel ? 3 : 0);
+        m_settings->setCurrentIndex(lab == m_lowRankViews.panel ? 1 : lab == m_encoderViews.panel ? 2 : lab == m_tokenPanel ? 3 : lab == m_attentionPanel ? 4 : 0);
         m_views.header->setVisible(m_settings->currentIndex() == 0);
     });
 
@@ -223,6 +231,7 @@ void MainWindow::connectControllers()
                 m_lowRank->setWorkspace(m_workspaces->workspace());
                 m_attentionMaps->setWorkspace(m_workspaces->workspace());
                 m_tokens->setWorkspace(m_workspaces->workspace());
+                m_attentionLab->setWorkspace(m_workspaces->workspace());
                 m_encoder->setWorkspace();
                 m_commands->refresh();
             });
@@ -237,6 +246,9 @@ void MainWindow::connectControllers()
     connect(m_tokens.get(), &TokensController::availabilityChanged, m_commands, &CommandRegistry::refresh);
     connect(m_tokens.get(), &TokensController::failed, this, &MainWindow::sayFailure);
     connect(m_tokens.get(), &TokensController::done, this, [this](const QString& sentence) { say(false, sentence); });
+    connect(m_attentionLab.get(), &AttentionLabController::availabilityChanged, m_commands, &CommandRegistry::refresh);
+    connect(m_attentionLab.get(), &AttentionLabController::failed, this, &MainWindow::sayFailure);
+    connect(m_attentionLab.get(), &AttentionLabController::done, this, [this](const QString& sentence) { say(false, sentence); });
     connect(m_encoder.get(), &EncoderController::opened, this, [this] { showLab(m_encoderViews.panel); });
     connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);
     connect(m_model.get(), &ModelController::photoFolderChanged, this, [this](const QString& folder) {

@@ -7,6 +7,7 @@
 #include "app/session/autosave.h"
 #include "app/session/recent_files.h"
 #include "app/session/session_document.h"
+#include "app/window/attention_lab_controller.h"
 #include "app/window/attention_map_controller.h"
 #include "app/window/encoder_controller.h"
 #include "app/window/export_controller.h"
@@ -52,12 +53,14 @@ public:
     AttentionMapController& attentionMaps() noexcept { return *m_attentionMaps; }
     EncoderController& encoder() noexcept { return *m_encoder; }
     TokensController& tokens() noexcept { return *m_tokens; }
+    AttentionLabController& attentionLab() noexcept { return *m_attentionLab; }
     ExportController& exports() noexcept { return *m_exports; }
     JobQueue& jobs() noexcept { return m_jobs; }
     RecentFiles& recentFiles() noexcept { return m_recent; }
     const SpectrumViews& views() const noexcept { return m_views; }
     const ModelViews& modelViews() const noexcept { return m_modelViews; }
     views::TokenPanel& tokenPanel() const noexcept { return *m_tokenPanel; }
+    views::AttentionLabPanel& attentionPanel() const noexcept { return *m_attentionPanel; }
     const EncoderViews& encoderViews() const noexcept { return m_encoderViews; }
     const LowRankViews& lowRankViews() const noexcept { return m_lowRankViews; }
     void showLab(QWidget* lab); ///< its tab
@@ -96,6 +99,7 @@ private:
     LowRankViews m_lowRankViews;
     EncoderViews m_encoderViews;
     views::TokenPanel* m_tokenPanel = nullptr;
+    views::AttentionLabPanel* m_attentionPanel = nullptr;
     CommandRegistry* m_commands = nullptr;
     CommandPalette* m_palette = nullptr;
     views::NoticeBar* m_notice = nullptr;
@@ -106,7 +110,7 @@ private:
     QDockWidget* m_pointsDock = nullptr;
     bool m_arranged = false;
     QTabWidget* m_labs = nullptr;
-    QStackedWidget* m_settings = nullptr; ///< of the spectrum lab, of the low-rank lab, of the encoder lab, of the token lab
+    QStackedWidget* m_settings = nullptr; ///< of the spectrum lab, of the low-rank lab, of the encoder lab, of the token lab, of the attention lab
     QMenu* m_recentMenu = nullptr;
     std::unique_ptr<SpectrumController> m_spectrum;
     std::unique_ptr<WorkspaceController> m_workspaces;
@@ -116,6 +120,7 @@ private:
     std::unique_ptr<AttentionMapController> m_attentionMaps;
     std::unique_ptr<EncoderController> m_encoder;
     std::unique_ptr<TokensController> m_tokens;
+    std::unique_ptr<AttentionLabController> m_attentionLab;
     std::unique_ptr<Autosave> m_autosave;
 };
 

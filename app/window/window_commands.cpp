@@ -7,6 +7,7 @@
 #include "app/window/lowrank_run_controller.h"
 #include "app/window/main_window.h"
 #include "app/window/training_controller.h"
+#include "views/attention/attention_lab_panel.h"
 #include "views/common/chart_figure.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
@@ -298,6 +299,72 @@ void addTokenCommands(MainWindow& w)
     add.add({"tokens.stop", lab, tr("Stop the token lab"), tr("What is finished stays"), {}, [&controller] { controller.stop(); }});
 }
 
+/// What is asked for one head goes to the one that is seen closely.
+void addAttentionPlaces(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString lab = tr("Attention");
+    auto& controller = w.attentionLab();
+    const auto open = [&controller] { return controller.disabledReason(); };
+    const auto head = [&controller] { return controller.viewed(); };
+    const auto block = [&controller] { return views::HeadPlace{controller.viewed().layer, -1}; };
+    add.add({"attention.use-head", lab, tr("Use the method for this head"), tr("The method of the settings in place of the head that is seen closely"), {}, [&controller, head] { controller.useHere(head()); }, open});
+    add.add({"attention.use-block", lab, tr("Use the method for this block"), tr("The method of the settings in place of all heads of the block"), {}, [&controller, block] { controller.useHere(block()); }, open});
+    add.add({"attention.exact-head", lab, tr("Keep this head exact"), tr("The head that is seen closely stays as it is"), {}, [&controller, head] { controller.exactHere(head()); }, open});
+    add.add({"attention.exact-block", lab, tr("Keep this block exact"), tr("All heads of the block that is seen closely stay as they are"), {}, [&controller, block] { controller.exactHere(block()); }, open});
+    add.add({"attention.take-suited", lab, tr("Take what suits this head"), tr("The suited method in place of the head that is seen closely"), {}, [&controller, head] { controller.takeSuited(head()); },
+             [&controller] { return controller.takeDisabledReason(); }});
+    add.add({"attention.take-all-suited", lab, tr("Take what suits each head"), tr("Under the asked share of all heads' multiply-adds"), {}, [&controller] { controller.takeAllSuited(); },
+             [&controller] { return controller.takeDisabledReason(); }});
+    add.add({"attention.forget-head", lab, tr("This head as the others"), tr("Forget what was chosen for it or its block alone"), {}, [&controller, head] { controller.forget(head()); },
+             [&controller] { return controller.forgetDisabledReason(); }});
+    add.add({"attention.forget-all", lab, tr("All heads as the others"), tr("Forget what was chosen for heads and blocks alone"), {}, [&controller] { controller.forgetAll(); },
+             [&controller] { return controller.forgetDisabledReason(); }});
+}
+
+void addAttentionCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString lab = tr("Attention");
+    auto& controller = w.attentionLab();
+    const auto show = [&w] { w.showLab(&w.attentionPanel()); };
+    add.add({"attention.show", lab, tr("Show the attention lab"), tr("Cheaper attention against the exact map, in error, memory and time"), {key("Ctrl+7")}, show});
+    add.add({"attention.open", lab, tr("Open photos or a text to look at…"), tr("What the open model reads"), {}, [&controller] { controller.askAndOpen(); },
+             [&w] { return w.model().report() ? QString() : tr("no model is open"); }});
+    add.add({"attention.worst", lab, tr("Show the worst head"), tr("The one with the largest output error"), {},
+             [&controller, show] {
+                 show();
+                 controller.showWorst();
+             },
+             [&controller] { return controller.disabledReason(); }});
+    addAttentionPlaces(w);
+    add.add({"attention.compare", lab, tr("Compare attention methods"), tr("Every method at several settings, and the trivial operators, on the samples that are open, with measured latency"), {key("Ctrl+Shift+A")},
+             [&controller, show] {
+                 show();
+                 controller.compare();
+             },
+             [&controller] { return controller.compareDisabledReason(); }});
+    add.add({"attention.lengths", lab, tr("Measure attention against length"), tr("Exact attention and the method, from 64 to 16384 tokens"), {},
+             [&controller, show] {
+                 show();
+                 controller.measureLengths();
+             },
+             [&controller] { return controller.lengthsDisabledReason(); }});
+    add.add({"attention.effects", lab, tr("Measure effects of heads"), tr("What each head alone, replaced, does to the model's output"), {},
+             [&controller, show] {
+                 show();
+                 controller.measureEffects();
+             },
+             [&controller] { return controller.effectsDisabledReason(); }});
+    add.add({"attention.suited", lab, tr("Find suited attention methods"), tr("Every method at several settings on every head"), {},
+             [&controller, show] {
+                 show();
+                 controller.findSuited();
+             },
+             [&controller] { return controller.suitedDisabledReason(); }});
+    add.add({"attention.stop", lab, tr("Stop the attention lab"), tr("What is finished stays"), {}, [&controller] { controller.stop(); }});
+}
+
 void addPictureCommands(MainWindow& w)
 {
     auto& add = w.commands();
@@ -376,6 +443,7 @@ void registerCommands(MainWindow& window)
     addLowRankCommands(window);
     addEncoderCommands(window);
     addTokenCommands(window);
+    addAttentionCommands(window);
     addViewCommands(window);
     addHelpCommands(window);
 }

@@ -2,6 +2,7 @@
 #include "app/window/workspace_controller.h"
 
 #include "app/session/session_file.h"
+#include "app/window/attention_lab_work.h"
 #include "core/base/error.h"
 #include "core/io/sae_checkpoint.h"
 #include "core/lowrank/method.h"
@@ -15,6 +16,15 @@ namespace {
 const QString kModelFilter = QStringLiteral(
     "Checkpoints, sessions and plans (*.safetensors *.index.json *.npy *.npz *.pt *.pth *.tamis *.json *.h5);;All files (*)");
 const QString kSessionFilter = QStringLiteral("Tamis session (*.tamis)");
+/// A plan that says nothing of the attention leaves it as it is.
+void takeAttention(SessionState& state, const plan::Plan& plan)
+{
+    std::vector<attention::HeadChoice> choices;
+    for (const auto& each : plan.attention)
+        choices.push_back({each.block, each.head, each.method, each.parameters});
+    if (!choices.empty())
+        state.attention = attentionChoice(choices);
+}
 } // namespace
 
 WorkspaceController::WorkspaceController(SessionDocument& document, JobQueue& jobs, RecentFiles& recent, const FileQuestions& ask, QObject* parent)
@@ -137,11 +147,13 @@ void WorkspaceController::openPlan(const QString& file)
             state.modelPath = plan.modelPath;
             state.calibrationPath = plan.calibrationPath;
             state.settings = {plan.method, plan.parameters, plan.budget};
+            takeAttention(state, plan);
             load(std::move(state), {}, true);
             return;
         }
         m_document.change(tr("Open plan %1").arg(QFileInfo(file).fileName()), {}, [&](SessionState& state) {
             state.settings = {plan.method, plan.parameters, plan.budget};
+            takeAttention(state, plan);
         });
     } catch (const Error& error) {
         emit failed(QString::fromUtf8(error.what()));

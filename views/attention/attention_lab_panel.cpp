@@ -146,7 +146,7 @@ void AttentionLabPanel::fillChoices()
     fill(m_head, layer < m_report->headsOfLayer.size() ? static_cast<int>(m_report->headsOfLayer[layer]) : 0, static_cast<int>(m_report->view.head));
 }
 
-void AttentionLabPanel::setChoices(const QString& general, const std::vector<OwnChoice>& own)
+void AttentionLabPanel::setChoices(const GeneralChoice& general, const std::vector<OwnChoice>& own)
 {
     m_heads->setChoices(general, own);
     m_settings->setChoices(own);

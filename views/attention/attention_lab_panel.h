@@ -39,7 +39,7 @@ public:
     /// of an earlier report stay until a later one has some.
     void setReport(std::shared_ptr<const report::AttentionReport> report);
     const std::shared_ptr<const report::AttentionReport>& report() const noexcept { return m_report; }
-    void setChoices(const QString& general, const std::vector<OwnChoice>& own); ///< what stands where
+    void setChoices(const GeneralChoice& general, const std::vector<OwnChoice>& own); ///< what stands where
     void setPhoto(const QImage& photo);
     void setStale(bool stale);
     void setCaption(const QString& settings);

@@ -6,6 +6,7 @@
 #include <QString>
 #include <QStringList>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,12 @@ struct OwnChoice {
     int layer = 0;
     std::int64_t head = -1; ///< -1: all of the layer
     QString title;          ///< "Nyström, landmarks 16"; "exact"
+};
+
+/// What stands in the heads that have no choice of their own.
+struct GeneralChoice {
+    QString title;                          ///< "Nyström, landmarks 16"
+    std::optional<std::vector<int>> blocks; ///< in these; the others are exact; nothing: in all
 };
 
 /// Of each token: its piece of text, or its place in the photo.

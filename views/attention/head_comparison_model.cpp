@@ -71,7 +71,7 @@ void Model::setHeads(const std::vector<report::HeadComparison>& heads)
         emit dataChanged(index(0, 0), index(rowCount() - 1, kColumnCount - 1));
 }
 
-void Model::setChoices(const QString& general, const std::vector<OwnChoice>& own)
+void Model::setChoices(const GeneralChoice& general, const std::vector<OwnChoice>& own)
 {
     m_general = general;
     m_own = own;
@@ -99,11 +99,28 @@ const OwnChoice* Model::ownChoice(int layer, std::int64_t head) const
 QString Model::methodTitle(int layer, std::int64_t head) const
 {
     const OwnChoice* own = ownChoice(layer, head);
-    return own ? own->title : m_general;
+    const bool general = !m_general.blocks || std::ranges::find(*m_general.blocks, layer) != m_general.blocks->end();
+    return own ? own->title : general ? m_general.title : tr("exact");
 }
 
 int Model::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(m_heads.size()); }
 int Model::columnCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(kColumnCount); }
+
+void Model::setTitles(const std::map<QString, QString>& titles)
+{
+    m_titles = titles;
+    if (!m_heads.empty())
+        emit dataChanged(index(0, SuitedColumn), index(rowCount() - 1, SuitedColumn));
+}
+
+QString Model::suitedTitle(const report::HeadComparison& of) const
+{
+    if (of.suited.empty())
+        return QStringLiteral("–");
+    const auto known = m_titles.find(words(of.suited));
+    const QString title = known == m_titles.end() ? words(of.suited) : known->second;
+    return of.suitedSettings.empty() ? title : QStringLiteral("%1, %2").arg(title, words(of.suitedSettings));
+}
 
 QVariant Model::shown(const report::HeadComparison& of, int column) const
 {
@@ -112,7 +129,7 @@ QVariant Model::shown(const report::HeadComparison& of, int column) const
     case HeadColumn: return QString::number(static_cast<int>(headValue(of, column)));
     case MethodColumn: return methodTitle(of.layer, of.head);
     case PrefixColumn: return formatPercent(of.traits.prefixMass);
-    case SuitedColumn: return of.suited.empty() ? QStringLiteral("–") : words(of.suitedSettings.empty() ? of.suited : of.suited + ", " + of.suitedSettings);
+    case SuitedColumn: return suitedTitle(of);
     default: return formatNumber(headValue(of, column), 3);
     }
 }

@@ -5,6 +5,7 @@
 
 #include <QAbstractTableModel>
 
+#include <map>
 #include <vector>
 
 namespace tamis::views {
@@ -18,7 +19,8 @@ public:
 
     using QAbstractTableModel::QAbstractTableModel;
     void setHeads(const std::vector<report::HeadComparison>& heads); ///< keeps selections where the heads are the same
-    void setChoices(const QString& general, const std::vector<OwnChoice>& own); ///< later choices take the place of earlier ones
+    void setChoices(const GeneralChoice& general, const std::vector<OwnChoice>& own); ///< later choices take the place of earlier ones
+    void setTitles(const std::map<QString, QString>& titles); ///< of methods, by id
     const std::vector<report::HeadComparison>& heads() const noexcept { return m_heads; }
     const report::HeadComparison* head(int row) const; ///< nullptr outside
     int rowOf(int layer, std::int64_t head) const;     ///< -1: none
@@ -31,10 +33,12 @@ public:
     QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
 
 private:
+    QString suitedTitle(const report::HeadComparison& of) const;
     QVariant shown(const report::HeadComparison& of, int column) const;
     std::vector<report::HeadComparison> m_heads;
     std::vector<OwnChoice> m_own;
-    QString m_general;
+    GeneralChoice m_general;
+    std::map<QString, QString> m_titles;
     double m_most[kColumnCount] = {}; ///< for bars
 };
 

@@ -16,6 +16,7 @@
 #include <QHBoxLayout>
 #include <QPushButton>
 #include <QScopedValueRollback>
+#include <QSpinBox>
 #include <QSplitter>
 #include <QVBoxLayout>
 
@@ -27,6 +28,7 @@ namespace tamis::views {
 namespace {
 using Model = HeadComparisonModel;
 constexpr int kWidths[Model::kColumnCount] = {7, 6, 24, 11, 13, 9, 9, 10, 11, 11, 9, 11, 26, 16}; ///< digits
+constexpr int kUsualShare = 50; ///< percent
 } // namespace
 
 HeadsPage::HeadsPage(QWidget* parent) : QWidget(parent), m_map(new HeatMap(this)), m_heads(new HeadComparisonModel(this))
@@ -88,6 +90,16 @@ QWidget* HeadsPage::buildBar()
     m_search = button(bar, QStringLiteral("search"), tr("Find suited methods"), QStringLiteral("labFindSuited"), {});
     row->addWidget(m_effects);
     row->addWidget(m_search);
+    m_share = new QSpinBox(bar);
+    m_share->setObjectName(QStringLiteral("labSuitedShare"));
+    m_share->setRange(1, 100);
+    m_share->setValue(kUsualShare);
+    m_share->setPrefix(tr("at most "));
+    m_share->setSuffix(tr(" % of MACs"));
+    m_share->setAccessibleName(tr("Multiply-adds of suited methods"));
+    m_share->setToolTip(tr("What suits a head may take so much of the exact head's multiply-adds; taken everywhere, all heads together may"));
+    row->addWidget(m_share);
+    connect(m_share, &QSpinBox::valueChanged, this, &HeadsPage::shareChanged);
     auto* exports = new ExportButton(bar);
     exports->setObjectName(QStringLiteral("exportLabHeads"));
     exports->copyFrom(*m_map);
@@ -103,11 +115,14 @@ QWidget* HeadsPage::buildBar()
 QWidget* HeadsPage::buildActions()
 {
     auto* bar = new QWidget(this);
-    auto* row = new QHBoxLayout(bar);
-    row->setContentsMargins(0, 0, 0, 0);
+    auto* column = new QVBoxLayout(bar);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(Theme::kSpacing / 2);
     m_chosen = inkedLabel(bar, QStringLiteral("labChosenHead"), Ink::Text);
     m_chosen->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    row->addWidget(m_chosen, 1);
+    column->addWidget(m_chosen);
+    auto* row = new QHBoxLayout;
+    column->addLayout(row);
     const auto add = [&](const QString& title, const QString& name, const QString& help, auto emitted) {
         auto* made = button(bar, {}, title, name, help);
         row->addWidget(made);
@@ -129,6 +144,7 @@ QWidget* HeadsPage::buildActions()
     m_forget = add(tr("As the others"), QStringLiteral("labForgetHead"), tr("Forget what was chosen for this head or its block alone"), [this] { emit forgetRequested(place(false)); });
     m_allSuited = button(bar, {}, tr("Take suited everywhere"), QStringLiteral("labTakeAllSuited"), tr("In place of each head what suits it best of what was measured"));
     row->addWidget(m_allSuited);
+    row->addStretch(1);
     connect(m_allSuited, &QPushButton::clicked, this, &HeadsPage::allSuitedRequested);
     return bar;
 }
@@ -162,7 +178,17 @@ void HeadsPage::setHeads(const std::vector<report::HeadComparison>& heads, std::
     setChosen(m_layer, m_head);
 }
 
-void HeadsPage::setChoices(const QString& general, const std::vector<OwnChoice>& own)
+void HeadsPage::setMethods(const std::vector<OfferedMethod>& methods)
+{
+    std::map<QString, QString> titles;
+    for (const auto& each : methods)
+        titles[each.id] = each.title;
+    m_heads->setTitles(titles);
+}
+
+double HeadsPage::share() const { return m_share->value() / 100.0; }
+
+void HeadsPage::setChoices(const GeneralChoice& general, const std::vector<OwnChoice>& own)
 {
     m_heads->setChoices(general, own);
     showMap();
@@ -257,7 +283,7 @@ void HeadsPage::setEffectReason(const QString& reason)
 void HeadsPage::setSuitedReason(const QString& reason)
 {
     m_search->setEnabled(reason.isEmpty());
-    m_search->setToolTip(reason.isEmpty() ? tr("For each head the method with the least output error at no more multiply-adds than now") : tr("Not now: %1").arg(reason));
+    m_search->setToolTip(reason.isEmpty() ? tr("Every method at several settings on every head; for each the one with the least output error at no more multiply-adds than asked") : tr("Not now: %1").arg(reason));
 }
 
 } // namespace tamis::views

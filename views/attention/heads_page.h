@@ -3,6 +3,7 @@
 #include "core/report/attention_report.h"
 #include "views/attention/attention_words.h"
 #include "views/common/figure.h"
+#include "views/common/method_form.h"
 
 #include <QWidget>
 
@@ -13,6 +14,7 @@ class QAction;
 class QComboBox;
 class QLabel;
 class QPushButton;
+class QSpinBox;
 
 namespace tamis::views {
 
@@ -35,13 +37,15 @@ public:
     explicit HeadsPage(QWidget* parent = nullptr);
 
     void setHeads(const std::vector<report::HeadComparison>& heads, std::size_t samples); ///< empty: none
-    void setChoices(const QString& general, const std::vector<OwnChoice>& own);
+    void setMethods(const std::vector<OfferedMethod>& methods); ///< that may suit a head
+    void setChoices(const GeneralChoice& general, const std::vector<OwnChoice>& own);
     void setChosen(int layer, std::int64_t head); ///< without a signal
     void setStale(bool stale);                    ///< errors are of older choices
     void setCaption(const QString& settings);
     void setEffectReason(const QString& reason); ///< why effects cannot be measured now; empty: they can
     void setSuitedReason(const QString& reason); ///< why suited methods cannot be searched now; empty: they can
 
+    double share() const; ///< of the exact multiply-adds that a suited method may take
     int measure() const; ///< HeadComparisonModel::Column of the map
     HeatMap* map() const { return m_map; }
     HeadComparisonModel& heads() const { return *m_heads; }
@@ -56,6 +60,7 @@ signals:
     void allSuitedRequested();
     void effectsRequested();
     void searchRequested();                                 ///< for suited methods
+    void shareChanged();
     /// `figure` lives until the slot returns.
     void exportRequested(tamis::views::Figure* figure, tamis::views::FigureFormat format, const QString& name);
 
@@ -74,6 +79,7 @@ private:
     std::int64_t m_head = -1;
     std::size_t m_samples = 0;
     QComboBox* m_measure = nullptr;
+    QSpinBox* m_share = nullptr;
     QLabel *m_state = nullptr, *m_chosen = nullptr;
     HeatMap* m_map = nullptr;
     HeadComparisonModel* m_heads = nullptr;

@@ -196,7 +196,7 @@ private slots:
     {
         open(true);
         QVERIFY(!part<QLabel>("labOwnChoice")->isVisible());
-        m_panel->setChoices("Nyström, landmarks 16", {{3, -1, "exact"}, {1, 2, "Band, reach 4"}});
+        m_panel->setChoices({"Nyström, landmarks 16", {}}, {{3, -1, "exact"}, {1, 2, "Band, reach 4"}});
         QVERIFY(part<QLabel>("labOwnChoice")->isVisible());
         QVERIFY(text("labOwnChoice").contains("Band, reach 4"));
         QCOMPARE(m_panel->heads()->map()->badges().size(), std::size_t{4}); // three heads of layer 3 and one
@@ -274,7 +274,7 @@ private slots:
         QTest::mouseClick(part<QPushButton>("stopAttention"), Qt::LeftButton);
         QCOMPARE(stopped.size(), 1);
         for (auto* each : m_window->findChildren<QWidget*>())
-            if (!each->isHidden() && each->focusPolicy() & Qt::TabFocus && !each->objectName().startsWith("qt_") && !each->inherits("QTabBar") && !each->inherits("QTabWidget") && !each->inherits("QScrollArea")) {
+            if (!each->isHidden() && !each->parentWidget()->isHidden() && each->focusPolicy() & Qt::TabFocus && !each->objectName().startsWith("qt_") && !each->inherits("QTabBar") && !each->inherits("QTabWidget") && !each->inherits("QScrollArea")) {
                 const auto* label = qobject_cast<QAbstractButton*>(each);
                 QVERIFY2(!each->accessibleName().isEmpty() || (label && (!label->text().isEmpty() || !label->toolTip().isEmpty())), qPrintable(each->objectName() + QString(" ") + each->metaObject()->className()));
             }

@@ -33,7 +33,7 @@ private slots:
         m_page->show();
         QVERIFY(QTest::qWaitForWindowExposed(m_page.get()));
         m_page->setHeads(sample::attentionLab(true)->heads, 2);
-        m_page->setChoices("Nyström", {});
+        m_page->setChoices({"Nyström", {}}, {});
     }
     void cleanup() { m_page.reset(); }
 
@@ -44,6 +44,11 @@ private slots:
         for (int column = 0; column < model.columnCount(); ++column)
             row << model.index(1, column).data().toString();
         QCOMPARE(row.join(" | "), QStringLiteral("0 | 1 | Nyström | 0.02 | 0.04 | 0.98 | – | 1 | 0.5 | 2 | 25.0\u202f% | 3 | attention.band, reach 4 | 0.001"));
+        model.setTitles({{"attention.band", "Band"}});
+        QCOMPARE(model.index(1, HeadComparisonModel::SuitedColumn).data().toString(), QStringLiteral("Band, reach 4"));
+        m_page->setChoices({"Nyström", std::vector<int>{0, 2}}, {});
+        QCOMPARE(model.methodTitle(1, 0), QStringLiteral("exact")); // the method stands in other blocks
+        QCOMPARE(model.methodTitle(2, 0), QStringLiteral("Nyström"));
         QCOMPARE(model.index(11, HeadComparisonModel::SuitedColumn).data().toString(), QStringLiteral("–"));
     }
 
@@ -101,7 +106,7 @@ private slots:
         click("labTakeSuited");
         QVERIFY((suited.last().first().value<HeadPlace>() == HeadPlace{0, 1}));
         QVERIFY(!part<QPushButton>("labForgetHead")->isEnabled()); // it is as the others
-        m_page->setChoices("Nyström", {{0, 1, "Band"}});
+        m_page->setChoices({"Nyström", {}}, {{0, 1, "Band"}});
         QVERIFY((m_page->map()->badges() == std::vector<std::pair<int, int>>{{1, 0}}));
         QCOMPARE(m_page->heads().index(1, HeadComparisonModel::MethodColumn).data().toString(), QStringLiteral("Band"));
         click("labForgetHead");
@@ -120,7 +125,7 @@ private slots:
         const QRectF cell = m_page->map()->cellRect(1, 0);
         const QPoint corner = (cell.topRight() + QPointF(-4, 3)).toPoint();
         const auto before = m_page->map()->grab().toImage().pixelColor(corner);
-        m_page->setChoices("Nyström", {{0, 1, "Band"}});
+        m_page->setChoices({"Nyström", {}}, {{0, 1, "Band"}});
         const auto after = m_page->map()->grab().toImage().pixelColor(corner);
         QVERIFY(before != after);
         QCOMPARE(after, Theme::instance().color(Ink::HeldOut));
