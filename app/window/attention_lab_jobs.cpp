@@ -8,6 +8,7 @@
 #include "core/cost/ceilings.h"
 #include "views/attention/attention_compare_page.h"
 #include "views/attention/attention_lab_panel.h"
+#include "views/attention/head_comparison_model.h"
 #include "views/attention/heads_page.h"
 #include "views/attention/length_page.h"
 

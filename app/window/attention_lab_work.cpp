@@ -4,6 +4,8 @@
 #include "core/attention/usual_settings.h"
 #include "core/base/error.h"
 
+#include <QObject>
+
 #include <algorithm>
 #include <chrono>
 #include <set>

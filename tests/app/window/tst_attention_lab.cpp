@@ -14,6 +14,8 @@
 #include "views/attention/heads_page.h"
 #include "views/common/class_bars.h"
 #include "views/common/heat_map.h"
+#include "views/common/notice_bar.h"
+#include "views/common/theme.h"
 
 #include <QAbstractSpinBox>
 #include <QComboBox>
@@ -266,6 +268,52 @@ private slots:
         QTest::keyClick(list, Qt::Key_Down);
         QVERIFY(desk.shown());
         QCOMPARE(desk.report().view.sampleIndex, std::size_t{1});
+    }
+
+    /// With TAMIS_SHOTS=<folder> alone: every page with real values, in the theme of TAMIS_THEME (1 light, 2 dark).
+    void picturesOfThePages()
+    {
+        if (!qEnvironmentVariableIsSet("TAMIS_SHOTS"))
+            QSKIP("pictures are taken on request");
+        views::Theme::instance().apply(*qApp, static_cast<views::Theme::Mode>(qEnvironmentVariableIntValue("TAMIS_THEME")));
+        const auto shot = [](AttentionDesk& desk, const char* page, const QString& name) {
+            desk.window.document().select([&](Selection& selection) { selection.attentionPage = page; });
+            QTest::qWait(300);
+            savePicture(desk.window, name);
+        };
+        auto& desk = *m_desk;
+        desk.window.notice().clear();
+        desk.window.document().change("method", {}, [](SessionState& state) {
+            state.attention.method = "attention.nystrom";
+            state.attention.parameters.set("landmarks", std::int64_t{16});
+        });
+        desk.controller().chooseHead(3, 1);
+        desk.controller().exactHere({4, -1});
+        desk.controller().useHere({1, 2});
+        QVERIFY(desk.shown());
+        shot(desk, "maps", "attention-lab-maps");
+        desk.controller().measureEffects();
+        QVERIFY(desk.idle());
+        desk.controller().findSuited();
+        QVERIFY(desk.idle(300));
+        desk.window.notice().clear();
+        shot(desk, "heads", "attention-lab-heads");
+        desk.controller().measureLengths();
+        QVERIFY(desk.idle(300));
+        desk.window.notice().clear();
+        shot(desk, "length", "attention-lab-length");
+        desk.controller().compare();
+        QVERIFY(desk.idle(600));
+        desk.window.notice().clear();
+        shot(desk, "compare", "attention-lab-compare");
+        AttentionDesk text;
+        QVERIFY(text.openAll("tinylm"));
+        text.window.document().change("method", {}, [](SessionState& state) { state.attention.method = "attention.native-sparse"; });
+        text.controller().chooseHead(2, 1);
+        QVERIFY(text.shown());
+        text.window.notice().clear();
+        shot(text, "sparse", "attention-lab-sparse");
+        shot(text, "maps", "attention-lab-text");
     }
 
 private:
