@@ -16,6 +16,7 @@ using attention::HeadChoice;
 using Clock = std::chrono::steady_clock;
 constexpr const char* kUsualMethod = "attention.band"; ///< for any attention, photos and texts alike
 constexpr double kQuickMs = 60; ///< longer first pictures are left to the refinement, which can be stopped
+constexpr double kForgotten = 0.7; ///< of a slow one, at each request: it is tried again after some
 
 QString text(const std::string& s) { return QString::fromStdString(s); }
 
@@ -176,8 +177,12 @@ AttentionLabWork::Picture AttentionLabWork::pictureOf(const AttentionLabRequest&
 
 AttentionLabWork::Picture AttentionLabWork::coarse(const AttentionLabRequest& request)
 {
-    if (!m_opened || !m_opened->is(request) || m_firstMs > kQuickMs)
+    if (!m_opened || !m_opened->is(request))
         return nullptr;
+    if (m_firstMs > kQuickMs) {
+        m_firstMs *= kForgotten;
+        return nullptr;
+    }
     const auto start = Clock::now();
     auto first = m_opened->study->first(m_opened->studied(request));
     m_firstMs = std::chrono::duration<double, std::milli>(Clock::now() - start).count();

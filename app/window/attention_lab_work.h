@@ -73,7 +73,7 @@ private:
     void open(const AttentionLabRequest& request, const RunContext& context);
     Picture pictureOf(const AttentionLabRequest& request, report::AttentionReport report);
     std::unique_ptr<Opened> m_opened;
-    double m_firstMs = 0; ///< of the last first picture
+    double m_firstMs = 0; ///< of the last first picture, less what was forgotten since
 };
 
 } // namespace tamis::app
