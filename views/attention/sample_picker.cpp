@@ -29,6 +29,7 @@ SamplePicker::SamplePicker(PhotoModel& photos, const Names& names, QWidget* pare
     column->setSpacing(Theme::kSpacing);
     auto* row = new QHBoxLayout;
     m_open->setObjectName(names.open);
+    m_open->hide(); // until there is something to open
     row->addWidget(m_title, 1);
     row->addWidget(m_open);
     column->addLayout(row);
