@@ -3,6 +3,7 @@
 #include "app/cli/json_output.h"
 #include "app/cli/table.h"
 #include "app/cli/verbs.h"
+#include "core/addressing/method.h"
 #include "core/attention/method.h"
 #include "core/cache/method.h"
 #include "core/encoder/method.h"
@@ -106,6 +107,14 @@ void run(Console& console)
         entry["trains"] = false;
         document["methods"].push_back(std::move(entry));
         text += described(method.declaration, std::string("  needs --trace\n") + (method.knowsFuture ? "  knows the future: a limit\n" : ""));
+    }
+    for (const auto& method : addressing::methods()) {
+        auto entry = toJson(method.declaration);
+        entry["needsCalibration"] = false;
+        entry["needsSamples"] = true;
+        entry["trains"] = false;
+        document["methods"].push_back(std::move(entry));
+        text += described(method.declaration, std::string("  needs --tokens or --text, and --calibration-tokens") + (method.takesTable ? " or --table\n" : "\n"));
     }
     for (const auto& method : tokens::methods()) {
         auto entry = toJson(method.declaration);

@@ -5,6 +5,7 @@
 #include "app/cli/lowrank_inputs.h"
 #include "app/cli/plain_baseline.h"
 #include "app/cli/run_inputs.h"
+#include "app/cli/run_addressing.h"
 #include "app/cli/run_options.h"
 #include "app/cli/run_attention.h"
 #include "app/cli/run_cache.h"
@@ -227,10 +228,11 @@ Verb verbRun()
             "  tamis-cli run tokens.tome --model datasets/vit20 --images datasets/photos --set r=16 --out OVERLAYS\n"
             "  tamis-cli run tokens.learned --model datasets/vit20 --images datasets/photos --train-images PHOTOS --save-trained predictors.safetensors\n"
             "  tamis-cli run attention.performer --model datasets/vit20 --images datasets/photos --set features=64\n"
-            "  tamis-cli run cache.arc --trace requests.csv --column id=key --also cache.lru --set sizes=64MiB,1GiB",
+            "  tamis-cli run cache.arc --trace requests.csv --column id=key --also cache.lru --set sizes=64MiB,1GiB\n"
+            "  tamis-cli run addressing.deep-embed --model datasets/tinylm --tokens datasets/tinylm/heldout.npy --calibration-tokens datasets/tinylm/calibration.npy",
             [options](OptionSet& set) {
                 set.positional("METHOD", options->method, "Identity of the method, as tamis-cli methods lists it");
-                set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*, tokens.*, attention.*: checkpoint, a file or a directory");
+                set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*, tokens.*, attention.*, addressing.*: checkpoint, a file or a directory");
                 set.text("--calibration", options->calibration, "FILE", "Calibration set (HDF5)");
                 set.texts("--layer", options->layers, "PATTERN", "Only matrices whose name matches, e.g. 'blocks.*.mlp.*' (repeatable)");
                 set.texts("--set", options->settings, "NAME=VALUE", "A parameter of the method (repeatable)");
@@ -254,9 +256,12 @@ Verb verbRun()
                 set.text("--train-images", options->trainImages, "DIR", "tokens.* that train: photos to train on, the last eighth kept apart");
                 set.text("--train-labels", options->trainLabels, "FILE", "tokens.* that train: their classes (file<TAB>class); without: what the whole model names");
                 set.text("--save-trained", options->saveTrained, "FILE", "tokens.* that train: write what was trained (safetensors)");
-                set.flag("--latency,!--no-latency", options->latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder; tokens.*: of one batch (on)");
+                set.flag("--latency,!--no-latency", options->latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder; tokens.*: of one batch; addressing.*: of reads (on)");
                 declareAttention(set, *options);
                 declareCache(set, *options);
+                set.text("--calibration-tokens", options->calibrationTokens, "FILE", "addressing.*: token ids that tables and memories are fitted to");
+                set.text("--table", options->table, "FILE", "addressing.deep-embed: a table (safetensors, .npy) instead of fitting one");
+                set.text("--save-table", options->saveTable, "FILE", "addressing.*: write the table, or the memory's values, that was fitted (safetensors)");
                 set.integer("--batch", options->batch, 1, 4096, "tokens.*: photos in the batch whose latency is measured (8)");
             },
             [options](Console& console) {
@@ -266,6 +271,8 @@ Verb verbRun()
                     return runAttention(console, *options);
                 if (options->method.starts_with("cache."))
                     return runCache(console, *options);
+                if (options->method.starts_with("addressing."))
+                    return runAddressing(console, *options);
                 if (options->method.starts_with("tokens."))
                     return runTokens(console, *options);
                 if (options->model.empty())

@@ -13,7 +13,7 @@
 namespace tamis::addressing {
 
 struct EmbedFitSettings {
-    double ridge = 8;         ///< how many mean rows of calibration the scale 1 (of a token: the shared scale) weighs; at least 0
+    double ridge = 1;         ///< how many mean rows of calibration the scale 1 (of a token: the shared scale) weighs; at least 0
     bool shared = true;       ///< tokens shrink to the feature's shared scale instead of 1
     std::size_t samples = 0;  ///< of the source; 0: all
 };

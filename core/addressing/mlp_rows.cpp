@@ -192,6 +192,7 @@ MlpSamples collectMlpRows(const nn::Model& model, const measure::SampleSource& s
     visitMlps(model, source, samples, [&](const MlpRows& seen) {
         if (seen.block != block)
             return;
+        all.starts.push_back(all.tokens.size());
         const auto count = std::min<std::size_t>(rows - all.tokens.size(), static_cast<std::size_t>(seen.input.rows));
         for (std::size_t t = 0; t < count; ++t) {
             const auto from = seen.input.row(static_cast<std::int64_t>(t)), to = seen.output.row(static_cast<std::int64_t>(t));

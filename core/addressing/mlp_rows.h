@@ -33,6 +33,7 @@ void visitMlps(const nn::Model& model, const measure::SampleSource& source, std:
 struct MlpSamples {
     tensor::Matrix<float> input, output;  ///< [rows, width]
     std::vector<std::int32_t> tokens;     ///< [rows]
+    std::vector<std::size_t> starts;      ///< rows that begin a sample
 };
 MlpSamples collectMlpRows(const nn::Model& model, const measure::SampleSource& source, int block, std::size_t rows, const RunContext& context);
 
