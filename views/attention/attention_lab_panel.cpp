@@ -173,7 +173,7 @@ void AttentionLabPanel::showNumbers()
     const auto number = [](std::uint64_t value) { return static_cast<double>(value); };
     QStringList parts{tr("attention %1 MACs, exact %2 (%3)").arg(formatCount(number(r.attentionMacs)), formatCount(number(r.wholeAttentionMacs)), formatChange(number(r.wholeAttentionMacs), number(r.attentionMacs))),
                       tr("model %1 MACs (%2)").arg(formatCount(number(r.macs)), formatChange(number(r.wholeMacs), number(r.macs))),
-                      tr("scratch %1, exact %2").arg(formatBytes(number(r.liveBytes)), formatBytes(number(r.wholeLiveBytes)))};
+                      r.wholeLiveBytes > 0 ? tr("scratch %1, exact %2").arg(formatBytes(number(r.liveBytes)), formatBytes(number(r.wholeLiveBytes))) : tr("scratch %1").arg(formatBytes(number(r.liveBytes)))};
     m_numbers->setText(parts.join(QStringLiteral(" · ")));
     m_numbers->setToolTip(parts.join(QLatin1Char('\n')));
     QStringList warnings;

@@ -85,6 +85,7 @@ void AttentionSettings::buildChoices()
     m_choices->setAccessibleName(tr("Choices for heads and blocks alone"));
     m_choices->setFrameShape(QFrame::NoFrame);
     m_choices->setMaximumHeight(kListHeight);
+    m_choices->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     m_choices->setToolTip(tr("Enter or a double click shows the head; Delete forgets the choice"));
     column()->addWidget(m_choices);
     auto* row = new QHBoxLayout;
@@ -172,6 +173,8 @@ void AttentionSettings::setChoices(const std::vector<OwnChoice>& own)
     m_choices->clear();
     for (const OwnChoice& each : own)
         m_choices->addItem(each.head < 0 ? tr("Layer %1: %2").arg(each.layer).arg(each.title) : tr("Layer %1, head %2: %3").arg(each.layer).arg(each.head).arg(each.title));
+    for (int at = 0; at < m_choices->count(); ++at)
+        m_choices->item(at)->setToolTip(m_choices->item(at)->text());
     m_choices->setCurrentRow(std::min(before, m_choices->count() - 1));
     m_choicesTitle->setText(own.empty() ? tr("No head or block has a choice of its own: the Heads page gives them one.") : tr("Choices of their own"));
     m_choices->setVisible(!own.empty());

@@ -82,10 +82,7 @@ QWidget* HeadsPage::buildBar()
                                     std::pair(tr("entropy"), Model::EntropyColumn), std::pair(tr("distance looked at"), Model::DistanceColumn), std::pair(tr("prefix mass"), Model::PrefixColumn),
                                     std::pair(tr("effective rank"), Model::RankColumn), std::pair(tr("output error of the suited method"), Model::SuitedOutputColumn)})
         m_measure->addItem(title, static_cast<int>(at));
-    m_state = mutedLabel(bar, QStringLiteral("labHeadsState"));
-    m_state->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    row->addSpacing(Theme::kSpacing);
-    row->addWidget(m_state, 1);
+    row->addStretch(1);
     m_effects = button(bar, QStringLiteral("run"), tr("Measure effects"), QStringLiteral("labMeasureEffects"), {});
     m_search = button(bar, QStringLiteral("search"), tr("Find suited methods"), QStringLiteral("labFindSuited"), {});
     row->addWidget(m_effects);
@@ -120,7 +117,11 @@ QWidget* HeadsPage::buildActions()
     column->setSpacing(Theme::kSpacing / 2);
     m_chosen = inkedLabel(bar, QStringLiteral("labChosenHead"), Ink::Text);
     m_chosen->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    column->addWidget(m_chosen);
+    m_state = mutedLabel(bar, QStringLiteral("labHeadsState"));
+    auto* said = new QHBoxLayout;
+    said->addWidget(m_chosen, 1);
+    said->addWidget(m_state);
+    column->addLayout(said);
     auto* row = new QHBoxLayout;
     column->addLayout(row);
     const auto add = [&](const QString& title, const QString& name, const QString& help, auto emitted) {

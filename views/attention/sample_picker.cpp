@@ -18,6 +18,7 @@
 namespace tamis::views {
 namespace {
 constexpr int kListHeight = 150; ///< of the list of texts, device-independent pixels
+constexpr int kListShare = 1000; ///< of the room, beside an empty end of 1: photos take no more than one row
 } // namespace
 
 SamplePicker::SamplePicker(PhotoModel& photos, const Names& names, QWidget* parent)
@@ -43,7 +44,8 @@ SamplePicker::SamplePicker(PhotoModel& photos, const Names& names, QWidget* pare
     m_texts->setMinimumHeight(kListHeight);
     m_lists->addWidget(m_strip);
     m_lists->addWidget(m_texts);
-    column->addWidget(m_lists, 1);
+    column->addWidget(m_lists, kListShare);
+    column->addStretch(1);
     connect(m_open, &QPushButton::clicked, this, &SamplePicker::openRequested);
     connect(m_strip, &PhotoStrip::selectionChanged, this, [this](const QStringList& chosenNames) {
         if (const int at = chosenNames.isEmpty() ? -1 : m_photos.rowOf(chosenNames.front()); at >= 0)
