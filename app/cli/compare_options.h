@@ -15,6 +15,7 @@ struct CompareOptions {
     std::string csv;                  ///< attention.*: file for the table
     std::vector<std::string> methods; ///< "id:name=value"; empty: every method that can run
     bool trained = false;
+    std::vector<std::string> trainedFiles; ///< tokens.*: what --save-trained wrote
     std::string keeps = "0.8,0.6,0.4"; ///< low-rank methods
     std::int64_t steps = 4;            ///< encoders: values of a number that a method without settings is tried at
     double recall = 0.99;              ///< encoders: what the fastest is to have at least

@@ -58,7 +58,7 @@ std::vector<tokens::ComparedSetting> settingsFrom(const CompareOptions& options,
     for (const std::string& text : options.methods) {
         const tokens::Method& method = methodAmong(tokens::methods(), text.substr(0, text.find(':')));
         if (method.trains())
-            throw UsageError("--method " + text + ": is trained first, expected a method that trains nothing (run " + method.declaration.id + " trains and measures it)");
+            throw UsageError("--method " + text + ": is trained first, expected a method that trains nothing, or --trained-file with what run " + method.declaration.id + " --save-trained wrote");
         const auto given = settingsIn(text, method.declaration.schema);
         const Parameters complete = parametersFrom(method.declaration, given, common);
         if (given.empty()) {
@@ -74,6 +74,17 @@ std::vector<tokens::ComparedSetting> settingsFrom(const CompareOptions& options,
         all.push_back({method.declaration.id, std::move(told)});
     }
     return seeded(std::move(all), common);
+}
+
+/// Those of --trained-file behind the others.
+void addTrained(std::vector<tokens::ComparedSetting>& all, const CompareOptions& options, const io::Checkpoint& checkpoint, const nn::ModelSpec& spec, const RunContext& context)
+{
+    for (const std::string& file : options.trainedFiles) {
+        auto trained = std::make_shared<const tokens::TrainedParts>(tokens::readTrainedParts(file, context));
+        trained->requireFor(trained->method, checkpoint.sha256(context));
+        for (auto& each : tokens::trainedSettings(std::move(trained), spec))
+            all.push_back(std::move(each));
+    }
 }
 
 std::string gmac(std::uint64_t macs) { return significant(static_cast<double>(macs) * 1e-9); }
@@ -144,6 +155,8 @@ ordered_json documentOf(const TokenComparison& comparison, const CompareOptions&
 {
     ordered_json document{{"schema", "tamis.compare/1"}};
     document["inputs"] = {{"model", {{"path", options.run.model}}}, {"images", {{"path", options.run.samples.images}, {"labels", options.run.samples.labels}, {"description", comparison.samples}}}};
+    if (!options.trainedFiles.empty())
+        document["inputs"]["trained"] = options.trainedFiles;
     document["photos"] = comparison.photos;
     document["batch"] = comparison.batch;
     document["planned"] = comparison.planned;
@@ -185,7 +198,8 @@ void compareTokens(Console& console, const CompareOptions& options)
     context.setParts(20);
     const auto checkpoint = io::Checkpoint::open(options.run.model, context.part(0.2, "opening"));
     const auto model = nn::Model::load(*checkpoint, context.part(0.3, "loading"));
-    const auto settings = settingsFrom(options, model->spec(), console.common());
+    auto settings = settingsFrom(options, model->spec(), console.common());
+    addTrained(settings, options, *checkpoint, model->spec(), context.part(0.5, "what was trained"));
     const std::shared_ptr<const measure::SampleSource> source = app::openSamples(requestFrom(options.run.samples), options.run.model, *model, context.part(0.5, "opening the photos"));
     const tokens::Inputs inputs{model, source, checkpoint, nullptr, {}};
     tokens::ComparisonOptions measured;

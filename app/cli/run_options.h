@@ -31,6 +31,7 @@ struct RunOptions {
     std::string overlayFormat = "png", shade = "tokens";      ///< tokens.*: of the pictures in `out`
     std::int64_t depth = -1;                                  ///< tokens.*: blocks that they are behind; -1: the last that was run
     std::string plan, savePlan;                               ///< tokens.*: to run, to write
+    bool features = false;                                    ///< tokens.*: features on the grid in `out`, too
     bool overwrite = false;                                   ///< tokens.*: files in `out`
     std::string blocks;                                       ///< attention.*: "0,3"; empty: all
     std::vector<std::string> choices;                         ///< attention.*: "3:1=attention.band,reach=16"

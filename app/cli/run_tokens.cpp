@@ -37,6 +37,8 @@ void requireOptions(const RunOptions& options)
     if (options.model.empty())
         throw UsageError("--model is required: the vision transformer whose tokens are reduced");
     requirePhotos(options);
+    if (options.features && options.out.empty())
+        throw UsageError("--features are files of --out, expected a directory for them");
     if (!options.store.empty() || !options.encoder.empty())
         throw UsageError("--store and --encoder do not belong to tokens.*");
 }
@@ -126,7 +128,7 @@ ordered_json photoJson(const tokens::PhotoRun& photo, const Everything& all)
     for (const auto& block : photo.tokens)
         counts.push_back(block.mlp);
     ordered_json json{{"file", photo.file}, {"kept", std::move(kept)}, {"groups", std::move(groups)}, {"topBefore", classJson(photo.before, all.names)},
-                      {"topAfter", classJson(photo.after, all.names)}, {"macs", photo.macs}, {"tokensPerLayer", std::move(counts)}, {"embeddingShift", photo.embeddingShift}};
+                      {"topAfter", classJson(photo.after, all.names)}, {"macs", photo.macs}, {"tokensPerLayer", std::move(counts)}, {"embeddingShift", photo.embeddingShift}, {"unmergedShift", orNull(photo.unmergedShift)}};
     if (!photo.remark.empty())
         json["remark"] = photo.remark;
     if (photo.label >= 0)
@@ -164,7 +166,7 @@ ordered_json attentionJson(const Everything& all)
 {
     ordered_json blocks = ordered_json::array();
     for (std::size_t block = 0; block < all.attention.size(); ++block)
-        blocks.push_back({{"block", block}, {"furthestFromOne", all.attention[block].furthestRowSum}, {"leastReceived", all.attention[block].leastReceived}, {"mostReceived", all.attention[block].mostReceived}});
+        blocks.push_back({{"block", block}, {"furthestFromOne", all.attention[block].furthestRowSum()}, {"leastReceived", all.attention[block].leastReceived}, {"mostReceived", all.attention[block].mostReceived}});
     return {{"file", all.sumsOf}, {"blocks", std::move(blocks)}};
 }
 
@@ -176,6 +178,7 @@ ordered_json documentOf(const RunOptions& options, const Parameters& parameters,
     document["baseline"] = {{"method", "whole"}, {"cost", costJson(all.wholeSize, all.whole, all.latency.wholeMs)}, {"quality", qualityJson(all.whole)}};
     document["quality"] = qualityJson(all.run.point);
     document["quality"]["embeddingShift"] = orNull(all.run.embeddingShift);
+    document["quality"]["unmergedShift"] = orNull(all.run.unmergedShift);
     document["tokensPerLayer"] = all.run.point.tokensPerLayer;
     const double promised = static_cast<double>(all.whole.macs) / static_cast<double>(all.run.point.macs), measured = all.latency.wholeMs / all.latency.reducedMs;
     document["latency"] = {{"batch", all.batch}, {"wholeMs", orNull(all.latency.wholeMs)}, {"reducedMs", orNull(all.latency.reducedMs)}, {"matchingMs", orNull(all.latency.matchingMs)},
@@ -198,7 +201,7 @@ std::string attentionText(const Everything& all)
     Table table({"attention of " + all.sumsOf, "furthest row sum from 1", "least received", "most received"}, 1);
     for (std::size_t block = 0; block < all.attention.size(); ++block) {
         const tokens::AttentionSums& sums = all.attention[block];
-        table.add({"block " + std::to_string(block), significant(sums.furthestRowSum), significant(sums.leastReceived), significant(sums.mostReceived)});
+        table.add({"block " + std::to_string(block), significant(sums.furthestRowSum()), significant(sums.leastReceived), significant(sums.mostReceived)});
     }
     return "\n" + table.text() + "a row sums to 1 whatever its token: no score; what a token receives, its column, is one\n";
 }
@@ -221,6 +224,8 @@ std::string described(const RunOptions& options, const Everything& all)
         table.add({"KL, nats", "0", significant(reduced.kl)});
     }
     table.add({"embedding shift", "0", significant(all.run.embeddingShift)});
+    if (std::isfinite(all.run.unmergedShift))
+        table.add({"shift on the grid, unmerged", "0", significant(all.run.unmergedShift)});
     std::string text = table.text() + "\ntokens behind each block:";
     for (const double tokens : reduced.tokensPerLayer)
         text += " " + (tokens == std::floor(tokens) ? fixed(tokens, 0) : fixed(tokens, 1));
@@ -384,7 +389,7 @@ void runTokens(Console& console, const RunOptions& options)
     all.reducedSize = sizeOf(*reduced);
     const tokens::WholeFolder whole = tokens::wholeFolder(*model, *source, context.part(7, "the whole model"));
     all.whole = tokens::wholePoint(*model, whole);
-    all.run = tokens::runFolder(*reduced, made.chain, *source, whole, context.part(7, "the reduced model"));
+    all.run = tokens::runFolder(*reduced, made.chain, *source, whole, context.part(7, "the reduced model"), model.get());
     all.batch = options.batch;
     if (method.declaration.schema.find("score"))
         addAttentionSums(all, *model, *source, context);
@@ -403,7 +408,7 @@ void runTokens(Console& console, const RunOptions& options)
     if (!files.empty()) {
         console.beginWriting();
         writeOverlays(options,
-                      {*reduced, made.chain, *source, whole, all.names, options.method, method.declaration.title, tokens::settingsText(method.declaration.schema, made.parameters),
+                      {*reduced, *model, made.chain, *source, all.names, options.method, method.declaration.title, tokens::settingsText(method.declaration.schema, made.parameters),
                        captionOf(options, made.parameters)},
                       files, context.part(10, "drawing"));
     }

@@ -13,20 +13,19 @@
 namespace tamis::cli {
 
 struct OverlayRequest {
-    const nn::Model& model;
+    const nn::Model &model, &whole; ///< reduced, and what it is compared with
     const tokens::Chain& chain;
     const measure::SampleSource& source;
-    const tokens::WholeFolder& whole;
     const std::vector<std::string>& classNames;
     std::string method, title, settings; ///< of the method: id; as people read it; those that differ from the defaults
     std::string caption;                 ///< model, method, every setting
 };
 
-/// The files that will be written, one of each suffix a photo. Throws UsageError for a build that does not draw, a depth or a shade that there
+/// The files that will be written, those of a photo together, one of each suffix. Throws UsageError for a build that does not draw, a depth or a shade that there
 /// is not, and, without --overwrite, for a file that exists.
 std::vector<std::filesystem::path> overlayFiles(const RunOptions& options, const nn::Model& model, const measure::SampleSource& source);
-/// Writes them: a picture, a table and JSON of the kept tokens a photo. Main thread, at most once a program. Files that are complete stay when it
-/// is stopped. Throws Error{IoFailure, Cancelled}, and what runs throw.
+/// Writes them: a picture, a table and JSON of the kept tokens a photo, and its features where they are asked for. Main thread, at most once a program. Files that are complete stay when it
+/// is stopped. Throws Error{IoFailure, UnsupportedFeature (features of a method with a grid of its own), Cancelled}, and what runs throw.
 void writeOverlays(const RunOptions& options, const OverlayRequest& request, const std::vector<std::filesystem::path>& files, const RunContext& context);
 
 } // namespace tamis::cli

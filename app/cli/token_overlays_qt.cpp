@@ -10,6 +10,7 @@
 #include "core/base/file_names.h"
 #include "core/base/parallel.h"
 #include "core/inputs/image_preprocess_config.h"
+#include "core/io/npy.h"
 #include "core/measure/forward.h"
 #include "core/tokens/overlay.h"
 #include "views/tokens/token_sheet.h"
@@ -20,7 +21,15 @@ namespace tamis::cli {
 namespace {
 namespace fs = std::filesystem;
 constexpr std::size_t kAtOnce = 16; ///< photos in memory
-constexpr std::size_t kFilesEach = 3;
+
+/// Of the files of a photo, in the order in which they are written.
+std::vector<std::string> suffixesOf(const RunOptions& options)
+{
+    std::vector<std::string> suffixes{"." + options.overlayFormat, ".csv", ".json"};
+    if (options.features)
+        suffixes.emplace_back(".features.npy");
+    return suffixes;
+}
 
 fs::path photoFile(const RunOptions& options, const std::string& name)
 {
@@ -42,13 +51,25 @@ views::TokenPicture pictureOf(const RunOptions& options, const OverlayRequest& r
     measure::LoadedSample sample;
     measure::loadChecked(request.source, photo, request.model, sample);
     nn::Scratch scratch(false, context);
-    auto overlay = tokens::overlay(request.model, request.chain, sample.view(), {}, request.whole.photos[photo], request.classNames, scratch);
+    const auto whole = tokens::wholeResult(request.whole, sample.view(), scratch); // again, for a folder's features on the grid are too much to keep
+    auto overlay = tokens::overlay(request.model, request.chain, sample.view(), {}, whole, request.classNames, scratch);
     overlay.file = request.source.name(photo);
     overlay.method = request.method;
     overlay.title = request.title;
     overlay.settings = request.settings;
     const QImage shown = app::shownPhoto(app::loadImage(photoFile(options, overlay.file)), settings);
     return {std::make_shared<const report::TokenOverlay>(std::move(overlay)), shown};
+}
+
+void writeFeatures(const OverlayRequest& request, std::size_t photo, const fs::path& file, const RunContext& context)
+{
+    measure::LoadedSample sample;
+    measure::loadChecked(request.source, photo, request.model, sample);
+    nn::Scratch scratch(true, context);
+    const auto rows = tokens::unmergedFeatures(request.model, request.chain, sample.view(), {}, scratch);
+    if (rows.empty())
+        throw Error(ErrorCode::UnsupportedFeature, "found " + request.method + ", which has tokens of its own, expected a method whose tokens lie on the model's grid for --features", request.source.name(photo));
+    io::writeNpy(file, rows.values(), {rows.rows(), rows.cols()});
 }
 
 void written(const std::optional<QString>& problem, const fs::path& file)
@@ -66,7 +87,7 @@ std::vector<fs::path> overlayFiles(const RunOptions& options, const nn::Model& m
         throw UsageError("--depth: found " + std::to_string(options.depth) + ", expected a number from 0 to the model's " + std::to_string(blocks) + " blocks");
     std::vector<fs::path> files;
     for (const std::string& stem : fileStems(namesOf(source)))
-        for (const std::string& suffix : {"." + options.overlayFormat, std::string(".csv"), std::string(".json")}) {
+        for (const std::string& suffix : suffixesOf(options)) {
             files.push_back(fs::path(options.out) / (stem + suffix));
             std::error_code error;
             if (!options.overwrite && fs::exists(files.back(), error))
@@ -89,7 +110,7 @@ void writeOverlays(const RunOptions& options, const OverlayRequest& request, con
     sheet.title = text(request.settings.empty() ? request.title : request.title + ", " + request.settings);
     sheet.caption = text(request.caption);
     sheet.depth = static_cast<int>(options.depth);
-    sheet.shade = options.shade == "scores" ? views::TokenShade::Scores : options.shade == "outlines" ? views::TokenShade::Photo : views::TokenShade::Tokens;
+    sheet.shade = options.shade == "scores" ? views::TokenShade::Scores : options.shade == "unmerged" ? views::TokenShade::Unmerged : options.shade == "outlines" ? views::TokenShade::Photo : views::TokenShade::Tokens;
     const std::size_t count = request.source.count();
     for (std::size_t first = 0; first < count; first += kAtOnce) {
         std::vector<views::TokenPicture> pictures(std::min(kAtOnce, count - first));
@@ -97,11 +118,13 @@ void writeOverlays(const RunOptions& options, const OverlayRequest& request, con
         for (std::size_t i = 0; i < pictures.size(); ++i) {
             context.throwIfStopped();
             sheet.picture = pictures[i];
-            const auto* file = &files[kFilesEach * (first + i)];
+            const auto* file = &files[suffixesOf(options).size() * (first + i)];
             written(views::writeTokenSheet(sheet, format, text(file[0].string())), file[0]);
             written(views::writeTokenSheet(sheet, views::FigureFormat::Csv, text(file[1].string())), file[1]);
             const QByteArray json = views::tokensJson(*pictures[i].overlay(), {});
             writeFileAtomically(file[2], std::string_view(json.constData(), static_cast<std::size_t>(json.size())));
+            if (options.features)
+                writeFeatures(request, first + i, file[3], context);
             context.setFraction(static_cast<double>(first + i + 1) / static_cast<double>(count));
         }
     }

@@ -136,7 +136,7 @@ void run(Console& console, const CompareOptions& options)
         return compareEncoders(console, options);
     if (options.lab == "attention" || std::ranges::any_of(options.methods, [](const std::string& method) { return method.starts_with("attention."); }))
         return compareAttention(console, options);
-    if (options.lab == "tokens" || std::ranges::any_of(options.methods, [](const std::string& method) { return method.starts_with("tokens."); }))
+    if (options.lab == "tokens" || !options.trainedFiles.empty() || std::ranges::any_of(options.methods, [](const std::string& method) { return method.starts_with("tokens."); }))
         return compareTokens(console, options);
     if (options.run.model.empty())
         throw UsageError("MODEL is required, or --encoder (tamis-cli compare --help)");
@@ -170,6 +170,7 @@ void declare(OptionSet& set, CompareOptions& options)
               "A method with its settings; 'allocate', 'accounting' and 'unit' are settings of lowrank.*, too (repeatable; every method with its defaults)");
     set.texts("--layer", run.layers, "PATTERN", "Only matrices whose name matches (repeatable)");
     set.flag("--trained,!--no-trained", options.trained, "Methods that train, too: minutes each (off)");
+    set.texts("--trained-file", options.trainedFiles, "FILE", "tokens.*: what run --save-trained wrote for this model, beside the others (repeatable)");
     set.flag("--latency,!--no-latency", run.latency, "Measure latency (on)");
     set.integer("--steps", options.steps, 1, 64, "encoder.* without settings: values tried of a rank or a number of candidates (4)");
     set.real("--recall", options.recall, 0, 1, "encoder.*: recall that the fastest encoder is to have (0.99)");

@@ -34,14 +34,21 @@ struct ClassProbability {
 struct TokenOverlay {
     std::string file, method;
     std::string title, settings; ///< of the method, as people read them; empty: the whole model
-    std::int64_t gridRows = 0, gridCols = 0, prefix = 0, patch = 0; ///< patch: side in pixels of the image that the model sees
+    std::int64_t gridRows = 0, gridCols = 0, prefix = 0;
     std::vector<TokenLayer> layers;                      ///< [blocks]
     std::vector<ClassProbability> before, after;         ///< best first, at most 5; empty for models without classes
     double embeddingShift = kNotMeasured;                ///< 1 - cosine of the features before the head, whole and reduced
+    std::vector<float> unmergedShift;                    ///< [patches] 1 - cosine of the features behind the last norm, whole and those of the token that holds the patch; 1: pruned. Empty: not known
     std::uint64_t macs = 0, fullMacs = 0;                ///< of the whole model, both
     std::string scoreTitle;                              ///< what `scores` are, with unit
     std::string remark;                                  ///< what the method did with this photo; empty: nothing to say
     std::vector<std::string> warnings;
+};
+
+/// What the rows and the columns of a photo's attention sum to, over all heads and blocks of the whole model.
+struct AttentionRange {
+    double leastRow = 1, mostRow = 1;           ///< of a query: 1 but for rounding, whatever its token
+    double leastReceived = 0, mostReceived = 0; ///< by a token, mean over heads and queries
 };
 
 /// One method at one setting over a folder.

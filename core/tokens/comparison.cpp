@@ -84,8 +84,9 @@ report::TokenPoint pointOf(const ComparedSetting& setting)
     point.parameters = setting.parameters;
     if (const Method* method = findMethod(setting.method)) {
         point.title = method->declaration.title;
+        const auto& after = method->afterTraining;
         for (const auto& spec : method->declaration.schema.specs()) // what was said, defaults too: it is what points differ by
-            if (setting.parameters.contains(spec.name))
+            if (setting.parameters.contains(spec.name) && (!setting.trained || std::ranges::find(after, spec.name) != after.end()))
                 point.settings += (point.settings.empty() ? "" : ", ") + spec.name + " " + toText(setting.parameters.value(spec.name));
         point.baseline = method->baseline;
     }
@@ -193,6 +194,23 @@ std::vector<ComparedSetting> usualSettings(const nn::ModelSpec& spec)
     return all;
 }
 
+std::vector<ComparedSetting> trainedSettings(std::shared_ptr<const TrainedParts> trained, const nn::ModelSpec& spec)
+{
+    const Method* method = findMethod(trained->method);
+    if (!method || !method->trains())
+        throw Error(ErrorCode::InvalidParameter, "found parts of " + trained->method + ", expected those of a method that trains");
+    const Parameters complete = method->declaration.schema.complete(trained->parameters);
+    Parameters fixed; // what another training would be asked for
+    for (const auto& [name, value] : complete.all())
+        if (std::ranges::find(method->afterTraining, name) == method->afterTraining.end())
+            fixed.set(name, value);
+    std::vector<ComparedSetting> all{{trained->method, complete, trained}};
+    for (ComparedSetting& each : spreadSettings(*method, fixed, spec))
+        if (const Parameters tried = method->declaration.schema.complete(each.parameters); tried != complete)
+            all.push_back({trained->method, tried, trained});
+    return all;
+}
+
 report::TokenComparison compareMethods(const Inputs& inputs, const measure::SampleSource& samples, const std::vector<ComparedSetting>& settings, const ComparisonOptions& options,
                                        const RunContext& context, const std::function<void(const report::TokenComparison&)>& finished)
 {
@@ -226,7 +244,9 @@ report::TokenComparison compareMethods(const Inputs& inputs, const measure::Samp
             if (!method)
                 throw Error(ErrorCode::InvalidParameter, "is not a method of the token lab", setting.method);
             point.parameters = method->declaration.schema.complete(setting.parameters);
-            const Chain chain = method->chain(inputs, point.parameters, part.part(1, "preparing"));
+            Inputs own = inputs;
+            own.trained = setting.trained;
+            const Chain chain = method->chain(own, point.parameters, part.part(1, "preparing"));
             takeRun(point, runFolder(model, chain, photos, whole, part.part(1, "photos")));
             stopwatch.measure(point, chain, part.part(1, "latency"));
         } catch (const Error& error) {

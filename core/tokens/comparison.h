@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace tamis::tokens {
 struct ComparedSetting {
     std::string method;    ///< id
     Parameters parameters; ///< those that differ from the defaults, at least
+    std::shared_ptr<const TrainedParts> trained{}; ///< of a method that trains, for the model; else null
 };
 
 /// A method at several values of what says how much goes: as its own Method::spread says; else its parameter `keep`, a share, or `r`, tokens a
@@ -25,6 +27,9 @@ struct ComparedSetting {
 std::vector<ComparedSetting> spreadSettings(const Method& method, const Parameters& given, const nn::ModelSpec& spec);
 /// That of every method that trains nothing and needs no file of the user's, at its defaults.
 std::vector<ComparedSetting> usualSettings(const nn::ModelSpec& spec);
+/// What was trained, with the settings it was trained with, and at several values of what its method reads after training.
+/// Throws Error{InvalidParameter} for parts of a method that trains nothing.
+std::vector<ComparedSetting> trainedSettings(std::shared_ptr<const TrainedParts> trained, const nn::ModelSpec& spec);
 /// Those parameters that have not their defaults, as "keep 0.5, fuse false".
 std::string settingsText(const ParameterSchema& schema, const Parameters& parameters);
 

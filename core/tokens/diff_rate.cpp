@@ -5,6 +5,7 @@
 #include "core/io/json_limits.h"
 #include "core/kernels/packed_matrix.h"
 #include "core/tokens/matching_metric.h"
+#include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
 #include "core/tokens/scores.h"
@@ -125,6 +126,7 @@ Chain diffRateChain(const Inputs& inputs, const Parameters& given, const RunCont
             chain.steps.push_back({static_cast<int>(block), Place::BetweenBranches, pruneAndMerge(counts.pruned[block], counts.merged[block])});
         now = left;
     }
+    protectPatches(inputs.model->spec().patch, parameters, chain);
     chain.proportionalAttention = parameters.boolean("proportional-attention");
     requireReducible(*inputs.model, chain);
     prepareScore(Score::ClassAttention, inputs, chain, context);
@@ -163,6 +165,8 @@ Method diffRateMethod()
              .help = "Keys that lead to them in the file, as ViT-S-DeiT/2.9; empty: at the top"},
             {.name = "proportional-attention", .title = "Proportional attention", .type = ParameterType::Boolean, .defaultValue = true,
              .help = "Adds the log of a merged token's weight to the scores of its key"},
+            protectParameter(),
+            protectShareParameter(),
         })};
     method.chain = diffRateChain;
     return method;

@@ -57,6 +57,7 @@ public:
         if (!trace)
             return;
         traceFirstBlocks(spec, spec.blocks.size(), *trace);
+        keepRows(*trace, x);
         addHeads(*trace, spec.blocks.size(), tried);
         trace->macs += headMacs(spec);
         trace->remark = m_exits.empty() ? "went through all blocks" : "went through all blocks, confidence " + fixedText(surest, 2) + " at most";
@@ -80,6 +81,7 @@ private:
         const Rows unused = frame.take(1, m_model->outputWidth());
         m_model->runTail(x, {}, unused, scratch, 0, nullptr, &trace.features);
         traceFirstBlocks(m_model->spec(), run, trace);
+        keepRows(trace, x);
         addHeads(trace, run, tried);
         trace.remark = std::move(remark);
     }

@@ -82,6 +82,14 @@ template <class Function> double milliseconds(Function&& function)
     return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 }
 
+double mean(std::span<const float> values)
+{
+    double sum = 0;
+    for (const float value : values)
+        sum += static_cast<double>(value);
+    return values.empty() ? report::kNotMeasured : sum / static_cast<double>(values.size());
+}
+
 /// Means over the photos, in their order.
 void summarise(FolderRun& run, const nn::Model& model)
 {
@@ -89,17 +97,23 @@ void summarise(FolderRun& run, const nn::Model& model)
     const auto sources = static_cast<double>(model.spec().tokens(0));
     report::TokenPoint& point = run.point;
     point.tokensPerLayer.assign(model.blocks().size(), 0);
-    double macs = 0;
+    double macs = 0, unmerged = 0, withGrid = 0;
     run.embeddingShift = 0;
     for (const PhotoRun& photo : run.photos) {
         macs += static_cast<double>(photo.macs);
         run.embeddingShift += photo.embeddingShift / photos;
+        if (std::isfinite(photo.unmergedShift)) {
+            unmerged += photo.unmergedShift;
+            withGrid += 1;
+        }
         for (std::size_t block = 0; block < photo.tokens.size(); ++block)
             point.tokensPerLayer[block] += static_cast<double>(photo.tokens[block].mlp);
         const auto last = std::ranges::find_if(photo.tokens.rbegin(), photo.tokens.rend(), [](const BlockTokens& block) { return block.mlp > 0; });
         point.keptCounts.push_back(last == photo.tokens.rend() ? 0 : last->mlp);
     }
     point.macs = static_cast<std::uint64_t>(std::llround(macs / photos));
+    if (withGrid > 0)
+        run.unmergedShift = unmerged / withGrid;
     point.tokensKept = 0;
     for (double& tokens : point.tokensPerLayer) {
         tokens /= photos;
@@ -121,6 +135,7 @@ WholeFolder wholeFolder(const nn::Model& model, const measure::SampleSource& sou
             throw Error(ErrorCode::InvalidParameter, "found label " + std::to_string(sample.label) + ", expected one of the model's " + std::to_string(model.spec().classes) + " classes", source.name(i));
         whole.photos[i] = wholeResult(model, sample.view(), scratch);
         requireFinite(whole.photos[i].output);
+        whole.photos[i].rows = {}; // a folder's would be much memory
         whole.labels[i] = sample.label;
     });
     if (model.spec().classes > 0)
@@ -128,7 +143,7 @@ WholeFolder wholeFolder(const nn::Model& model, const measure::SampleSource& sou
     return whole;
 }
 
-FolderRun runFolder(const nn::Model& model, const Chain& chain, const measure::SampleSource& source, const WholeFolder& whole, const RunContext& context)
+FolderRun runFolder(const nn::Model& model, const Chain& chain, const measure::SampleSource& source, const WholeFolder& whole, const RunContext& context, const nn::Model* unmergedAgainst)
 {
     requireReducible(model, chain);
     if (whole.photos.size() != source.count())
@@ -151,6 +166,8 @@ FolderRun runFolder(const nn::Model& model, const Chain& chain, const measure::S
         const auto last = std::ranges::find_if(trace.layers.rbegin(), trace.layers.rend(), [](const TracedLayer& layer) { return layer.tokens.mlp > 0; }); // the rest was not run
         photo.row = last == trace.layers.rend() ? trace.layers.back().set.row : last->set.row;
         photo.embeddingShift = cosineShift(whole.photos[i].features, trace.features);
+        if (unmergedAgainst && !trace.rows.empty())
+            photo.unmergedShift = mean(unmergedShift(trace, wholeResult(*unmergedAgainst, sample.view(), scratch).rows.view()));
         if (classes) {
             photo.before = bestOf(whole.photos[i].output);
             photo.after = bestOf(output);

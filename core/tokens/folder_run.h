@@ -14,7 +14,7 @@ namespace tamis::tokens {
 
 /// What the whole model says of every photo: once for all chains that are compared with it.
 struct WholeFolder {
-    std::vector<WholeResult> photos;
+    std::vector<WholeResult> photos; ///< without rows
     std::vector<int> labels;       ///< -1: not known
     double top1 = report::kNotMeasured; ///< of those with a label
 };
@@ -31,18 +31,21 @@ struct PhotoRun {
     std::vector<BlockTokens> tokens;          ///< [blocks]
     std::uint64_t macs = 0;
     double embeddingShift = 0;                ///< as report::TokenOverlay's
+    double unmergedShift = report::kNotMeasured; ///< mean over the patches of report::TokenOverlay's
     std::string remark;                       ///< as report::TokenOverlay's
 };
 
 struct FolderRun {
     report::TokenPoint point;     ///< without names, parameters and latency
     double embeddingShift = report::kNotMeasured; ///< mean over the photos
+    double unmergedShift = report::kNotMeasured;  ///< likewise, of those that have one
     std::vector<PhotoRun> photos; ///< in the order of the source
 };
 
 /// Photos in parallel; sums in their order, so that results do not depend on the number of threads. MACs are the mean over the photos, rounded.
-/// Throws as wholeFolder.
-FolderRun runFolder(const nn::Model& model, const Chain& chain, const measure::SampleSource& source, const WholeFolder& whole, const RunContext& context);
+/// With `unmergedAgainst`, the whole model, each photo runs through it once more for its features on the grid. Throws as wholeFolder.
+FolderRun runFolder(const nn::Model& model, const Chain& chain, const measure::SampleSource& source, const WholeFolder& whole, const RunContext& context,
+                    const nn::Model* unmergedAgainst = nullptr);
 
 /// The same for the whole model: what every chain is compared with.
 report::TokenPoint wholePoint(const nn::Model& model, const WholeFolder& whole);

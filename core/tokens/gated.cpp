@@ -34,8 +34,10 @@ public:
                 nn::runMlpBranch(layer, x, scratch, factor);
         }
         m_model->runTail(x, {}, output, scratch, 0, nullptr, trace ? &trace->features : nullptr);
-        if (trace)
+        if (trace) {
             tell(*trace);
+            keepRows(*trace, x);
+        }
     }
 
 private:

@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/nn/linear_op.h"
 #include "core/tokens/learned_policy.h"
+#include "core/tokens/protection.h"
 #include "core/tokens/reduced_forward.h"
 #include "core/tokens/schedule.h"
 #include "core/tokens/selection.h"
@@ -96,6 +97,7 @@ Chain learnedChain(const Inputs& inputs, const Parameters& given, const RunConte
     for (std::size_t stage = 0; stage < blocks.size(); ++stage)
         chain.steps.push_back({blocks[stage], Place::BeforeBlock,
                                learnedStep(parts, stage, spec.width, learnedCount(spec.patch.gridHeight * spec.patch.gridWidth, parameters.real("keep"), stage + 1))});
+    protectPatches(spec.patch, parameters, chain);
     chain.scoreTitle = "log probability to stay";
     requireReducible(*inputs.model, chain);
     return chain;
@@ -162,6 +164,8 @@ Method learnedMethod()
             spec.defaultValue = 5e-3; // through random decisions a smaller one moves little in some hundred steps: docs/methods/tokens.learned.md
         specs.push_back(std::move(spec));
     }
+    specs.push_back(protectParameter());
+    specs.push_back(protectShareParameter());
     Method method;
     method.declaration = {.id = kId,
                           .lab = "tokens",
@@ -171,7 +175,7 @@ Method learnedMethod()
     method.needsCalibration = true;
     method.chain = learnedChain;
     method.train = trainLearned;
-    method.afterTraining = {"keep"};
+    method.afterTraining = {"keep", "protect", "protect-share"};
     return method;
 }
 

@@ -145,16 +145,16 @@ Chain mergeChain(const Inputs& inputs, const Parameters& given, const RunContext
     const nn::ModelSpec& spec = inputs.model->spec();
     if (settings.weights == MergeWeights::ClassAttention && !spec.patch.classToken)
         throw Error(ErrorCode::UnsupportedFeature, "found a model without a class token, expected one to weigh merged tokens by its attention", spec.architecture);
-    const std::vector<std::int64_t> counts = mergeCounts(parameters, static_cast<int>(spec.blocks.size()));
-    Chain chain;
-    for (std::size_t block = 0; block < counts.size(); ++block)
-        if (counts[block] > 0)
-            chain.steps.push_back({static_cast<int>(block), Place::BetweenBranches, mergeStep(counts[block], settings)});
-    chain.proportionalAttention = parameters.boolean("proportional-attention");
-    chain.weightedPool = parameters.boolean("weighted-pool");
-    chain.scoreTitle = "Similarity to its best partner (cosine of keys)";
-    requireReducible(*inputs.model, chain);
-    return chain;
+    return mergingChain(*inputs.model, parameters, settings);
+}
+
+/// Tokens to merge in the blocks from the first on, by r, inflection and schedule. Throws Error{InvalidParameter}.
+std::vector<std::int64_t> mergeCounts(const Parameters& parameters, int depth)
+{
+    std::vector<std::int64_t> counts = parseIntegers(parameters.text("schedule"), 0, 1'000'000, "schedule");
+    if (counts.size() > static_cast<std::size_t>(depth))
+        throw Error(ErrorCode::InvalidParameter, "found a list for " + std::to_string(counts.size()) + " blocks, expected at most the " + std::to_string(depth) + " of the model", "schedule");
+    return counts.empty() ? mergeSchedule(depth, parameters.integer("r"), parameters.real("inflection")) : counts;
 }
 } // namespace
 
@@ -181,12 +181,30 @@ ParameterSpec mergeScheduleParameter()
             .help = "Tokens to merge in block after block, as 16,16,8; blocks beyond the list merge none. Empty: r and inflection"};
 }
 
-std::vector<std::int64_t> mergeCounts(const Parameters& parameters, int depth)
+ParameterSpec proportionalAttentionParameter()
 {
-    std::vector<std::int64_t> counts = parseIntegers(parameters.text("schedule"), 0, 1'000'000, "schedule");
-    if (counts.size() > static_cast<std::size_t>(depth))
-        throw Error(ErrorCode::InvalidParameter, "found a list for " + std::to_string(counts.size()) + " blocks, expected at most the " + std::to_string(depth) + " of the model", "schedule");
-    return counts.empty() ? mergeSchedule(depth, parameters.integer("r"), parameters.real("inflection")) : counts;
+    return {.name = "proportional-attention", .title = "Proportional attention", .type = ParameterType::Boolean, .defaultValue = true,
+            .help = "Adds the log of a token's size to the scores of its key; off for models that were not trained with labels (MAE)"};
+}
+
+ParameterSpec weightedPoolParameter()
+{
+    return {.name = "weighted-pool", .title = "Pool by size", .type = ParameterType::Boolean, .defaultValue = true,
+            .help = "Models that pool by the mean: every token counts as many times as the patches it stands for"};
+}
+
+Chain mergingChain(const nn::Model& model, const Parameters& parameters, const MergeSettings& settings)
+{
+    const std::vector<std::int64_t> counts = mergeCounts(parameters, static_cast<int>(model.blocks().size()));
+    Chain chain;
+    for (std::size_t block = 0; block < counts.size(); ++block)
+        if (counts[block] > 0)
+            chain.steps.push_back({static_cast<int>(block), Place::BetweenBranches, mergeStep(counts[block], settings)});
+    chain.proportionalAttention = parameters.boolean("proportional-attention");
+    chain.weightedPool = parameters.boolean("weighted-pool");
+    chain.scoreTitle = "Similarity to its best partner (cosine of keys)";
+    requireReducible(model, chain);
+    return chain;
 }
 
 Method mergeMethod()
@@ -215,10 +233,8 @@ Method mergeMethod()
              .help = "Matching lsh: random hyperplanes that cut the keys into buckets, in each table; 0: one bucket"},
             {.name = "tables", .title = "Tables", .type = ParameterType::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 64, .step = 1,
              .help = "Matching lsh: tables of buckets; one in common lets two tokens merge"},
-            {.name = "proportional-attention", .title = "Proportional attention", .type = ParameterType::Boolean, .defaultValue = true,
-             .help = "Adds the log of a token's size to the scores of its key; off for models that were not trained with labels (MAE)"},
-            {.name = "weighted-pool", .title = "Pool by size", .type = ParameterType::Boolean, .defaultValue = true,
-             .help = "Models that pool by the mean: every token counts as many times as the patches it stands for"},
+            proportionalAttentionParameter(),
+            weightedPoolParameter(),
             seedParameter("Of the matchings random and lsh alone"),
         })};
     method.chain = mergeChain;

@@ -36,12 +36,14 @@ struct MergeSettings {
 /// Merges r tokens at most: (tokens - prefix) / 2 at most, and no more than have partners.
 ReductionPtr mergeStep(std::int64_t r, const MergeSettings& settings = {});
 
-// r, inflection and schedule of methods that merge r tokens in every block.
+// Of methods that merge r tokens in every block: r, inflection and schedule; what attention and pool make of sizes.
 ParameterSpec mergedParameter();
 ParameterSpec inflectionParameter();
 ParameterSpec mergeScheduleParameter();
-/// Tokens to merge in the blocks from the first on, by those three. Throws Error{InvalidParameter}.
-std::vector<std::int64_t> mergeCounts(const Parameters& parameters, int depth);
+ParameterSpec proportionalAttentionParameter();
+ParameterSpec weightedPoolParameter();
+/// The chain of those five, complete among `parameters`. Throws Error{InvalidParameter} and what requireReducible throws.
+Chain mergingChain(const nn::Model& model, const Parameters& parameters, const MergeSettings& settings = {});
 
 Method mergeMethod();
 

@@ -2,6 +2,7 @@
 #include "core/tokens/overlay.h"
 
 #include "core/measure/logit_metrics.h"
+#include "core/tokens/unmerge.h"
 
 #include <algorithm>
 #include <cmath>
@@ -45,7 +46,33 @@ WholeResult wholeResult(const nn::Model& model, const nn::Sample& sample, nn::Sc
     Trace trace;
     runReduced(model, {}, sample, {}, {whole.output.data(), 1, model.outputWidth(), model.outputWidth()}, scratch, &trace);
     whole.features = std::move(trace.features);
+    whole.rows = std::move(trace.rows);
     return whole;
+}
+
+tensor::Matrix<float> unmergedRows(const Trace& trace)
+{
+    const auto last = std::ranges::find_if(trace.layers.rbegin(), trace.layers.rend(), [](const TracedLayer& layer) { return layer.tokens.mlp > 0; });
+    return trace.rows.empty() || last == trace.layers.rend() ? tensor::Matrix<float>() : unmerge(last->set, trace.rows.view());
+}
+
+tensor::Matrix<float> unmergedFeatures(const nn::Model& model, const Chain& chain, const nn::Sample& sample, std::span<const Wish> wishes, nn::Scratch& scratch)
+{
+    Trace trace;
+    std::vector<float> output(static_cast<std::size_t>(model.outputWidth()));
+    runReduced(model, chain, sample, wishes, {output.data(), 1, model.outputWidth(), model.outputWidth()}, scratch, &trace);
+    return unmergedRows(trace);
+}
+
+std::vector<float> unmergedShift(const Trace& trace, kernels::ConstRows whole)
+{
+    const tensor::Matrix<float> rows = unmergedRows(trace);
+    std::vector<float> shifts;
+    if (rows.empty() || rows.rows() != whole.rows)
+        return shifts;
+    for (std::int64_t source = trace.layers.front().set.prefix; source < rows.rows(); ++source)
+        shifts.push_back(static_cast<float>(cosineShift(whole.row(source), rows.view().row(source))));
+    return shifts;
 }
 
 std::vector<report::TokenLayer> layersOf(const Trace& trace)
@@ -70,7 +97,6 @@ report::TokenOverlay overlay(const nn::Model& model, const Chain& chain, const n
     result.gridRows = set.gridRows;
     result.gridCols = set.gridCols;
     result.prefix = set.prefix;
-    result.patch = spec.patch.patchHeight * spec.patch.gridHeight / set.gridRows;
     result.layers = layersOf(trace);
     result.remark = trace.remark;
     if (spec.classes > 0) {
@@ -78,6 +104,7 @@ report::TokenOverlay overlay(const nn::Model& model, const Chain& chain, const n
         result.after = bestOf(output, classNames);
     }
     result.embeddingShift = cosineShift(whole.features, trace.features);
+    result.unmergedShift = unmergedShift(trace, whole.rows.view());
     result.macs = trace.macs;
     result.fullMacs = modelMacs(spec, wholeTokens(spec));
     result.scoreTitle = chain.scoreTitle;

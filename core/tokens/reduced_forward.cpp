@@ -207,6 +207,13 @@ std::vector<BlockTokens> Trace::tokens() const
     return result;
 }
 
+void keepRows(Trace& trace, kernels::ConstRows x)
+{
+    trace.rows = tensor::Matrix<float>(x.rows, x.cols);
+    for (std::int64_t i = 0; i < x.rows; ++i)
+        std::ranges::copy(x.row(i), trace.rows.view().row(i).begin());
+}
+
 void requireReducible(const nn::Model& model, const Chain& chain)
 {
     const nn::ModelSpec& spec = model.spec();
@@ -238,6 +245,8 @@ void requireReducible(const nn::Model& model, const Chain& chain)
     }
 }
 
+bool takesWishes(const Chain& chain) { return !chain.route || chain.route->takesWishes(); }
+
 void runReduced(const nn::Model& model, const Chain& chain, const nn::Sample& sample, std::span<const Wish> wishes, Rows output, nn::Scratch& scratch, Trace* trace)
 {
     requireReducible(model, chain);
@@ -245,7 +254,7 @@ void runReduced(const nn::Model& model, const Chain& chain, const nn::Sample& sa
     const nn::ModelSpec& spec = model.spec();
     if (chain.route) {
         const bool wished = std::ranges::any_of(wishes, [](Wish wish) { return wish != Wish::None; });
-        if (wished && !chain.route->takesWishes())
+        if (wished && !takesWishes(chain))
             throw Error(ErrorCode::InvalidParameter, "found tokens kept or dropped by hand, expected none: this method has tokens of its own");
         if (trace)
             *trace = {};
@@ -269,8 +278,10 @@ void runReduced(const nn::Model& model, const Chain& chain, const nn::Sample& sa
     const std::vector<float>& sizes = hook.set().sizes;
     const bool weighted = chain.weightedPool && std::ranges::any_of(sizes, [](float size) { return size != 1.0f; });
     model.runTail(x, weighted ? std::span<const float>(sizes) : std::span<const float>(), output, scratch, 0, nullptr, trace ? &trace->features : nullptr);
-    if (trace)
+    if (trace) {
+        keepRows(*trace, x);
         countMacs(spec, *trace);
+    }
 }
 
 struct ReducedPass::Workers {

@@ -25,14 +25,21 @@ struct TracedLayer {
 struct Trace {
     std::vector<TracedLayer> layers; ///< [blocks]
     std::vector<float> features;     ///< what goes into the head
+    tensor::Matrix<float> rows;      ///< [tokens, width] behind the last norm, those of the last layer that was run; empty where a route has tokens of its own
     double reductionMs = 0;          ///< of it all: choosing tokens and moving rows
     std::uint64_t macs = 0;          ///< of it all, patches and head included
     std::string remark;              ///< what a route, or a step that decides by the image, did with it, for people: "left behind block 3"; empty: nothing to say
     std::vector<BlockTokens> tokens() const;
 };
 
+/// Copies what runTail left of the rows.
+void keepRows(Trace& trace, kernels::ConstRows x);
+
 /// Throws Error{UnsupportedFeature} for models without one token grid through all blocks (Swin, text, norms behind the branches), Error{InvalidParameter} for steps outside of its blocks or out of their order.
 void requireReducible(const nn::Model& model, const Chain& chain);
+
+/// Whether tokens can be kept and dropped by hand.
+bool takesWishes(const Chain& chain);
 
 /// Output of one sample. `wishes` [source tokens] or empty: dropped tokens do not enter the first block. `trace` may be null. With neither
 /// steps nor tokens dropped the bits of Model::run. Throws Error{InvalidParameter (a sample or wishes that do not fit), Cancelled} and what

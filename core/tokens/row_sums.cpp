@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 namespace tamis::tokens {
@@ -18,6 +19,7 @@ public:
         if (layer.attention->maps(tokens) != 1)
             throw Error(ErrorCode::UnsupportedFeature, "found attention within windows, expected one map of all tokens for each head", "block " + std::to_string(block));
         AttentionSums sums;
+        double least = std::numeric_limits<double>::infinity(), most = -least; // a row may be 1 on neither side
         std::vector<double> received(static_cast<std::size_t>(tokens));
         for (std::int64_t head = 0; head < heads; ++head) {
             m_context.throwIfStopped();
@@ -29,12 +31,14 @@ public:
                     sum += static_cast<double>(row[j]);
                     received[j] += static_cast<double>(row[j]) / static_cast<double>(heads * tokens);
                 }
-                sums.furthestRowSum = std::max(sums.furthestRowSum, std::abs(sum - 1));
+                least = std::min(least, sum);
+                most = std::max(most, sum);
             }
         }
-        const auto [least, most] = std::ranges::minmax(received);
-        sums.leastReceived = least;
-        sums.mostReceived = most;
+        sums.leastRowSum = least;
+        sums.mostRowSum = most;
+        sums.leastReceived = std::ranges::min(received);
+        sums.mostReceived = std::ranges::max(received);
         blocks.push_back(sums);
     }
     std::vector<AttentionSums> blocks;
@@ -43,6 +47,21 @@ private:
     const RunContext& m_context;
 };
 } // namespace
+
+double AttentionSums::furthestRowSum() const { return std::max(std::abs(leastRowSum - 1), std::abs(mostRowSum - 1)); }
+
+report::AttentionRange rangeOf(std::span<const AttentionSums> blocks)
+{
+    const AttentionSums& first = blocks.front();
+    report::AttentionRange range{first.leastRowSum, first.mostRowSum, first.leastReceived, first.mostReceived};
+    for (const AttentionSums& block : blocks) {
+        range.leastRow = std::min(range.leastRow, block.leastRowSum);
+        range.mostRow = std::max(range.mostRow, block.mostRowSum);
+        range.leastReceived = std::min(range.leastReceived, block.leastReceived);
+        range.mostReceived = std::max(range.mostReceived, block.mostReceived);
+    }
+    return range;
+}
 
 std::vector<AttentionSums> attentionSums(const nn::Model& model, const nn::Sample& sample, nn::Scratch& scratch)
 {

@@ -25,6 +25,7 @@ public:
         if (!trace)
             return;
         traceFirstBlocks(spec, m_blocks, *trace);
+        keepRows(*trace, x);
         trace->macs += headMacs(spec);
     }
 

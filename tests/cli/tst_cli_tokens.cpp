@@ -11,6 +11,8 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <tuple>
 
@@ -224,6 +226,33 @@ private slots:
             QCOMPARE(rows, 257);
             QCOMPARE(keptRows, image["kept"].toArray().size());
         }
+        // What the tokens hold at the end, back on the grid: zeros where they were pruned, and the figure is that of the pictures' tables.
+        const auto features = runCli(run("tokens.top-rho", {"--set", "keep=0.5", "--samples", "2", "--no-latency", "--features", "--shade", "unmerged", "--out", folder.filePath("features")}));
+        QVERIFY2(features.status == 0, features.errors);
+        QCOMPARE(features.json()["written"].toArray().size(), 8);
+        double mean = 0;
+        for (const auto& value : features.json()["images"].toArray()) {
+            const auto image = value.toObject();
+            const QString stem = folder.filePath("features/" + QFileInfo(image["file"].toString()).completeBaseName());
+            QFile rows(stem + ".features.npy");
+            QVERIFY(rows.open(QIODevice::ReadOnly));
+            const QByteArray bytes = rows.readAll();
+            QVERIFY(bytes.startsWith("\x93NUMPY") && bytes.left(128).contains("(257, 128)") && bytes.left(128).contains("<f4"));
+            const auto* numbers = reinterpret_cast<const float*>(bytes.constData() + bytes.size() - 257 * 128 * 4);
+            QSet<int> kept;
+            for (const auto& patch : image["kept"].toArray())
+                kept.insert(patch.toInt());
+            for (int patch = 0; patch < 256; ++patch)
+                QCOMPARE(std::any_of(numbers + (patch + 1) * 128, numbers + (patch + 2) * 128, [](float number) { return number != 0; }), kept.contains(patch));
+            const auto shifts = readJsonFile(stem + ".json")["unmerged_shift"].toArray();
+            QCOMPARE(shifts.size(), 256);
+            double sum = 0;
+            for (const auto& shift : shifts)
+                sum += shift.toDouble();
+            QVERIFY(std::abs(sum / 256 - image["unmergedShift"].toDouble()) < 1e-6); // floats written with all their digits
+            mean += image["unmergedShift"].toDouble() / 2;
+        }
+        QVERIFY(std::abs(features.json()["quality"].toObject()["unmergedShift"].toDouble() - mean) < 1e-12);
         const auto again = runCli(arguments);
         QCOMPARE(again.status, 2);
         QVERIFY(again.errors.contains("--overwrite"));
@@ -333,6 +362,9 @@ private slots:
         QTest::newRow("compare setting") << compare + QStringList{"--images", sourcePath("datasets/photos"), "--method", "tokens.evit:keep=3"} << 2 << "keep";
         QTest::newRow("compare name") << compare + QStringList{"--images", sourcePath("datasets/photos"), "--method", "tokens.evit:kep=1"} << 2 << "kep";
         QTest::newRow("depth") << run("tokens.tome", {"--out", "/tmp/nowhere", "--depth", "7"}) << 2 << "--depth";
+        QTest::newRow("features without a directory") << run("tokens.tome", {"--features"}) << 2 << "--features";
+        QTest::newRow("features of patches of its own") << run("tokens.mixed-patches", {"--samples", "1", "--no-latency", "--features", "--out", QDir::tempPath() + "/tamis-no-features", "--overwrite"}) << 1 << "tokens of its own";
+        QTest::newRow("compare not trained parts") << compare + QStringList{"--images", sourcePath("datasets/photos"), "--trained-file", sourcePath("datasets/vit20/model.safetensors")} << 1 << "format";
         QTest::newRow("not a directory") << run("tokens.tome", {"--samples", "1", "--no-latency", "--out", "/dev/null"}) << 1 << "/dev/null";
         QTest::newRow("store") << run("tokens.tome", {"--store", "x"}) << 2 << "--store";
     }

@@ -4,6 +4,7 @@
 
 #include <QFile>
 #include <QJsonArray>
+#include <QSet>
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -60,6 +61,33 @@ private slots:
         QVERIFY2(fewer.status == 0, fewer.errors);
         QCOMPARE(fewer.json()["tokensPerLayer"].toArray(), (QJsonArray{257, 129, 129, 65, 33, 33}));
         QCOMPARE(fewer.json()["parameters"].toObject()["steps"].toInt(), 4);
+    }
+    /// Beside the others: with its own settings, and with others of what is used after training; each is what run --trained measures.
+    void comparedWithOthers()
+    {
+        const auto result = runCli({"compare", sourcePath("datasets/vit20"), "--images", photos(), "--samples", "4", "--no-latency", "--json", "-", "--method", "tokens.random:keep=0.5", "--trained-file", path("saved.safetensors")});
+        QVERIFY2(result.status == 0, result.errors);
+        QCOMPARE(result.json()["inputs"].toObject()["trained"].toArray(), (QJsonArray{path("saved.safetensors")}));
+        const auto rows = result.json()["rows"].toArray();
+        QVERIFY(rows.size() > 4);
+        const auto own = rows[2].toObject();
+        QCOMPARE(own["method"].toString(), "tokens.learned");
+        QCOMPARE(own["parameters"], m_trained["parameters"]);
+        QCOMPARE(own["quality"].toObject()["agreement"], m_trained["quality"].toObject()["agreement"]);
+        QCOMPARE(own["tokensPerLayer"], m_trained["tokensPerLayer"]);
+        QSet<double> keeps;
+        for (int i = 2; i < rows.size(); ++i) {
+            QCOMPARE(rows[i].toObject()["failure"].toString(), QString());
+            QCOMPARE(rows[i].toObject()["parameters"].toObject()["steps"].toInt(), 4);
+            keeps.insert(rows[i].toObject()["parameters"].toObject()["keep"].toDouble());
+        }
+        QCOMPARE(keeps.size(), rows.size() - 2); // each once
+        const auto other = runCli({"compare", sourcePath("tests/golden/models/timm_vit"), "--images", photos(), "--trained-file", path("saved.safetensors")});
+        QCOMPARE(other.status, 1);
+        QVERIFY2(other.hasOneErrorLine() && other.errors.contains("trained for the model with SHA-256"), other.errors);
+        const auto untrained = runCli({"compare", sourcePath("datasets/vit20"), "--images", photos(), "--method", "tokens.learned"});
+        QCOMPARE(untrained.status, 2);
+        QVERIFY2(untrained.errors.contains("--trained-file"), untrained.errors);
     }
     void wrongUseIsRefused_data()
     {

@@ -22,7 +22,6 @@ inline std::shared_ptr<report::TokenOverlay> tokenOverlay()
     made->settings = "r 3";
     made->gridRows = made->gridCols = 4;
     made->prefix = 1;
-    made->patch = 16;
     made->scoreTitle = "attention received";
     report::TokenLayer whole{0, 17, 17, std::vector<std::int32_t>(17), std::vector<float>(17, 1), {}, 100'000'000};
     std::iota(whole.group.begin(), whole.group.end(), 0);
@@ -50,6 +49,8 @@ inline std::shared_ptr<report::TokenOverlay> tokenOverlay()
     made->before = {{3, "cat", 0.7}, {5, "dog", 0.2}, {1, "bird", 0.05}};
     made->after = {{5, "dog", 0.5}, {3, "cat", 0.4}, {8, "", 0.04}};
     made->embeddingShift = 0.125;
+    for (int patch = 0; patch < 16; ++patch) // the merged ones a little, the pruned ones by 1
+        made->unmergedShift.push_back(patch >= 12 ? 1.0f : patch == 0 || patch == 1 || patch == 4 || patch == 5 ? 0.25f : 0.0f);
     made->macs = 260'000'000;
     made->fullMacs = 310'000'000;
     return made;
@@ -61,7 +62,7 @@ inline std::shared_ptr<report::TokenOverlay> mixedOverlay()
 {
     auto made = tokenOverlay();
     made->gridRows = made->gridCols = 8;
-    made->patch = 8;
+    made->unmergedShift.clear(); // a grid of its own
     report::TokenLayer layer{0, 17, 17, std::vector<std::int32_t>(65), std::vector<float>(17), {}, 70'000'000};
     layer.sizes[0] = 1;
     int next = 1;

@@ -41,7 +41,7 @@ std::pair<std::vector<double>, std::vector<std::int64_t>> countBins(const std::v
 
 LayersPage::LayersPage(QWidget* parent)
     : QWidget(parent), m_chart(new LineChart(this)), m_histogram(new HistogramChart(this)), m_saved(mutedLabel(this, QStringLiteral("tokensSaved"))),
-      m_spread(mutedLabel(this, QStringLiteral("tokensSpread")))
+      m_spread(mutedLabel(this, QStringLiteral("tokensSpread"))), m_rowSums(mutedLabel(this, QStringLiteral("tokenRowSums")))
 {
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(0, Theme::kSpacing, 0, 0);
@@ -78,6 +78,9 @@ LayersPage::LayersPage(QWidget* parent)
     split->setStretchFactor(1, 2);
     split->setSizes({600, 400});
     column->addWidget(split, 1);
+    m_rowSums->setWordWrap(true);
+    m_rowSums->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    column->addWidget(m_rowSums);
     connect(exports, &ExportButton::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_histogram, format, QStringLiteral("kept-tokens")); });
     connect(m_chart, &LineChart::cursorMoved, this, [this](double x, bool) {
         if (const int depth = static_cast<int>(std::lround(x)) + 1; m_overlay && depth != m_depth) {
@@ -89,6 +92,7 @@ LayersPage::LayersPage(QWidget* parent)
     onChartExport(m_chart, this, [this](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, QStringLiteral("layers")); });
     setOverlay(nullptr);
     setKept({});
+    setAttention(nullptr);
 }
 
 void LayersPage::setOverlay(std::shared_ptr<const report::TokenOverlay> overlay)
@@ -129,6 +133,17 @@ void LayersPage::setKept(const std::vector<std::int64_t>& counts)
     const double mean = static_cast<double>(std::accumulate(counts.begin(), counts.end(), std::int64_t{0})) / static_cast<double>(counts.size());
     m_spread->setText(low == high ? tr("%1 photos, each keeps %2 tokens").arg(counts.size()).arg(low)
                                   : tr("%1 photos keep %2 to %3 tokens (mean %4)").arg(counts.size()).arg(low).arg(high).arg(formatNumber(mean, 4)));
+}
+
+void LayersPage::setAttention(const report::AttentionRange* range)
+{
+    m_rowSums->setVisible(range != nullptr);
+    if (!range)
+        return m_rowSums->clear();
+    const auto fromOne = [](double sum) { return (sum < 1 ? QStringLiteral("1 − ") : QStringLiteral("1 + ")) + formatNumber(std::abs(sum - 1), 2); };
+    m_rowSums->setText(tr("Row sums of this photo's attention, over all heads and blocks: %1 to %2. The softmax makes every row sum to 1 whatever its token, so a row sum is not offered as a score. "
+                          "What tokens receive, the mean of their columns, is one: %3 to %4.")
+                           .arg(fromOne(range->leastRow), fromOne(range->mostRow), formatNumber(range->leastReceived, 3), formatNumber(range->mostReceived, 3)));
 }
 
 void LayersPage::showCursor()

@@ -24,6 +24,8 @@ public:
     void setOverlay(std::shared_ptr<const report::TokenOverlay> overlay); ///< null: none
     void setKept(const std::vector<std::int64_t>& counts); ///< [photos] tokens that reach the head
     void setDepth(int depth); ///< cursor; without a signal
+    /// Of the photo that is seen closely; null: not known.
+    void setAttention(const report::AttentionRange* range);
     void setStale(bool stale);
     void setCaption(const QString& settings);
     LineChart* chart() const { return m_chart; }
@@ -41,7 +43,7 @@ private:
     int m_depth = 0;
     LineChart* m_chart;
     HistogramChart* m_histogram;
-    QLabel *m_saved, *m_spread;
+    QLabel *m_saved, *m_spread, *m_rowSums;
 };
 
 /// One bin a count where there are few, else even bins; empty for no counts.

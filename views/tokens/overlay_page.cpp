@@ -43,6 +43,8 @@ void OverlayPage::buildControls(QBoxLayout* column)
     m_shade = labelledCombo(this, row, tr("&Show"), QStringLiteral("tokenShade"), tr("What is laid over the photo"));
     m_shade->addItem(tr("tokens"), static_cast<int>(TokenShade::Tokens));
     m_shade->addItem(tr("scores"), static_cast<int>(TokenShade::Scores));
+    m_shade->addItem(tr("features on the grid"), static_cast<int>(TokenShade::Unmerged));
+    m_shade->setItemData(2, tr("What the tokens hold at the end, spread back to the patches: how far it is from the whole model's"), Qt::ToolTipRole);
     m_shade->addItem(tr("outlines"), static_cast<int>(TokenShade::Photo));
     m_besideChoice = labelledCombo(this, row, tr("&Beside"), QStringLiteral("tokenBeside"), tr("What stands beside the reduced photo"));
     m_besideChoice->addItem(tr("the whole model"), static_cast<int>(Beside::Whole));
@@ -192,6 +194,7 @@ void OverlayPage::showClasses()
     m_classes->setEmptyText(now ? tr("This model tells no classes.") : tr("The classes of the photo are shown here."));
 }
 
+void OverlayPage::setWishable(bool wishable, const QString& reason) { m_reduced->setWishable(wishable, reason); }
 void OverlayPage::setWishes(const std::vector<report::TokenWish>& wishes) { m_reduced->setWishes(wishes); }
 
 int OverlayPage::depth() const { return m_depth->value(); }

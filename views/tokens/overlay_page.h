@@ -35,6 +35,7 @@ public:
     void setBeside(Beside beside); ///< without a signal; Pinned only where something is
     Beside beside() const noexcept { return m_beside; }
     void setWishes(const std::vector<report::TokenWish>& wishes);
+    void setWishable(bool wishable, const QString& reason); ///< of the reduced photo; the reason why not, a sentence
     void setDepth(int depth); ///< without a signal
     int depth() const;
     void setShade(TokenShade shade); ///< without a signal

@@ -77,7 +77,7 @@ QByteArray tokensJson(const report::TokenOverlay& overlay, const std::vector<rep
                              {"settings", QString::fromStdString(overlay.settings)}, {"prefix_tokens", static_cast<qint64>(overlay.prefix)},
                              {"grid_rows", static_cast<qint64>(overlay.gridRows)}, {"grid_columns", static_cast<qint64>(overlay.gridCols)},
                              {"macs", static_cast<qint64>(overlay.macs)}, {"macs_whole", static_cast<qint64>(overlay.fullMacs)},
-                             {"embedding_shift", number(overlay.embeddingShift)}, {"score", QString::fromStdString(overlay.scoreTitle)},
+                             {"embedding_shift", number(overlay.embeddingShift)}, {"unmerged_shift", numbers(overlay.unmergedShift)}, {"score", QString::fromStdString(overlay.scoreTitle)},
                              {"classes_whole", classes(overlay.before)}, {"classes_reduced", classes(overlay.after)},
                              {"remark", QString::fromStdString(overlay.remark)}, {"kept_by_hand", keep}, {"dropped_by_hand", drop}, {"layers", layers}};
     return QJsonDocument(object).toJson(QJsonDocument::Indented);

@@ -62,7 +62,7 @@ void TokenOverlayView::draw(QPainter& painter, bool interactive) const
         painter.setPen(QPen(theme.color(Ink::Border), 1));
         painter.setBrush(Qt::NoBrush);
         painter.drawRect(plot);
-        if (m_shade == TokenShade::Scores)
+        if (hasBar())
             drawBar(painter);
         drawTitles(painter, interactive);
         if (interactive && (m_own ? m_pointed >= 0 : m_pointed < 0 && hasFocus() && m_focused >= 0))
@@ -90,7 +90,7 @@ void TokenOverlayView::drawTitles(QPainter& painter, bool interactive) const
     painter.setFont(plain);
     const QRectF foot(8, height() - line - 5, width() - 16.0, line + 2);
     const QString status = interactive ? statusLine() : QString();
-    const QString below = !status.isEmpty() ? status : m_shade == TokenShade::Scores ? barTitle() : whereText();
+    const QString below = !status.isEmpty() ? status : hasBar() ? barTitle() : whereText();
     painter.setPen(theme.color(status.isEmpty() ? Ink::MutedText : Ink::Text));
     painter.drawText(foot, Qt::AlignLeft | Qt::AlignVCenter, QFontMetricsF(plain).elidedText(below, Qt::ElideRight, foot.width()));
     if (m_stale && interactive)
@@ -132,7 +132,8 @@ void TokenOverlayView::drawBar(QPainter& painter) const
     const auto& theme = Theme::instance();
     const QRectF bar = colorBar();
     const double line = QFontMetricsF(painter.font()).height();
-    if (m_picture.scoreBlock(m_depth) < 0) // nothing was scored yet
+    const bool unmerged = m_shade == TokenShade::Unmerged;
+    if (unmerged ? !m_picture.hasUnmerged() : m_picture.scoreBlock(m_depth) < 0) // nothing was scored yet
         return;
     QLinearGradient gradient(bar.bottomLeft(), bar.topLeft());
     for (int i = 0; i <= 32; ++i)
@@ -140,7 +141,7 @@ void TokenOverlayView::drawBar(QPainter& painter) const
     painter.setPen(QPen(theme.color(Ink::Border), 1));
     painter.setBrush(gradient);
     painter.drawRect(bar);
-    const auto [low, high] = m_picture.scoreRange(m_depth);
+    const auto [low, high] = unmerged ? std::pair(0.0, m_picture.mostUnmerged()) : m_picture.scoreRange(m_depth);
     const auto label = [&](double value, double y) {
         painter.setPen(theme.color(Ink::MutedText));
         painter.drawLine(QPointF(bar.right(), y), QPointF(bar.right() + 3, y));

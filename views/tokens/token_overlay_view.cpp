@@ -6,6 +6,7 @@
 
 #include <QKeyEvent>
 #include <QMouseEvent>
+#include <QToolTip>
 
 #include <algorithm>
 #include <cmath>
@@ -73,9 +74,11 @@ void TokenOverlayView::setWishes(const std::vector<TokenWish>& wishes)
     update();
 }
 
-void TokenOverlayView::setWishable(bool wishable)
+void TokenOverlayView::setWishable(bool wishable, const QString& reason)
 {
     m_wishable = wishable;
+    m_unwishable = wishable ? QString() : reason;
+    setToolTip(m_unwishable);
     describe();
 }
 
@@ -137,7 +140,7 @@ TokenWish TokenOverlayView::wish(int patch) const
 QRectF TokenOverlayView::plotArea() const
 {
     const double line = QFontMetricsF(Theme::smallFont(font())).height();
-    const double bar = m_shade == TokenShade::Scores ? 14 + QFontMetricsF(Theme::smallFont(font())).horizontalAdvance(QStringLiteral("0.00e-00")) + 14 : 0;
+    const double bar = hasBar() ? 14 + QFontMetricsF(Theme::smallFont(font())).horizontalAdvance(QStringLiteral("0.00e-00")) + 14 : 0;
     const QRectF room = QRectF(rect()).adjusted(8, line + 10, -8 - bar, -line - 10);
     const double columns = std::max(m_picture.columns(), 1), rows = std::max(m_picture.rows(), 1);
     const double cell = std::max(std::min(room.width() / columns, room.height() / rows), 0.1);
@@ -147,7 +150,7 @@ QRectF TokenOverlayView::plotArea() const
 
 QRectF TokenOverlayView::colorBar() const
 {
-    if (m_shade != TokenShade::Scores || isEmpty())
+    if (!hasBar() || isEmpty())
         return {};
     const QRectF plot = plotArea();
     return {plot.right() + 10, plot.top(), 12, plot.height()};
@@ -174,6 +177,8 @@ int TokenOverlayView::patchAt(const QPointF& position) const
 
 QString TokenOverlayView::barTitle() const
 {
+    if (m_shade == TokenShade::Unmerged)
+        return m_picture.hasUnmerged() ? tr("Features at the end, on the grid: 1 − cosine to the whole model's") : tr("This method's features do not lie on the model's grid");
     const int block = m_picture.scoreBlock(m_depth);
     if (block < 0)
         return tr("No scores before block %1").arg(m_depth);
@@ -212,6 +217,8 @@ QStringList TokenOverlayView::hoverLines() const
         const double score = m_picture.score(m_depth, patch);
         lines << (std::isfinite(score) ? tr("score %1 in block %2").arg(formatNumber(score)).arg(block) : tr("no score in block %1").arg(block));
     }
+    if (const double shift = m_picture.unmerged(patch); m_shade == TokenShade::Unmerged && std::isfinite(shift))
+        lines << tr("features at the end moved by %1 (1 − cosine)").arg(formatNumber(shift, 3));
     if (wish(patch) != TokenWish::None)
         lines << (wish(patch) == TokenWish::Keep ? tr("kept always, by hand") : tr("dropped by hand"));
     return lines;
@@ -225,7 +232,9 @@ QString TokenOverlayView::statusLine() const
     const int group = m_picture.groupOf(m_depth, patch);
     const auto company = m_picture.members(m_depth, group).size();
     QString text = tr("%1: %2").arg(patchName(m_picture, patch), group < 0 ? tr("pruned") : company > 1 ? tr("group of %1").arg(company) : tr("alone"));
-    if (const double score = m_picture.score(m_depth, patch); std::isfinite(score))
+    if (const double shift = m_picture.unmerged(patch); m_shade == TokenShade::Unmerged)
+        text += std::isfinite(shift) ? tr(", moved by %1").arg(formatNumber(shift, 3)) : QString();
+    else if (const double score = m_picture.score(m_depth, patch); std::isfinite(score))
         text += tr(", score %1").arg(formatNumber(score, 3));
     if (wish(patch) != TokenWish::None)
         text += wish(patch) == TokenWish::Keep ? tr(", kept by hand") : tr(", dropped by hand");
@@ -245,6 +254,8 @@ void TokenOverlayView::describe()
         text = hoverLines().join(QStringLiteral(", ")) + QStringLiteral(". ") + text;
     if (m_wishable)
         text += tr(". Enter keeps or drops a patch by hand.");
+    else if (!m_unwishable.isEmpty())
+        text += QStringLiteral(". ") + m_unwishable;
     setAccessibleDescription(text);
 }
 
@@ -298,7 +309,11 @@ bool TokenOverlayView::walk(int key, bool patchByPatch)
 
 void TokenOverlayView::ask(int patch)
 {
-    if (m_wishable && patch >= 0 && !isEmpty())
+    if (patch < 0 || isEmpty())
+        return;
+    if (!m_wishable && !m_unwishable.isEmpty())
+        return QToolTip::showText(mapToGlobal(patchRect(patch).center().toPoint()), m_unwishable, this);
+    if (m_wishable)
         emit wishRequested(m_picture.prefix() + patch, nextWish(wish(patch)));
 }
 

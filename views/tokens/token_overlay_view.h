@@ -29,7 +29,9 @@ public:
     void setShade(TokenShade shade);
     TokenShade shade() const noexcept { return m_shade; }
     void setWishes(const std::vector<report::TokenWish>& wishes); ///< [source tokens] or empty
-    void setWishable(bool wishable); ///< whether clicks and keys may ask for wishes
+    /// Whether clicks and keys may ask for wishes; where not, `reason` is a sentence that says why, shown as a tool tip and where one is asked for. Empty: nothing is said.
+    void setWishable(bool wishable, const QString& reason = {});
+    bool isWishable() const noexcept { return m_wishable; }
     void setStale(bool stale);       ///< what is shown is of older settings
     void setEmptyText(const QString& text);
     void setCaption(const QString& settings) { m_caption = settings; }
@@ -46,7 +48,7 @@ public:
     QRectF patchRect(int patch) const; ///< this widget's pixels
     int patchAt(const QPointF& position) const; ///< -1: none
     QRectF plotArea() const;
-    QRectF colorBar() const;     ///< empty unless scores are shown
+    QRectF colorBar() const;     ///< empty unless scores or unmerged features are shown
     QStringList hoverLines() const; ///< of the pointed patch, else of the focused one
     QString statusLine() const;     ///< the same in one line
     QString whereText() const;      ///< the depth in words, and what the method did with this photo
@@ -93,10 +95,11 @@ private:
     void drawWishes(QPainter& painter, const QRectF& place) const;
     void drawMarks(QPainter& painter, const QRectF& place) const;
     void drawBar(QPainter& painter) const;
+    bool hasBar() const noexcept { return m_shade == TokenShade::Scores || m_shade == TokenShade::Unmerged; }
 
     TokenPicture m_picture;
     std::vector<report::TokenWish> m_wishes;
-    QString m_title, m_emptyText, m_caption;
+    QString m_title, m_emptyText, m_caption, m_unwishable;
     TokenShade m_shade = TokenShade::Tokens;
     int m_depth = 0, m_pointed = -1, m_focused = -1;
     bool m_own = false; ///< the pointer is over this view

@@ -24,6 +24,7 @@
 #include <QVBoxLayout>
 
 #include <cmath>
+#include <numeric>
 
 namespace tamis::views {
 
@@ -134,6 +135,8 @@ void TokenPanel::showNumbers(const TokenPicture& reduced)
                                                 formatChange(static_cast<double>(of.fullMacs), static_cast<double>(of.macs)));
     if (std::isfinite(of.embeddingShift))
         parts << tr("features moved by %1 (1 − cosine)").arg(formatNumber(of.embeddingShift, 3));
+    if (!of.unmergedShift.empty())
+        parts << tr("on the grid by %1").arg(formatNumber(std::accumulate(of.unmergedShift.begin(), of.unmergedShift.end(), 0.0) / static_cast<double>(of.unmergedShift.size()), 3));
     if (!of.remark.empty())
         parts << QString::fromStdString(of.remark);
     if (classChanged(of))

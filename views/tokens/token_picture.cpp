@@ -22,6 +22,8 @@ bool fits(const report::TokenOverlay& overlay)
 {
     if (overlay.gridRows <= 0 || overlay.gridCols <= 0 || overlay.prefix < 0)
         return false;
+    if (!overlay.unmergedShift.empty() && overlay.unmergedShift.size() != static_cast<std::size_t>(overlay.gridRows * overlay.gridCols))
+        return false;
     const auto sources = static_cast<std::size_t>(overlay.prefix + overlay.gridRows * overlay.gridCols);
     return std::ranges::all_of(overlay.layers, [&](const report::TokenLayer& layer) {
         return layer.group.size() == sources && (layer.scores.empty() || layer.scores.size() == sources) &&
@@ -47,6 +49,9 @@ TokenPicture::TokenPicture(std::shared_ptr<const report::TokenOverlay> overlay, 
     addDepth(nullptr, nullptr, prefix() + patches());
     for (std::size_t block = 0; block < blocksRun(*m_overlay); ++block)
         addDepth(&m_overlay->layers[block].group, &m_overlay->layers[block].sizes, m_overlay->layers[block].after);
+    for (const float shift : m_overlay->unmergedShift)
+        if (std::isfinite(shift))
+            m_mostUnmerged = std::max<double>(m_mostUnmerged, shift);
 }
 
 std::size_t blocksRun(const report::TokenOverlay& overlay)
@@ -179,6 +184,14 @@ QColor TokenPicture::scoreColor(int depth, int patch) const
     return Theme::sequentialColor(high > low ? (value - low) / (high - low) : 0.5);
 }
 
+double TokenPicture::unmerged(int patch) const { return !hasUnmerged() || patch < 0 || patch >= patches() ? report::kNotMeasured : m_overlay->unmergedShift[static_cast<std::size_t>(patch)]; }
+
+QColor TokenPicture::unmergedColor(int patch) const
+{
+    const double value = unmerged(patch);
+    return std::isfinite(value) ? Theme::sequentialColor(m_mostUnmerged > 0 ? value / m_mostUnmerged : 0) : QColor();
+}
+
 bool TokenPicture::isOutlined(int depth, int patch, int other) const
 {
     const int a = groupOf(depth, patch), b = groupOf(depth, other);
@@ -218,7 +231,7 @@ void TokenPicture::paint(QPainter& painter, const QRectF& place, int depth, Toke
         const QRectF cell = patchRect(place, patch);
         if (shade == TokenShade::Tokens && members(depth, group).size() > 1 && meanColor(depth, group).isValid())
             painter.fillRect(cell, meanColor(depth, group));
-        if (const QColor color = shade == TokenShade::Scores ? scoreColor(depth, patch) : QColor(); color.isValid())
+        if (const QColor color = shade == TokenShade::Scores ? scoreColor(depth, patch) : shade == TokenShade::Unmerged ? unmergedColor(patch) : QColor(); color.isValid())
             painter.fillRect(cell, faded(color, kScoreOpaque));
         if (group < 0)
             painter.fillRect(cell, faded(theme.color(Ink::Panel), shade == TokenShade::Tokens ? kDimmed : kDimmed / 2));

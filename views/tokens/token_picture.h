@@ -18,7 +18,8 @@ namespace tamis::views {
 enum class TokenShade {
     Tokens, ///< merged groups in their mean colour, pruned ones hatched
     Scores, ///< what the reduction went by
-    Photo   ///< outlines alone
+    Photo,  ///< outlines alone
+    Unmerged ///< how far the features at the end, spread back to the grid, are from the whole model's
 };
 
 /// How the tokens of one photo lie on it at a depth: 0 before the first block, d behind block d - 1. Patches are counted row by row, without
@@ -51,6 +52,10 @@ public:
     double score(int depth, int patch) const; ///< of scoreBlock(depth); NaN: none
     std::pair<double, double> scoreRange(int depth) const; ///< of patches; (0, 1) where there are none
     QColor scoreColor(int depth, int patch) const;         ///< invalid: none
+    bool hasUnmerged() const noexcept { return m_overlay && !m_overlay->unmergedShift.empty(); }
+    double unmerged(int patch) const; ///< 1 - cosine of its features at the end, whatever the depth; NaN: not known
+    double mostUnmerged() const noexcept { return m_mostUnmerged; } ///< of all patches; 0: none is known
+    QColor unmergedColor(int patch) const; ///< invalid: not known
     /// Whether the border between two neighbours belongs to a merged group: they differ and one of them has company.
     bool isOutlined(int depth, int patch, int other) const;
 
@@ -84,6 +89,7 @@ private:
     };
     std::vector<Sum> m_means; ///< [patches] of the photo; empty without one
     std::vector<Depth> m_depths;
+    double m_mostUnmerged = 0;
 };
 
 /// Blocks before the first that was not run (no token left it); all of them as a rule.

@@ -4,6 +4,7 @@
 #include "core/base/parallel.h"
 #include "core/tokens/learned.h"
 #include "core/tokens/learned_policy.h"
+#include "core/tokens/protection.h"
 #include "core/tokens/token_cost.h"
 #include "core/train/loss_ops.h"
 #include "core/train/optimiser.h"
@@ -12,7 +13,9 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <random>
 
 using namespace tamis;
@@ -199,6 +202,28 @@ private slots:
         }
         QVERIFY(moved > 1e-3);
     }
+    /// Protected patches are no matter of training: as many tokens as without, the ring among them.
+    void protectedPatchesStay()
+    {
+        const Inputs inputs = goldenInputs();
+        const Parameters trained = learnedMethod().declaration.schema.complete(inputs.trained->parameters);
+        Parameters guarded = trained;
+        guarded.set("protect", std::string("border"));
+        const test::TokenImages images("deit");
+        Trace free, ring;
+        test::runOne(*inputs.model, learnedMethod().chain(inputs, trained, {}), images.samples[0], &free);
+        test::runOne(*inputs.model, learnedMethod().chain(inputs, guarded, {}), images.samples[0], &ring);
+        const auto& set = ring.layers.back().set;
+        const std::vector<std::uint8_t> border = borderPatches(set.gridRows, set.gridCols);
+        const auto kept = std::accumulate(border.begin(), border.end(), std::int64_t{set.prefix});
+        QCOMPARE(set.tokens(), std::max(kept, free.layers.back().set.tokens()));
+        int lost = 0;
+        for (std::size_t patch = 0; patch < border.size(); ++patch) {
+            QVERIFY(!border[patch] || set.row[static_cast<std::size_t>(set.prefix) + patch] >= 0);
+            lost += border[patch] && free.layers.back().set.row[static_cast<std::size_t>(set.prefix) + patch] < 0;
+        }
+        QVERIFY(lost > 0);
+    }
     /// What the model does with trained predictors: the same patches, logits and scores to what float makes of four blocks of size 1.
     void runsAsPyTorchDoes()
     {
@@ -290,7 +315,7 @@ private slots:
         QVERIFY(test::runOne(*inputs.model, method.chain(inputs, with({}), {}), images.samples[0], &trace) == output);
         QVERIFY(test::tokensAfter(trace) == std::vector<std::int64_t>({38, 27, 19, 14})); // 2 + int(36 0.7^k)
         // what is kept moves without another training
-        QVERIFY(method.afterTraining == std::vector<std::string>{"keep"});
+        QCOMPARE(method.afterTraining, (std::vector<std::string>{"keep", "protect", "protect-share"}));
         (void)test::runOne(*inputs.model, method.chain(inputs, with({{"keep", 0.5}}), {}), images.samples[0], &trace);
         QVERIFY(test::tokensAfter(trace) == std::vector<std::int64_t>({38, 20, 11, 6}));
     }

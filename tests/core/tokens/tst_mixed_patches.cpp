@@ -266,7 +266,6 @@ private slots:
         const auto picture = tokens::overlay(*model, chain, images.samples[0], {}, whole, {}, scratch);
         QCOMPARE(picture.gridRows, 32);
         QCOMPARE(picture.gridCols, 32);
-        QCOMPARE(picture.patch, 2);
         QCOMPARE(picture.layers.size(), 6u);
         const auto& layer = picture.layers[0];
         QCOMPARE(layer.after, 1 + 154);
@@ -304,6 +303,18 @@ private slots:
         const auto alone = test::runOne(*model, chain, images.samples[1]);
         for (const auto& output : batch)
             QVERIFY(std::ranges::equal(output.values(), alone));
+    }
+    /// Of a photo of 16,384 pixels a side in patches of 2: eight times as many pixels a side are 206 GB of floats.
+    void whatMemoryCannotHoldIsRefused()
+    {
+        try {
+            (void)test::chainOf(kId, test::narrowVit(1, 16'384, 16), {{"smallest", "2"}, {"largest", "16"}, {"threshold", "0.1"}});
+            QFAIL("expected a refusal");
+        } catch (const Error& error) {
+            QCOMPARE(error.code(), ErrorCode::OutOfMemory);
+            const QString sentence = QString::fromUtf8(error.what());
+            QVERIFY2(sentence.contains("the smallest of 2 pixels, of a photo on every thread") && sentence.contains("needs about ") && sentence.contains(" are free"), error.what());
+        }
     }
     void badSettingsAreRefused()
     {

@@ -26,7 +26,6 @@ private slots:
         QCOMPARE(report.gridRows, 16);
         QCOMPARE(report.gridCols, 16);
         QCOMPARE(report.prefix, 1);
-        QCOMPARE(report.patch, 4);
         QCOMPARE(report.layers.size(), std::size_t{6});
         std::uint64_t blocks = 0;
         for (const auto& layer : report.layers) {
@@ -56,8 +55,85 @@ private slots:
         const auto report = tokens::overlay(*model, {}, images.samples[1], {}, whole, {}, scratch);
         QCOMPARE(report.macs, report.fullMacs);
         QVERIFY(report.embeddingShift < 1e-12);
+        QVERIFY(!report.unmergedShift.empty() && std::ranges::all_of(report.unmergedShift, [](float shift) { return shift < 1e-12f; })); // roundings of sums in double
         QCOMPARE(report.before[0].probability, report.after[0].probability);
         QVERIFY(report.layers[0].scores.empty());
+    }
+    /// The rows that come out are those that the model itself has behind its last norm.
+    void wholeRowsAreTheModelsOwn()
+    {
+        struct Last final : nn::Observer {
+            tensor::Matrix<float> rows;
+            void finalHidden(std::size_t, kernels::ConstRows hidden) override
+            {
+                rows = tensor::Matrix<float>(hidden.rows, hidden.cols);
+                for (std::int64_t i = 0; i < hidden.rows; ++i)
+                    std::ranges::copy(hidden.row(i), rows.view().row(i).begin());
+            }
+        } last;
+        const auto model = test::tokenModel("vit20");
+        const test::TokenImages images("vit20");
+        nn::Scratch scratch;
+        tensor::Matrix<float> output(1, model->outputWidth());
+        model->run(images.samples[0], output.view(), scratch, 0, &last);
+        QCOMPARE(tokens::wholeResult(*model, images.samples[0], scratch).rows, last.rows);
+    }
+    void featuresGoBackToTheGrid_data()
+    {
+        QTest::addColumn<QString>("method");
+        QTest::addColumn<QString>("parameter");
+        QTest::addColumn<QString>("value");
+        QTest::newRow("merged") << "tokens.tome" << "r" << "30";
+        QTest::newRow("pruned") << "tokens.top-rho" << "keep" << "0.5";
+        QTest::newRow("left early") << "tokens.truncated" << "blocks" << "3";
+    }
+    /// Patch by patch against the formula in double, from the row of the token that holds it.
+    void featuresGoBackToTheGrid()
+    {
+        QFETCH(QString, method);
+        QFETCH(QString, parameter);
+        QFETCH(QString, value);
+        const auto model = test::tokenModel("vit20");
+        const test::TokenImages images("vit20");
+        const auto chain = test::chainOf(method.toStdString(), model, {{parameter.toStdString(), value.toStdString()}});
+        nn::Scratch scratch;
+        tokens::Trace trace;
+        test::runOne(*model, chain, images.samples[0], &trace);
+        const auto whole = tokens::wholeResult(*model, images.samples[0], scratch);
+        const auto report = tokens::overlay(*model, chain, images.samples[0], {}, whole, {}, scratch);
+        QCOMPARE(report.unmergedShift.size(), std::size_t{256});
+        const auto features = tokens::unmergedFeatures(*model, chain, images.samples[0], {}, scratch);
+        QCOMPARE(features.rows(), 257);
+        int run = 0;
+        while (run + 1 < 6 && report.layers[static_cast<std::size_t>(run + 1)].after > 0)
+            ++run;
+        int pruned = 0;
+        for (std::int64_t source = 1; source < 257; ++source) {
+            const int token = report.layers[static_cast<std::size_t>(run)].group[static_cast<std::size_t>(source)];
+            double product = 0, one = 0, other = 0;
+            for (std::int64_t j = 0; j < 128; ++j) {
+                const double mine = token < 0 ? 0 : static_cast<double>(trace.rows(token, j)), its = static_cast<double>(whole.rows(source, j));
+                QCOMPARE(static_cast<double>(features(source, j)), mine);
+                product += mine * its;
+                one += mine * mine;
+                other += its * its;
+            }
+            pruned += token < 0;
+            const double expected = token < 0 ? 1 : 1 - product / std::sqrt(one * other);
+            QVERIFY(std::abs(static_cast<double>(report.unmergedShift[static_cast<std::size_t>(source - 1)]) - expected) < 1e-6); // a float of order 1
+        }
+        QCOMPARE(pruned > 0, method == "tokens.top-rho");
+    }
+    void aGridOfItsOwnHasNoFeaturesOnTheModels()
+    {
+        const auto model = test::tokenModel("vit20");
+        const test::TokenImages images("vit20");
+        const auto chain = test::chainOf("tokens.mixed-patches", model, {{"keep", "0.5"}});
+        nn::Scratch scratch;
+        const auto whole = tokens::wholeResult(*model, images.samples[0], scratch);
+        QVERIFY(tokens::overlay(*model, chain, images.samples[0], {}, whole, {}, scratch).unmergedShift.empty());
+        QVERIFY(tokens::unmergedFeatures(*model, chain, images.samples[0], {}, scratch).empty());
+        QVERIFY(!tokens::takesWishes(chain) && tokens::takesWishes(test::chainOf("tokens.tome", model, {})));
     }
     void droppingATokenByHandChangesThePrediction()
     {

@@ -71,6 +71,32 @@ private slots:
                 QVERIFY2(strays > 0, method); // the score alone keeps others
             }
     }
+    /// Counts from a file: as many tokens as without, the protected among them, each with a token of its own.
+    void countsFromAFileLeaveProtectedPatches()
+    {
+        const auto model = test::tokenModel("vit20");
+        const test::TokenImages images("vit20");
+        const std::vector<std::uint8_t> border = tokens::borderPatches(16, 16);
+        std::vector<std::pair<std::string, std::string>> settings{{"file", TAMIS_SOURCE_DIR "/tests/golden/token_reduction/diffrate.json"}, {"entry", "vit20/list"}};
+        tokens::Trace free, guarded;
+        test::runOne(*model, test::chainOf("tokens.diffrate", model, settings), images.samples[1], &free);
+        settings.emplace_back("protect", "border");
+        test::runOne(*model, test::chainOf("tokens.diffrate", model, settings), images.samples[1], &guarded);
+        std::int64_t lost = 0;
+        for (std::size_t block = 0; block < 6; ++block) {
+            const tokens::TokenSet &set = guarded.layers[block].set, &other = free.layers[block].set;
+            QCOMPARE(set.tokens(), std::max<std::int64_t>(other.tokens(), 61)); // the ring and the class token stay whatever the counts
+            std::vector<int> held(static_cast<std::size_t>(set.tokens()));
+            for (std::size_t patch = 0; patch < 256; ++patch) {
+                lost += border[patch] && other.row[patch + 1] < 0;
+                if (border[patch]) {
+                    QVERIFY(set.row[patch + 1] >= 0);
+                    QCOMPARE(++held[static_cast<std::size_t>(set.row[patch + 1])], 1); // of the ring, each its own
+                }
+            }
+        }
+        QVERIFY(lost > 0);
+    }
     /// Where more are protected than may stay, all protected ones do, and no other.
     void moreProtectedThanMayStay()
     {

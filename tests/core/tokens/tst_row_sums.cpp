@@ -5,6 +5,7 @@
 
 #include <QTest>
 
+#include <algorithm>
 #include <cmath>
 
 using namespace tamis;
@@ -23,11 +24,17 @@ private slots:
             const std::vector<tokens::AttentionSums> sums = tokens::attentionSums(*model, sample, scratch);
             QCOMPARE(sums.size(), std::size_t{6});
             for (const tokens::AttentionSums& block : sums) {
-                QVERIFY2(block.furthestRowSum < 258 * 6e-8 && block.furthestRowSum > 0, qPrintable(QString::number(block.furthestRowSum)));
+                QVERIFY2(block.furthestRowSum() < 258 * 6e-8 && block.furthestRowSum() > 0, qPrintable(QString::number(block.furthestRowSum())));
+                QVERIFY(block.leastRowSum <= block.mostRowSum && block.furthestRowSum() == std::max(std::abs(block.leastRowSum - 1), std::abs(block.mostRowSum - 1)));
                 QVERIFY(block.mostReceived > 2 * block.leastReceived && block.leastReceived > 0);
                 QVERIFY(block.leastReceived <= 1.0 / 257 && block.mostReceived >= 1.0 / 257); // the mean
-                qInfo("furthest row sum %.2g, received %.2g to %.2g of a mean of %.2g", block.furthestRowSum, block.leastReceived, block.mostReceived, 1.0 / 257);
+                qInfo("furthest row sum %.2g, received %.2g to %.2g of a mean of %.2g", block.furthestRowSum(), block.leastReceived, block.mostReceived, 1.0 / 257);
             }
+            const report::AttentionRange range = tokens::rangeOf(sums);
+            QCOMPARE(range.leastRow, std::ranges::min(sums, {}, &tokens::AttentionSums::leastRowSum).leastRowSum);
+            QCOMPARE(range.mostRow, std::ranges::max(sums, {}, &tokens::AttentionSums::mostRowSum).mostRowSum);
+            QCOMPARE(range.leastReceived, std::ranges::min(sums, {}, &tokens::AttentionSums::leastReceived).leastReceived);
+            QCOMPARE(range.mostReceived, std::ranges::max(sums, {}, &tokens::AttentionSums::mostReceived).mostReceived);
         }
     }
     void windowsAndWrongSamplesAreRefused()

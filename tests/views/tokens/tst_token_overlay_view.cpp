@@ -8,6 +8,7 @@
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QToolTip>
 #include <QWheelEvent>
 
 using namespace tamis;
@@ -91,6 +92,47 @@ private slots:
         m_view->setWishable(false);
         QTest::mouseClick(m_view.get(), Qt::LeftButton, {}, at(6));
         QCOMPARE(asked.size(), 5);
+    }
+    /// A method that takes none: neither button nor keys ask, and both say why.
+    void whereNoWishIsTakenItIsSaidWhy()
+    {
+        QSignalSpy asked(m_view.get(), &TokenOverlayView::wishRequested);
+        const QString why = "Leave early has its own way.";
+        m_view->setWishable(false, why);
+        QCOMPARE(m_view->toolTip(), why);
+        QVERIFY(m_view->accessibleDescription().endsWith(why));
+        QTest::mouseClick(m_view.get(), Qt::LeftButton, {}, at(6));
+        QCOMPARE(QToolTip::text(), why);
+        QToolTip::hideText();
+        QTRY_VERIFY(!QToolTip::isVisible());
+        m_view->setFocused(5);
+        m_view->setFocus();
+        for (const auto key : {Qt::Key_Space, Qt::Key_Return}) {
+            QTest::keyClick(m_view.get(), key);
+            QTRY_COMPARE(QToolTip::text(), why);
+            QToolTip::hideText();
+            QTRY_VERIFY(!QToolTip::isVisible());
+        }
+        QVERIFY(asked.isEmpty());
+        m_view->setWishable(true);
+        QVERIFY(m_view->toolTip().isEmpty());
+        QTest::keyClick(m_view.get(), Qt::Key_Space);
+        QCOMPARE(asked.size(), 1);
+    }
+    void unmergedFeaturesAreAHeatMap()
+    {
+        const QImage tokens = m_view->grab().toImage();
+        m_view->setShade(TokenShade::Unmerged);
+        QVERIFY(!m_view->colorBar().isEmpty());
+        const QImage map = m_view->grab().toImage();
+        QVERIFY(map != tokens);
+        m_view->setDepth(1); // the features are those at the end, and the tokens those of the depth
+        QVERIFY(m_view->barTitle().contains("cosine"));
+        QTest::mouseMove(m_view.get(), at(4));
+        QVERIFY(m_view->hoverLines().join('\n').contains("moved by 0.25"));
+        QVERIFY(m_view->statusLine().contains("0.25"));
+        m_view->setPicture(TokenPicture(sample::mixedOverlay(), sample::tokenPhoto()));
+        QVERIFY(m_view->barTitle().contains("not lie on the model's grid"));
     }
     void aWishIsSeen()
     {

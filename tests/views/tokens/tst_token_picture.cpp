@@ -171,6 +171,20 @@ private slots:
         QVERIFY(distance(merged.pixelColor(128, 33), merged.pixelColor(120, 33)) > 60);
         QVERIFY(distance(merged.pixelColor(64, 33), QColor(100, 0, 0)) < 6);
     }
+    void unmergedFeaturesHaveOneScale()
+    {
+        const TokenPicture picture(sample::tokenOverlay(), sample::tokenPhoto());
+        QVERIFY(picture.hasUnmerged());
+        QCOMPARE(picture.mostUnmerged(), 1.0);
+        QCOMPARE(picture.unmerged(5), 0.25);
+        QVERIFY(std::isnan(picture.unmerged(-1)) && std::isnan(picture.unmerged(16)));
+        QCOMPARE(picture.unmergedColor(2), Theme::sequentialColor(0));
+        QCOMPARE(picture.unmergedColor(0), Theme::sequentialColor(0.25));
+        QCOMPARE(picture.unmergedColor(15), Theme::sequentialColor(1));
+        auto cut = sample::tokenOverlay();
+        cut->unmergedShift.pop_back();
+        QVERIFY(TokenPicture(cut, {}).isEmpty()); // does not fit its grid
+    }
     void scoresAreDrawnOverThePhoto()
     {
         const QImage scores = drawn(2, TokenShade::Scores);
