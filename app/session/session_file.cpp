@@ -402,6 +402,28 @@ AttentionChoice attentionFrom(const Reader& reader)
     return choice;
 }
 
+Json toJson(const std::optional<plan::PlannedTokens>& planned)
+{
+    if (!planned)
+        return nullptr;
+    Json json = toJson(TokenSetting{planned->method, planned->parameters});
+    json["schedule"] = planned->schedule;
+    return json;
+}
+
+plan::PlannedTokens plannedFrom(const Reader& reader)
+{
+    const TokenSetting setting = tokenSettingFrom(reader);
+    plan::PlannedTokens planned{setting.method, setting.parameters, {}};
+    reader.requireValue(!planned.method.empty(), "method", "\"\"", "the name of a token method");
+    if (const auto* schedule = reader.child("schedule")) {
+        reader.require(schedule->is_array() && schedule->size() <= kMostBlocks && std::all_of(schedule->begin(), schedule->end(), [](const auto& v) { return v.is_number() && v.template get<double>() >= 0; }),
+                       reader.at("schedule"), *schedule, "a list of numbers of tokens from 0");
+        planned.schedule = schedule->get<std::vector<double>>();
+    }
+    return planned;
+}
+
 Json toJson(const KeptPoint& point)
 {
     Json cost = {{"parameters", point.cost.parameters}, {"bytes", point.cost.bytes}, {"macs", point.cost.macs}};
@@ -450,6 +472,7 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
         {"encoder", toJson(state.encoder, base)},
         {"tokens", toJson(state.tokens)},
         {"attention", toJson(state.attention)},
+        {"plan", {{"tokens", toJson(state.plannedTokens)}}},
         {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay},
                        {"photos", writtenPath(state.selection.photos, base)}, {"lowRankPage", state.selection.lowRankPage},
                        {"encoderPage", state.selection.encoderPage}, {"encoderToken", state.selection.encoderToken},
@@ -485,6 +508,11 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         state.tokens = tokensFrom(Reader(*value, "tokens", subject));
     if (const auto* value = reader.child("attention"))
         state.attention = attentionFrom(Reader(*value, "attention", subject));
+    if (const auto* value = reader.child("plan")) {
+        const Reader plan(*value, "plan", subject);
+        if (const auto* planned = plan.child("tokens"))
+            state.plannedTokens = plannedFrom(Reader(*planned, plan.at("tokens"), subject));
+    }
     if (const auto* value = reader.child("selection")) {
         const Reader selection(*value, "selection", subject);
         selection.read("current", state.selection.current);

@@ -3,6 +3,7 @@
 // Everything that a session file holds, as one value.
 #include "core/base/parameter_schema.h"
 #include "core/plan/allocate.h"
+#include "core/plan/planned_tokens.h"
 #include "core/report/budget_report.h"
 #include "core/report/spectrum_series.h"
 
@@ -149,6 +150,7 @@ struct SessionState {
     EncoderChoice encoder;
     TokenChoice tokens;
     AttentionChoice attention;
+    std::optional<plan::PlannedTokens> plannedTokens; ///< the token lab's part of the plan
     Selection selection;
     ChartChoice chart;
     std::vector<KeptPoint> points;

@@ -12,9 +12,13 @@ namespace tamis::app {
 namespace {
 spectrum::Inputs inputsOf(const SpectrumPicture& picture) { return {picture.request.checkpoint, picture.request.calibration, {}}; }
 
-plan::Plan planOf(const SpectrumPicture& picture, const RunContext& context)
+using Tokens = std::optional<plan::PlannedTokens>;
+
+plan::Plan planOf(const SpectrumPicture& picture, const Tokens& tokens, const RunContext& context)
 {
-    return plan::makePlan(inputsOf(picture), *picture.spectra, picture.budget, picture.request.budget, context);
+    auto plan = plan::makePlan(inputsOf(picture), *picture.spectra, picture.budget, picture.request.budget, context);
+    plan.tokens = tokens;
+    return plan;
 }
 } // namespace
 
@@ -41,8 +45,8 @@ void ExportController::savePlan()
         file += QStringLiteral(".json");
     m_jobs.add(
         tr("Save %1").arg(QFileInfo(file).fileName()),
-        [picture = m_spectrum.picture(), path = file.toStdString(), attention = m_attention ? m_attention() : std::vector<plan::PlannedAttention>()](const RunContext& context) {
-            plan::Plan plan = planOf(*picture, context);
+        [picture = m_spectrum.picture(), tokens = m_document.state().plannedTokens, path = file.toStdString(), attention = m_attention ? m_attention() : std::vector<plan::PlannedAttention>()](const RunContext& context) {
+            plan::Plan plan = planOf(*picture, tokens, context);
             plan.attention = attention;
             plan::writePlan(path, plan);
             return tr("Plan written to %1").arg(QString::fromStdString(path));
@@ -57,9 +61,9 @@ void ExportController::exportModel(const plan::ExportOptions& options)
         return;
     m_jobs.add(
         tr("Export to %1").arg(QFileInfo(directory).fileName()),
-        [picture = m_spectrum.picture(), options, path = directory.toStdString()](const RunContext& context) {
+        [picture = m_spectrum.picture(), tokens = m_document.state().plannedTokens, options, path = directory.toStdString()](const RunContext& context) {
             context.setParts(10);
-            const auto plan = planOf(*picture, context.part(1, "plan"));
+            const auto plan = planOf(*picture, tokens, context.part(1, "plan"));
             const auto result = plan::exportPlan(plan, picture->request.checkpoint, picture->request.calibration, path, options,
                                                  context.part(9, "export"));
             return tr("%1 files in %2, %3 matrices verified, %4 parameters instead of %5")

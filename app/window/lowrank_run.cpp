@@ -170,9 +170,13 @@ RunWork::Picture RunWork::refine(const RunRequest& request, const RunContext& co
     return picture;
 }
 
-std::string storeRun(const RunPicture& picture, const std::filesystem::path& directory, const RunContext& context)
+std::string storeRun(const RunPicture& picture, const std::optional<plan::PlannedTokens>& tokens, const std::filesystem::path& directory, const RunContext& context)
 {
-    const auto plan = lowrank::storeCompression(picture.inputs, picture.request.budget, *picture.compression, directory, context);
+    auto plan = lowrank::storeCompression(picture.inputs, picture.request.budget, *picture.compression, directory, context);
+    if (tokens) {
+        plan.tokens = tokens;
+        plan::writePlan(directory / "plan.json", plan);
+    }
     return std::to_string(plan.operators.size()) + " operators and plan.json in " + directory.string();
 }
 

@@ -2,10 +2,12 @@
 #pragma once
 // One method of the low-rank lab at a time, for lanes and jobs. Runs on workers, never on the window's thread.
 #include "app/window/lowrank_work.h"
+#include "core/plan/planned_tokens.h"
 #include "views/lowrank/ridge_meter.h"
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace tamis::app {
@@ -46,8 +48,8 @@ private:
     Picture m_last;
 };
 
-/// Writes what was made as factors and a plan into `directory`; returns the sentence that says so.
-std::string storeRun(const RunPicture& picture, const std::filesystem::path& directory, const RunContext& context);
+/// Writes what was made as factors and a plan, the latter with `tokens`, into `directory`; returns the sentence that says so.
+std::string storeRun(const RunPicture& picture, const std::optional<plan::PlannedTokens>& tokens, const std::filesystem::path& directory, const RunContext& context);
 
 /// What storeRun() wrote, as a whole picture of `request`, whose method did not run for it. Throws what opening the inputs and
 /// lowrank::readCompression() throw.

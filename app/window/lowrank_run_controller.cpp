@@ -390,7 +390,7 @@ void LowRankRunController::store()
         return;
     m_lab.jobs().start(
         tr("Store in %1").arg(QFileInfo(directory).fileName()), tr("Storing"),
-        [picture = m_picture, path = directory.toStdString()](const RunContext& context) { return text(storeRun(*picture, path, context)); }, [](const Job&) {});
+        [picture = m_picture, tokens = m_with.document.state().plannedTokens, path = directory.toStdString()](const RunContext& context) { return text(storeRun(*picture, tokens, path, context)); }, [](const Job&) {});
 }
 
 void LowRankRunController::openPlan(const plan::Plan& plan)

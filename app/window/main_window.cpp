@@ -76,6 +76,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_tokens = std::make_unique<TokensController>(TokensNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, *m_tokenPanel);
     m_attentionLab = std::make_unique<AttentionLabController>(AttentionLabNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, *m_attentionPanel);
     m_exports->setAttention([this] { return m_attentionLab->planned(); });
+    m_tokenPlan = std::make_unique<TokenPlanController>(m_document, *m_tokens, *m_views.header, *m_tokenPanel->settings());
     if (!autosaveDirectory.isEmpty())
         m_autosave = std::make_unique<Autosave>(m_document, autosaveDirectory);
     registerCommands(*this);
@@ -90,6 +91,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
 MainWindow::~MainWindow()
 {
     disconnect(&m_document.undoStack(), nullptr, this, nullptr); // tells of its end after the controllers are gone
+    m_tokenPlan.reset();
     m_attentionLab.reset();
     m_tokens.reset();
     m_encoder.reset();
@@ -304,6 +306,7 @@ void MainWindow::connectExports()
     connect(points, &views::CopyableTableView::exportRequested, this,
             [this, points](views::FigureFormat format) { m_exports->exportFigure(*points, format, QStringLiteral("operating-points")); });
     connect(m_exports.get(), &ExportController::done, this, [this](const QString& sentence) { say(false, sentence); });
+    connect(m_workspaces.get(), &WorkspaceController::told, this, [this](const QString& sentence) { say(false, sentence); });
     connect(m_workspaces.get(), &WorkspaceController::warned, this, [this](const QString& sentence) { say(true, sentence); });
 }
 

@@ -15,6 +15,7 @@
 #include "app/window/lowrank_controller.h"
 #include "app/window/model_controller.h"
 #include "app/window/spectrum_controller.h"
+#include "app/window/token_plan_controller.h"
 #include "app/window/tokens_controller.h"
 #include "app/window/workspace_controller.h"
 
@@ -54,6 +55,7 @@ public:
     EncoderController& encoder() noexcept { return *m_encoder; }
     TokensController& tokens() noexcept { return *m_tokens; }
     AttentionLabController& attentionLab() noexcept { return *m_attentionLab; }
+    TokenPlanController& tokenPlan() noexcept { return *m_tokenPlan; }
     ExportController& exports() noexcept { return *m_exports; }
     JobQueue& jobs() noexcept { return m_jobs; }
     RecentFiles& recentFiles() noexcept { return m_recent; }
@@ -121,6 +123,7 @@ private:
     std::unique_ptr<EncoderController> m_encoder;
     std::unique_ptr<TokensController> m_tokens;
     std::unique_ptr<AttentionLabController> m_attentionLab;
+    std::unique_ptr<TokenPlanController> m_tokenPlan;
     std::unique_ptr<Autosave> m_autosave;
 };
 

@@ -8,6 +8,7 @@
 #include "core/tokens/reduced_forward.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tamis::app {
 namespace {
@@ -77,6 +78,22 @@ TokenChains::Parts TokenChains::trained(const TokenSourcesPointer& sources, cons
         return parts->method == method.declaration.id && parts->model == model && trainedParameters(method, parts->parameters) == wanted;
     });
     return found == m_parts.end() ? nullptr : *found;
+}
+
+std::vector<TokenChains::Parts> TokenChains::allTrained(const TokenSourcesPointer& sources, const RunContext& context)
+{
+    {
+        const std::lock_guard lock(m_mutex);
+        if (m_parts.empty())
+            return {};
+    }
+    if (hashOf(*sources).empty())
+        setHash(*sources, checkpointOf(*sources)->sha256(context));
+    const std::string model = hashOf(*sources);
+    std::vector<Parts> all;
+    const std::lock_guard lock(m_mutex);
+    std::ranges::copy_if(m_parts, std::back_inserter(all), [&](const Parts& parts) { return parts->model == model; });
+    return all;
 }
 
 TokenChains::Pointer TokenChains::find(const TokenSourcesPointer& sources, const TokenSetting& setting) const

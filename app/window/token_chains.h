@@ -43,6 +43,8 @@ public:
     /// What was trained by this method for this model with these parameters, whatever those say that are used after training alone; null: nothing, or
     /// nobody has hashed the model yet (chain() does). Quick.
     Parts trained(const TokenSourcesPointer& sources, const TokenSetting& setting) const;
+    /// Everything that was trained for the model of `sources`, newest first. Hashes the model where something was trained for any.
+    std::vector<Parts> allTrained(const TokenSourcesPointer& sources, const RunContext& context);
     /// Trains on the photos, those with labels where there are such. Does not keep it. Throws what training throws.
     static Parts train(const TokenSourcesPointer& sources, const TokenSetting& setting, const RunContext& context, const TokenTrainingTalk& talk = {});
     /// In place of what was trained with the same parameters. `sources` hold the model that the parts name.

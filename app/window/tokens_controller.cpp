@@ -2,6 +2,7 @@
 #include "app/window/tokens_controller.h"
 
 #include "views/common/number_format.h"
+#include "views/tokens/layers_page.h"
 #include "views/tokens/overlay_page.h"
 #include "views/tokens/token_panel.h"
 #include "views/tokens/token_pareto_page.h"
@@ -288,6 +289,7 @@ void TokensController::takeSources(const TokenSourcesPointer& sources)
         m_asked.reset();
         m_result.reset();
         m_panel.setPictures({}, {}, {});
+        m_panel.layers()->setAttention(nullptr);
         m_panel.setPinned({}, {});
     }
     m_folderLane.cancel();
@@ -320,6 +322,8 @@ void TokensController::show(const std::shared_ptr<const TokenResult>& result)
     m_panel.setProblem(result->reduced.isEmpty() ? tr("%1 is trained on request: press Train.").arg(text(method().declaration.title)) : QString());
     m_panel.setPinned(result->pinned, result->request.pinned ? tokenSettingTitle(*result->request.pinned) : QString());
     m_panel.setPictures(result->whole, result->reduced, tokenSettingTitle(setting));
+    showWishable();
+    m_panel.layers()->setAttention(&result->attention);
     m_panel.strip()->setCurrent(text(result->photo));
     m_panel.setCaption(caption());
     m_panel.setStale(!isUpToDate());
@@ -386,6 +390,14 @@ void TokensController::showHands()
     m_panel.settings()->setWishes(static_cast<int>(hand.kept.size()), static_cast<int>(hand.dropped.size()));
 }
 
+void TokensController::showWishable()
+{
+    const bool wishable = m_result->takesWishes;
+    const QString reason = wishable ? QString() : tr("%1 has its own way through the model: patches cannot be kept or dropped by hand.").arg(text(method().declaration.title));
+    m_panel.overlays()->setWishable(wishable, reason);
+    m_panel.settings()->setWishable(wishable, reason);
+}
+
 void TokensController::showEmpty()
 {
     if (m_result) {
@@ -430,7 +442,7 @@ QString TokensController::caption() const
         complete.set(name, value);
     for (const auto& [name, value] : complete.all())
         line += QStringLiteral(", ") + text(name) + QLatin1Char(' ') + text(toText(value));
-    if (const auto hand = request.hands.find(m_result->photo); hand != request.hands.end())
+    if (const auto hand = request.hands.find(m_result->photo); hand != request.hands.end() && m_result->takesWishes)
         line += tr(", by hand %1 kept and %2 dropped").arg(hand->second.kept.size()).arg(hand->second.dropped.size());
     return line;
 }

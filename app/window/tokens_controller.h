@@ -43,7 +43,7 @@ public:
     TokensController(const TokensNeighbours& neighbours, views::TokenPanel& panel, QObject* parent = nullptr);
 
     void setWorkspace(const std::shared_ptr<const Workspace>& workspace); ///< after the model controller's; null: nothing is open
-    void compare(); ///< every method that trains nothing at several settings, on the folder
+    void compare(); ///< every method that trains nothing, and what was trained, at several settings, on the folder
     void stop(); ///< the jobs started here, and the folder
     void clearHands(); ///< of the photo that is seen closely
     void showMostChanged();
@@ -53,6 +53,9 @@ public:
     const TokenSourcesPointer& sources() const noexcept { return m_sources; } ///< null: none
     TokenSetting setting() const; ///< of the session, with those parameters alone that its method has
     void take(const TokenSetting& setting, const QString& label); ///< one edit
+    /// [blocks] mean tokens behind each at the present setting, of the folder's photos where all are done, else of the photo that is seen closely; empty while that is
+    /// still of older settings.
+    std::vector<double> measuredSchedule() const;
     void refresh(); ///< asks again: what was trained is other
     void showPage(const QString& name);
 
@@ -90,6 +93,7 @@ private:
     void showState();
     void showMethods();
     void showHands();
+    void showWishable();
     void showEmpty();
     void showRunning();
     QString caption() const;

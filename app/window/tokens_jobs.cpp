@@ -16,7 +16,9 @@
 #include <QFileInfo>
 #include <QPointer>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace tamis::app {
 
@@ -43,7 +45,7 @@ void TokensController::compare()
     m_rest.stop();
     m_comparing = m_jobs.start(
         tr("Compare token methods"), tr("Comparing"),
-        [sources = m_sources, guard = QPointer<TokensController>(this)](const RunContext& context) {
+        [sources = m_sources, chains = m_chains, guard = QPointer<TokensController>(this)](const RunContext& context) {
             std::shared_ptr<const measure::SampleSource> samples = sources->samples;
             if (const auto labels = labelsOf(sources->folder); !labels.empty())
                 samples = openPhotos({.folder = sources->folder, .labels = labels, .squash = false}, sources->modelPath, *sources->model, context);
@@ -54,8 +56,11 @@ void TokensController::compare()
                         guard->showComparison(copy);
                 }, Qt::QueuedConnection);
             };
+            auto settings = tokens::usualSettings(sources->model->spec());
+            for (const auto& parts : chains->allTrained(sources, context))
+                std::ranges::move(tokens::trainedSettings(parts, sources->model->spec()), std::back_inserter(settings));
             const auto result = tokens::compareMethods({sources->model, sources->samples, sources->runnable->workspace()->checkpoint, nullptr, {}}, *samples,
-                                                       tokens::usualSettings(sources->model->spec()), {}, context, publish);
+                                                       settings, {}, context, publish);
             return tr("%1 reductions compared on %2 photos").arg(result.points.size() - 1).arg(result.photos);
         },
         [this, page](const Job&) {
@@ -91,6 +96,29 @@ void TokensController::take(const TokenSetting& setting, const QString& label)
     edit(label, {}, true, [&](TokenChoice& choice) { choice.setting = setting; });
 }
 
+std::vector<double> TokensController::measuredSchedule() const
+{
+    std::vector<double> counts;
+    double photos = 0;
+    const auto add = [&](const views::TokenPicture& picture) {
+        if (picture.isEmpty())
+            return;
+        const auto& layers = picture.overlay()->layers;
+        counts.resize(layers.size());
+        for (std::size_t block = 0; block < layers.size(); ++block)
+            counts[block] += static_cast<double>(layers[block].after);
+        photos += 1;
+    };
+    if (isFolderUpToDate())
+        for (int row = 0; row < m_panel.photos().count(); ++row)
+            add(m_panel.photos().picture(row));
+    else if (isUpToDate())
+        add(m_result->reduced);
+    for (double& count : counts)
+        count /= photos;
+    return counts;
+}
+
 void TokensController::refresh()
 {
     m_asked.reset();
@@ -115,7 +143,7 @@ void TokensController::writeJson()
         return;
     const auto& hands = m_result->request.hands;
     const auto hand = hands.find(m_result->photo);
-    const QByteArray json = views::tokensJson(*m_result->reduced.overlay(), hand == hands.end() ? std::vector<report::TokenWish>()
+    const QByteArray json = views::tokensJson(*m_result->reduced.overlay(), hand == hands.end() || !m_result->takesWishes ? std::vector<report::TokenWish>()
                                                                                                : shownWishesOf(hand->second, m_result->sources->sourceTokens()));
     try {
         writeFileAtomically(path.toStdString(), std::string_view(json.constData(), static_cast<std::size_t>(json.size())));

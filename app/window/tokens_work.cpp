@@ -10,6 +10,7 @@
 #include "core/base/parallel.h"
 #include "core/inputs/image_preprocess_config.h"
 #include "core/tokens/comparison.h"
+#include "core/tokens/row_sums.h"
 
 #include <algorithm>
 #include <chrono>
@@ -114,6 +115,7 @@ struct TokenWork::Photo {
     QImage shown;
     std::vector<float> sample;
     tokens::WholeResult whole;
+    report::AttentionRange attention;
     views::TokenPicture picture; ///< through the whole model
 };
 
@@ -135,19 +137,21 @@ TokenWork::Result TokenWork::resultOf(const TokenRequest& request, const RunCont
     made->sources = m_sources;
     made->photo = m_sources->names[m_photo->index];
     made->whole = m_photo->picture;
-    const auto reduce = [&](const TokenSetting& setting, const TokenHand& hand) -> views::TokenPicture {
+    made->attention = m_photo->attention;
+    const auto reduce = [&](const TokenSetting& setting, const TokenHand& hand, bool& takesWishes) -> views::TokenPicture {
         const auto chain = m_chains->chain(m_sources, setting, context);
         if (!chain)
             return {};
-        const auto wishes = wishesOf(hand, m_sources->sourceTokens());
+        takesWishes = tokens::takesWishes(*chain);
+        const auto wishes = takesWishes ? wishesOf(hand, m_sources->sourceTokens()) : std::vector<tokens::Wish>();
         const nn::Sample sample{m_photo->sample, {}, {}};
         return pictureOf(&setting, made->photo, m_photo->shown, tokens::overlay(model, *chain, sample, wishes, m_photo->whole, m_sources->classNames, scratch));
     };
     const auto start = Clock::now();
-    made->reduced = reduce(request.setting, handOf(request.hands, made->photo));
+    made->reduced = reduce(request.setting, handOf(request.hands, made->photo), made->takesWishes);
     m_runMs = millisecondsSince(start);
-    if (request.pinned)
-        made->pinned = reduce(*request.pinned, {});
+    if (bool unused = true; request.pinned)
+        made->pinned = reduce(*request.pinned, {}, unused);
     m_last = made;
     return made;
 }
@@ -183,6 +187,7 @@ TokenWork::Result TokenWork::refine(const TokenRequest& request, const RunContex
         nn::Scratch scratch(true, context);
         const nn::Sample sample{photo->sample, {}, {}};
         photo->whole = tokens::wholeResult(*m_sources->model, sample, scratch);
+        photo->attention = tokens::rangeOf(tokens::attentionSums(*m_sources->model, sample, scratch));
         photo->picture = pictureOf(nullptr, m_sources->names[index], photo->shown,
                                    tokens::overlay(*m_sources->model, {}, sample, {}, photo->whole, m_sources->classNames, scratch));
         m_photo = std::move(photo);
@@ -211,6 +216,7 @@ void TokenFolderWork::prepare(Known& known, const TokenSources& sources, std::si
         const QImage shown = shownPhoto(image, sources.preprocess);
         known.thumbnail = shown.scaled(kThumbnailSide, kThumbnailSide, Qt::KeepAspectRatio, Qt::SmoothTransformation);
         known.whole = tokens::wholeResult(*sources.model, {sample, {}, {}}, scratch);
+        known.whole.rows = {}; // thumbnails say nothing of them
     }
     known.sample = std::move(sample);
     known.tried = true;
@@ -247,7 +253,7 @@ TokenFolderWork::Result TokenFolderWork::run(const TokenFolderRequest& request, 
                 nn::Scratch scratch(false, context);
                 if (known.sample.empty())
                     prepare(known, sources, photo, scratch);
-                const auto wishes = wishesOf(handOf(request.hands, sources.names[photo]), sources.sourceTokens());
+                const auto wishes = tokens::takesWishes(*chain) ? wishesOf(handOf(request.hands, sources.names[photo]), sources.sourceTokens()) : std::vector<tokens::Wish>();
                 entry.picture = pictureOf(&request.setting, sources.names[photo], known.thumbnail,
                                           tokens::overlay(*sources.model, *chain, {known.sample, {}, {}}, wishes, known.whole, sources.classNames, scratch));
                 if (photo >= kept)

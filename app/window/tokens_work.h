@@ -62,6 +62,8 @@ struct TokenResult {
     TokenSourcesPointer sources;
     std::string photo; ///< that is shown
     views::TokenPicture whole, reduced, pinned; ///< reduced is empty for a method that is to be trained first
+    bool takesWishes = true; ///< the method; where not, what was asked for by hand is left out
+    report::AttentionRange attention; ///< of the photo in the whole model
 };
 
 /// Keeps the last photo and what the whole model says of it. One thread at a time.

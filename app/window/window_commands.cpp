@@ -104,6 +104,16 @@ void addPlanCommands(MainWindow& w)
     add.add({"plan.keep-more", plan, tr("Keep 1 % more"), tr("Moves the keep of the model up"), {key("Ctrl+Up")}, [keep] { keep(0.01); }, needsModel(w)});
     add.add({"plan.keep-less", plan, tr("Keep 1 % less"), tr("Moves the keep of the model down"), {key("Ctrl+Down")}, [keep] { keep(-0.01); },
              needsModel(w)});
+    auto& tokens = w.tokenPlan();
+    add.add({"plan.put-tokens", plan, tr("Put the token method into the plan"), tr("The token lab's method with its parameters and the tokens behind each block as measured"), {key("Ctrl+Alt+P")},
+             [&tokens] { tokens.put(); }, [&tokens] { return tokens.putDisabledReason(); }});
+    add.add({"plan.take-tokens", plan, tr("Set the token lab to the plan's method"), tr("What the plan has of tokens, in the Tokens tab"), {}, [&w, &tokens] {
+                 w.showLab(&w.tokenPanel());
+                 tokens.takeBack();
+             },
+             [&tokens] { return tokens.takeBackDisabledReason(); }});
+    add.add({"plan.remove-tokens", plan, tr("Take the token method out of the plan"), tr("The plan leaves tokens as they are; the lab keeps its setting"), {}, [&tokens] { tokens.remove(); },
+             [&tokens] { return tokens.removeDisabledReason(); }});
     add.add({"plan.save", plan, tr("Save plan…"), tr("plan.json: what tamis-cli export takes"), {key("Ctrl+P")}, [&w] { w.exports().savePlan(); }, ready});
     add.add({"plan.export", plan, tr("Export model…"), tr("Factors, dense weights, recipe and plan in a new directory, verified"), {key("Ctrl+E")},
              [&w] { w.exports().exportModel({}); }, ready});
@@ -272,7 +282,7 @@ void addTokenCommands(MainWindow& w)
              },
              open});
     add.add({"tokens.clear", lab, tr("Forget what was asked by hand"), tr("Patches of this photo that are kept or dropped by hand"), {}, [&controller] { controller.clearHands(); }, open});
-    add.add({"tokens.compare", lab, tr("Compare token methods"), tr("Every method that trains nothing, at several settings, on the photos that are open, with measured latency"), {key("Ctrl+Shift+T")},
+    add.add({"tokens.compare", lab, tr("Compare token methods"), tr("Every method that trains nothing and what was trained, at several settings, on the photos that are open, with measured latency"), {key("Ctrl+Shift+T")},
              [&controller, show] {
                  show();
                  controller.compare();

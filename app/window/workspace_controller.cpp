@@ -3,6 +3,7 @@
 
 #include "app/session/session_file.h"
 #include "app/window/attention_lab_work.h"
+#include "app/window/token_plan_controller.h"
 #include "core/base/error.h"
 #include "core/io/sae_checkpoint.h"
 #include "core/lowrank/method.h"
@@ -136,41 +137,60 @@ void WorkspaceController::openPlan(const QString& file)
 {
     try {
         const plan::Plan plan = plan::readPlan(file.toStdString());
+        const auto tokens = plannedTokensOf(plan, file.toStdString());
         if (lowrank::findMethod(plan.method)) {
-            openLowRankPlan(plan);
+            openLowRankPlan(plan, tokens);
             return;
         }
-        if (!spectrum::findMethod(plan.method))
+        const bool tokensAlone = plan.method.empty() && plan.operators.empty() && tokens;
+        if (!spectrum::findMethod(plan.method) && !tokensAlone)
             throw Error(ErrorCode::InvalidParameter, "found the method \"" + plan.method + "\", expected one of the spectrum or the low-rank lab", file.toStdString());
+        const auto take = [&](SessionState& state) {
+            if (tokensAlone)
+                state.settings.budget = plan.budget; // its keep is 1: all operators as they are
+            else
+                state.settings = {plan.method, plan.parameters, plan.budget};
+            takePlannedTokens(state, tokens);
+            takeAttention(state, plan);
+        };
         if (!m_workspace) {
             SessionState state;
             state.modelPath = plan.modelPath;
             state.calibrationPath = plan.calibrationPath;
-            state.settings = {plan.method, plan.parameters, plan.budget};
-            takeAttention(state, plan);
-            load(std::move(state), {}, true);
+            take(state);
+            load(std::move(state), {}, true, [this, tokens] { tellTokens(tokens); });
             return;
         }
-        m_document.change(tr("Open plan %1").arg(QFileInfo(file).fileName()), {}, [&](SessionState& state) {
-            state.settings = {plan.method, plan.parameters, plan.budget};
-            takeAttention(state, plan);
-        });
+        m_document.change(tr("Open plan %1").arg(QFileInfo(file).fileName()), {}, take);
+        tellTokens(tokens);
     } catch (const Error& error) {
         emit failed(QString::fromUtf8(error.what()));
     }
 }
 
-void WorkspaceController::openLowRankPlan(const plan::Plan& plan)
+void WorkspaceController::tellTokens(const std::optional<plan::PlannedTokens>& tokens)
+{
+    if (tokens)
+        emit told(tr("The plan reduces tokens: the token lab is set to %1.").arg(plannedTokensTitle(*tokens, 0)));
+}
+
+void WorkspaceController::openLowRankPlan(const plan::Plan& plan, const std::optional<plan::PlannedTokens>& tokens)
 {
     if (m_workspace) {
+        m_document.change(tr("Take the plan's token method"), {}, [&](SessionState& state) { takePlannedTokens(state, tokens); });
         emit lowRankPlanOpened(plan);
+        tellTokens(tokens);
         return;
     }
     SessionState state; // the spectrum lab's own settings are not the plan's
     state.modelPath = plan.modelPath;
     state.calibrationPath = plan.calibrationPath;
     state.lowRank.run = {plan.method, plan.parameters, plan.budget};
-    load(std::move(state), {}, true, [this, plan] { emit lowRankPlanOpened(plan); });
+    takePlannedTokens(state, tokens);
+    load(std::move(state), {}, true, [this, plan, tokens] {
+        emit lowRankPlanOpened(plan);
+        tellTokens(tokens);
+    });
 }
 
 void WorkspaceController::askAndOpenFile()

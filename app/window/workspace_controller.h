@@ -47,11 +47,13 @@ signals:
     void sessionFileChanged();
     void failed(const QString& sentence);
     void warned(const QString& sentence);
+    void told(const QString& sentence); ///< what was opened has more than is in sight
     void autoencoderRequested(const QString& path); ///< what open() was given is one, for the encoder lab
 
 private:
     void load(SessionState state, const QString& sessionFile, bool markChanged, std::function<void()> whenOpen = {}); ///< `whenOpen` is called last, only where it opened
-    void openLowRankPlan(const plan::Plan& plan);
+    void openLowRankPlan(const plan::Plan& plan, const std::optional<plan::PlannedTokens>& tokens);
+    void tellTokens(const std::optional<plan::PlannedTokens>& tokens);
     void saveTo(const QString& file);
     SessionDocument& m_document;
     JobQueue& m_jobs;

@@ -3,6 +3,7 @@
 // A plan: which operators are replaced by what. JSON, schema tamis.plan/1: docs/formats.md.
 #include "core/base/parameter_schema.h"
 #include "core/plan/allocate.h"
+#include "core/plan/planned_tokens.h"
 #include "core/report/budget_report.h"
 #include "core/report/spectrum_report.h"
 #include "core/spectrum/method.h"
@@ -24,14 +25,6 @@ struct PlannedOperator {
     double predictedLoss = 0;
     double predictedRelativeLoss = 0;
     bool operator==(const PlannedOperator&) const = default;
-};
-
-/// A token lab's method on top of the operators. What its parameters may be is the method's to say, when its chain is made.
-struct PlannedTokens {
-    std::string method;           ///< "tokens.evit"
-    Parameters parameters;
-    std::vector<double> schedule; ///< [blocks] mean tokens behind each on the photos that it was tried on: for information; may be empty
-    bool operator==(const PlannedTokens&) const = default;
 };
 
 /// The attention lab's operator for a block, or for one head of it. What method and parameters may be is the lab's to say, when it is made.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/plan/cost_header.h"
 
+#include "views/common/elided_label.h"
+#include "views/common/icons.h"
 #include "views/common/number_format.h"
 #include "views/common/theme.h"
 
@@ -13,6 +15,7 @@
 #include <QSignalBlocker>
 #include <QSlider>
 #include <QTimer>
+#include <QToolButton>
 #include <QVBoxLayout>
 
 #include <cmath>
@@ -51,6 +54,7 @@ CostHeader::CostHeader(QWidget* parent) : QFrame(parent)
     column->addWidget(buildFigures());
     column->addWidget(buildSettings());
     column->addWidget(buildAccountings());
+    column->addWidget(buildTokens());
     m_staleTimer = new QTimer(this);
     m_staleTimer->setSingleShot(true);
     m_staleTimer->setInterval(kBadgeDelay);
@@ -213,6 +217,40 @@ QWidget* CostHeader::buildAccountings()
     m_warning->setFont(Theme::smallFont(font()));
     row->addWidget(m_warning);
     return box;
+}
+
+QWidget* CostHeader::buildTokens()
+{
+    m_tokensLine = new QWidget(this);
+    m_tokensLine->setObjectName(QStringLiteral("tokensLine"));
+    auto* row = new QHBoxLayout(m_tokensLine);
+    row->setContentsMargins(0, 0, 0, 0);
+    row->setSpacing(Theme::kSpacing);
+    auto* title = new QLabel(tr("Tokens"), m_tokensLine);
+    title->setProperty("muted", true);
+    title->setFont(Theme::smallFont(font()));
+    m_tokens = new ElidedLabel(m_tokensLine, QStringLiteral("tokensOfPlan"), Ink::Text);
+    auto* remove = new QToolButton(m_tokensLine);
+    remove->setObjectName(QStringLiteral("removeTokensOfPlan"));
+    remove->setIcon(themedIcon(QStringLiteral("remove")));
+    remove->setText(tr("Remove"));
+    remove->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    remove->setAutoRaise(true);
+    remove->setAccessibleName(tr("Take the token method out of the plan"));
+    remove->setToolTip(tr("Take the token method out of the plan; its tab keeps it"));
+    row->addWidget(title);
+    row->addWidget(m_tokens, 1);
+    row->addWidget(remove);
+    m_tokensLine->hide();
+    connect(remove, &QToolButton::clicked, this, &CostHeader::tokensRemoved);
+    return m_tokensLine;
+}
+
+void CostHeader::setTokens(const QString& method, const QString& help)
+{
+    m_tokens->setText(method);
+    m_tokens->setToolTip(help.isEmpty() ? method : help);
+    m_tokensLine->setVisible(!method.isEmpty());
 }
 
 void CostHeader::setBudget(std::shared_ptr<const report::BudgetReport> budget)

@@ -25,6 +25,8 @@ public:
     void setBudget(std::shared_ptr<const report::BudgetReport> budget); ///< null: dashes
     /// Shows the settings asked for, without a signal. Names as plan::allocationName and plan::accountingName give them.
     void setSettings(double keep, const QString& allocation, const QString& accounting, int alignment);
+    /// What the plan has of the token lab, in words; empty: nothing, and no line for it.
+    void setTokens(const QString& method, const QString& help);
     /// Badge after 150 ms: the figures belong to older settings.
     void setStale(bool stale);
     double keep() const;
@@ -34,6 +36,7 @@ signals:
     void allocationEdited(const QString& allocation);
     void accountingEdited(const QString& accounting);
     void alignmentEdited(int alignment);
+    void tokensRemoved();
 
 private:
     struct Figure {
@@ -43,6 +46,7 @@ private:
     QWidget* buildFigures();
     QWidget* buildSettings();
     QWidget* buildAccountings();
+    QWidget* buildTokens();
     void buildKeep(QBoxLayout* row);
     void showFigures();
     void restyle();
@@ -52,6 +56,8 @@ private:
     QSlider* m_slider = nullptr;
     QDoubleSpinBox* m_spin = nullptr;
     QComboBox *m_allocation = nullptr, *m_accounting = nullptr, *m_alignment = nullptr;
+    QWidget* m_tokensLine = nullptr;
+    QLabel* m_tokens = nullptr;
     QLabel *m_stale = nullptr, *m_achieved = nullptr, *m_warning = nullptr;
     std::array<QLabel*, 3> m_sameKeep{};
     QTimer* m_staleTimer = nullptr;

@@ -46,6 +46,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.selection.attentionLayer = 2;
     state.selection.attentionHead = 3;
     state.selection.attentionSample = 5;
+    state.plannedTokens = plan::PlannedTokens{"tokens.tome", state.settings.parameters, {257, 241.5, 1.0 / 3}};
     state.chart.series = {report::Curve::CumulativeEnergy, false, true, false, true};
     state.chart.logX = true;
     state.chart.logY = false;

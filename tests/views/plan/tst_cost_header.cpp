@@ -12,6 +12,7 @@
 #include <QStyle>
 #include <QStyleOptionSlider>
 #include <QTest>
+#include <QToolButton>
 
 using namespace tamis;
 using namespace tamis::views;
@@ -49,6 +50,23 @@ private slots:
     }
     void cleanup() { m_header.reset(); }
 
+    void aTokenMethodHasALineThatCanBeRemoved()
+    {
+        auto* line = find<QWidget>("tokensLine");
+        QVERIFY(!line->isVisible());
+        m_header->setTokens("ToMe, r 4", "Tokens behind each block: 253, 249");
+        QVERIFY(line->isVisible());
+        QCOMPARE(text("tokensOfPlan"), QStringLiteral("ToMe, r 4"));
+        QVERIFY(find<QLabel>("tokensOfPlan")->toolTip().contains("249"));
+        QSignalSpy removed(m_header.get(), &CostHeader::tokensRemoved);
+        auto* button = find<QToolButton>("removeTokensOfPlan");
+        QTest::mouseClick(button, Qt::LeftButton);
+        button->setFocus();
+        QTest::keyClick(button, Qt::Key_Space);
+        QCOMPARE(removed.size(), 2);
+        m_header->setTokens({}, {});
+        QVERIFY(!line->isVisible());
+    }
     void figuresAreThoseOfTheBudget()
     {
         const auto budget = sample::budget(*m_spectra, 0.6);
