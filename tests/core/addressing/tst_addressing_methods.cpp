@@ -63,7 +63,7 @@ private slots:
     void initTestCase()
     {
         m_inputs.model = nn::Model::load(*io::Checkpoint::open(TAMIS_SOURCE_DIR "/datasets/tinylm"));
-        m_inputs.calibration = tokens("calibration.npy", 40);
+        m_inputs.calibration = tokens("calibration.npy", 24);
         m_inputs.samples = tokens("heldout.npy", 20);
         m_inputs.directory = std::filesystem::path(m_directory.path().toStdString()) / "scratch";
         std::filesystem::create_directory(m_inputs.directory);
@@ -128,7 +128,7 @@ private slots:
     }
     void productKeysBeatTheMean()
     {
-        const auto report = run("addressing.product-key", with({{"sub-keys", std::int64_t{12}}, {"rows", std::int64_t{4000}}, {"reads", std::int64_t{20}}}));
+        const auto report = run("addressing.product-key", with({{"sub-keys", std::int64_t{12}}, {"rows", std::int64_t{3000}}, {"reads", std::int64_t{20}}}));
         const auto& chosen = report.memories.back();
         QCOMPARE(chosen.name, std::string("product keys, k = 8"));
         QVERIFY(chosen.heldOut < memory(report, "product keys, nearest cell").heldOut && chosen.heldOut < 0.95 && memory(report, "mean output").heldOut >= 1);
@@ -140,7 +140,7 @@ private slots:
     }
     void mixturesRouteThreeWays()
     {
-        const auto report = run("addressing.mixture", with({{"experts", std::int64_t{24}}, {"rows", std::int64_t{4000}}, {"routing", std::string("relu")}, {"reads", std::int64_t{20}}}));
+        const auto report = run("addressing.mixture", with({{"experts", std::int64_t{24}}, {"rows", std::int64_t{3000}}, {"routing", std::string("relu")}, {"reads", std::int64_t{20}}}));
         QCOMPARE(report.routers.size(), std::size_t{3});
         QCOMPARE(report.routers.front().routing, std::string("relu")); // the chosen one first
         for (const report::RouterReport& router : report.routers) {
