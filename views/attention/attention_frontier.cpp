@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 namespace tamis::views {
 namespace {
@@ -38,7 +39,7 @@ QString attentionErrorTitle(AttentionError error)
 QString attentionCostTitle(AttentionCost cost)
 {
     switch (cost) {
-    case AttentionCost::Macs: return QObject::tr("MACs of the attention, one sample");
+    case AttentionCost::Macs: return QObject::tr("MACs of the model, one sample");
     case AttentionCost::Scratch: return QObject::tr("Scratch memory of the attention");
     case AttentionCost::Latency: return QObject::tr("Measured latency");
     }
@@ -125,7 +126,7 @@ std::vector<FrontierSeries> AttentionFrontier::seriesOf(std::vector<std::size_t>
     using enum FrontierSeries::Mark;
     constexpr FrontierSeries::Mark kShapes[] = {Cross, Up, Down, Diamond};
     std::vector<FrontierSeries> series{{.title = tr("exact"), .mark = Square}};
-    std::vector<std::pair<QString, bool>> keys{{series.front().title, false}};
+    std::vector<std::tuple<QString, bool, bool>> keys{{series.front().title, false, false}}; // a method may be a trivial operator at one of its settings
     int colors = 0;
     std::size_t shapes = 0;
     QStringList colored;
@@ -135,13 +136,14 @@ std::vector<FrontierSeries> AttentionFrontier::seriesOf(std::vector<std::size_t>
             of.push_back(0);
             continue;
         }
-        const std::pair key(words(point.title), point.tuned);
+        const QString name = words(point.title);
+        const std::tuple key(name, point.tuned, point.baseline);
         const auto known = std::ranges::find(keys, key);
         of.push_back(static_cast<std::size_t>(known - keys.begin()));
         if (known != keys.end())
             continue;
         keys.push_back(key);
-        FrontierSeries made{.title = point.tuned ? tr("%1, trained").arg(key.first) : key.first};
+        FrontierSeries made{.title = point.tuned ? tr("%1, trained").arg(name) : point.baseline ? tr("%1, trivial").arg(name) : name};
         if (point.baseline) {
             made.mark = kShapes[shapes++ % std::size(kShapes)];
             made.filled = false;
@@ -149,10 +151,10 @@ std::vector<FrontierSeries> AttentionFrontier::seriesOf(std::vector<std::size_t>
             made.lineWidth = 1.2;
             made.across = true;
         } else {
-            auto color = static_cast<int>(colored.indexOf(key.first));
+            auto color = static_cast<int>(colored.indexOf(name));
             if (color < 0) {
                 color = colors++;
-                colored << key.first;
+                colored << name;
             }
             made.color = color;
             made.mark = point.tuned ? Diamond : Disc;
