@@ -4,6 +4,7 @@
 #include "app/attention/planned_attention.h"
 #include "app/cli/attention_choices.h"
 #include "app/cli/attention_json.h"
+#include "app/cli/attention_scaling.h"
 #include "app/cli/attention_tuning.h"
 #include "app/cli/evaluation_json.h"
 #include "app/cli/json_output.h"
@@ -337,6 +338,8 @@ Measured AttentionRun::run()
 
 void runAttention(Console& console, const RunOptions& options)
 {
+    if (!options.scaling.empty())
+        return runAttentionScaling(console, options);
     const auto start = std::chrono::steady_clock::now();
     const attention::Method& method = methodAmong(attention::methods(), options.method);
     requireOptions(options);

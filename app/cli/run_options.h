@@ -36,6 +36,7 @@ struct RunOptions {
     std::string blocks;                                       ///< attention.*: "0,3"; empty: all
     std::vector<std::string> choices;                         ///< attention.*: "3:1=attention.band,reach=16"
     std::string view, suitedPlan;                             ///< attention.*: "3:1", whose maps are written; plan of what suits
+    std::string scaling;                                      ///< attention.*: "64,256" or "all"; empty: quality is measured, not cost against tokens
     std::int64_t viewSample = 0;                              ///< attention.*: of the view
     bool effects = false;                                     ///< attention.*: each head alone
     double suit = 0;                                          ///< attention.*: keep of the multiply-adds; 0: what suits is not looked for

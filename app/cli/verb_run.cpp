@@ -195,6 +195,7 @@ void declareAttention(OptionSet& set, RunOptions& options)
     set.real("--suit", options.suit, 0, 1, "attention.*: which method suits each head at no more than this share of its multiply-adds");
     set.text("--suited-plan", options.suitedPlan, "PLAN.json", "attention.*: write the choices that --suit finds for all heads together within that share as a plan");
     set.text("--view", options.view, "LAYER:HEAD", "attention.*: write this head's maps into --out, as NPY, with JSON beside them");
+    set.text("--scaling", options.scaling, "LIST", "attention.*: milliseconds, multiply-adds and scratch of one block against the tokens, such as 64,256,1024, or all (64 to 16384), beside exact attention; needs no samples");
     set.integer("--view-sample", options.viewSample, 0, 1'000'000'000, "attention.*: of which sample (0, the first)");
     set.integer("--tune", options.tune, 0, 1'000'000, "attention.*: train the model around the operators for so many steps and measure it again (0)");
     set.texts("--tune-set", options.tuneSettings, "NAME=VALUE", "attention.*: a setting of the training, such as learning-rate=1e-4 (repeatable; docs/attention-lab.md)");

@@ -109,6 +109,17 @@ private slots:
         QVERIFY2(restored.status == 0, restored.errors);
         QCOMPARE(restored.json()["tuned"].toObject()["quality"].toObject()["kl"].toDouble(), tuned["quality"].toObject()["kl"].toDouble());
     }
+    void costAgainstTokens()
+    {
+        const auto result = runCli({"run", "attention.linear", "--model", sourcePath("datasets/tinylm"), "--set", "map=relu", "--scaling", "32,64", "--json", "-"});
+        QVERIFY2(result.status == 0, result.errors);
+        const auto curves = result.json()["scaling"].toArray();
+        QCOMPARE(curves.size(), 2);
+        QCOMPARE(curves[0].toObject()["method"].toString(), "exact");
+        const auto rows = curves[1].toObject()["rows"].toArray();
+        QCOMPARE(rows.size(), 2);
+        QVERIFY(rows[1].toObject()["tokens"].toInt() == 64 && rows[1].toObject()["ms"].toDouble() > 0 && rows[1].toObject()["macs"].toDouble() > rows[0].toObject()["macs"].toDouble());
+    }
     void badInput_data()
     {
         QTest::addColumn<QStringList>("more");
@@ -126,6 +137,8 @@ private slots:
         QTest::newRow("training on nothing") << QStringList{"--tune", "2"} << 2 << "--train-images";
         QTest::newRow("settings of no training") << QStringList{"--tune-set", "batch=2"} << 2 << "--tune";
         QTest::newRow("unknown setting of training") << QStringList{"--tune", "2", "--train-images", "x", "--tune-set", "speed=2"} << 2 << "speed";
+        QTest::newRow("sizes that fall") << QStringList{"--scaling", "64,32"} << 2 << "ascending";
+        QTest::newRow("scaling and more") << QStringList{"--scaling", "64", "--effects"} << 2 << "--scaling";
         QTest::newRow("no such file of weights") << QStringList{"--tuned", "none.safetensors"} << 1 << "none.safetensors";
     }
     void badInput()
