@@ -5,6 +5,8 @@
 #include "core/linalg/float_product.h"
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <string>
 
 namespace tamis::attention {
@@ -44,29 +46,75 @@ void divide(float* row, float denominator, const float* valueSum, std::int64_t s
         row[j] = denominator == 0 ? valueSum[j] / static_cast<float>(seen) : row[j] / denominator;
 }
 
-void mixCausally(ConstRows f, ConstRows g, ConstRows v, Rows out, nn::Scratch& scratch)
+/// What a query of row `to` makes of a sum that was kept by the stabiliser of row `from` <= to; 1 where there are no rows before.
+float rescaled(std::span<const float> shifts, std::int64_t from, std::int64_t to)
+{
+    if (shifts.empty() || from < 0)
+        return 1;
+    const float a = shifts[static_cast<std::size_t>(from)], b = shifts[static_cast<std::size_t>(to)];
+    return a == b ? 1.0F : std::exp(a - b); // equal ones may be infinite
+}
+
+void scaleRow(float* row, float factor, std::int64_t count)
+{
+    for (std::int64_t j = 0; factor != 1 && j < count; ++j)
+        row[j] *= factor;
+}
+
+/// Everything as seen from the last row of the block: the state's rows are those of the block before until now.
+void moveOn(std::span<const float> shifts, std::int64_t first, std::int64_t count, Rows gb, Rows state, float* featureSum)
+{
+    const std::int64_t last = first + count - 1;
+    const float before = rescaled(shifts, first - 1, last);
+    for (std::int64_t i = 0; i < state.rows; ++i)
+        scaleRow(state.data + i * state.stride, before, state.cols);
+    scaleRow(featureSum, before, state.rows);
+    for (std::int64_t j = 0; j < count; ++j)
+        scaleRow(gb.data + j * gb.stride, rescaled(shifts, first + j, last), gb.cols);
+}
+
+/// Blocks of rows: within one by its scores, all before it by state = sum g_j v_j^T, which is as seen from the block's predecessor.
+void mixCausally(ConstRows f, ConstRows keys, std::span<const float> shifts, float floor, ConstRows v, Rows out, nn::Scratch& scratch)
 {
     nn::Scratch::Frame frame(scratch);
-    const Rows state = frame.take(g.cols, v.cols), featureSum = frame.take(1, g.cols), valueSum = frame.take(1, v.cols), scores = frame.take(kBlock, kBlock);
+    const Rows state = frame.take(keys.cols, v.cols), featureSum = frame.take(1, keys.cols), valueSum = frame.take(1, v.cols), scores = frame.take(kBlock, kBlock);
+    const Rows own = frame.take(kBlock, keys.cols);
     clear(state);
     clear(featureSum);
     clear(valueSum);
     for (std::int64_t first = 0; first < f.rows; first += kBlock) {
+        scratch.context().throwIfStopped();
         const std::int64_t count = std::min(kBlock, f.rows - first);
-        const ConstRows fb = rowsOf(f, first, count), gb = rowsOf(g, first, count), vb = rowsOf(v, first, count);
-        const Rows part = rowsOf(out, first, count), inside{scores.data, count, count, scores.stride};
-        floatProduct(Turn::None, Turn::Transpose, 1, fb, gb, 0, inside);
+        const ConstRows fb = rowsOf(f, first, count), vb = rowsOf(v, first, count);
+        const Rows gb = rowsOf(own, 0, count), part = rowsOf(out, first, count), inside{scores.data, count, count, scores.stride};
         for (std::int64_t i = 0; i < count; ++i)
-            std::fill_n(inside.data + i * inside.stride + i + 1, count - i - 1, 0.0f);
+            std::copy_n(keys.data + (first + i) * keys.stride, keys.cols, gb.data + i * gb.stride);
+        floatProduct(Turn::None, Turn::Transpose, 1, fb, gb, 0, inside);
         floatProduct(Turn::None, Turn::None, 1, fb, state, 0, part);
+        for (std::int64_t i = 0; i < count; ++i) {
+            float* line = inside.data + i * inside.stride;
+            for (std::int64_t j = 0; j < i; ++j)
+                line[j] *= rescaled(shifts, first + j, first + i);
+            std::fill_n(line + i + 1, count - i - 1, 0.0f);
+            scaleRow(part.data + i * part.stride, rescaled(shifts, first - 1, first + i), part.cols);
+        }
         floatProduct(Turn::None, Turn::None, 1, inside, vb, 1, part);
         for (std::int64_t i = 0; i < count; ++i) {
-            float denominator = dot(fb.data + i * fb.stride, featureSum.data, f.cols);
+            const float* query = fb.data + i * fb.stride;
+            float* row = part.data + i * part.stride;
+            float denominator = rescaled(shifts, first - 1, first + i) * dot(query, featureSum.data, f.cols);
             for (std::int64_t j = 0; j <= i; ++j)
                 denominator += inside.data[i * inside.stride + j];
             addRows(rowsOf(vb, i, 1), valueSum.data);
-            divide(part.data + i * part.stride, denominator, valueSum.data, first + i + 1, v.cols);
+            if (floor > 0) {
+                const float each = floor * std::accumulate(query, query + f.cols, 0.0F);
+                denominator += each * static_cast<float>(first + i + 1);
+                for (std::int64_t j = 0; j < v.cols; ++j)
+                    row[j] += each * valueSum.data[j];
+            }
+            divide(row, denominator, valueSum.data, first + i + 1, v.cols);
         }
+        moveOn(shifts, first, count, gb, state, featureSum.data);
         floatProduct(Turn::Transpose, Turn::None, 1, gb, vb, 1, state);
         addRows(gb, featureSum.data);
     }
@@ -76,7 +124,7 @@ void mixCausally(ConstRows f, ConstRows g, ConstRows v, Rows out, nn::Scratch& s
 void mixByFeatures(bool causal, ConstRows f, ConstRows g, ConstRows v, Rows out, nn::Scratch& scratch)
 {
     if (causal) {
-        mixCausally(f, g, v, out, scratch);
+        mixCausally(f, g, {}, 0, v, out, scratch);
         return;
     }
     nn::Scratch::Frame frame(scratch);
@@ -90,6 +138,8 @@ void mixByFeatures(bool causal, ConstRows f, ConstRows g, ConstRows v, Rows out,
     for (std::int64_t i = 0; i < f.rows; ++i)
         divide(out.data + i * out.stride, dot(f.data + i * f.stride, featureSum.data, f.cols), valueSum.data, v.rows, v.cols);
 }
+
+void mixByRunningFeatures(ConstRows f, ConstRows g, std::span<const float> shifts, float floor, ConstRows v, Rows out, nn::Scratch& scratch) { mixCausally(f, g, shifts, floor, v, out, scratch); }
 
 std::uint64_t featureMixMacs(std::int64_t tokens, std::int64_t features, std::int64_t width)
 {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -39,41 +40,57 @@ public:
     }
     std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        return static_cast<std::uint64_t>(2 * tokens * size() + size() * (width + 1) + width);
+        return static_cast<std::uint64_t>(2 * tokens * size() + tokens + size() * (width + 1) + width);
     }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
         nn::Scratch::Frame frame(scratch);
-        const Rows f = frame.take(q.rows, size()), g = frame.take(k.rows, size());
-        features(shape.scale, q, f, true);
-        features(shape.scale, k, g, false);
-        mixByFeatures(shape.causal, f, g, v, out, scratch);
+        const Rows f = frame.take(q.rows, size()), g = frame.take(k.rows, size()), shifts = frame.take(1, std::max(q.rows, k.rows));
+        const float* const c = shifts.data;
+        project(shape.scale, q, f, shifts.data);
+        fill(shape.scale, q, f, m_settings.positive ? c : nullptr, m_settings.epsilon);
+        project(shape.scale, k, g, shifts.data);
+        for (std::int64_t j = 1; j < k.rows; ++j)
+            shifts.data[j] = std::max(shifts.data[j - 1], shifts.data[j]);
+        if (shape.causal) {
+            fill(shape.scale, k, g, c, 0);
+            const float floor = m_settings.positive ? m_settings.epsilon / std::sqrt(static_cast<float>(m_settings.features)) : 0;
+            return mixByRunningFeatures(f, g, {c, static_cast<std::size_t>(k.rows)}, floor, v, out, scratch);
+        }
+        std::fill_n(shifts.data, k.rows - 1, c[k.rows - 1]);
+        fill(shape.scale, k, g, c, m_settings.epsilon);
+        mixByFeatures(false, f, g, v, out, scratch);
     }
 
 private:
     std::int64_t size() const noexcept { return m_settings.positive ? m_settings.features : 2 * m_settings.features; }
-    /// The largest exponent is taken off row by row for queries, where it cancels, and over all rows for keys, where only that cancels.
-    void features(float scale, ConstRows x, Rows f, bool queries) const
+    /// w . x into the first columns of f; most[i] is the row's largest exponent that a stabiliser takes off: of w . x, or |x|^2 / 2 of cosines and sines.
+    /// What is no number is no maximum.
+    void project(float scale, ConstRows x, Rows f, float* most) const
     {
         const std::int64_t m = m_settings.features;
-        const Rows projected{f.data, f.rows, m, f.stride};
-        linalg::floatProduct(linalg::Turn::None, linalg::Turn::Transpose, std::sqrt(scale), x, m_directions.view(), 0, projected);
+        linalg::floatProduct(linalg::Turn::None, linalg::Turn::Transpose, std::sqrt(scale), x, m_directions.view(), 0, Rows{f.data, f.rows, m, f.stride});
+        constexpr float kLeast = -std::numeric_limits<float>::infinity();
+        for (std::int64_t i = 0; i < x.rows; ++i) {
+            const float* row = f.data + i * f.stride;
+            most[i] = m_settings.positive ? std::accumulate(row, row + m, kLeast, [](float a, float b) { return std::max(a, b); })
+                                          : std::max(kLeast, halfSquare(x.data + i * x.stride, x.cols, scale));
+        }
+    }
+    /// Features of rows that were projected, relative to exp(c[i]). Without c (queries of cosines and sines): without the factor exp(|x|^2 / 2), which cancels.
+    void fill(float scale, ConstRows x, Rows f, const float* c, float epsilon) const
+    {
+        const std::int64_t m = m_settings.features;
         const float ratio = 1 / std::sqrt(static_cast<float>(m));
-        float all = -std::numeric_limits<float>::infinity();
-        if (!queries)
-            for (std::int64_t i = 0; i < x.rows; ++i)
-                all = std::max(all, m_settings.positive ? *std::max_element(projected.data + i * f.stride, projected.data + i * f.stride + m)
-                                                        : halfSquare(x.data + i * x.stride, x.cols, scale));
         for (std::int64_t i = 0; i < x.rows; ++i) {
             float* row = f.data + i * f.stride;
             const float half = halfSquare(x.data + i * x.stride, x.cols, scale);
             if (m_settings.positive) {
-                const float most = queries ? *std::max_element(row, row + m) : all;
                 for (std::int64_t j = 0; j < m; ++j)
-                    row[j] = ratio * (std::exp(row[j] - half - most) + m_settings.epsilon);
+                    row[j] = ratio * (std::exp(row[j] - half - c[i]) + epsilon);
                 continue;
             }
-            const float factor = ratio * (queries ? 1.0F : std::exp(half - all));
+            const float factor = c ? ratio * std::exp(half - c[i]) : ratio;
             for (std::int64_t j = m - 1; j >= 0; --j) {
                 row[m + j] = factor * std::sin(row[j]);
                 row[j] = factor * std::cos(row[j]);
@@ -160,10 +177,12 @@ public:
         train::PositiveFeatureShape keys = queries;
         keys.heads = m_spec.keyValueHeads;
         keys.keys = true;
+        keys.causal = m_spec.causal;
         train::Variable<float> sum;
         for (const tensor::Matrix<float>& directions : m_directions) {
             const auto mixed = train::featureAttention(train::positiveFeatures<float>(rows.q, directions.view(), queries), train::positiveFeatures<float>(rows.k, directions.view(), keys), rows.v,
-                                                       {.sequences = rows.sequences, .heads = m_spec.heads, .keyValueHeads = m_spec.keyValueHeads, .causal = m_spec.causal});
+                                                       {.sequences = rows.sequences, .heads = m_spec.heads, .keyValueHeads = m_spec.keyValueHeads, .causal = m_spec.causal, .running = m_spec.causal,
+                                                        .floor = m_epsilon / std::sqrt(static_cast<double>(directions.rows()))});
             sum = sum ? train::add(sum, mixed) : mixed;
         }
         return m_directions.size() == 1 ? sum : train::scale(sum, 1 / static_cast<float>(m_directions.size()));

@@ -57,32 +57,39 @@ template <class T> struct Positive {
     View<const T> directions, out;
     std::int64_t sequences = 1, heads = 1, tokens = 0;
     T factor = 1, epsilon = 0, ratio = 1;
-    bool keys = false;
-    std::int32_t* largest = nullptr;  ///< [sequences, heads, tokens]: the direction of each row's largest w . y
-    std::int32_t* largestRow = nullptr; ///< [sequences, heads]: the row that has c, for keys
+    bool keys = false, causal = false;
+    std::int32_t* largest = nullptr;    ///< [sequences, heads, tokens]: the direction of each row's largest w . y
+    std::int32_t* largestRow = nullptr; ///< [sequences, heads, tokens]: the row that has each row's c
 
     std::int64_t count() const { return directions.rows; }
+    std::int64_t width() const { return count() + (causal ? 1 : 0); }
     std::int64_t dim() const { return directions.cols; }
 
-    void forward(std::int64_t sequence, std::int64_t head, View<T> features) const
+    void forward(std::int64_t sequence, std::int64_t head, View<T> block) const
     {
         const View<const T> own = headOf(x.value(), sequence, tokens, head, dim());
+        const View<T> features = columnsOf(block, 0, count());
         multiply(Op::None, Op::Transpose, factor, own, directions, T{0}, features);
-        std::int32_t* best = largest + (sequence * heads + head) * tokens;
-        std::int32_t& bestRow = largestRow[sequence * heads + head] = 0;
+        std::int32_t *best = largest + (sequence * heads + head) * tokens, *rows = largestRow + (sequence * heads + head) * tokens;
+        std::vector<T> most(static_cast<std::size_t>(tokens));
         for (std::int64_t i = 0; i < tokens; ++i) {
             const T* line = features.data + i * features.stride;
             best[i] = static_cast<std::int32_t>(std::max_element(line, line + count()) - line);
-            if (line[best[i]] > features(bestRow, best[bestRow]))
-                bestRow = static_cast<std::int32_t>(i);
+            most[static_cast<std::size_t>(i)] = line[best[i]];
+            rows[i] = static_cast<std::int32_t>(i);
+            if (keys && i > 0 && !(line[best[i]] > most[static_cast<std::size_t>(rows[i - 1])]))
+                rows[i] = rows[i - 1];
         }
-        const T over = features(bestRow, best[bestRow]);
+        if (keys && !causal)
+            std::fill_n(rows, tokens, rows[tokens - 1]);
         for (std::int64_t i = 0; i < tokens; ++i) {
             T* line = features.data + i * features.stride;
             const T* from = own.data + i * own.stride;
-            const T shift = (keys ? over : line[best[i]]) + T{0.5} * factor * factor * dot(from, from, dim());
+            const T c = most[static_cast<std::size_t>(rows[i])], shift = c + T{0.5} * factor * factor * dot(from, from, dim());
             for (std::int64_t j = 0; j < count(); ++j)
                 line[j] = ratio * (std::exp(line[j] - shift) + epsilon);
+            if (causal)
+                line[count()] = c;
         }
     }
 
@@ -92,21 +99,16 @@ template <class T> struct Positive {
         const View<T> du{threadScratch<T>(tokens * (count() + 1)), tokens, count(), count()};
         T* sums = du.data + tokens * count();
         const View<const T> own = headOf(x.value(), sequence, tokens, head, dim());
-        const std::int32_t* best = largest + (sequence * heads + head) * tokens;
+        const std::int32_t *best = largest + (sequence * heads + head) * tokens, *rows = largestRow + (sequence * heads + head) * tokens;
         for (std::int64_t i = 0; i < tokens; ++i) {
-            const T *g = gradient.data + i * gradient.stride, *feature = out.data + (sequence * tokens + i) * out.stride + head * count();
+            const T *g = gradient.data + i * gradient.stride, *feature = out.data + (sequence * tokens + i) * out.stride + head * width();
             T* line = du.data + i * du.stride;
             for (std::int64_t j = 0; j < count(); ++j)
                 line[j] = g[j] * (feature[j] - ratio * epsilon);
             sums[i] = sum(line, count());
         }
-        if (keys) {
-            const std::int32_t row = largestRow[sequence * heads + head];
-            du(row, best[row]) -= sum(sums, tokens);
-        } else {
-            for (std::int64_t i = 0; i < tokens; ++i)
-                du(i, best[i]) -= sums[i];
-        }
+        for (std::int64_t i = 0; i < tokens; ++i)
+            du(rows[i], best[rows[i]]) += (causal ? gradient(i, count()) : T{0}) - sums[i];
         const View<T> to = headOf(target.view, sequence, tokens, head, dim());
         multiply(Op::None, Op::None, factor, readOnly(du), directions, target.add ? T{1} : T{0}, to);
         for (std::int64_t i = 0; i < tokens; ++i)
@@ -117,21 +119,43 @@ template <class T> struct Positive {
 template <class T> struct FeatureAttention {
     Variable<T> f, g, v;
     std::int64_t sequences = 0, heads = 0, group = 1, queries = 0, keys = 0, features = 0, mixed = 0;
-    bool causal = false;
+    bool causal = false, running = false;
+    T floor = 0;
     View<T> out;
 
     std::int64_t keyHeads() const { return heads / group; }
+    /// A key head's features, and with `running` its stabiliser, the column behind them.
+    template <class V> V keyHeadOf(V all, std::int64_t sequence, std::int64_t head) const { return headOf(all, sequence, keys, head, features + (running ? 1 : 0)); }
+    View<const T> keyFeatures(std::int64_t sequence, std::int64_t head) const { return columnsOf(keyHeadOf(g.value(), sequence, head), 0, features); }
+    /// exp(c_j - c_i), j <= i: at most 1.
+    T rescaled(View<const T> keyHead, std::int64_t j, std::int64_t i) const
+    {
+        const T from = keyHead(j, features), to = keyHead(i, features);
+        return from == to ? T{1} : std::exp(from - to);
+    }
     std::int64_t tileRows() const { return std::clamp<std::int64_t>(kTileWeights / keys, 16, 512); }
+    /// What every key has of query i whatever its features.
+    T floorOf(std::int64_t sequence, std::int64_t head, std::int64_t i) const
+    {
+        const View<const T> own = headOf(f.value(), sequence, queries, head, features);
+        return floor * sum(own.data + i * own.stride, features);
+    }
     /// Rows [row, row + count) of P into `memory`, over the first keys; inverse[i] is 1 / the row's sum, 0 where that is 0.
     View<T> weights(std::int64_t sequence, std::int64_t head, std::int64_t row, std::int64_t count, T* memory, T* inverse) const
     {
         const std::int64_t end = causal ? row + count : keys;
         const View<T> p{memory, count, end, end};
         multiply(Op::None, Op::Transpose, T{1}, rowsOf(headOf(f.value(), sequence, queries, head, features), row, count),
-                 rowsOf(headOf(g.value(), sequence, keys, head / group, features), 0, end), T{0}, p);
+                 rowsOf(keyFeatures(sequence, head / group), 0, end), T{0}, p);
         for (std::int64_t i = 0; i < count; ++i) {
             T* line = p.data + i * p.stride;
             const std::int64_t seen = causal ? row + i + 1 : keys;
+            if (running) {
+                const View<const T> own = keyHeadOf(g.value(), sequence, head / group);
+                const T least = floorOf(sequence, head, row + i);
+                for (std::int64_t j = 0; j < seen; ++j)
+                    line[j] = line[j] * rescaled(own, j, row + i) + least;
+            }
             std::fill(line + seen, line + end, T{0});
             const T all = sum(line, seen);
             inverse[i] = all == 0 ? T{0} : T{1} / all;
@@ -159,7 +183,7 @@ template <class T> struct FeatureAttention {
     /// All query heads of one key head. With a = f g^T, P = a / sum a and o = P v: dv = P^T do, da = (do v^T - do . o) / sum a, df = da g, dg = da^T f.
     void backwardGroup(const RunContext& context, View<const T> gradient, const GradientTarget<T>& df, const GradientTarget<T>& dg, const GradientTarget<T>& dv, std::int64_t sequence, std::int64_t keyHead) const
     {
-        const View<T> keyGradient = dg ? headOf(dg.view, sequence, keys, keyHead, features) : View<T>{};
+        const View<T> keyGradient = dg ? keyHeadOf(dg.view, sequence, keyHead) : View<T>{};
         const View<T> valueGradient = dv ? headOf(dv.view, sequence, keys, keyHead, mixed) : View<T>{};
         if (dg && !dg.add)
             clearRows(keyGradient);
@@ -192,11 +216,42 @@ template <class T> struct FeatureAttention {
             for (std::int64_t j = 0; j < da.cols; ++j)
                 line[j] = j < seen ? memory[i] * (line[j] - along) : T{0};
         }
+        std::vector<T> floors(static_cast<std::size_t>(running ? count : 0));
+        if (running)
+            behindStabiliser(sequence, head, row, p, memory, da, keyGradient, floors.data());
         if (df)
-            multiply(Op::None, Op::None, T{1}, readOnly(da), rowsOf(headOf(g.value(), sequence, keys, head / group, features), 0, da.cols), df.add ? T{1} : T{0},
+            multiply(Op::None, Op::None, T{1}, readOnly(da), rowsOf(keyFeatures(sequence, head / group), 0, da.cols), df.add ? T{1} : T{0},
                      rowsOf(headOf(df.view, sequence, queries, head, features), row, count));
+        for (std::int64_t i = 0; df && i < static_cast<std::int64_t>(floors.size()); ++i) {
+            T* line = headOf(df.view, sequence, queries, head, features).data + (row + i) * df.view.stride;
+            for (std::int64_t r = 0; r < features; ++r)
+                line[r] += floors[static_cast<std::size_t>(i)];
+        }
         if (keyGradient.data)
-            multiply(Op::Transpose, Op::None, T{1}, readOnly(da), rowsOf(headOf(f.value(), sequence, queries, head, features), row, count), T{1}, rowsOf(keyGradient, 0, da.cols));
+            multiply(Op::Transpose, Op::None, T{1}, readOnly(da), rowsOf(headOf(f.value(), sequence, queries, head, features), row, count), T{1},
+                     rowsOf(columnsOf(keyGradient, 0, features), 0, da.cols));
+    }
+
+    /// From the gradient of a_ij = f_i . g_j exp(c_j - c_i) + floor sum f_i to that of the product f_i . g_j, in place; what c gets is added to
+    /// keyGradient's last column, and floors[i] is what each feature of f_i gets.
+    void behindStabiliser(std::int64_t sequence, std::int64_t head, std::int64_t row, View<T> p, const T* inverse, View<T> da, View<T> keyGradient, T* floors) const
+    {
+        const View<const T> own = keyHeadOf(g.value(), sequence, head / group);
+        for (std::int64_t i = 0; i < da.rows; ++i) {
+            T* line = da.data + i * da.stride;
+            const T least = floorOf(sequence, head, row + i);
+            T all = 0;
+            for (std::int64_t j = 0; j <= row + i; ++j) {
+                const T scaled = inverse[i] == 0 ? T{0} : line[j] * (p(i, j) / inverse[i] - least);
+                floors[i] += floor * line[j];
+                line[j] *= rescaled(own, j, row + i);
+                all += scaled;
+                if (keyGradient.data)
+                    keyGradient(j, features) += scaled;
+            }
+            if (keyGradient.data)
+                keyGradient(row + i, features) -= all;
+        }
     }
 };
 } // namespace
@@ -239,19 +294,21 @@ template <class T> Variable<T> positiveFeatures(Variable<T> x, View<const T> dir
         refuseShapes("positiveFeatures", "x " + shapeOf(x), std::to_string(shape.sequences) + " sequences of " + std::to_string(shape.heads) + " x " + std::to_string(directions.cols) + " features");
     Tape<T>& tape = x.tape();
     Positive<T> p{.x = x, .directions = directions, .out = {}, .sequences = shape.sequences, .heads = shape.heads, .tokens = x.rows() / shape.sequences,
-                  .factor = static_cast<T>(shape.factor), .epsilon = static_cast<T>(shape.epsilon), .ratio = T{1} / std::sqrt(static_cast<T>(directions.rows)), .keys = shape.keys};
+                  .factor = static_cast<T>(shape.factor), .epsilon = static_cast<T>(shape.epsilon), .ratio = T{1} / std::sqrt(static_cast<T>(directions.rows)), .keys = shape.keys, .causal = shape.keys && shape.causal};
+    if (p.causal)
+        p.epsilon = 0;
     p.largest = tape.template scratch<std::int32_t>(x.rows() * shape.heads);
-    p.largestRow = tape.template scratch<std::int32_t>(shape.sequences * shape.heads);
-    const Variable<T> y = tape.output(x.rows(), shape.heads * directions.rows, {x});
+    p.largestRow = tape.template scratch<std::int32_t>(x.rows() * shape.heads);
+    const Variable<T> y = tape.output(x.rows(), shape.heads * p.width(), {x});
     const View<T> out = tape.mutableValue(y);
     p.out = readOnly(out);
     forTiles(tape.context(), p.sequences * p.heads,
-             [&](std::int64_t task) { p.forward(task / p.heads, task % p.heads, headOf(out, task / p.heads, p.tokens, task % p.heads, p.count())); });
+             [&](std::int64_t task) { p.forward(task / p.heads, task % p.heads, headOf(out, task / p.heads, p.tokens, task % p.heads, p.width())); });
     tape.onBackward(y, [p](View<T> gradient) {
         Tape<T>& owner = p.x.tape();
         if (const GradientTarget<T> target = owner.target(p.x))
             forTiles(owner.context(), p.sequences * p.heads, [&](std::int64_t task) {
-                p.backward(task / p.heads, task % p.heads, headOf(readOnly(gradient), task / p.heads, p.tokens, task % p.heads, p.count()), target);
+                p.backward(task / p.heads, task % p.heads, headOf(readOnly(gradient), task / p.heads, p.tokens, task % p.heads, p.width()), target);
             });
     });
     return y;
@@ -261,13 +318,14 @@ template <class T> Variable<T> featureAttention(Variable<T> f, Variable<T> g, Va
 {
     const std::int64_t keyHeads = shape.keyValueHeads > 0 ? shape.keyValueHeads : shape.heads;
     require(shape.sequences > 0 && shape.heads > 0 && shape.heads % keyHeads == 0, "featureAttention", "sequences and heads must be positive, and heads a multiple of the key heads");
+    require(shape.causal || !shape.running, "featureAttention", "a stabiliser that grows along the keys is for causal attention");
     const bool divides = f.rows() % shape.sequences == 0 && g.rows() % shape.sequences == 0 && f.cols() % shape.heads == 0 && v.cols() % keyHeads == 0;
-    if (!divides || f.rows() == 0 || g.rows() == 0 || v.rows() != g.rows() || g.cols() != f.cols() / shape.heads * keyHeads || (shape.causal && f.rows() != g.rows()))
+    if (!divides || f.rows() == 0 || g.rows() == 0 || v.rows() != g.rows() || g.cols() != (f.cols() / shape.heads + (shape.running ? 1 : 0)) * keyHeads || (shape.causal && f.rows() != g.rows()))
         refuseShapes("featureAttention", "f " + shapeOf(f) + ", g " + shapeOf(g) + ", v " + shapeOf(v),
                      "shapes for " + std::to_string(shape.sequences) + " sequences, " + std::to_string(shape.heads) + " heads and " + std::to_string(keyHeads) + " key heads");
     Tape<T>& tape = f.tape();
     FeatureAttention<T> a{.f = f, .g = g, .v = v, .sequences = shape.sequences, .heads = shape.heads, .group = shape.heads / keyHeads, .queries = f.rows() / shape.sequences,
-                          .keys = g.rows() / shape.sequences, .features = f.cols() / shape.heads, .mixed = v.cols() / keyHeads, .causal = shape.causal};
+                          .keys = g.rows() / shape.sequences, .features = f.cols() / shape.heads, .mixed = v.cols() / keyHeads, .causal = shape.causal, .running = shape.running, .floor = shape.running ? static_cast<T>(shape.floor) : T{0}};
     const Variable<T> y = tape.output(f.rows(), a.heads * a.mixed, {f, g, v});
     a.out = tape.mutableValue(y);
     forTiles(tape.context(), a.sequences * a.heads, [&](std::int64_t task) { a.forwardHead(tape.context(), task / a.heads, task % a.heads); });

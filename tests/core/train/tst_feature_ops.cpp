@@ -57,6 +57,59 @@ private slots:
                              return positiveFeatures<double>(in[0], w.view(), {.sequences = 2, .heads = 2, .factor = 0.6, .epsilon = epsilon, .keys = keys});
                          })), QString());
     }
+    /// Causal keys: c_i from the rows 0 .. i, epsilon behind it: P is the quotient of exp(u - |y|^2 / 2 - c_i) + epsilon, straight from the formula.
+    void aRunningStabiliserIsItsFormula()
+    {
+        const std::int64_t n = 5, m = 7;
+        const auto w = test::gaussian(m, 3, 2), q = test::gaussian(2 * n, 6, 3), k = test::gaussian(2 * n, 3, 4), v = test::gaussian(2 * n, 2, 5); // two heads share a key head
+        const double epsilon = 1e-2;
+        Tape<double> tape;
+        const auto y = featureAttention(positiveFeatures(tape.input(q.view()), w.view(), {.sequences = 2, .heads = 2, .factor = 0.6, .epsilon = epsilon}),
+                                        positiveFeatures(tape.input(k.view()), w.view(), {.sequences = 2, .factor = 0.6, .epsilon = epsilon, .keys = true, .causal = true}), tape.input(v.view()),
+                                        {.sequences = 2, .heads = 2, .keyValueHeads = 1, .causal = true, .running = true, .floor = epsilon / std::sqrt(7.0)}).value();
+        const auto along = [&](const auto& x, std::int64_t row, std::int64_t head, std::int64_t j) {
+            double sum = 0;
+            for (std::int64_t d = 0; d < 3; ++d)
+                sum += 0.6 * x(row, head * 3 + d) * w(j, d);
+            return sum;
+        };
+        const auto half = [](const auto& x, std::int64_t row, std::int64_t head) {
+            double sum = 0;
+            for (std::int64_t d = 0; d < 3; ++d)
+                sum += 0.18 * x(row, head * 3 + d) * x(row, head * 3 + d);
+            return sum;
+        };
+        for (std::int64_t row = 0; row < 2 * n; ++row)
+            for (std::int64_t head = 0; head < 2; ++head) {
+                const std::int64_t first = row / n * n;
+                double own = -1e300, most = -1e300, all = 0, sum = 0;
+                for (std::int64_t r = 0; r < m; ++r) {
+                    own = std::max(own, along(q, row, head, r));
+                    for (std::int64_t j = first; j <= row; ++j)
+                        most = std::max(most, along(k, j, 0, r));
+                }
+                for (std::int64_t j = first; j <= row; ++j)
+                    for (std::int64_t r = 0; r < m; ++r) {
+                        const double weight = (std::exp(along(q, row, head, r) - half(q, row, head) - own) + epsilon) * (std::exp(along(k, j, 0, r) - half(k, j, 0) - most) + epsilon);
+                        all += weight;
+                        sum += weight * v(j, 0);
+                    }
+                QVERIFY(std::abs(y(row, head * 2) - sum / all) < 1e-13);
+            }
+    }
+    void gradientsBehindARunningStabiliser()
+    {
+        const auto w = test::gaussian(7, 3, 2);
+        QCOMPARE(QString::fromStdString(test::checkGradients({{8, 6}}, [&](Tape<double>&, const auto& in) {
+                     return positiveFeatures<double>(in[0], w.view(), {.sequences = 2, .heads = 2, .factor = 0.6, .keys = true, .causal = true});
+                 })), QString());
+        for (const std::int64_t keyHeads : {2, 1})
+            QCOMPARE(QString::fromStdString(test::checkGradients({{10, 6}, {10, 3 * keyHeads}, {10, 4 * keyHeads}}, [&](Tape<double>&, const auto& in) {
+                         return featureAttention<double>(positiveFeatures<double>(in[0], w.view(), {.sequences = 2, .heads = 2, .factor = 0.6, .epsilon = 0.1}),
+                                                         positiveFeatures<double>(in[1], w.view(), {.sequences = 2, .heads = keyHeads, .factor = 0.6, .keys = true, .causal = true}), in[2],
+                                                         {.sequences = 2, .heads = 2, .keyValueHeads = keyHeads, .causal = true, .running = true, .floor = 0.04});
+                     })), QString());
+    }
     void gradientsOfFeatureAttention()
     {
         // features in (0.5, ...): sums that are near 0 would make the quotient steep, and the difference poor
@@ -116,6 +169,8 @@ private slots:
         const auto a = tape.input(m.view()), b = tape.input(m.view()), c = tape.input(m.view());
         QVERIFY_EXCEPTION_THROWN(featureAttention(a, b, c, {.sequences = 4}), Error);
         QVERIFY_EXCEPTION_THROWN(featureAttention(a, b, c, {.heads = 3}), Error);
+        QVERIFY_EXCEPTION_THROWN(featureAttention(a, b, c, {.causal = true, .running = true}), Error); // no column of stabilisers
+        QVERIFY_EXCEPTION_THROWN(featureAttention(a, b, c, {.running = true}), Error);
         QVERIFY_EXCEPTION_THROWN(positiveFeatures(a, m.view(), {.heads = 3}), Error);
         QVERIFY_EXCEPTION_THROWN(projectTokens(a, b, 1), Error);
     }
