@@ -2,9 +2,9 @@
 #include "core/attention/block_selector.h"
 
 #include "core/attention/block_choice.h"
+#include "core/attention/softmax_mix.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
-#include "core/kernels/elementwise.h"
 #include "core/linalg/float_product.h"
 
 #include <algorithm>
@@ -130,14 +130,8 @@ private:
         work.probabilities.resize(static_cast<std::size_t>(rows * count));
         const Rows p{work.probabilities.data(), rows, count, count};
         floatProduct(Turn::None, Turn::Transpose, m_spec.scale, ConstRows{input.q.data + query * input.q.stride + head * d, rows, d, d}, ConstRows{work.keys.data(), count, d, d}, 0, p);
-        for (std::int64_t row = 0; row < rows; ++row) {
-            const auto line = p.row(row);
-            const bool numbers = std::ranges::all_of(line, [](float score) { return !std::isnan(score) && score != std::numeric_limits<float>::infinity(); });
-            if (numbers)
-                kernels::softmaxRow(line);
-            else
-                std::ranges::fill(line, std::numeric_limits<float>::quiet_NaN());
-        }
+        for (std::int64_t row = 0; row < rows; ++row)
+            softmaxOf(p.row(row));
     }
     void gather(ConstRows from, std::int64_t column, const std::vector<std::int64_t>& tokens, std::vector<float>& rows) const
     {

@@ -37,7 +37,7 @@ public:
 
 /// nn::AttentionOp and SparseReader: each query attends exactly to its own block and to those of the largest scores. Throws
 /// Error{UnsupportedFeature} for attention in windows. The operator throws Error{UnsupportedFeature} for a bias on the keys. A row with a score
-/// that is not a number is not a number throughout.
+/// that is not a number is not a number throughout; one whose scores are all -infinity is 0.
 nn::AttentionPtr selectedAttention(const nn::AttentionSpec& spec, std::shared_ptr<const BlockSelector> selector);
 
 } // namespace tamis::attention

@@ -8,6 +8,8 @@ namespace {
 using kernels::ConstRows;
 using kernels::Rows;
 
+constexpr std::int64_t kRowsBetweenStops = 64;
+
 class MeanValue final : public HeadRule {
 public:
     std::string_view kind() const noexcept override { return "mean-value"; }
@@ -18,16 +20,20 @@ public:
         nn::Scratch::Frame frame(scratch);
         const Rows sum = frame.take(1, v.cols);
         std::fill_n(sum.data, v.cols, 0.0F);
-        std::int64_t added = 0, dropped = 0;
+        std::int64_t added = 0;
         for (std::int64_t i = 0; i < out.rows; ++i) {
-            for (const std::int64_t seen = shape.causal ? i + 1 : v.rows; added < seen; ++added)
+            if (i % kRowsBetweenStops == 0)
+                scratch.context().throwIfStopped();
+            const std::int64_t seen = shape.causal ? i + 1 : v.rows, first = shape.slidingWindow > 0 ? std::max<std::int64_t>(0, seen - shape.slidingWindow) : 0;
+            if (first > 0) { // anew: subtraction leaves its rounding, and what is no number for good
+                added = first;
+                std::fill_n(sum.data, v.cols, 0.0F);
+            }
+            for (; added < seen; ++added)
                 for (std::int64_t j = 0; j < v.cols; ++j)
                     sum.data[j] += v.data[added * v.stride + j];
-            for (; shape.slidingWindow > 0 && added - dropped > shape.slidingWindow; ++dropped)
-                for (std::int64_t j = 0; j < v.cols; ++j)
-                    sum.data[j] -= v.data[dropped * v.stride + j];
             for (std::int64_t j = 0; j < v.cols; ++j)
-                out.data[i * out.stride + j] = sum.data[j] / static_cast<float>(added - dropped);
+                out.data[i * out.stride + j] = sum.data[j] / static_cast<float>(seen - first);
         }
     }
 };

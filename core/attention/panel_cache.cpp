@@ -136,7 +136,13 @@ void SegmentAttention::normalise(std::span<const Segment> segments, std::int64_t
         for (std::int64_t j = 0; j < segments[s].count; ++j)
             numbers &= scores[j] == scores[j];
     }
-    numbers = numbers && std::isfinite(top);
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    if (numbers && top == -kInfinity) { // nothing is seen
+        for (std::size_t s = 0; s < segments.size(); ++s)
+            std::fill_n(at(row, s) + segments[s].skip, segments[s].count, 0.0F);
+        return;
+    }
+    numbers = numbers && top != kInfinity;
     float sum = 0;
     for (std::size_t s = 0; s < segments.size() && numbers; ++s)
         sum += kernels().exponential(at(row, s) + segments[s].skip, top, segments[s].count);

@@ -61,8 +61,8 @@ class SegmentAttention {
 public:
     /// The rows are the queries of `rows` heads, [rows, dim] with this stride, times scale.
     void setQueries(const float* q, std::int64_t stride, std::int64_t rows, std::int64_t dim, float scale);
-    /// probabilities(row, segment) for all segments, each row summing to 1. A row with a score that is not a number, or with a largest one that
-    /// is infinite, is not a number throughout. Every block is read once for all rows.
+    /// probabilities(row, segment) for all segments, each row summing to 1. A row with a score that is not a number, or with one that is +infinity, is not a
+    /// number throughout; one whose scores are all -infinity is 0. Every block is read once for all rows.
     void score(std::span<const Segment> segments);
     /// Of `segments` as given to score(): `count` numbers.
     const float* probabilities(std::int64_t row, std::size_t segment, std::int64_t skip) const noexcept { return at(row, segment) + skip; }

@@ -117,6 +117,27 @@ private slots:
             QVERIFY(std::ranges::all_of(sums.values(), [](float sum) { return std::abs(sum - 1) < 1e-5F; }));
         }
     }
+    /// Row by row in double: nothing of a value that left the window stays, neither rounding (1e8 against 1) nor what is no number.
+    void meansForgetWhatTheyNoLongerSee()
+    {
+        auto v = test::normalRows(60, 12, 1, 3);
+        v(10, 0) = 1e8F;
+        v(10, 1) = std::numeric_limits<float>::infinity();
+        v(10, 2) = std::numeric_limits<float>::quiet_NaN();
+        const auto out = test::mixed(*meanValueRule(), shape(true, 9), tensor::Matrix<float>(60, 16), tensor::Matrix<float>(60, 16), v);
+        for (std::int64_t i = 0; i < 60; ++i)
+            for (std::int64_t d = 0; d < 12; ++d) {
+                double sum = 0;
+                const std::int64_t first = std::max<std::int64_t>(0, i - 8);
+                for (std::int64_t j = first; j <= i; ++j)
+                    sum += static_cast<double>(v(j, d));
+                const bool sees = i >= 10 && first <= 10;
+                if (sees && d > 0 && d < 3)
+                    QVERIFY(!std::isfinite(out(i, d)));
+                else // nine additions in float
+                    QVERIFY(std::abs(static_cast<double>(out(i, d)) - sum / static_cast<double>(i + 1 - first)) <= 1e-6 * (sees && d == 0 ? 1e8 : 4));
+            }
+    }
     /// A key that is no number is never left out in silence: whoever sees it has no number either; whoever does not see it keeps its own.
     void keysThatAreNoNumbersAreSeen()
     {
