@@ -2,6 +2,7 @@
 #include "core/attention/assignment.h"
 
 #include "core/attention/block_map.h"
+#include "core/attention/scratch_bytes.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 
@@ -27,7 +28,7 @@ public:
             const nn::AttentionCost own = head->cost(tokens);
             all.parameters += own.parameters;
             all.macs += own.macs;
-            all.liveFloats = std::max(all.liveFloats, own.liveFloats);
+            all.liveFloats = std::max(all.liveFloats, scratchFloats(*head, tokens));
         }
         return all;
     }

@@ -3,6 +3,7 @@
 
 #include "core/attention/block_map.h"
 #include "core/attention/head_errors.h"
+#include "core/attention/scratch_bytes.h"
 #include "core/base/error.h"
 #include "core/cost/model_cost.h"
 
@@ -187,14 +188,8 @@ void AttentionStudy::State::addCosts(report::AttentionReport& report, const nn::
     report.wholeMacs = whole.macs;
     report.attentionMacs = reduced.attentionMacs;
     report.wholeAttentionMacs = whole.attentionMacs;
-    const auto live = [tokens](const nn::Model& of) {
-        std::uint64_t most = 0; // one block after the other
-        for (const nn::Block& block : of.blocks())
-            most = std::max(most, sizeof(float) * block.attention->cost(tokens).liveFloats);
-        return most;
-    };
-    report.liveBytes = live(changed);
-    report.wholeLiveBytes = live(*model);
+    report.liveBytes = scratchBytes(changed, tokens);
+    report.wholeLiveBytes = scratchBytes(*model, tokens);
 }
 
 void AttentionStudy::State::fillHeads(report::AttentionReport& report, const AttentionRequest& request, const std::vector<HeadError>& errors,

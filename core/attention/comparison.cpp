@@ -3,6 +3,7 @@
 
 #include "core/attention/attention_capture.h"
 #include "core/attention/head_errors.h"
+#include "core/attention/scratch_bytes.h"
 #include "core/base/error.h"
 #include "core/cost/model_cost.h"
 #include "core/measure/evaluate.h"
@@ -49,8 +50,7 @@ std::int64_t tokensOf(const nn::Model& model, const measure::SampleSource& sampl
 void addCost(report::AttentionPoint& point, const nn::Model& model, std::int64_t tokens)
 {
     point.macs = cost::modelCost(model, {.tokens = model.spec().vision() ? 0 : tokens}).macs;
-    for (const nn::Block& block : model.blocks())
-        point.liveBytes = std::max<std::uint64_t>(point.liveBytes, sizeof(float) * block.attention->cost(tokens).liveFloats);
+    point.liveBytes = scratchBytes(model, tokens);
 }
 
 void addHeadErrors(report::AttentionPoint& point, const std::vector<HeadError>& heads)

@@ -15,7 +15,7 @@ namespace tamis::report {
 struct HeadTraits {
     double entropy = kNotMeasured;       ///< of a row of the map, nats
     double evenness = kNotMeasured;      ///< entropy / log of the keys that the query may see, 0 .. 1
-    double distance = kNotMeasured;      ///< sum_j p_ij |i - j|: rows and columns of the grid (Euclid) among patches of photos, places in texts
+    double distance = kNotMeasured;      ///< sum_j p_ij |i - j|: rows and columns of the grid (Euclid) among patches of photos, places in texts; over the row's mass on those patches
     double prefixMass = kNotMeasured;    ///< probability on the tokens before the patches; texts: on the first token
     double effectiveRank = kNotMeasured; ///< exp of the entropy of the map's normalised singular values
     double tokens = kNotMeasured;        ///< mean tokens of the samples, for what these numbers are of
@@ -93,7 +93,7 @@ struct AttentionReport {
     bool complete = false;                  ///< what follows is there
     std::uint64_t macs = 0, wholeMacs = 0;  ///< of the whole model, one sample
     std::uint64_t attentionMacs = 0, wholeAttentionMacs = 0;
-    std::uint64_t liveBytes = 0, wholeLiveBytes = 0; ///< scratch of the attention of one sample
+    std::uint64_t liveBytes = 0, wholeLiveBytes = 0; ///< scratch of the attention of one sample, one worker's, in the block that needs most
     OutputEffect effect;                    ///< on the viewed sample; source is Plan
     std::vector<std::string> warnings;
     double seconds = 0;
@@ -106,7 +106,8 @@ struct AttentionPoint {
     bool baseline = false, tuned = false; ///< trivial; the model was trained around it
     double mapError = kNotMeasured, outputError = kNotMeasured; ///< means over heads
     double top1 = kNotMeasured, perplexity = kNotMeasured, agreement = kNotMeasured, kl = kNotMeasured, cosine = kNotMeasured;
-    std::uint64_t macs = 0, liveBytes = 0;
+    std::uint64_t macs = 0;         ///< of the whole model, one sample
+    std::uint64_t liveBytes = 0;    ///< as AttentionReport's
     double latencyMs = kNotMeasured, wholeLatencyMs = kNotMeasured;
     std::string failure;
 };

@@ -2,6 +2,7 @@
 // The viewed head, all heads and the output under choices: against the parts they are made of, whatever was kept and whatever the threads.
 #include "core/attention/attention_study.h"
 #include "core/attention/head_errors.h"
+#include "core/attention/tiled.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/io/checkpoint.h"
@@ -131,7 +132,18 @@ private slots:
         }
         QVERIFY(report.macs < report.wholeMacs && report.attentionMacs < report.wholeAttentionMacs);
         QCOMPARE(report.wholeMacs - report.macs, report.wholeAttentionMacs - report.attentionMacs);
-        QVERIFY(report.liveBytes > 0);
+        // The whole model's scratch is what its kernel really takes: a run of the same kernel with buffers that are counted.
+        const nn::AttentionSpec& spec = m_model->spec().blocks.front().attention;
+        tensor::Matrix<float> rows(report.view.tokens, spec.heads * spec.headDim), out(rows.rows(), rows.cols());
+        nn::Scratch scratch(false);
+        tiledAttention(spec)->apply({.q = rows.view(), .k = rows.view(), .v = rows.view()}, out.view(), scratch);
+        QCOMPARE(report.wholeLiveBytes, sizeof(float) * static_cast<std::uint64_t>(scratch.peakFloats()));
+        QVERIFY(report.liveBytes >= report.wholeLiveBytes); // some blocks stay exact
+        AttentionRequest all = request();
+        all.choices = everywhere(*m_model, "attention.mean-value", {}, {});
+        QCOMPARE(study.whole(all, {}).liveBytes, sizeof(float) * 32); // a mean of one head's values
+        all.choices.push_back({2, 1, "", {}});
+        QCOMPARE(study.whole(all, {}).liveBytes, report.wholeLiveBytes); // one exact head among others
     }
     void whatIsKeptChangesNothing()
     {
