@@ -363,7 +363,7 @@ Json toJson(const AttentionChoice& choice)
     Json places = Json::array();
     for (const auto& place : choice.places)
         places.push_back({{"block", place.block}, {"head", place.head}, {"method", place.method}, {"parameters", toJson(place.parameters)}});
-    return {{"method", choice.method}, {"parameters", toJson(choice.parameters)}, {"blocks", choice.blocks ? Json(*choice.blocks) : Json(nullptr)}, {"own", std::move(places)}};
+    return {{"method", choice.method}, {"parameters", toJson(choice.parameters)}, {"blocks", choice.blocks ? Json(*choice.blocks) : Json(nullptr)}, {"own", std::move(places)}, {"seed", choice.seed}};
 }
 
 AttentionPlace placeFrom(const Reader& reader)
@@ -385,6 +385,7 @@ AttentionChoice attentionFrom(const Reader& reader)
     AttentionChoice choice;
     reader.read("method", choice.method);
     choice.parameters = parametersFrom(reader);
+    reader.read("seed", choice.seed);
     if (const auto* blocks = reader.child("blocks")) {
         reader.require(blocks->is_array() && std::all_of(blocks->begin(), blocks->end(), [](const auto& v) { return isInt64(v) && v.template get<std::int64_t>() >= 0 && v.template get<std::int64_t>() < kMostBlocks; }),
                        reader.at("blocks"), *blocks, "a list of blocks");

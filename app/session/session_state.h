@@ -96,6 +96,7 @@ struct AttentionChoice {
     Parameters parameters;  ///< what is missing has its default
     std::optional<std::vector<int>> blocks; ///< ascending; nothing: all
     std::vector<AttentionPlace> places;     ///< by block and head, blocks before their heads: heads win
+    std::int64_t seed = 0;                  ///< what random features and projections are drawn by
     bool operator==(const AttentionChoice&) const = default;
 };
 inline constexpr const char* kExactAttention = "exact";

@@ -31,7 +31,8 @@ void AttentionLabController::stop() { m_jobs.stop(); }
 
 std::vector<plan::PlannedAttention> AttentionLabController::planned() const
 {
-    const auto& choice = m_with.document.state().attention;
+    AttentionChoice choice = m_with.document.state().attention;
+    choice.seed = 0; // alone it chooses nothing
     if (choice == AttentionChoice{} || !m_with.model.report())
         return {}; // nobody chose anything
     std::vector<std::int64_t> heads;
@@ -99,7 +100,7 @@ void AttentionLabController::startStudied(const QString& title, const QString& r
         return;
     Studied studied;
     studied.sources = m_sources;
-    studied.request = {.choices = headChoices(now->choice, headsOf(m_sources->model->spec())), .sample = now->sample, .layer = now->layer, .head = now->head, .average = kSamples};
+    studied.request = {.choices = headChoices(now->choice, headsOf(m_sources->model->spec())), .sample = now->sample, .layer = now->layer, .head = now->head, .average = kSamples, .seed = static_cast<std::uint64_t>(now->choice.seed)};
     job = m_jobs.start(
         title, running,
         [studied = std::move(studied), work = std::move(work)](const RunContext& context) mutable {
@@ -229,10 +230,10 @@ void AttentionLabController::compare()
     auto* page = m_panel.compare();
     page->setRunning(true);
     m_with.document.select([](Selection& selection) { selection.attentionPage = "compare"; });
-    const auto& chosen = m_with.document.state().attention.blocks;
+    const auto& choice = m_with.document.state().attention;
     m_comparing = m_jobs.start(
         tr("Compare attention methods"), tr("Comparing"),
-        [sources = m_sources, blocks = chosen.value_or(std::vector<int>()), guard = QPointer<AttentionLabController>(this)](const RunContext& context) {
+        [sources = m_sources, blocks = choice.blocks.value_or(std::vector<int>()), seed = static_cast<std::uint64_t>(choice.seed), guard = QPointer<AttentionLabController>(this)](const RunContext& context) {
             context.setParts(20);
             const auto& path = sources->runnable->workspace()->outline.modelPath;
             SampleRequest asked = lookedRequest(sources->samples->path, *sources->model);
@@ -248,7 +249,7 @@ void AttentionLabController::compare()
                 }, Qt::QueuedConnection);
             };
             const auto settings = attention::usualSettings();
-            const auto result = attention::compareMethods(sources->model, *samples, settings, {.blocks = blocks, .latencyRuns = kLatencyRuns}, context.part(19, "methods"), publish);
+            const auto result = attention::compareMethods(sources->model, *samples, settings, {.blocks = blocks, .seed = seed, .latencyRuns = kLatencyRuns}, context.part(19, "methods"), publish);
             return tr("%1 operators compared on %2 samples").arg(result.points.size() - 1).arg(samples->count());
         },
         [this, page](const Job&) {
@@ -295,12 +296,12 @@ void AttentionLabController::measureLengths()
     m_with.document.select([](Selection& selection) { selection.attentionPage = "length"; });
     m_measuringLengths = m_jobs.start(
         tr("Attention against length"), tr("Measuring lengths"),
-        [sources = m_sources, curves, layer, guard = QPointer<AttentionLabController>(this)](const RunContext& context) {
+        [sources = m_sources, curves, layer, seed = static_cast<std::uint64_t>(m_with.document.state().attention.seed), guard = QPointer<AttentionLabController>(this)](const RunContext& context) {
             context.setParts(20);
             attention::CostCurveSettings settings;
             settings.ceilings = cost::machineCeilings(context.part(1, "this machine"));
             auto made = std::make_shared<const std::vector<report::AttentionCostCurve>>(
-                attention::costCurves(attention::inputsFor(*sources->model, layer, attention::kAllHeads, {}), curves, settings, context.part(19, "lengths")));
+                attention::costCurves(attention::inputsFor(*sources->model, layer, attention::kAllHeads, {.seed = seed, .samples = {}}), curves, settings, context.part(19, "lengths")));
             QMetaObject::invokeMethod(qApp, [guard, sources, made] {
                 if (guard && guard->m_sources == sources)
                     guard->m_panel.length()->setCurves(made);

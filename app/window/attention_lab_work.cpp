@@ -126,7 +126,7 @@ struct AttentionLabWork::Opened {
     bool is(const AttentionLabRequest& request) const { return study && model == request.model && path == request.samples; }
     attention::AttentionRequest studied(const AttentionLabRequest& request) const
     {
-        return {.choices = headChoices(request.choice, headsOf(sources->model->spec())), .sample = request.sample, .layer = request.layer, .head = request.head};
+        return {.choices = headChoices(request.choice, headsOf(sources->model->spec())), .sample = request.sample, .layer = request.layer, .head = request.head, .seed = static_cast<std::uint64_t>(request.choice.seed)};
     }
 };
 

@@ -4,6 +4,7 @@
 #include "app/window/lane_progress.h"
 #include "app/window/lowrank_run_controller.h"
 #include "app/window/window_commands.h"
+#include "views/addressing/addressing_bench.h"
 #include "views/attention/attention_lab_panel.h"
 #include "views/attention/attention_settings.h"
 #include "views/common/chart_figure.h"
@@ -75,6 +76,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_encoder = std::make_unique<EncoderController>(EncoderNeighbours{m_document, *m_workspaces, *m_model, *m_exports, m_jobs, m_ask}, m_encoderViews);
     m_tokens = std::make_unique<TokensController>(TokensNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, *m_tokenPanel);
     m_attentionLab = std::make_unique<AttentionLabController>(AttentionLabNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, *m_attentionPanel);
+    m_addressing = std::make_unique<AddressingController>(AddressingNeighbours{m_document, *m_attentionLab, m_jobs, m_ask}, *m_attentionPanel->addressing());
     m_exports->setAttention([this] { return m_attentionLab->planned(); });
     m_tokenPlan = std::make_unique<TokenPlanController>(m_document, *m_tokens, *m_views.header, *m_tokenPanel->settings());
     if (!autosaveDirectory.isEmpty())
@@ -92,6 +94,7 @@ MainWindow::~MainWindow()
 {
     disconnect(&m_document.undoStack(), nullptr, this, nullptr); // tells of its end after the controllers are gone
     m_tokenPlan.reset();
+    m_addressing.reset();
     m_attentionLab.reset();
     m_tokens.reset();
     m_encoder.reset();
@@ -251,6 +254,9 @@ void MainWindow::connectControllers()
     connect(m_attentionLab.get(), &AttentionLabController::availabilityChanged, m_commands, &CommandRegistry::refresh);
     connect(m_attentionLab.get(), &AttentionLabController::failed, this, &MainWindow::sayFailure);
     connect(m_attentionLab.get(), &AttentionLabController::done, this, [this](const QString& sentence) { say(false, sentence); });
+    connect(m_addressing.get(), &AddressingController::availabilityChanged, m_commands, &CommandRegistry::refresh);
+    connect(m_addressing.get(), &AddressingController::failed, this, &MainWindow::sayFailure);
+    connect(m_addressing.get(), &AddressingController::done, this, [this](const QString& sentence) { say(false, sentence); });
     connect(m_encoder.get(), &EncoderController::opened, this, [this] { showLab(m_encoderViews.panel); });
     connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);
     connect(m_model.get(), &ModelController::photoFolderChanged, this, [this](const QString& folder) {

@@ -7,6 +7,7 @@
 #include "app/session/autosave.h"
 #include "app/session/recent_files.h"
 #include "app/session/session_document.h"
+#include "app/window/addressing_controller.h"
 #include "app/window/attention_lab_controller.h"
 #include "app/window/attention_map_controller.h"
 #include "app/window/encoder_controller.h"
@@ -54,6 +55,7 @@ public:
     AttentionMapController& attentionMaps() noexcept { return *m_attentionMaps; }
     EncoderController& encoder() noexcept { return *m_encoder; }
     TokensController& tokens() noexcept { return *m_tokens; }
+    AddressingController& addressing() noexcept { return *m_addressing; }
     AttentionLabController& attentionLab() noexcept { return *m_attentionLab; }
     TokenPlanController& tokenPlan() noexcept { return *m_tokenPlan; }
     ExportController& exports() noexcept { return *m_exports; }
@@ -123,6 +125,7 @@ private:
     std::unique_ptr<EncoderController> m_encoder;
     std::unique_ptr<TokensController> m_tokens;
     std::unique_ptr<AttentionLabController> m_attentionLab;
+    std::unique_ptr<AddressingController> m_addressing;
     std::unique_ptr<TokenPlanController> m_tokenPlan;
     std::unique_ptr<Autosave> m_autosave;
 };

@@ -372,7 +372,16 @@ void addAttentionCommands(MainWindow& w)
                  controller.findSuited();
              },
              [&controller] { return controller.suitedDisabledReason(); }});
-    add.add({"attention.stop", lab, tr("Stop the attention lab"), tr("What is finished stays"), {}, [&controller] { controller.stop(); }});
+    add.add({"attention.addressing", lab, tr("Measure reads of sparse addressing"), tr("What rows read by token or by key cost in the open language model, and what they are worth"), {},
+             [&w, show] {
+                 show();
+                 w.addressing().measure();
+             },
+             [&w] { return w.addressing().disabledReason(); }});
+    add.add({"attention.stop", lab, tr("Stop the attention lab"), tr("What is finished stays"), {}, [&w, &controller] {
+                 controller.stop();
+                 w.addressing().stop();
+             }});
 }
 
 void addPictureCommands(MainWindow& w)

@@ -23,8 +23,10 @@ void takeAttention(SessionState& state, const plan::Plan& plan)
     std::vector<attention::HeadChoice> choices;
     for (const auto& each : plan.attention)
         choices.push_back({each.block, each.head, each.method, each.parameters});
-    if (!choices.empty())
-        state.attention = attentionChoice(choices);
+    if (choices.empty())
+        return;
+    state.attention = attentionChoice(choices);
+    state.attention.seed = plan.attentionSeed;
 }
 } // namespace
 
@@ -142,11 +144,11 @@ void WorkspaceController::openPlan(const QString& file)
             openLowRankPlan(plan, tokens);
             return;
         }
-        const bool tokensAlone = plan.method.empty() && plan.operators.empty() && tokens;
-        if (!spectrum::findMethod(plan.method) && !tokensAlone)
+        const bool linearAsTheyAre = plan.method.empty() && plan.operators.empty() && (tokens || !plan.attention.empty());
+        if (!spectrum::findMethod(plan.method) && !linearAsTheyAre)
             throw Error(ErrorCode::InvalidParameter, "found the method \"" + plan.method + "\", expected one of the spectrum or the low-rank lab", file.toStdString());
         const auto take = [&](SessionState& state) {
-            if (tokensAlone)
+            if (linearAsTheyAre)
                 state.settings.budget = plan.budget; // its keep is 1: all operators as they are
             else
                 state.settings = {plan.method, plan.parameters, plan.budget};
@@ -177,7 +179,10 @@ void WorkspaceController::tellTokens(const std::optional<plan::PlannedTokens>& t
 void WorkspaceController::openLowRankPlan(const plan::Plan& plan, const std::optional<plan::PlannedTokens>& tokens)
 {
     if (m_workspace) {
-        m_document.change(tr("Take the plan's token method"), {}, [&](SessionState& state) { takePlannedTokens(state, tokens); });
+        m_document.change(tr("Take the plan's tokens and attention"), {}, [&](SessionState& state) {
+            takePlannedTokens(state, tokens);
+            takeAttention(state, plan);
+        });
         emit lowRankPlanOpened(plan);
         tellTokens(tokens);
         return;
@@ -187,6 +192,7 @@ void WorkspaceController::openLowRankPlan(const plan::Plan& plan, const std::opt
     state.calibrationPath = plan.calibrationPath;
     state.lowRank.run = {plan.method, plan.parameters, plan.budget};
     takePlannedTokens(state, tokens);
+    takeAttention(state, plan);
     load(std::move(state), {}, true, [this, plan, tokens] {
         emit lowRankPlanOpened(plan);
         tellTokens(tokens);

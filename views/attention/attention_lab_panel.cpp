@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/attention/attention_lab_panel.h"
 
+#include "views/addressing/addressing_bench.h"
 #include "views/attention/attention_compare_page.h"
 #include "views/attention/attention_maps_page.h"
 #include "views/attention/attention_settings.h"
@@ -32,7 +33,7 @@ namespace tamis::views {
 
 AttentionLabPanel::AttentionLabPanel(PhotoModel& photos, QWidget* parent)
     : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new QTabWidget(this)), m_settings(new AttentionSettings(photos, this)),
-      m_maps(new AttentionMapsPage(this)), m_heads(new HeadsPage(this)), m_compare(new AttentionComparePage(this)), m_length(new LengthPage(this)), m_sparse(new SparsePage(this))
+      m_maps(new AttentionMapsPage(this)), m_heads(new HeadsPage(this)), m_compare(new AttentionComparePage(this)), m_length(new LengthPage(this)), m_sparse(new SparsePage(this)), m_addressing(new AddressingBench(this))
 {
     setObjectName(QStringLiteral("attentionLabPanel"));
     m_settings->hide(); // until a dock takes it
@@ -96,6 +97,7 @@ void AttentionLabPanel::buildPages()
     add(m_compare, tr("Compare"), "compare");
     add(m_length, tr("Length"), "length");
     add(m_sparse, tr("Sparse"), "sparse");
+    add(m_addressing, tr("Addressing"), "addressing");
     m_stack->addWidget(m_pages);
     connect(m_pages, &QTabWidget::currentChanged, this, [this] {
         if (!m_quiet)

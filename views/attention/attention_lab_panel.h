@@ -18,6 +18,7 @@ class QVBoxLayout;
 
 namespace tamis::views {
 
+class AddressingBench;
 class AttentionComparePage;
 class AttentionMapsPage;
 class AttentionSettings;
@@ -28,7 +29,7 @@ class PhotoModel;
 class PlaceholderPanel;
 class SparsePage;
 
-/// The attention lab's tab: maps of one head, all heads, methods compared, cost against length, what sparse operators read. What the user asks
+/// The attention lab's tab: maps of one head, all heads, methods compared, cost against length, what sparse operators read, sparse addressing. What the user asks
 /// for is a signal; nothing is computed here. The head that is seen closely is the same on all pages.
 class AttentionLabPanel : public QWidget {
     Q_OBJECT
@@ -47,7 +48,7 @@ public:
     void setSummary(const QString& text);     ///< what is open; empty: nothing, and the word what to open
     void setNothing(const QString& title, const QString& text, const QString& action); ///< what the empty state says
     void setProblem(const QString& sentence); ///< empty: none
-    void showPage(const QString& name); ///< "maps", "heads", "compare", "length", "sparse"; another: nothing happens; no pageShown
+    void showPage(const QString& name); ///< "maps", "heads", "compare", "length", "sparse", "addressing"; another: nothing happens; no pageShown
     QString page() const;
     int layer() const;
     int head() const;
@@ -58,6 +59,7 @@ public:
     AttentionComparePage* compare() const { return m_compare; }
     LengthPage* length() const { return m_length; }
     SparsePage* sparse() const { return m_sparse; }
+    AddressingBench* addressing() const { return m_addressing; }
 
 signals:
     void pageShown(const QString& name); ///< by the user
@@ -95,6 +97,7 @@ private:
     AttentionComparePage* m_compare;
     LengthPage* m_length;
     SparsePage* m_sparse;
+    AddressingBench* m_addressing;
 };
 
 } // namespace tamis::views

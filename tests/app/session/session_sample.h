@@ -41,7 +41,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.encoder.block = 3;
     state.encoder.assumed = {"input-scale=0.25", "decoder-norms=no"};
     state.tokens = {{"tokens.evit", state.settings.parameters}, TokenSetting{"tokens.tome", {}}, {{"cat 1.jpg", {{3, 7}, {5}}}, {"dogs/2.png", {{}, {1}}}}};
-    state.attention = {"attention.nystrom", state.settings.parameters, std::vector<int>{0, 2}, {{1, -1, "exact", {}}, {2, 3, "attention.band", state.settings.parameters}}};
+    state.attention = {"attention.nystrom", state.settings.parameters, std::vector<int>{0, 2}, {{1, -1, "exact", {}}, {2, 3, "attention.band", state.settings.parameters}}, -7};
     state.selection.attentionPage = "heads";
     state.selection.attentionLayer = 2;
     state.selection.attentionHead = 3;

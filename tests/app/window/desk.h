@@ -5,6 +5,7 @@
 #include "views/vtk/vtk_widget.h"
 
 #include <QApplication>
+#include <QDockWidget>
 #include <QStandardPaths>
 #include <QTemporaryDir>
 #include <QTest>
@@ -28,6 +29,15 @@ inline void savePicture(QWidget& window, const QString& name)
 {
     if (const QString shots = qEnvironmentVariable("TAMIS_SHOTS"); !shots.isEmpty())
         window.grab().save(shots + QLatin1Char('/') + name + QStringLiteral(".png"));
+}
+
+/// For pictures of a page: as large as those of docs/images, with what lies below the pages put away.
+inline void makeRoom(QMainWindow& window)
+{
+    window.resize(1560, 980);
+    for (const char* below : {"pointsDock", "jobsDock", "logDock"})
+        if (auto* dock = window.findChild<QDockWidget*>(QLatin1String(below)))
+            dock->hide();
 }
 
 /// A window whose questions are answered by the test.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The attention lab in the window: vit20 with its photos and tinylm with its text, from opening to sliders, own choices with undo, jobs, plans.
 #include "core/attention/attention_study.h"
+#include "core/lowrank/method.h"
 #include "core/plan/plan.h"
 #include "tests/app/window/desk.h"
 #include "views/attention/attention_compare_page.h"
@@ -229,18 +230,39 @@ private slots:
         QVERIFY(m_desk->shown());
         const auto wanted = m_desk->controller().planned();
         QVERIFY(wanted.size() >= 6);
+        m_desk->window.document().change("seed", {}, [](SessionState& state) { state.attention.seed = 7; });
+        QVERIFY(m_desk->shown());
         QTemporaryDir directory;
         const QString file = directory.filePath("plan.json");
         m_desk->window.questions().save = [file](const QString&, const QString&, const QString&) { return file; };
         QVERIFY(m_desk->waitFor([&] { return m_desk->window.exports().disabledReason().isEmpty(); }));
         m_desk->window.exports().savePlan();
         QVERIFY(m_desk->idle());
-        QVERIFY(plan::readPlan(file.toStdString()).attention == wanted);
-        m_desk->controller().forgetAll();
-        QVERIFY(m_desk->controller().planned() != wanted);
-        m_desk->window.open(file);
+        plan::Plan saved = plan::readPlan(file.toStdString());
+        QVERIFY(saved.attention == wanted);
+        QCOMPARE(saved.attentionSeed, std::int64_t{7});
+        const auto comesBack = [&](const QString& from) {
+            m_desk->window.document().change("defaults", {}, [](SessionState& state) { state.attention = {}; });
+            if (m_desk->controller().planned() == wanted)
+                return false;
+            m_desk->window.open(from);
+            return m_desk->controller().planned() == wanted && m_desk->choice().seed == 7;
+        };
+        QVERIFY(comesBack(file));
         QVERIFY(m_desk->shown());
-        QVERIFY(m_desk->controller().planned() == wanted);
+        // A plan that says nothing else, as tamis-cli saves one, and one of the low-rank lab.
+        const QString alone = directory.filePath("alone.json"), lowRank = directory.filePath("low-rank.json");
+        saved.method = lowrank::methods().front().declaration.id;
+        saved.parameters = {};
+        plan::writePlan(lowRank.toStdString(), saved);
+        saved.method.clear();
+        saved.operators.clear();
+        plan::writePlan(alone.toStdString(), saved);
+        QVERIFY(comesBack(alone));
+        QVERIFY(comesBack(lowRank));
+        m_desk->window.jobs().cancelAll();
+        m_desk->window.showLab(&m_desk->panel());
+        QVERIFY(m_desk->idle() && m_desk->shown());
     }
 
     void nothingIsComputedOutOfSight()
@@ -284,6 +306,7 @@ private slots:
             savePicture(desk.window, name);
         };
         auto& desk = *m_desk;
+        makeRoom(desk.window);
         desk.window.notice().clear();
         desk.window.document().change("method", {}, [](SessionState& state) {
             state.attention.method = "attention.nystrom";
@@ -309,8 +332,13 @@ private slots:
         desk.window.notice().clear();
         shot(desk, "compare", "attention-lab-compare");
         AttentionDesk text;
+        makeRoom(text.window);
         QVERIFY(text.openAll("tinylm"));
-        text.window.document().change("method", {}, [](SessionState& state) { state.attention.method = "attention.native-sparse"; });
+        text.window.document().change("method", {}, [](SessionState& state) {
+            state.attention.method = "attention.native-sparse";
+            for (const auto& [name, value] : {std::pair("selected", 4), {"compressed-block", 8}, {"stride", 4}, {"selected-block", 8}, {"window", 32}})
+                state.attention.parameters.set(name, std::int64_t{value});
+        });
         text.controller().chooseHead(2, 1);
         QVERIFY(text.shown());
         text.window.notice().clear();

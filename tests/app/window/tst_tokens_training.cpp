@@ -2,6 +2,8 @@
 // Token methods that train, in the window: from the button to a picture, ended early, given up, moved afterwards without training, to a file and back.
 #include "tests/app/window/desk.h"
 #include "views/common/line_chart.h"
+#include "views/common/notice_bar.h"
+#include "views/common/theme.h"
 #include "views/common/training_view.h"
 #include "views/tokens/token_panel.h"
 #include "views/tokens/token_settings.h"
@@ -149,6 +151,46 @@ private slots:
         QCOMPARE(failed.size(), 3);
         desk.training().finish(); // nothing runs: nothing happens
         desk.training().cancel();
+    }
+
+    /// With TAMIS_SHOTS=<folder> alone: every page with real values, in the theme of TAMIS_THEME (1 light, 2 dark).
+    void picturesOfThePages()
+    {
+        if (!qEnvironmentVariableIsSet("TAMIS_SHOTS"))
+            QSKIP("pictures are taken on request");
+        views::Theme::instance().apply(*qApp, static_cast<views::Theme::Mode>(qEnvironmentVariableIntValue("TAMIS_THEME")));
+        TrainingDesk desk;
+        makeRoom(desk.window);
+        QVERIFY(desk.openAll(60));
+        const auto take = [&desk](const char* method, const char* name, const ParameterValue& value) {
+            TokenSetting setting{method, {}};
+            setting.parameters.set(name, value);
+            desk.lab().take(setting, QStringLiteral("picture"));
+        };
+        const auto shot = [&desk](const char* page, const char* name) {
+            desk.window.document().select([&](Selection& selection) { selection.tokenPage = page; });
+            desk.window.notice().clear();
+            QTest::qWait(300);
+            savePicture(desk.window, QLatin1String(name));
+        };
+        desk.window.document().select([](Selection& selection) { selection.tokenPhoto = "chelsea_cat.jpg"; });
+        take("tokens.evit", "keep", 0.7);
+        QVERIFY(desk.shown());
+        emit desk.panel().pinRequested();
+        take("tokens.tome", "r", std::int64_t{28});
+        QVERIFY(desk.shown() && desk.waitFor([&] { return desk.lab().isFolderUpToDate(); }));
+        shot("tokens", "tokens-photo");
+        take("tokens.ats", "least", std::int64_t{8});
+        QVERIFY(desk.shown() && desk.waitFor([&] { return desk.lab().isFolderUpToDate(); }));
+        shot("layers", "tokens-blocks");
+        desk.lab().compare();
+        QVERIFY(QTest::qWaitFor([&] { return !desk.window.jobs().isRunning(); }, 900'000));
+        shot("compare", "tokens-compare");
+        desk.choose(60, 0.7);
+        desk.training().train();
+        QVERIFY(QTest::qWaitFor([&] { return !desk.window.jobs().isRunning(); }, 600'000));
+        QVERIFY(desk.shown());
+        shot("training", "tokens-training");
     }
 };
 
