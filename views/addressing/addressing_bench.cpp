@@ -18,7 +18,6 @@ namespace tamis::views {
 namespace {
 constexpr int kFormWidth = 290;
 
-/// The method's controls; those of what is measured come below.
 class Form final : public MethodForm {
 public:
     explicit Form(QWidget* parent)
@@ -26,8 +25,8 @@ public:
     {
         column()->setContentsMargins(0, 0, Theme::kSpacing, 0);
         addMethod();
+        column()->addStretch(1);
     }
-    QVBoxLayout* rows() const { return column(); }
 };
 } // namespace
 
@@ -36,7 +35,7 @@ AddressingBench::AddressingBench(QWidget* parent) : QWidget(parent), m_form(new 
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(0, Theme::kSpacing, 0, 0);
     row->setSpacing(Theme::kSpacing);
-    build();
+    auto* column = new QVBoxLayout;
     auto* scroll = new QScrollArea(this);
     scroll->setObjectName(QStringLiteral("addressingForm"));
     scroll->setWidgetResizable(true);
@@ -44,7 +43,9 @@ AddressingBench::AddressingBench(QWidget* parent) : QWidget(parent), m_form(new 
     scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     scroll->setWidget(m_form);
     scroll->setFixedWidth(kFormWidth);
-    row->addWidget(scroll);
+    column->addWidget(scroll, 1);
+    addWhatIsMeasured(column);
+    row->addLayout(column);
     row->addWidget(m_page, 1);
     connect(m_form, &MethodForm::methodEdited, this, &AddressingBench::methodEdited);
     connect(m_form, &MethodForm::parameterEdited, this, &AddressingBench::parameterEdited);
@@ -54,31 +55,30 @@ AddressingBench::AddressingBench(QWidget* parent) : QWidget(parent), m_form(new 
     setRunning(false);
 }
 
-void AddressingBench::build()
+/// Below the parameters, and in sight however many there are.
+void AddressingBench::addWhatIsMeasured(QVBoxLayout* column)
 {
-    auto* rows = static_cast<Form*>(m_form)->rows();
     auto* line = new QHBoxLayout;
-    m_file = new ElidedLabel(m_form, QStringLiteral("addressingCalibration"), Ink::Text);
-    auto* choose = new QPushButton(themedIcon(QStringLiteral("open")), tr("&Fitted to…"), m_form);
+    m_file = new ElidedLabel(this, QStringLiteral("addressingCalibration"), Ink::Text);
+    auto* choose = new QPushButton(themedIcon(QStringLiteral("open")), tr("&Fitted to…"), this);
     choose->setObjectName(QStringLiteral("chooseAddressingCalibration"));
     choose->setToolTip(tr("Tokens (.npy, .ids) or a text that the table or the memory is fitted to; other ones than are shown"));
     line->addWidget(choose);
     line->addWidget(m_file, 1);
-    rows->addLayout(line);
-    m_readers = new QCheckBox(tr("Time &readers"), m_form);
+    column->addLayout(line);
+    m_readers = new QCheckBox(tr("Time &readers"), this);
     m_readers->setObjectName(QStringLiteral("timeReaders"));
     m_readers->setToolTip(tr("Read a table that is written for it by mapping, pread and io_uring, from memory and from disk"));
     m_readers->setChecked(true);
-    rows->addWidget(m_readers);
-    m_measure = new QPushButton(themedIcon(QStringLiteral("run")), tr("Measure reads"), m_form);
+    m_measure = new QPushButton(themedIcon(QStringLiteral("run")), tr("Measure reads"), this);
     m_measure->setObjectName(QStringLiteral("measureAddressing"));
-    m_stop = new QPushButton(themedIcon(QStringLiteral("stop")), tr("Stop"), m_form);
+    m_stop = new QPushButton(themedIcon(QStringLiteral("stop")), tr("Stop"), this);
     m_stop->setObjectName(QStringLiteral("stopAddressing"));
-    m_reason = mutedLabel(m_form, QStringLiteral("addressingReason"));
+    m_reason = mutedLabel(this, QStringLiteral("addressingReason"));
     m_reason->setWordWrap(true);
-    for (QWidget* each : std::initializer_list<QWidget*>{m_measure, m_stop, m_reason})
-        rows->addWidget(each);
-    rows->addStretch(1);
+    m_reason->setMaximumWidth(kFormWidth);
+    for (QWidget* each : std::initializer_list<QWidget*>{m_readers, m_measure, m_stop, m_reason})
+        column->addWidget(each);
     connect(choose, &QPushButton::clicked, this, &AddressingBench::calibrationRequested);
     connect(m_readers, &QCheckBox::toggled, this, &AddressingBench::readersToggled);
     connect(m_measure, &QPushButton::clicked, this, &AddressingBench::measureRequested);

@@ -10,6 +10,7 @@
 class QCheckBox;
 class QLabel;
 class QPushButton;
+class QVBoxLayout;
 
 namespace tamis::views {
 
@@ -41,7 +42,7 @@ signals:
     void exportRequested(tamis::views::Figure* figure, tamis::views::FigureFormat format, const QString& name);
 
 private:
-    void build();
+    void addWhatIsMeasured(QVBoxLayout* column);
 
     MethodForm* m_form;
     AddressingPage* m_page;

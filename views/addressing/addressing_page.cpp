@@ -35,9 +35,9 @@ AddressingPage::AddressingPage(QWidget* parent)
     m_summary->setWordWrap(true);
     m_summary->setTextInteractionFlags(Qt::TextSelectableByMouse);
     column->addWidget(m_summary);
-    auto* grid = new QGridLayout;
-    grid->setSpacing(Theme::kSpacing);
-    column->addLayout(grid, 1);
+    m_grid = new QGridLayout;
+    m_grid->setSpacing(Theme::kSpacing);
+    column->addLayout(m_grid, 1);
     m_reads->setAccessibleName(tr("Bytes of rows and of pages a token, by layout"));
     m_reads->setFormat(formatBytes, QStringLiteral("bytes"));
     m_latencies->setAccessibleName(tr("Microseconds a read, by reader"));
@@ -59,16 +59,16 @@ AddressingPage::AddressingPage(QWidget* parent)
     routerColumn->addWidget(m_routers);
     routerColumn->addWidget(m_load, 1);
     routerColumn->addWidget(m_routerText);
-    grid->addWidget(boxed(tr("Bytes and pages a token"), QStringLiteral("reads"), m_reads, m_reads, true), 0, 0);
-    grid->addWidget(boxed(tr("Time a read"), QStringLiteral("latencies"), m_latencies, m_latencies, true), 0, 1, 2, 1);
+    m_grid->addWidget(boxed(tr("Bytes and pages a token"), QStringLiteral("reads"), m_reads, m_reads, true), 0, 0);
+    m_timeBox = boxed(tr("Time a read"), QStringLiteral("latencies"), m_latencies, m_latencies, true);
     m_qualityBox = boxed(tr("What it is worth"), QStringLiteral("quality"), m_quality, m_quality, true);
-    grid->addWidget(m_qualityBox, 1, 0);
+    m_grid->addWidget(m_qualityBox, 1, 0);
     m_cacheBox = boxed(tr("What a cache saves"), QStringLiteral("caches"), m_caches, nullptr, false);
-    grid->addWidget(m_cacheBox, 2, 0);
+    m_grid->addWidget(m_cacheBox, 2, 0);
     m_routerBox = boxed(tr("Where tokens go"), QStringLiteral("load"), router, m_load, false);
-    grid->addWidget(m_routerBox, 2, 1);
+    m_grid->addWidget(m_routerBox, 2, 1);
     for (int row = 0; row < 3; ++row)
-        grid->setRowStretch(row, 1);
+        m_grid->setRowStretch(row, 1);
     connect(m_routers, &QComboBox::currentIndexChanged, this, &AddressingPage::showRouter);
     onChartExport(m_caches, this, [this](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, QStringLiteral("caches")); });
     setReport(nullptr);
@@ -124,6 +124,7 @@ void AddressingPage::setReport(std::shared_ptr<const report::AddressingReport> r
         for (const auto& router : m_report->routers)
             m_routers->addItem(words(router.routing));
     m_routerBox->setVisible(m_routers->count() > 0);
+    m_grid->addWidget(m_timeBox, 0, 1, m_routers->count() > 0 ? 2 : 3, 1); // down to the router, if there is one
     showRouter();
 }
 

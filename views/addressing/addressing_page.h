@@ -8,6 +8,7 @@
 #include <memory>
 
 class QComboBox;
+class QGridLayout;
 class QLabel;
 
 namespace tamis::views {
@@ -51,7 +52,8 @@ private:
     LineChart* m_caches;
     LoadBars* m_load;
     QComboBox* m_routers;
-    QWidget *m_cacheBox = nullptr, *m_routerBox = nullptr, *m_qualityBox = nullptr;
+    QGridLayout* m_grid = nullptr;
+    QWidget *m_timeBox = nullptr, *m_cacheBox = nullptr, *m_routerBox = nullptr, *m_qualityBox = nullptr;
 };
 
 } // namespace tamis::views

@@ -145,7 +145,9 @@ void GroupedBars::paintRow(QPainter& painter, int row) const
     const QFontMetricsF metrics(painter.font());
     const double top = rowTop(row), height = rowHeight() - kRowGap;
     painter.setPen(theme.color(Ink::Text));
-    painter.drawText(QRectF(kSide, top, area.left() - kSide - 8, height), Qt::AlignRight | Qt::AlignVCenter, metrics.elidedText(of.label, Qt::ElideMiddle, area.left() - kSide - 8));
+    const QRectF name(kSide, top, area.left() - kSide - 8, height);
+    const bool wraps = metrics.boundingRect(name, Qt::TextWordWrap, of.label).height() <= height + kRowGap / 2;
+    painter.drawText(name.adjusted(0, -kRowGap / 2, 0, kRowGap / 2), Qt::AlignRight | Qt::AlignVCenter | Qt::TextWordWrap, wraps ? of.label : metrics.elidedText(of.label, Qt::ElideMiddle, name.width()));
     if (!of.remark.isEmpty()) {
         const double room = width() - area.left() - kSide;
         painter.setPen(theme.color(Ink::MutedText));
