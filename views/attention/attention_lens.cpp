@@ -181,15 +181,18 @@ void AttentionLens::measure()
     m_most = 1e-9;
     for (const bool approximate : {false, true})
         for (int token = 0; token < m_grids[0].tokens && !isEmpty(); ++token)
-            if (const double w = weight(approximate, token); w > m_most)
+            if (const double w = weight(approximate, token); std::isfinite(w) && w > m_most)
                 m_most = w;
 }
 
 QColor AttentionLens::tokenColor(bool approximate, int token) const
 {
-    const double w = isEmpty() ? NAN : weight(approximate, token);
-    if (std::isnan(w))
+    const auto& grid = m_grids[approximate ? 1 : 0];
+    if (isEmpty() || m_query < 0 || token < 0 || token >= grid.tokens || (grid.causal && token > m_query))
         return {};
+    const double w = weight(approximate, token);
+    if (!std::isfinite(w))
+        return AttentionMapView::noNumberColor();
     const double t = along(w / m_most, m_scale);
     QColor color = Theme::sequentialColor(t);
     if (isPhoto())

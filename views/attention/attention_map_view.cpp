@@ -134,7 +134,9 @@ QStringList AttentionMapView::hoverLines() const
         return {};
     const auto shown = value(*m_pointed);
     return {tr("query %1").arg(tokenName(m_pointed->query)), tr("key %1").arg(tokenName(m_pointed->key)),
-            QStringLiteral("%1  %2").arg(m_valueTitle, shown ? formatNumber(*shown, 4) : tr("not seen: the key comes after the query"))};
+            QStringLiteral("%1  %2").arg(m_valueTitle, !shown                  ? tr("not seen: the key comes after the query")
+                                                 : std::isfinite(*shown) ? formatNumber(*shown, 4)
+                                                                         : tr("no finite number"))};
 }
 
 double AttentionMapView::position(double value) const
@@ -155,8 +157,13 @@ double AttentionMapView::valueAt(double position) const
 
 QColor AttentionMapView::colorOf(double value) const
 {
+    if (!std::isfinite(value))
+        return noNumberColor();
     return m_grid.signedValues ? Theme::instance().divergingColor(position(value)) : Theme::sequentialColor(position(value));
 }
+
+/// Reddish purple: viridis is never red, the diverging scale runs from blue to orange.
+QColor AttentionMapView::noNumberColor() { return Theme::instance().seriesColor(3); }
 
 /// One pixel a cell, colours from a table of 256.
 void AttentionMapView::rebuildImage()
@@ -171,13 +178,13 @@ void AttentionMapView::rebuildImage()
         const double t = static_cast<double>(i) / 255;
         table[i] = (m_grid.signedValues ? Theme::instance().divergingColor(t) : Theme::sequentialColor(t)).rgb();
     }
-    const QRgb unseen = Theme::instance().color(Ink::Panel).rgb();
+    const QRgb unseen = Theme::instance().color(Ink::Panel).rgb(), noNumber = noNumberColor().rgb();
     m_image = QImage(m_grid.tokens, m_grid.tokens, QImage::Format_RGB32);
     for (int query = 0; query < m_grid.tokens; ++query) {
         auto* line = reinterpret_cast<QRgb*>(m_image.scanLine(query));
         const float* row = m_grid.values->data() + static_cast<std::size_t>(query) * static_cast<std::size_t>(m_grid.tokens);
         for (int key = 0; key < m_grid.tokens; ++key)
-            line[key] = m_grid.causal && key > query ? unseen : table[static_cast<std::size_t>(std::lround(position(static_cast<double>(row[key])) * 255))];
+            line[key] = m_grid.causal && key > query ? unseen : !std::isfinite(row[key]) ? noNumber : table[static_cast<std::size_t>(std::lround(position(static_cast<double>(row[key])) * 255))];
     }
 }
 

@@ -25,7 +25,7 @@ struct AttentionGrid {
     int tokens = 0;
     std::shared_ptr<const std::vector<float>> values; ///< [tokens * tokens], query by query
     bool signedValues = false; ///< around 0
-    double most = 1;           ///< largest magnitude of the colour bar; linked maps share it
+    double most = 1;           ///< largest magnitude of the colour bar, finite; linked maps share it
     bool causal = false;       ///< keys behind the query are no values
 };
 
@@ -59,6 +59,7 @@ public:
     QPointF toPixel(TokenPair pair) const; ///< middle of a cell, this widget's coordinates
     QRectF plotArea() const;
     QColor colorOf(double value) const;
+    static QColor noNumberColor(); ///< of cells that are no finite number: on neither scale of values
 
     QSize minimumSizeHint() const override { return {190, 170}; }
     QSize sizeHint() const override { return {320, 300}; }

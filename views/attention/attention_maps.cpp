@@ -48,8 +48,11 @@ void AttentionMaps::setMaps(const MapPair& maps, const QString& approximateTitle
     std::vector<float> difference(maps.exact.size());
     for (std::size_t i = 0; i < difference.size() && i < maps.approximate.size(); ++i) {
         difference[i] = maps.approximate[i] - maps.exact[i];
-        most = std::max({most, static_cast<double>(maps.exact[i]), static_cast<double>(maps.approximate[i])});
-        mostDifference = std::max(mostDifference, std::abs(static_cast<double>(difference[i])));
+        for (const float value : {maps.exact[i], maps.approximate[i]})
+            if (std::isfinite(value))
+                most = std::max(most, static_cast<double>(value));
+        if (std::isfinite(difference[i]))
+            mostDifference = std::max(mostDifference, std::abs(static_cast<double>(difference[i])));
     }
     m_exact = {tokens, shared(maps.exact), false, most, maps.causal};
     m_approximate = {tokens, shared(maps.approximate), false, most, maps.causal};
