@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <random>
 #include <string>
 #include <vector>
@@ -61,7 +62,8 @@ public:
     std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
     {
         const std::int64_t rows = rowsFor(tokens);
-        return static_cast<std::uint64_t>(2 * rows * width + tokens * rows);
+        const std::int64_t drawn = m_projection == TokenProjection::Random ? 2 * tokens * rows : 0;
+        return static_cast<std::uint64_t>(2 * rows * width + tokens * rows + drawn);
     }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
@@ -72,25 +74,41 @@ public:
             segmentMeans(k, keys);
             segmentMeans(v, values);
         } else {
-            project(2 * m_seed, k, keys, scratch);
-            project(2 * m_seed + 1, v, values, scratch);
+            const auto projections = drawn(k.rows);
+            linalg::floatProduct(linalg::Turn::Transpose, linalg::Turn::None, 1, projections->keys.view(), k, 0, keys);
+            linalg::floatProduct(linalg::Turn::Transpose, linalg::Turn::None, 1, projections->values.view(), v, 0, values);
         }
         mixBySoftmax(shape.scale, q, keys, values, out, scratch);
     }
 
 private:
     std::int64_t rowsFor(std::int64_t tokens) const noexcept { return m_projection == TokenProjection::MeanPool ? std::min(m_rows, tokens) : m_rows; }
-    void project(std::uint64_t seed, ConstRows x, Rows y, nn::Scratch& scratch) const
+    struct Drawn {
+        tensor::Matrix<float> keys, values; ///< [tokens, rows]
+    };
+    /// Drawn once for each number of tokens, of the last few of them: all heads and calls mix by the same.
+    std::shared_ptr<const Drawn> drawn(std::int64_t tokens) const
     {
-        nn::Scratch::Frame frame(scratch);
-        const Rows projection = frame.take(x.rows, y.rows);
-        for (std::int64_t token = 0; token < x.rows; ++token)
-            drawRow(seed, token, 1 / std::sqrt(static_cast<float>(y.rows)), projection.data + token * projection.stride, y.rows);
-        linalg::floatProduct(linalg::Turn::Transpose, linalg::Turn::None, 1, projection, x, 0, y);
+        const std::lock_guard lock(m_mutex);
+        const auto known = std::ranges::find_if(m_drawn, [tokens](const auto& one) { return one->keys.rows() == tokens; });
+        if (known != m_drawn.end())
+            return *known;
+        auto drawn = std::make_shared<Drawn>(Drawn{tensor::Matrix<float>(tokens, m_rows), tensor::Matrix<float>(tokens, m_rows)});
+        for (std::int64_t token = 0; token < tokens; ++token) {
+            drawRow(2 * m_seed, token, 1 / std::sqrt(static_cast<float>(m_rows)), drawn->keys.data() + token * m_rows, m_rows);
+            drawRow(2 * m_seed + 1, token, 1 / std::sqrt(static_cast<float>(m_rows)), drawn->values.data() + token * m_rows, m_rows);
+        }
+        if (m_drawn.size() == kLengthsKept)
+            m_drawn.erase(m_drawn.begin());
+        m_drawn.push_back(drawn);
+        return drawn;
     }
+    static constexpr std::size_t kLengthsKept = 4;
     TokenProjection m_projection;
     std::int64_t m_rows;
     std::uint64_t m_seed;
+    mutable std::mutex m_mutex; ///< of m_drawn
+    mutable std::vector<std::shared_ptr<const Drawn>> m_drawn;
 };
 
 /// E and F as they are given, trained or fitted.

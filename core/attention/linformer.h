@@ -15,7 +15,8 @@ enum class TokenProjection {
     Random    ///< entries N(0, 1 / rows) of their own for keys and for values: noise unless the model was trained with them
 };
 
-/// `rows` projected tokens; as many as there are tokens or more with MeanPool: exact attention.
+/// `rows` projected tokens; as many as there are tokens or more with MeanPool: exact attention. Random projections
+/// are drawn at the first call with a number of tokens, and kept for the last four numbers.
 HeadRulePtr linformerRule(TokenProjection projection, std::int64_t rows, std::uint64_t seed);
 
 /// E and F of one head, [rows, tokens]: for that number of tokens alone.

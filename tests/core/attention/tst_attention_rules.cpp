@@ -7,6 +7,7 @@
 #include "core/attention/nystrom.h"
 #include "core/attention/performer.h"
 #include "core/base/error.h"
+#include "core/base/parallel.h"
 #include "core/io/npz.h"
 #include "tests/core/attention/one_head.h"
 
@@ -18,6 +19,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <vector>
 
 using namespace tamis;
 using namespace tamis::attention;
@@ -71,6 +73,26 @@ private slots:
         const tensor::Matrix<float> first = test::mixed(*rule, shape(false), m_q, m_k, m_v), again = test::mixed(*rule, shape(false), m_q, m_k, m_v);
         QVERIFY(first == again);
         QVERIFY(first != test::mixed(*linformerRule(TokenProjection::Random, 16, 8), shape(false), m_q, m_k, m_v));
+    }
+    /// One rule serves many threads and lengths: what it keeps is what a rule that was just made draws, more lengths than are kept among them.
+    void randomProjectionsAreKeptForEveryLength()
+    {
+        const HeadRulePtr kept = linformerRule(TokenProjection::Random, 16, 7);
+        std::vector<std::int64_t> lengths;
+        for (int i = 0; i < 64; ++i)
+            lengths.push_back(20 + i * 37 % 7 * 5);
+        std::vector<char> same(lengths.size());
+        const auto first = [](const tensor::Matrix<float>& x, std::int64_t rows) { return kernels::ConstRows{x.data(), rows, x.cols(), x.cols()}; };
+        const auto mixed = [&](const HeadRule& rule, std::int64_t rows) {
+            tensor::Matrix<float> out(rows, m_v.cols());
+            nn::Scratch scratch(false);
+            rule.mix(shape(false), first(m_q, rows), first(m_k, rows), first(m_v, rows), out.view(), scratch);
+            return out;
+        };
+        parallelFor(RunContext(), lengths.size(), [&](std::size_t i) { same[i] = mixed(*kept, lengths[i]) == mixed(*linformerRule(TokenProjection::Random, 16, 7), lengths[i]) ? 1 : 0; });
+        QVERIFY(std::ranges::all_of(same, [](char one) { return one == 1; }));
+        // keys and values of 16, 150 x 16 weights, and the two projections [150, 16] that stay
+        QCOMPARE(kept->liveFloats(150, 12), std::uint64_t{2 * 16 * 12 + 150 * 16 + 2 * 150 * 16});
     }
     void nystromIsItsFormula()
     {
