@@ -21,22 +21,46 @@ constexpr std::int64_t kMostBlocks = 1'000'000;
     throw Error(ErrorCode::InvalidParameter, "found '" + term + "', expected terms local:N, global:N, random:N or strided:N, each once at most, with commas between them, or all", "pattern");
 }
 
+/// The block of rank `rank` among those that are not in `taken`, ascending, and its place there.
+std::pair<std::int64_t, std::size_t> notTaken(const std::vector<std::int64_t>& taken, std::int64_t rank)
+{
+    std::size_t low = 0, high = taken.size();
+    while (low < high) {
+        const std::size_t middle = (low + high) / 2;
+        if (taken[middle] - static_cast<std::int64_t>(middle) > rank) // so many before it are not taken
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return {rank + static_cast<std::int64_t>(low), low};
+}
+
 /// Blocks that block `i` of `count` sees, ascending.
 std::vector<std::int64_t> seenBy(std::int64_t i, std::int64_t count, const BlockPattern& pattern, bool causal, std::uint64_t seed)
 {
     const std::int64_t end = causal ? i + 1 : count;
-    std::vector<std::int64_t> seen, rest;
-    for (std::int64_t j = 0; j < end; ++j) {
-        const bool sees = i < pattern.global || j < pattern.global || std::abs(i - j) <= pattern.local || (pattern.strided > 0 && (i - j) % pattern.strided == 0);
-        (sees ? seen : rest).push_back(j);
+    std::vector<std::int64_t> seen;
+    const auto add = [&](std::int64_t first, std::int64_t last, std::int64_t step) {
+        for (std::int64_t j = std::max<std::int64_t>(0, first); j < std::min(end, last); j += step)
+            seen.push_back(j);
+    };
+    add(0, i < pattern.global ? end : pattern.global, 1);
+    add(i - pattern.local, i + pattern.local + 1, 1);
+    if (pattern.strided > 0)
+        add(i % pattern.strided, end, pattern.strided);
+    std::ranges::sort(seen);
+    seen.erase(std::ranges::unique(seen).begin(), seen.end());
+    if (pattern.random >= end - static_cast<std::int64_t>(seen.size())) {
+        seen.resize(static_cast<std::size_t>(end));
+        std::iota(seen.begin(), seen.end(), 0);
+        return seen;
     }
     std::mt19937_64 random(seed + static_cast<std::uint64_t>(i) * 0x9E3779B97F4A7C15ULL);
-    for (std::int64_t r = 0; r < pattern.random && !rest.empty(); ++r) {
-        const std::size_t drawn = static_cast<std::size_t>(random() % rest.size()); // biased by 2^-44 of a few blocks: nothing
-        seen.push_back(rest[drawn]);
-        rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(drawn));
+    for (std::int64_t r = 0; r < pattern.random; ++r) {
+        const std::uint64_t rest = static_cast<std::uint64_t>(end) - seen.size();
+        const auto [block, place] = notTaken(seen, static_cast<std::int64_t>(random() % rest)); // biased by 2^-44 of a few blocks: nothing
+        seen.insert(seen.begin() + static_cast<std::ptrdiff_t>(place), block);
     }
-    std::ranges::sort(seen);
     return seen;
 }
 
@@ -91,7 +115,7 @@ BlockPattern blockPattern(const std::string& text)
 
 GroupsOf blockSparseGroups(const TokenGrid& grid, std::int64_t blockTokens, const BlockPattern& pattern, bool causal, std::uint64_t seed)
 {
-    return [=](std::int64_t tokens) {
+    return [=](std::int64_t tokens, const std::function<void(const TokenGroup&)>& each) {
         if (!grid.text() && tokens != grid.tokens())
             throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(tokens) + " tokens, expected " + std::to_string(grid.tokens()), "attention.block-sparse");
         const std::int64_t after = tokens - grid.prefix, count = (after + blockTokens - 1) / blockTokens;
@@ -101,20 +125,20 @@ GroupsOf blockSparseGroups(const TokenGrid& grid, std::int64_t blockTokens, cons
         };
         std::vector<std::int32_t> prefix(static_cast<std::size_t>(grid.prefix));
         std::iota(prefix.begin(), prefix.end(), 0);
-        std::vector<TokenGroup> groups;
+        TokenGroup group;
         for (std::int64_t i = 0; i < count; ++i) {
-            TokenGroup group{.queries = {}, .keys = prefix};
+            group.queries.clear();
+            group.keys = prefix;
             addBlock(i, group.queries);
             for (const std::int64_t j : seenBy(i, count, pattern, causal, seed))
                 addBlock(j, group.keys);
-            groups.push_back(std::move(group));
+            each(group);
         }
         if (grid.prefix > 0) {
             std::vector<std::int32_t> all(static_cast<std::size_t>(tokens));
             std::iota(all.begin(), all.end(), 0);
-            groups.push_back({std::move(prefix), std::move(all)});
+            each({std::move(prefix), std::move(all)});
         }
-        return groups;
     };
 }
 

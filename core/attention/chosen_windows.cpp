@@ -49,7 +49,7 @@ public:
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
         const Windows windows = windowsOf(m_grid, q.rows, m_side, 0);
-        mixByGroups(shape, groups(shape, windows, q, k, scratch), q, k, v, out, scratch);
+        forGroups(shape, windows, q, k, scratch, [&](const TokenGroup& group) { mixByGroups(shape, {&group, 1}, q, k, v, out, scratch); });
     }
 
 private:
@@ -62,7 +62,8 @@ private:
         const auto cut = [this](std::int64_t length) { return static_cast<std::uint64_t>((length + m_side - 1) / m_side); };
         return m_grid.text() ? cut(tokens) : cut(m_grid.height) * cut(m_grid.width);
     }
-    std::vector<TokenGroup> groups(const HeadShape& shape, const Windows& windows, ConstRows q, ConstRows k, nn::Scratch& scratch) const
+    /// One after the other: of many windows that see many, all lists at once would hold tokens^2 places.
+    template <class Each> void forGroups(const HeadShape& shape, const Windows& windows, ConstRows q, ConstRows k, nn::Scratch& scratch, const Each& each) const
     {
         nn::Scratch::Frame frame(scratch);
         const auto count = static_cast<std::int64_t>(windows.size());
@@ -75,20 +76,18 @@ private:
         linalg::floatProduct(linalg::Turn::None, linalg::Turn::Transpose, shape.scale, queries, keys, 0, scores);
         std::vector<std::int32_t> prefix(static_cast<std::size_t>(m_grid.prefix));
         std::iota(prefix.begin(), prefix.end(), 0);
-        std::vector<TokenGroup> all;
         for (std::int64_t i = 0; i < count; ++i) {
             TokenGroup group{.queries = windows[static_cast<std::size_t>(i)], .keys = prefix};
             for (const std::int64_t j : chosenFor(i, shape.causal ? i + 1 : count, scores.data + i * scores.stride))
                 group.keys.insert(group.keys.end(), windows[static_cast<std::size_t>(j)].begin(), windows[static_cast<std::size_t>(j)].end());
             std::ranges::sort(group.keys);
-            all.push_back(std::move(group));
+            each(group);
         }
         if (m_grid.prefix > 0) {
             std::vector<std::int32_t> everything(static_cast<std::size_t>(q.rows));
             std::iota(everything.begin(), everything.end(), 0);
-            all.push_back({std::move(prefix), std::move(everything)});
+            each(TokenGroup{std::move(prefix), std::move(everything)});
         }
-        return all;
     }
     /// Of windows 0 .. end - 1: `own` and the best others.
     std::vector<std::int64_t> chosenFor(std::int64_t own, std::int64_t end, const float* scores) const

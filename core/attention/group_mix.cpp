@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 namespace tamis::attention {
@@ -37,36 +38,40 @@ void gather(ConstRows from, const std::int32_t* places, Rows to)
 
 class Grouped final : public HeadRule {
 public:
-    Grouped(std::string kind, GroupsOf groups, std::int64_t tokens, bool causal) : m_kind(std::move(kind)), m_groupsOf(std::move(groups)), m_tokens(tokens), m_causal(causal)
-    {
-        if (m_tokens > 0)
-            m_groups = m_groupsOf(m_tokens);
-    }
+    Grouped(std::string kind, GroupsOf groups, std::int64_t tokens, bool causal) : m_kind(std::move(kind)), m_groupsOf(std::move(groups)), m_tokens(tokens), m_causal(causal) {}
     std::string_view kind() const noexcept override { return m_kind; }
     std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        const auto pairs = m_tokens > 0 ? static_cast<double>(pairsOf(m_groups, m_causal)) * static_cast<double>(tokens) / static_cast<double>(m_tokens)
-                                        : static_cast<double>(pairsOf(m_groupsOf(tokens), m_causal));
+        const auto pairs = static_cast<double>(counted(m_tokens > 0 ? m_tokens : tokens, width).pairs) * (m_tokens > 0 ? static_cast<double>(tokens) / static_cast<double>(m_tokens) : 1);
         return 2 * static_cast<std::uint64_t>(pairs) * static_cast<std::uint64_t>(width);
     }
-    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
-    {
-        return m_tokens > 0 ? groupFloats(m_groups, width, width) : groupFloats(m_groupsOf(tokens), width, width);
-    }
+    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override { return counted(m_tokens > 0 ? m_tokens : tokens, width).floats; }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
-        if (q.rows == m_tokens)
-            mixByGroups(shape, m_groups, q, k, v, out, scratch);
-        else
-            mixByGroups(shape, m_groupsOf(q.rows), q, k, v, out, scratch);
+        m_groupsOf(q.rows, [&](const TokenGroup& group) { mixByGroups(shape, {&group, 1}, q, k, v, out, scratch); });
     }
 
 private:
+    struct Count {
+        std::uint64_t pairs = 0, floats = 0;
+    };
+    Count counted(std::int64_t tokens, std::int64_t width) const
+    {
+        const std::lock_guard lock(m_mutex);
+        const auto [place, added] = m_counts.try_emplace({tokens, width});
+        if (added)
+            m_groupsOf(tokens, [&](const TokenGroup& group) {
+                place->second.pairs += pairsOf({&group, 1}, m_causal);
+                place->second.floats = std::max(place->second.floats, groupFloats({&group, 1}, width, width));
+            });
+        return place->second;
+    }
     std::string m_kind;
     GroupsOf m_groupsOf;
     std::int64_t m_tokens;
     bool m_causal;
-    std::vector<TokenGroup> m_groups; ///< of m_tokens
+    mutable std::mutex m_mutex; ///< of m_counts
+    mutable std::map<std::pair<std::int64_t, std::int64_t>, Count> m_counts; ///< of tokens and width
 };
 } // namespace
 
@@ -80,6 +85,7 @@ void mixByGroups(const HeadShape& shape, std::span<const TokenGroup> groups, Con
         gather(k, group.keys.data(), ownKeys);
         gather(v, group.keys.data(), ownValues);
         forTiles(group, shape.causal, [&](std::size_t first, std::size_t count, std::size_t seen) {
+            scratch.context().throwIfStopped();
             nn::Scratch::Frame tile(scratch);
             const auto rows = static_cast<std::int64_t>(count), end = static_cast<std::int64_t>(seen);
             const Rows queries = tile.take(rows, q.cols), p = tile.take(rows, end), mixed = tile.take(rows, v.cols);
@@ -114,7 +120,7 @@ std::uint64_t groupFloats(std::span<const TokenGroup> groups, std::int64_t dim, 
     std::uint64_t most = 0;
     const auto both = static_cast<std::uint64_t>(dim + width);
     for (const TokenGroup& group : groups)
-        most = std::max<std::uint64_t>(most, group.keys.size() * both + std::min(kTile, group.queries.size()) * (both + group.keys.size()));
+        most = std::max<std::uint64_t>(most, group.keys.size() + group.queries.size() + group.keys.size() * both + std::min(kTile, group.queries.size()) * (both + group.keys.size()));
     return most;
 }
 
@@ -127,10 +133,11 @@ Visible visibleIn(GroupsOf groups)
         const auto [place, added] = known->try_emplace(tokens);
         if (added) {
             place->second.resize(static_cast<std::size_t>(tokens * tokens));
-            for (const TokenGroup& group : groups(tokens))
+            groups(tokens, [tokens, &seen = place->second](const TokenGroup& group) {
                 for (const std::int32_t i : group.queries)
                     for (const std::int32_t j : group.keys)
-                        place->second[static_cast<std::size_t>(i * tokens + j)] = true;
+                        seen[static_cast<std::size_t>(i * tokens + j)] = true;
+            });
         }
         return static_cast<bool>(place->second[static_cast<std::size_t>(query * tokens + key)]);
     };

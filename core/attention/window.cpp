@@ -56,21 +56,19 @@ nn::AttentionPtr windowOp(const Inputs& inputs, const Parameters& given)
 
 GroupsOf windowGroups(const TokenGrid& grid, std::int64_t side, std::int64_t shift)
 {
-    return [=](std::int64_t tokens) {
-        std::vector<TokenGroup> groups;
+    return [=](std::int64_t tokens, const std::function<void(const TokenGroup&)>& each) {
         std::vector<std::int32_t> prefix(static_cast<std::size_t>(grid.prefix));
         std::iota(prefix.begin(), prefix.end(), 0);
         for (std::vector<std::int32_t>& window : windowsOf(grid, tokens, side, shift)) {
             TokenGroup group{.queries = std::move(window), .keys = prefix};
             group.keys.insert(group.keys.end(), group.queries.begin(), group.queries.end());
-            groups.push_back(std::move(group));
+            each(group);
         }
         if (grid.prefix > 0) {
             std::vector<std::int32_t> all(static_cast<std::size_t>(tokens));
             std::iota(all.begin(), all.end(), 0);
-            groups.push_back({std::move(prefix), std::move(all)});
+            each({std::move(prefix), std::move(all)});
         }
-        return groups;
     };
 }
 

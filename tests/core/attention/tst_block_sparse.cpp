@@ -10,7 +10,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <random>
 #include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
 
 using namespace tamis;
 using namespace tamis::attention;
@@ -28,6 +32,12 @@ double errorOf(const HeadRule& rule, std::int64_t tokens, bool causal, const tes
 HeadRulePtr ruleOf(const char* pattern, std::int64_t block, const TokenGrid& grid, bool causal, std::uint64_t seed = 0)
 {
     return groupedRule("block-sparse", blockSparseGroups(grid, block, blockPattern(pattern), causal, seed), grid.tokens(), causal);
+}
+std::vector<TokenGroup> groupsOf(const char* pattern, std::int64_t block, bool causal, std::uint64_t seed, std::int64_t tokens)
+{
+    std::vector<TokenGroup> groups;
+    blockSparseGroups({}, block, blockPattern(pattern), causal, seed)(tokens, [&](const TokenGroup& group) { groups.push_back(group); });
+    return groups;
 }
 } // namespace
 
@@ -84,7 +94,7 @@ private slots:
     {
         std::set<std::vector<std::int32_t>> drawn;
         for (std::uint64_t seed = 0; seed < 20; ++seed) {
-            const auto groups = blockSparseGroups({}, 8, blockPattern("local:1,random:2"), false, seed)(160);
+            const auto groups = groupsOf("local:1,random:2", 8, false, seed, 160);
             QCOMPARE(groups.size(), std::size_t{20});
             for (std::size_t i = 0; i < groups.size(); ++i) {
                 std::set<std::int32_t> blocks;
@@ -96,11 +106,53 @@ private slots:
                 QVERIFY(blocks.contains(static_cast<std::int32_t>(i)) && std::ranges::is_sorted(groups[i].keys));
             }
             drawn.insert(groups[7].keys);
-            QVERIFY(groups[7].keys == blockSparseGroups({}, 8, blockPattern("local:1,random:2"), false, seed)(160)[7].keys);
+            QVERIFY(groups[7].keys == groupsOf("local:1,random:2", 8, false, seed, 160)[7].keys);
         }
         QVERIFY(drawn.size() > 10); // of 136 pairs
-        for (const TokenGroup& group : blockSparseGroups({}, 8, blockPattern("random:3"), true, 1)(160))
+        for (const TokenGroup& group : groupsOf("random:3", 8, true, 1, 160))
             QVERIFY(group.keys.back() == group.queries.back()); // none later
+    }
+    /// Blocks looked at one by one, and drawn from a list of those that are left: the same blocks, whatever is drawn, from none to more than there are.
+    void drawsAreThoseFromAList()
+    {
+        constexpr std::int64_t kCount = 60;
+        for (const bool causal : {false, true})
+            for (const std::int64_t random : {0, 1, 5, 40, 57, 58, 1'000'000}) {
+                const std::string pattern = "local:1,global:2,strided:7,random:" + std::to_string(random);
+                const auto groups = groupsOf(pattern.c_str(), 1, causal, 3, kCount);
+                QCOMPARE(groups.size(), std::size_t{kCount});
+                for (std::int64_t i = 0; i < kCount; ++i) {
+                    std::vector<std::int32_t> seen, rest;
+                    for (std::int64_t j = 0; j < (causal ? i + 1 : kCount); ++j)
+                        (i < 2 || j < 2 || std::abs(i - j) <= 1 || (i - j) % 7 == 0 ? seen : rest).push_back(static_cast<std::int32_t>(j));
+                    std::mt19937_64 draws(3 + static_cast<std::uint64_t>(i) * 0x9E3779B97F4A7C15ULL);
+                    for (std::int64_t r = 0; r < random && !rest.empty(); ++r) {
+                        const auto at = rest.begin() + static_cast<std::ptrdiff_t>(draws() % rest.size());
+                        seen.push_back(*at);
+                        rest.erase(at);
+                    }
+                    std::ranges::sort(seen);
+                    QVERIFY2(groups[static_cast<std::size_t>(i)].keys == seen, qPrintable(QString("random:%1, block %2").arg(random).arg(i)));
+                }
+            }
+    }
+    /// What a call holds beside its inputs, the places of one group among them, grows with the tokens, not with their square.
+    void placesOfOneGroupAreHeldAtOnce()
+    {
+        const auto rule = ruleOf("all", 1, {}, false);
+        // keys and values of all tokens, their places, one query, its place, its weights and what it mixes
+        QCOMPARE(rule->liveFloats(2048, 16), std::uint64_t{2048 * (16 + 16) + 2048 + 1 + (16 + 16 + 2048)});
+        QCOMPARE(rule->macs(2048, 16), std::uint64_t{2} * 16 * 2048 * 2048);
+        nn::Scratch scratch(false);
+        const auto x = test::normalRows(2048, 16, 1, 1);
+        tensor::Matrix<float> out(2048, 16);
+        rule->mix({16, kScale, false, 0}, x.view(), x.view(), x.view(), out.view(), scratch);
+        QVERIFY(static_cast<std::uint64_t>(scratch.peakFloats()) <= rule->liveFloats(2048, 16));
+        // a stop reaches it between two groups
+        std::stop_source stop;
+        stop.request_stop();
+        nn::Scratch stopped(false, RunContext(stop.get_token()));
+        QVERIFY_EXCEPTION_THROWN(rule->mix({16, kScale, false, 0}, x.view(), x.view(), x.view(), out.view(), stopped), Error);
     }
     void headsDrawTheirOwn()
     {
