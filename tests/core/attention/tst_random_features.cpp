@@ -4,6 +4,7 @@
 #include "core/attention/band.h"
 #include "core/attention/linear.h"
 #include "core/attention/linformer.h"
+#include "core/attention/mean_value.h"
 #include "core/attention/nystrom.h"
 #include "core/attention/performer.h"
 #include "core/base/error.h"
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <set>
 #include <string>
 #include <vector>
@@ -35,16 +37,20 @@ tensor::Matrix<float> exact(const HeadShape& shape, const tensor::Matrix<float>&
     return test::mixed(*bandRule(1'000'000, 0), shape, q, k, v);
 }
 
-/// Mean over ten Gaussian heads of the relative error: 197 tokens, 64 features, v of deviation 1.
-double gaussianError(double deviation, const std::function<HeadRulePtr(std::uint64_t)>& rule)
+struct Spread {
+    double mean = 0, median = 0;
+};
+/// Of the relative errors on ten Gaussian heads: 197 tokens, 64 features, v of deviation 1.
+Spread gaussianErrors(double deviation, const std::function<HeadRulePtr(std::uint64_t)>& rule)
 {
     const HeadShape shape{64, 0.125F, false, 0};
-    double sum = 0;
+    std::vector<double> errors;
     for (std::uint64_t seed = 0; seed < 10; ++seed) {
         const auto q = test::normalRows(197, 64, deviation, 3 * seed), k = test::normalRows(197, 64, deviation, 3 * seed + 1), v = test::normalRows(197, 64, 1, 3 * seed + 2);
-        sum += test::relativeError(test::mixed(*rule(seed), shape, q, k, v), exact(shape, q, k, v)) / 10;
+        errors.push_back(test::relativeError(test::mixed(*rule(seed), shape, q, k, v), exact(shape, q, k, v)));
     }
-    return sum;
+    std::ranges::sort(errors);
+    return {std::accumulate(errors.begin(), errors.end(), 0.0) / 10, (errors[4] + errors[5]) / 2};
 }
 } // namespace
 
@@ -174,25 +180,34 @@ private slots:
         // trigonometric sums cancel: more of float's rounding is left
         QVERIFY2(test::relativeError(test::mixed(*performerRule(settings, 16), shape, q, k, v), expected) < (positive ? 1e-5 : 1e-3), "quadratic form");
     }
-    void positiveFeaturesEstimateTheExponentialWithoutBias()
+    /// Through the rule itself. Of the key that is -q (cosines: q) every draw knows exp(q . k) exactly, for w . (q + k) = 0 (cos(w . q - w . k) = 1). Beside another
+    /// key, with values (0, 1) and (1, 0), the row's quotient is the draw's estimate for that one over the number that is known.
+    void featuresEstimateTheExponentialWithoutBias()
     {
         // Mean over 400 draws of f(q) . f(k) against exp(q . k / 4): within 5 of its own standard errors.
+        const HeadShape shape{16, 0.25F, false, 0};
         const auto q = test::normalRows(1, 16, 0.7, 1), k = test::normalRows(1, 16, 0.7, 2);
         const double truth = std::exp(0.25 * dot(q.view().row(0), k.view().row(0)));
-        for (const Directions kind : {Directions::Independent, Directions::Orthogonal}) {
-            double sum = 0, squares = 0;
-            for (std::uint64_t seed = 0; seed < 400; ++seed) {
-                const auto w = randomDirections(32, 16, kind, seed);
-                double estimate = 0;
-                const double half = 0.125 * (dot(q.view().row(0), q.view().row(0)) + dot(k.view().row(0), k.view().row(0)));
-                for (std::int64_t r = 0; r < 32; ++r)
-                    estimate += std::exp(0.5 * (dot(w.view().row(r), q.view().row(0)) + dot(w.view().row(r), k.view().row(0))) - half) / 32;
-                sum += estimate;
-                squares += estimate * estimate;
+        for (const bool positive : {true, false})
+            for (const Directions kind : {Directions::Independent, Directions::Orthogonal}) {
+                tensor::Matrix<float> keys(2, 16), values(2, 2);
+                for (std::int64_t d = 0; d < 16; ++d) {
+                    keys(0, d) = k(0, d);
+                    keys(1, d) = positive ? -q(0, d) : q(0, d);
+                }
+                values(0, 0) = values(1, 1) = 1;
+                const double known = std::exp(0.25 * dot(q.view().row(0), keys.view().row(1)));
+                double sum = 0, squares = 0;
+                for (std::uint64_t seed = 0; seed < 400; ++seed) {
+                    const auto out = test::mixed(*performerRule({.features = 32, .directions = kind, .positive = positive, .epsilon = 0, .seed = seed}, 16), shape, q, keys, values);
+                    const double estimate = known * static_cast<double>(out(0, 0)) / static_cast<double>(out(0, 1));
+                    sum += estimate;
+                    squares += estimate * estimate;
+                }
+                const double mean = sum / 400, deviation = std::sqrt(squares / 400 - mean * mean);
+                QVERIFY2(std::abs(mean - truth) < 5 * deviation / 20, qPrintable(QString("%1 of %2, deviation %3").arg(mean).arg(truth).arg(deviation)));
+                QVERIFY2(deviation < 3 * truth, "a test that cannot fail"); // 5 standard errors are less than 3 / 4 of the truth
             }
-            const double mean = sum / 400, deviation = std::sqrt(squares / 400 - mean * mean);
-            QVERIFY(std::abs(mean - truth) < 5 * deviation / 20);
-        }
     }
     /// A maximum taken off each key's own row does not cancel: it weighs keys anew. No setting offers it.
     void aMaximumOfEachKeysRowIsAnotherAttention()
@@ -278,29 +293,32 @@ private slots:
         none.set("features", std::int64_t{0});
         QVERIFY_EXCEPTION_THROWN(findMethod("attention.performer")->op(inputs, none), Error);
     }
-    /// Measured elsewhere with NumPy on the same kind of data; the methods' own draws differ, hence 12 % and, where the spread over draws is
-    /// larger (features at deviation 1), 35 %.
+    /// Measured elsewhere with NumPy on the same kind of data, each number the mean of ten heads, features without epsilon. Over 40 heads the errors of positive
+    /// features spread (standard deviation over mean) by 17, 19 and 18 % at deviation 0.5 for 64, 256 and 1024 features, by 12 % at 1 and by 3 % at 2; the
+    /// difference of two means of ten by sqrt(2 / 10) of that: 8, 6 and 1.5 %. 15, 15 and 5 % are some two or three of those. Other methods spread by less.
     void errorsOnGaussianHeads_data()
     {
         QTest::addColumn<int>("method");
         QTest::addColumn<double>("deviation");
         QTest::addColumn<double>("error");
         QTest::addColumn<double>("tolerance");
-        const auto add = [](const char* name, int method, std::initializer_list<double> errors, double tolerance) {
+        const auto add = [](const char* name, int method, std::initializer_list<double> errors, std::initializer_list<double> tolerances) {
             double deviation = 0.5;
-            for (const double error : errors) {
-                QTest::addRow("%s, deviation %g", name, deviation) << method << deviation << error << tolerance;
+            for (std::size_t i = 0; i < errors.size(); ++i) {
+                QTest::addRow("%s, deviation %g", name, deviation) << method << deviation << errors.begin()[i] << tolerances.begin()[std::min(i, tolerances.size() - 1)];
                 deviation *= 2;
             }
         };
-        add("256 positive features", 0, {0.40}, 0.12);
-        add("1024 positive features", 1, {0.25}, 0.15);
-        add("elu + 1", 2, {0.24, 0.77, 0.99}, 0.12);
-        add("mean-pool to 64", 3, {0.22, 0.70, 0.98}, 0.12);
-        add("Nystrom 32", 4, {0.24, 0.73, 1.44}, 0.12);
-        add("Nystrom 64", 5, {0.22, 0.63, 1.81}, 0.15);
-        add("random projection to 64", 6, {3.42, 5.44, 2.56}, 0.2);
-        add("256 cosines and sines", 7, {0.27}, 0.15);
+        add("64 positive features", 8, {0.67, 2.96, 1.47}, {0.15, 0.15, 0.05});
+        add("256 positive features", 0, {0.40, 2.38, 1.43}, {0.12, 0.15, 0.05});
+        add("1024 positive features", 1, {0.25, 2.36, 1.41}, {0.15, 0.15, 0.05});
+        add("elu + 1", 2, {0.24, 0.77, 0.99}, {0.12});
+        add("mean-pool to 64", 3, {0.22, 0.70, 0.98}, {0.12});
+        add("Nystrom 32", 4, {0.24, 0.73, 1.44}, {0.12});
+        add("Nystrom 64", 5, {0.22, 0.63, 1.81}, {0.15});
+        add("random projection to 64", 6, {3.42, 5.44, 2.56}, {0.2});
+        add("256 cosines and sines", 7, {0.27}, {0.15});
+        add("256 positive features, default epsilon", 9, {0.40}, {0.12}); // epsilon is little beside features of narrow heads
     }
     void errorsOnGaussianHeads()
     {
@@ -308,9 +326,6 @@ private slots:
         QFETCH(double, deviation);
         QFETCH(double, error);
         QFETCH(double, tolerance);
-        const auto performer = [](std::int64_t features, bool positive) {
-            return [=](std::uint64_t seed) { return performerRule({.features = features, .directions = Directions::Orthogonal, .positive = positive, .epsilon = 1e-4F, .seed = seed}, 64); };
-        };
         const std::vector<std::function<HeadRulePtr(std::uint64_t)>> rules{
             performer(256, true),
             performer(1024, true),
@@ -320,9 +335,53 @@ private slots:
             [](std::uint64_t) { return nystromRule(64, 6); },
             [](std::uint64_t seed) { return linformerRule(TokenProjection::Random, 64, seed); },
             performer(256, false),
+            performer(64, true),
+            performer(256, true, 1e-4F),
         };
-        const double found = gaussianError(deviation, rules[static_cast<std::size_t>(method)]);
+        const double found = gaussianErrors(deviation, rules[static_cast<std::size_t>(method)]).mean;
         QVERIFY2(std::abs(found / error - 1) < tolerance, qPrintable(QString("found %1, expected %2").arg(found).arg(error)));
+    }
+    /// Of the same table, where one head in ten is several times the others: medians of ten, for a mean is that head's.
+    void heavyTailsOnGaussianHeads_data()
+    {
+        QTest::addColumn<bool>("positive");
+        QTest::addColumn<double>("deviation");
+        QTest::addColumn<double>("error");
+        QTest::addColumn<double>("factor");
+        // Directions of their own: one of 40 heads at 0.5 has 1.83, the median is 0.43; wider heads have no such tail.
+        QTest::newRow("256 independent, 0.5") << true << 0.5 << 0.43 << 1.2;
+        QTest::newRow("256 independent, 1") << true << 1.0 << 2.56 << 1.2;
+        QTest::newRow("256 independent, 2") << true << 2.0 << 1.44 << 1.05;
+        // Quotients by sums that come near 0 have no mean: 40 heads go from 38 to 6082 (median 238) at 1, from 2 to 3729 (median 11) at 2. That is what
+        // is held: the order of magnitude, far beyond any error of positive features.
+        QTest::newRow("256 cosines and sines, 1") << false << 1.0 << 319.0 << 4.0;
+        QTest::newRow("256 cosines and sines, 2") << false << 2.0 << 39.0 << 8.0;
+    }
+    void heavyTailsOnGaussianHeads()
+    {
+        QFETCH(bool, positive);
+        QFETCH(double, deviation);
+        QFETCH(double, error);
+        QFETCH(double, factor);
+        const auto rule = positive ? std::function<HeadRulePtr(std::uint64_t)>([](std::uint64_t seed) {
+            return performerRule({.features = 256, .directions = Directions::Independent, .positive = true, .epsilon = 0, .seed = seed}, 64);
+        })
+                                   : performer(256, false);
+        const double found = gaussianErrors(deviation, rule).median;
+        QVERIFY2(found < error * factor && found > error / factor, qPrintable(QString("found %1, expected %2").arg(found).arg(error)));
+    }
+    /// At the default epsilon wide heads' features are mostly epsilon, and what is left is the mean of the values: within 2 % of its error with any number of features.
+    void epsilonLeavesTheMeanOfWideHeads()
+    {
+        const double mean = gaussianErrors(2, [](std::uint64_t) { return meanValueRule(); }).mean;
+        for (const std::int64_t features : {64, 1024})
+            QVERIFY(std::abs(gaussianErrors(2, performer(features, true, 1e-4F)).mean / mean - 1) < 0.02);
+    }
+
+private:
+    static std::function<HeadRulePtr(std::uint64_t)> performer(std::int64_t features, bool positive, float epsilon = 0)
+    {
+        return [=](std::uint64_t seed) { return performerRule({.features = features, .directions = Directions::Orthogonal, .positive = positive, .epsilon = epsilon, .seed = seed}, 64); };
     }
 };
 
