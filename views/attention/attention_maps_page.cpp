@@ -55,7 +55,7 @@ AttentionMapsPage::AttentionMapsPage(QWidget* parent) : QWidget(parent)
     centre->addWidget(buildParts());
     centre->setStretchFactor(0, 1);
     centre->setStretchFactor(1, 1);
-    centre->setSizes({500, 500});
+    centre->setSizes({450, 550});
     column->addWidget(centre, 1);
     connectParts();
     setReport(nullptr, nullptr, {});
@@ -131,7 +131,7 @@ QWidget* AttentionMapsPage::buildParts()
     m_classes->setObjectName(QStringLiteral("labClasses"));
     m_classes->setEmptyText(tr("What becomes of the output comes with the final picture."));
     right->addWidget(boxed(m_classes, tr("Before and after"), QStringLiteral("exportLabClasses"), m_classes, QStringLiteral("classes")));
-    right->setSizes({600, 400});
+    right->setSizes({500, 500});
     parts->addWidget(right);
     parts->setStretchFactor(0, 3);
     parts->setStretchFactor(1, 2);
