@@ -92,7 +92,7 @@ io::TraceOptions traceOptions(const RunOptions& options)
     return trace;
 }
 
-/// The policy, those of --also, and without --no-baseline what no cache should lose to and what none can beat.
+/// The policy, those of --also, and without --no-baseline what no cache should lose to and what knows the future.
 std::vector<cache::Configuration> configurationsFrom(const RunOptions& options, const std::vector<std::string>& settings, const CommonOptions& common)
 {
     const cache::Method& method = methodAmong(cache::methods(), options.method);
@@ -118,17 +118,18 @@ std::vector<cache::Configuration> configurationsFrom(const RunOptions& options, 
 
 ordered_json orNull(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
 
-ordered_json curveJson(const report::CacheCurve& curve)
+ordered_json curveJson(const report::PolicyCurve& curve)
 {
-    ordered_json json{{"policy", curve.policy}, {"title", curve.title}, {"parameters", toJson(curve.parameters)}, {"limit", curve.limit}, {"exact", curve.exact}};
-    for (const char* key : {"sizes", "hits", "hitRatio", "byteHitRatio", "deviation"})
+    ordered_json json{{"policy", curve.policy}, {"title", curve.title}, {"parameters", toJson(curve.parameters)}, {"limit", curve.limit}, {"knowsFuture", curve.knowsFuture}, {"exact", curve.exact}};
+    for (const char* key : {"sizes", "hits", "hitRatio", "byteHitRatio"})
         json[key] = ordered_json::array();
-    for (const report::CachePoint& point : curve.points) {
+    for (const report::PolicyPoint& point : curve.points) {
         json["sizes"].push_back(point.size);
         json["hits"].push_back(point.hits);
         json["hitRatio"].push_back(orNull(point.hitRatio));
         json["byteHitRatio"].push_back(orNull(point.byteHitRatio));
-        json["deviation"].push_back(orNull(point.deviation));
+        if (!curve.exact)
+            json["deviation"].push_back(orNull(point.deviation));
     }
     json["seconds"] = curve.seconds;
     json["stateBytes"] = curve.stateBytes;
@@ -139,11 +140,11 @@ ordered_json curveJson(const report::CacheCurve& curve)
 
 std::string sizeText(std::uint64_t size, bool sized) { return sized ? byteSize(size) : grouped(size); }
 
-std::string cellOf(const report::CacheCurve& curve, std::size_t size, bool sized)
+std::string cellOf(const report::PolicyCurve& curve, std::size_t size, bool sized)
 {
     if (!curve.failure.empty())
         return "-";
-    const report::CachePoint& point = curve.points[size];
+    const report::PolicyPoint& point = curve.points[size];
     return percent(point.hitRatio, 2) + (sized ? " / " + percent(point.byteHitRatio, 2) : "") + (std::isfinite(point.deviation) ? " +- " + percent(point.deviation, 2) : "");
 }
 
@@ -152,26 +153,26 @@ std::string described(const report::CacheReport& report)
     std::string text = report.trace + ": " + grouped(report.requests) + " requests, " + grouped(report.objects) + " objects, working set " + sizeText(report.workingSet, report.sized) +
                        (report.sized ? "" : " objects") + ", compulsory misses " + percent(report.compulsory, 2) + "\n\n";
     std::vector<std::string> heading{report.sized ? "cache" : "objects in the cache"};
-    for (const report::CacheCurve& curve : report.curves)
-        heading.push_back(curve.policy.substr(6) + (curve.limit ? " (limit)" : ""));
+    for (const report::PolicyCurve& curve : report.curves)
+        heading.push_back(curve.policy.substr(6) + (curve.limit ? " (limit)" : curve.knowsFuture ? " (knows the future)" : ""));
     Table table(heading, 0);
-    const auto whole = std::ranges::find_if(report.curves, [](const report::CacheCurve& curve) { return curve.failure.empty(); });
+    const auto whole = std::ranges::find_if(report.curves, [](const report::PolicyCurve& curve) { return curve.failure.empty(); });
     for (std::size_t i = 0; whole != report.curves.end() && i < whole->points.size(); ++i) {
         std::vector<std::string> row{sizeText(whole->points[i].size, report.sized)};
-        for (const report::CacheCurve& curve : report.curves)
+        for (const report::PolicyCurve& curve : report.curves)
             row.push_back(cellOf(curve, i, report.sized));
         table.add(row);
     }
     text += table.text() + "\nhit ratio" + (report.sized ? " of requests / of bytes" : "") + "; ";
-    for (const report::CacheCurve& curve : report.curves)
-        if (!curve.failure.empty())
-            text += curve.policy + ": " + curve.failure + "; ";
-    return text + significant(report.seconds, 3) + " s\n";
+    text += significant(report.seconds, 3) + " s\n";
+    for (const std::string& warning : report.warnings)
+        text += "warning: " + warning + "\n";
+    return text;
 }
 
 ordered_json documentOf(const RunOptions& options, const report::CacheReport& report)
 {
-    const report::CacheCurve& own = report.curves.front();
+    const report::PolicyCurve& own = report.curves.front();
     ordered_json document{{"schema", "tamis.run/1"}, {"method", options.method}, {"parameters", toJson(own.parameters)}};
     document["inputs"] = {{"trace", {{"path", options.trace}}}, {"warmUp", report.warmUp}, {"rate", options.rate}};
     document["cost"] = {{"parameters", 0}, {"bytes", own.stateBytes}, {"macs", 0}, {"latencyMs", nullptr}};
@@ -182,9 +183,9 @@ ordered_json documentOf(const RunOptions& options, const report::CacheReport& re
     document["workingSet"] = report.workingSet;
     document["compulsory"] = orNull(report.compulsory);
     document["curves"] = ordered_json::array();
-    for (const report::CacheCurve& curve : report.curves)
+    for (const report::PolicyCurve& curve : report.curves)
         document["curves"].push_back(curveJson(curve));
-    document["warnings"] = ordered_json::array();
+    document["warnings"] = report.warnings;
     document["seconds"] = report.seconds;
     return document;
 }

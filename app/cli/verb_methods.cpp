@@ -106,7 +106,7 @@ void run(Console& console)
         entry["needsSamples"] = false;
         entry["trains"] = false;
         document["methods"].push_back(std::move(entry));
-        text += described(method.declaration, std::string("  needs --trace\n") + (method.knowsFuture ? "  knows the future: a limit\n" : ""));
+        text += described(method.declaration, std::string("  needs --trace\n") + (method.knowsFuture ? "  knows the future\n" : ""));
     }
     for (const auto& method : addressing::methods()) {
         auto entry = toJson(method.declaration);

@@ -93,7 +93,7 @@ private:
 Method arcMethod()
 {
     Method method;
-    method.declaration = {.id = "cache.arc", .lab = "cache", .title = "ARC", .reference = "Megiddo, Modha 2003: two lists and their ghosts, whose hits move the border between recency and frequency", .schema = {}};
+    method.declaration = {.id = "cache.arc", .lab = "cache", .title = "ARC", .reference = "Megiddo, Modha 2003: two lists and their ghosts, whose hits move the border between recency and frequency, by one unit or the ghosts' ratio; with sizes the unit is a byte, as in libCacheSim: it hardly moves", .schema = {}};
     method.policy = [](const PolicyInputs& inputs, const Parameters&) { return std::make_unique<Arc>(inputs.capacity); };
     return method;
 }

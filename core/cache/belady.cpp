@@ -137,7 +137,7 @@ Method beladyMethod()
 {
     Method method;
     method.declaration = {.id = "cache.belady", .lab = "cache", .title = "Belady's MIN (unit size only)", .reference = "Belady 1966: the farthest next request leaves; the least misses there can be where all objects are of one size", .schema = {}};
-    method.knowsFuture = true;
+    method.knowsFuture = method.limit = true;
     method.policy = [](const PolicyInputs& inputs, const Parameters&) { return std::make_unique<Belady>(inputs.capacity); };
     return method;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// Counts of requests in 4 bits each, by hashes: count-min with conservative addition, halved now and then. Source: Einziger, Friedman, Manes
+// Counts of requests in 4 bits each, by hashes: count-min, halved now and then. Source: Einziger, Friedman, Manes
 // 2017, TinyLFU. Private to the lab.
+#include "core/base/split_mix.h"
+
 #include <algorithm>
 #include <bit>
 #include <cstdint>
@@ -16,7 +18,7 @@ public:
 
     void add(std::uint64_t id) noexcept
     {
-        const std::uint64_t hash = spread(id);
+        const std::uint64_t hash = mixedBits(id);
         bool added = false;
         for (unsigned row = 0; row < 4; ++row) {
             std::uint64_t& word = m_words[wordOf(hash, row)];
@@ -31,22 +33,16 @@ public:
     }
     unsigned estimate(std::uint64_t id) const noexcept
     {
-        const std::uint64_t hash = spread(id);
+        const std::uint64_t hash = mixedBits(id);
         unsigned least = 15;
         for (unsigned row = 0; row < 4; ++row)
             least = std::min(least, static_cast<unsigned>((m_words[wordOf(hash, row)] >> shiftOf(hash, row)) & 15U));
         return least;
     }
     std::size_t bytesHeld() const noexcept { return m_words.capacity() * sizeof(std::uint64_t); }
-    void prefetch(std::uint64_t id) const noexcept { __builtin_prefetch(&m_words[wordOf(spread(id), 0)], 1); }
+    void prefetch(std::uint64_t id) const noexcept { __builtin_prefetch(&m_words[wordOf(mixedBits(id), 0)], 1); }
 
 private:
-    static std::uint64_t spread(std::uint64_t id) noexcept
-    {
-        id = (id ^ (id >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-        id = (id ^ (id >> 27U)) * 0x94D049BB133111EBULL;
-        return id ^ (id >> 31U);
-    }
     /// The four counters lie in one stretch of 64 bytes: one line of the cache.
     std::size_t wordOf(std::uint64_t hash, unsigned row) const noexcept
     {

@@ -194,7 +194,7 @@ Method lirsMethod()
         .id = "cache.lirs",
         .lab = "cache",
         .title = "LIRS",
-        .reference = "Jiang, Zhang 2002: who comes back soon stays, whatever its recency; the rest shares a small queue",
+        .reference = "Jiang, Zhang 2002: who comes back soon stays, whatever its recency; the rest shares a small queue. As libCacheSim: a hit in the queue makes room among those that stay",
         .schema = ParameterSchema({{.name = "hir", .title = "Queue", .type = ParameterType::Real, .defaultValue = 0.01, .minimum = 0.001, .maximum = 0.9, .help = "Share of the cache for objects that come back late"}})};
     method.policy = [](const PolicyInputs& inputs, const Parameters& given) { return std::make_unique<Lirs>(inputs.capacity, lirsMethod().declaration.schema.complete(given).real("hir")); };
     return method;

@@ -38,7 +38,7 @@ Trace loadTrace(const std::filesystem::path& file, const io::TraceOptions& optio
     std::vector<io::TraceEntry> entries(kStretch);
     for (std::size_t got = kStretch; got == kStretch;) {
         context.throwIfStopped();
-        got = reader->read(entries);
+        got = reader->read(entries, context.stopToken());
         const std::size_t first = trace.objects.size();
         if (trace.objects.capacity() < first + got)
             requireRoom(trace, numbers);
@@ -68,7 +68,7 @@ std::uint64_t streamTrace(const std::filesystem::path& file, const io::TraceOpti
     std::uint64_t requests = 0;
     for (std::size_t got = kStretch; got == kStretch;) {
         context.throwIfStopped();
-        got = reader->read(entries);
+        got = reader->read(entries, context.stopToken());
         number(std::span(entries).first(got), numbers, objects);
         if (reader->sized())
             std::ranges::transform(entries, sizes.begin(), &io::TraceEntry::size);

@@ -4,6 +4,7 @@
 #include "core/cache/object_heap.h"
 
 #include <algorithm>
+#include <deque>
 #include <tuple>
 
 namespace tamis::cache {
@@ -29,6 +30,7 @@ public:
         if (objects > m_sizes.size()) {
             m_sizes.resize(objects);
             m_latest.resize(objects);
+            m_held.resize(objects);
             m_times.resize(objects * m_settings.k);
         }
     }
@@ -40,25 +42,26 @@ public:
     bool touch(const Request& request)
     {
         ++m_now;
-        const bool held = m_heap.contains(request.object);
+        settle();
+        const bool held = m_held[request.object] != 0;
         note(request.object, held);
         if (held)
-            m_heap.set(request.object, keyOf(request.object));
+            enter(request.object);
         return held;
     }
-    /// Objects within their correlated period are passed over, unless all are.
+    /// Objects within their correlated period are passed over, unless all are: then the one whose last request is the oldest leaves.
     void evict()
     {
-        std::uint32_t object = m_heap.top();
-        if (m_settings.correlated > 0) {
-            std::vector<std::uint32_t> aside;
-            while (!m_heap.empty() && m_now - m_latest[m_heap.top()] <= m_settings.correlated)
-                aside.push_back(m_heap.pop());
-            object = m_heap.empty() ? aside.front() : m_heap.top();
-            for (const std::uint32_t each : aside)
-                m_heap.set(each, keyOf(each));
+        std::uint32_t object = 0;
+        if (!m_heap.empty()) {
+            object = m_heap.pop();
+        } else {
+            while (!isYoung(m_young.front()))
+                m_young.pop_front();
+            object = m_young.front().object;
+            m_young.pop_front();
         }
-        m_heap.remove(object);
+        m_held[object] = 0;
         m_bytes -= m_sizes[object];
         tellEvicted(object);
     }
@@ -66,7 +69,8 @@ public:
     {
         m_sizes[request.object] = request.size;
         m_bytes += request.size;
-        m_heap.set(request.object, keyOf(request.object));
+        m_held[request.object] = 1;
+        enter(request.object);
     }
     std::uint64_t occupied() const noexcept override { return m_bytes; }
     std::vector<std::uint32_t> contents() const override
@@ -75,14 +79,43 @@ public:
         for (std::size_t i = 0; i < m_heap.size(); ++i)
             held.push_back(m_heap.at(i));
         std::ranges::sort(held, [this](std::uint32_t a, std::uint32_t b) { return m_heap.key(b) < m_heap.key(a); });
+        std::vector<std::uint32_t> young;
+        for (const Recent& recent : m_young)
+            if (isYoung(recent))
+                young.push_back(recent.object);
+        held.insert(held.begin(), young.rbegin(), young.rend());
         return held;
     }
     std::size_t stateBytes() const noexcept override
     {
-        return m_heap.bytesHeld() + m_sizes.capacity() * sizeof(std::uint32_t) + (m_latest.capacity() + m_times.capacity()) * sizeof(std::uint64_t);
+        return m_heap.bytesHeld() + m_sizes.capacity() * sizeof(std::uint32_t) + m_held.capacity() + m_young.size() * sizeof(Recent) +
+               (m_latest.capacity() + m_times.capacity()) * sizeof(std::uint64_t);
     }
 
 private:
+    struct Recent {
+        std::uint32_t object;
+        std::uint64_t time;
+    };
+    /// Held, and not requested since.
+    bool isYoung(const Recent& recent) const noexcept { return m_held[recent.object] != 0 && m_latest[recent.object] == recent.time; }
+    /// What is within its period waits outside the heap.
+    void enter(std::uint32_t object)
+    {
+        if (m_settings.correlated == 0) {
+            m_heap.set(object, keyOf(object));
+            return;
+        }
+        if (m_heap.contains(object))
+            m_heap.remove(object);
+        m_young.push_back({object, m_now});
+    }
+    void settle()
+    {
+        for (; !m_young.empty() && m_now - m_young.front().time > m_settings.correlated; m_young.pop_front())
+            if (isYoung(m_young.front()))
+                m_heap.set(m_young.front().object, keyOf(m_young.front().object));
+    }
     std::uint64_t* times(std::uint32_t object) noexcept { return m_times.data() + object * m_settings.k; }
     Key keyOf(std::uint32_t object) noexcept { return {times(object)[m_settings.k - 1], times(object)[0]}; }
     /// HIST(p, 1 .. K) and LAST(p) of the paper: a request within the correlated period moves LAST alone; the end of a period shifts the older
@@ -105,6 +138,8 @@ private:
     LruKSettings m_settings;
     ObjectHeap<Key> m_heap;
     std::vector<std::uint32_t> m_sizes;
+    std::vector<std::uint8_t> m_held;
+    std::deque<Recent> m_young; ///< requests within the correlated period, oldest first; empty without one
     std::vector<std::uint64_t> m_latest, m_times; ///< [objects], [objects, k] newest first; requests counted from 1, 0: none
     std::uint64_t m_bytes = 0, m_now = 0;
 };

@@ -13,11 +13,14 @@ namespace tamis::cache {
 struct PolicyInputs {
     std::uint64_t capacity = 0; ///< bytes, or objects where all sizes are 1; at least 1
     std::uint64_t seed = 0;
+    double meanSize = 1; ///< of the trace's objects: how many a cache holds, for policies that count
+    std::uint64_t holds() const noexcept { return capacity < 1 ? 1 : static_cast<std::uint64_t>(static_cast<double>(capacity) / (meanSize > 1 ? meanSize : 1) + 1); }
 };
 
 struct Method {
     MethodDeclaration declaration;
-    bool knowsFuture = false; ///< reads Request::next: a limit, not a policy
+    bool knowsFuture = false; ///< reads Request::next: nothing that can be built
+    bool limit = false;       ///< no policy has more hits where all objects are of one size
     bool random = false;      ///< depends on the seed
     /// Throws Error{InvalidParameter}.
     std::function<PolicyPtr(const PolicyInputs&, const Parameters&)> policy;

@@ -2,6 +2,7 @@
 #include "core/cache/simulate.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/base/parallel.h"
 #include "core/cache/object_sample.h"
 #include "core/cache/stack_distance.h"
@@ -11,14 +12,18 @@
 #include <chrono>
 #include <cmath>
 #include <mutex>
+#include <new>
+#include <numeric>
 
 namespace tamis::cache {
 namespace {
-using report::CacheCurve;
-using report::CachePoint;
+using report::PolicyCurve;
+using report::PolicyPoint;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kStretch = 65536; ///< requests between looks at the stop
+constexpr std::size_t kStretch = 2048;  ///< requests between looks at the stop: some are dear
+constexpr std::uint64_t kGrain = 30;     ///< objects in the cache of a sample below which its hits are coarse
+constexpr std::uint64_t kMostSize = std::uint64_t{1} << 60U;
 
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -51,8 +56,8 @@ std::string inWords(const Parameters& parameters, const ParameterSchema& schema)
 
 void requireSettings(const std::vector<Configuration>& configurations, const CurveSettings& settings)
 {
-    if (settings.sizes.empty() || !std::ranges::is_sorted(settings.sizes) || settings.sizes.front() == 0)
-        throw Error(ErrorCode::InvalidParameter, "expected cache sizes of 1 at least, ascending", "sizes");
+    if (settings.sizes.empty() || !std::ranges::is_sorted(settings.sizes) || settings.sizes.front() == 0 || settings.sizes.back() > kMostSize)
+        throw Error(ErrorCode::InvalidParameter, "expected cache sizes of 1 to 2^60, ascending", "sizes");
     if (!(settings.rate > 0 && settings.rate <= 1))
         throw Error(ErrorCode::InvalidParameter, "expected a rate above 0, 1 at most", "rate");
     if (settings.rate < 1 && settings.samples < 2)
@@ -68,13 +73,17 @@ std::uint64_t scaled(std::uint64_t size, double rate) { return std::max<std::uin
 class Curves {
 public:
     Curves(const Trace& trace, const std::vector<Configuration>& configurations, const CurveSettings& settings, const RunContext& context,
-           const std::function<void(const CacheCurve&)>& ready)
+           const std::function<void(const PolicyCurve&)>& ready)
         : m_trace(trace), m_configurations(configurations), m_settings(settings), m_context(context), m_ready(ready)
     {
+        const std::size_t first = static_cast<std::size_t>(std::min<std::uint64_t>(trace.requests(), settings.warmUp));
+        m_counted.requests = trace.requests() - first;
+        m_counted.bytes = trace.sized() ? std::accumulate(trace.sizes.begin() + static_cast<std::ptrdiff_t>(first), trace.sizes.end(), std::uint64_t{0}) : m_counted.requests;
     }
     report::CacheReport run()
     {
         const auto start = Clock::now();
+        requireRoom();
         makeParts();
         report::CacheReport report{.trace = m_trace.name, .requests = m_trace.requests(), .objects = m_trace.ids.size(), .workingSet = m_trace.workingSet(), .sized = m_trace.sized(),
                                    .warmUp = m_settings.warmUp, .compulsory = compulsory()};
@@ -97,6 +106,7 @@ public:
                 finish(tasks[i].configuration);
         });
         report.curves = std::move(m_curves);
+        warn(report);
         report.seconds = secondsSince(start);
         return report;
     }
@@ -106,6 +116,23 @@ private:
     bool isOnePass(std::size_t c) const { return m_configurations[c].method == "cache.lru" && !m_trace.sized(); }
     Outcome& outcome(const Task& task) { return m_outcomes[task.configuration * perConfiguration() + task.part * m_settings.sizes.size() + task.size]; }
 
+    double meanSize() const { return static_cast<double>(m_trace.workingSet()) / static_cast<double>(m_trace.ids.size()); }
+    /// Of what every thread's policy keeps for each object, and of looking ahead.
+    void requireRoom() const
+    {
+        constexpr std::uint64_t kBytesAnObject = 96;
+        requireMemory(static_cast<std::uint64_t>(threadCount()) * m_trace.ids.size() * kBytesAnObject + m_trace.requests() * sizeof(std::uint32_t), "simulating caches on this trace");
+    }
+    void warn(report::CacheReport& report) const
+    {
+        for (const PolicyCurve& curve : report.curves)
+            if (!curve.failure.empty())
+                report.warnings.push_back(curve.policy + ": " + curve.failure);
+        const auto grain = static_cast<double>(kGrain) * (m_trace.sized() ? meanSize() : 1);
+        if (m_settings.rate < 1 && static_cast<double>(m_settings.sizes.front()) * m_settings.rate < grain)
+            report.warnings.push_back("caches of fewer than " + std::to_string(kGrain) + " objects in the samples are coarse: sizes below " +
+                                      std::to_string(static_cast<std::uint64_t>(grain / m_settings.rate)) + " are not to be trusted at this rate");
+    }
     void makeParts()
     {
         const bool ahead = std::ranges::any_of(m_configurations, [](const Configuration& each) { return findMethod(each.method)->knowsFuture; });
@@ -143,7 +170,7 @@ private:
             } else {
                 const Configuration& configuration = m_configurations[task.configuration];
                 const PolicyPtr policy =
-                    findMethod(configuration.method)->policy({scaled(m_settings.sizes[task.size], m_settings.rate), m_settings.seed}, configuration.parameters);
+                    findMethod(configuration.method)->policy({scaled(m_settings.sizes[task.size], m_settings.rate), m_settings.seed, m_trace.sized() ? meanSize() : 1}, configuration.parameters);
                 outcome(task).counts = simulate(*part.trace, part.next, *policy, part.warmUp, RunContext(m_context.stopToken()));
                 outcome(task).stateBytes = policy->stateBytes();
             }
@@ -151,7 +178,11 @@ private:
             if (error.code() == ErrorCode::Cancelled)
                 throw;
             outcome(task).failure = error.what();
+        } catch (const std::bad_alloc&) {
+            outcome(task).failure = "found no memory for it, expected some";
         }
+        if (outcome(task).failure.empty() && outcome({task.configuration, task.part, m_settings.sizes.size() - 1}).counts.requests == 0 && part.trace->requests() <= part.warmUp)
+            outcome(task).failure = "found a sample of the objects without a request to count, expected some: take a higher rate";
         outcome(task).seconds = secondsSince(start);
     }
     void runOnePass(const Task& task, const Part& part)
@@ -169,13 +200,13 @@ private:
         const auto requests = static_cast<double>(counts.requests), bytes = static_cast<double>(counts.bytes);
         if (m_settings.rate == 1)
             return {static_cast<double>(counts.hits) / requests, static_cast<double>(counts.hitBytes) / bytes};
-        const double expected = m_settings.rate * static_cast<double>(m_trace.requests() - std::min<std::uint64_t>(m_trace.requests(), m_settings.warmUp));
-        const double missed = (requests - static_cast<double>(counts.hits)) / expected;
-        return {std::clamp(1 - missed, 0.0, 1.0), bytes > 0 ? static_cast<double>(counts.hitBytes) / bytes : report::kNotMeasured};
+        const double missed = (requests - static_cast<double>(counts.hits)) / (m_settings.rate * static_cast<double>(m_counted.requests));
+        const double missedBytes = (bytes - static_cast<double>(counts.hitBytes)) / (m_settings.rate * static_cast<double>(m_counted.bytes));
+        return {std::clamp(1 - missed, 0.0, 1.0), std::clamp(1 - missedBytes, 0.0, 1.0)};
     }
-    CachePoint point(std::size_t c, std::size_t size)
+    PolicyPoint point(std::size_t c, std::size_t size)
     {
-        CachePoint point{.size = m_settings.sizes[size]};
+        PolicyPoint point{.size = m_settings.sizes[size]};
         double sum = 0, squares = 0, bytes = 0;
         const auto parts = static_cast<double>(m_parts.size());
         for (std::size_t part = 0; part < m_parts.size(); ++part) {
@@ -193,7 +224,7 @@ private:
         point.byteHitRatio = bytes / parts;
         if (m_settings.rate < 1) {
             point.deviation = std::sqrt(std::max(0.0, (squares - sum * sum / parts) / (parts - 1)));
-            point.requests = m_trace.requests() - std::min<std::uint64_t>(m_trace.requests(), m_settings.warmUp);
+            point.requests = m_counted.requests;
             point.hits = static_cast<std::uint64_t>(std::llround(point.hitRatio * static_cast<double>(point.requests)));
         }
         return point;
@@ -201,7 +232,7 @@ private:
     void finish(std::size_t c)
     {
         const Method& method = *findMethod(m_configurations[c].method);
-        CacheCurve curve{.policy = m_configurations[c].method, .title = method.declaration.title, .limit = method.knowsFuture, .exact = m_settings.rate == 1};
+        PolicyCurve curve{.policy = m_configurations[c].method, .title = method.declaration.title, .limit = method.limit && !m_trace.sized(), .knowsFuture = method.knowsFuture, .exact = m_settings.rate == 1};
         try {
             curve.parameters = method.declaration.schema.complete(m_configurations[c].parameters);
             curve.settings = inWords(curve.parameters, method.declaration.schema);
@@ -229,12 +260,13 @@ private:
     const std::vector<Configuration>& m_configurations;
     const CurveSettings& m_settings;
     const RunContext& m_context;
-    const std::function<void(const CacheCurve&)>& m_ready;
+    const std::function<void(const PolicyCurve&)>& m_ready;
+    Counts m_counted; ///< requests and bytes of the whole behind the warm-up
     std::vector<ObjectSample> m_samples;
     std::vector<Part> m_parts;
     std::vector<Outcome> m_outcomes; ///< [configurations, parts, sizes]
     std::vector<std::atomic<std::size_t>> m_left;
-    std::vector<CacheCurve> m_curves;
+    std::vector<PolicyCurve> m_curves;
     std::mutex m_mutex;
 };
 } // namespace
@@ -266,7 +298,7 @@ std::vector<std::uint64_t> usualSizes(const Trace& trace, int count)
 }
 
 report::CacheReport missRatioCurves(const Trace& trace, const std::vector<Configuration>& configurations, const CurveSettings& settings, const RunContext& context,
-                                    const std::function<void(const report::CacheCurve&)>& ready)
+                                    const std::function<void(const report::PolicyCurve&)>& ready)
 {
     requireSettings(configurations, settings);
     return Curves(trace, configurations, settings, context, ready).run();

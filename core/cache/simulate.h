@@ -36,6 +36,6 @@ std::vector<std::uint64_t> usualSizes(const Trace& trace, int count);
 /// it is whole, from the thread that finished it. A failure of one is in its curve. Throws Error{InvalidParameter (no size, a rate out of (0, 1],
 /// an unknown policy), Cancelled}.
 report::CacheReport missRatioCurves(const Trace& trace, const std::vector<Configuration>& configurations, const CurveSettings& settings, const RunContext& context,
-                                    const std::function<void(const report::CacheCurve&)>& ready = {});
+                                    const std::function<void(const report::PolicyCurve&)>& ready = {});
 
 } // namespace tamis::cache

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cache/stack_distance.h"
 
+#include "core/base/error.h"
+
 #include <algorithm>
-#include <bit>
 #include <numeric>
+#include <string>
 
 namespace tamis::cache {
 namespace {
@@ -50,6 +52,8 @@ StackDistances stackDistances(std::span<const std::uint32_t> objects, std::size_
 {
     // Places are given out in the order of requests; when they run out those that are taken move down to the front, in order.
     const std::size_t places = std::max<std::size_t>(4 * objectCount, 1024);
+    if (places >= kNowhere)
+        throw Error(ErrorCode::LimitExceeded, "found " + std::to_string(objectCount) + " objects, expected fewer than 1,073,741,824 for one pass", "stack distances");
     TakenPlaces taken(places);
     std::vector<std::uint32_t> placeOf(objectCount, kNowhere), objectAt(places, kNowhere);
     StackDistances distances;

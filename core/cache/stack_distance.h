@@ -19,7 +19,7 @@ struct StackDistances {
 };
 
 /// Unit sizes. The first `warmUp` requests order the objects, but are not counted. O(requests x log objects), 8 bytes an object and 4 a place.
-/// Throws Error{Cancelled}.
+/// Throws Error{Cancelled, LimitExceeded (objects)}.
 StackDistances stackDistances(std::span<const std::uint32_t> objects, std::size_t objectCount, std::uint64_t warmUp, const RunContext& context);
 
 } // namespace tamis::cache

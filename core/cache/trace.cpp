@@ -2,19 +2,11 @@
 #include "core/cache/trace.h"
 
 #include "core/base/error.h"
+#include "core/base/split_mix.h"
 
 #include <numeric>
 
 namespace tamis::cache {
-namespace {
-std::uint64_t spread(std::uint64_t id) noexcept
-{
-    id = (id ^ (id >> 30U)) * 0xBF58476D1CE4E5B9ULL;
-    id = (id ^ (id >> 27U)) * 0x94D049BB133111EBULL;
-    return id ^ (id >> 31U);
-}
-} // namespace
-
 std::uint64_t Trace::workingSet() const
 {
     if (!sized())
@@ -27,11 +19,11 @@ std::uint64_t Trace::workingSet() const
 
 ObjectNumbers::ObjectNumbers() : m_slots(1024, 0), m_mask(1023) {}
 
-void ObjectNumbers::prefetch(std::uint64_t id) const noexcept { __builtin_prefetch(&m_slots[spread(id) & m_mask]); }
+void ObjectNumbers::prefetch(std::uint64_t id) const noexcept { __builtin_prefetch(&m_slots[mixedBits(id) & m_mask]); }
 
 std::uint32_t ObjectNumbers::of(std::uint64_t id)
 {
-    for (std::uint64_t slot = spread(id) & m_mask;; slot = (slot + 1) & m_mask) {
+    for (std::uint64_t slot = mixedBits(id) & m_mask;; slot = (slot + 1) & m_mask) {
         const std::uint32_t number = m_slots[slot];
         if (number != 0) {
             if (m_ids[number - 1] == id)
@@ -53,7 +45,7 @@ void ObjectNumbers::grow()
     m_slots.assign(2 * m_slots.size(), 0);
     m_mask = m_slots.size() - 1;
     for (std::size_t number = 0; number < m_ids.size(); ++number) {
-        std::uint64_t slot = spread(m_ids[number]) & m_mask;
+        std::uint64_t slot = mixedBits(m_ids[number]) & m_mask;
         while (m_slots[slot] != 0)
             slot = (slot + 1) & m_mask;
         m_slots[slot] = static_cast<std::uint32_t>(number + 1);

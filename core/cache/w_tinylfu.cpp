@@ -11,6 +11,8 @@ namespace tamis::cache {
 namespace {
 constexpr std::size_t kWindow = 1, kProbation = 2, kProtected = 3;
 
+constexpr std::uint64_t kMostCounters = std::uint64_t{1} << 27U; ///< of 4 bits in words of 8 bytes, a word for four
+
 struct TinySettings {
     double window = 0.01, protectedShare = 0.8;
     bool climb = true;
@@ -19,7 +21,7 @@ struct TinySettings {
 /// Its window grows while that makes more hits, and shrinks while this does.
 class Climber {
 public:
-    explicit Climber(std::uint64_t capacity) : m_period(10 * std::max<std::uint64_t>(capacity, 100)), m_step(0.0625) {}
+    explicit Climber(std::uint64_t objects) : m_period(10 * std::max<std::uint64_t>(objects, 100)), m_step(0.0625) {}
     /// The change of the window's share after this request; 0 nearly always.
     double after(bool hit) noexcept
     {
@@ -47,8 +49,9 @@ private:
 
 class WTinyLfu final : public PolicyOf<WTinyLfu> {
 public:
-    WTinyLfu(std::uint64_t capacity, const TinySettings& settings)
-        : m_capacity(capacity), m_settings(settings), m_share(settings.window), m_sketch(capacity, 10 * std::max<std::uint64_t>(capacity, 1)), m_climber(capacity)
+    /// `objects`: that the cache holds, about. Counts and periods go by them, whatever the unit of the capacity; the sketch takes 256 MiB at most.
+    WTinyLfu(std::uint64_t capacity, std::uint64_t objects, const TinySettings& settings)
+        : m_capacity(capacity), m_settings(settings), m_share(settings.window), m_sketch(std::min<std::uint64_t>(objects, kMostCounters), 10 * objects), m_climber(objects)
     {
         setWindow();
     }
@@ -173,7 +176,7 @@ Method wTinyLfuMethod()
         })};
     method.policy = [](const PolicyInputs& inputs, const Parameters& given) {
         const Parameters parameters = wTinyLfuMethod().declaration.schema.complete(given);
-        return std::make_unique<WTinyLfu>(inputs.capacity, TinySettings{parameters.real("window"), parameters.real("protected"), parameters.boolean("climb")});
+        return std::make_unique<WTinyLfu>(inputs.capacity, inputs.holds(), TinySettings{parameters.real("window"), parameters.real("protected"), parameters.boolean("climb")});
     };
     return method;
 }

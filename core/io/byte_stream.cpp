@@ -184,19 +184,17 @@ public:
         ZSTD_outBuffer out{to.data(), to.size(), 0};
         while (out.pos < out.size) {
             const bool more = refill();
+            if (!more && !m_open)
+                break;
             ZSTD_inBuffer in{next(), left(), 0};
             const std::size_t before = out.pos;
             const std::size_t result = ZSTD_decompressStream(m_zstd.get(), &out, &in);
             taken(in.pos);
             if (ZSTD_isError(result) != 0)
                 malformed(std::string("found a broken zstd stream (") + ZSTD_getErrorName(result) + ")");
-            m_open = result != 0;
-            if (!more && out.pos == before) {
-                if (m_open && m_any)
-                    malformed("found the end of the file, expected more of its zstd stream");
-                break;
-            }
-            m_any = true;
+            m_open = result != 0; // 0: a frame has ended, and all of it was given
+            if (!more && out.pos == before)
+                malformed("found the end of the file, expected more of its zstd stream");
         }
         return out.pos;
     }
@@ -206,7 +204,7 @@ private:
         void operator()(ZSTD_DCtx* context) const noexcept { ZSTD_freeDCtx(context); }
     };
     std::unique_ptr<ZSTD_DCtx, Free> m_zstd;
-    bool m_open = false, m_any = false;
+    bool m_open = false; ///< within a frame
 };
 } // namespace
 

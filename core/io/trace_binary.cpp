@@ -53,7 +53,7 @@ public:
         else
             m_record = recordBytes(format, 0);
     }
-    std::size_t read(std::span<TraceEntry> to) override
+    std::size_t read(std::span<TraceEntry> to, std::stop_token) override
     {
         std::size_t done = 0;
         while (done < to.size()) {

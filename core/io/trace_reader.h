@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,8 +48,9 @@ struct TraceEntry {
 class TraceReader {
 public:
     virtual ~TraceReader() = default;
-    /// Fills as much of `to` as there is left: fewer mean the end. Throws Error{MalformedFile (line or offset, found, expected), IoFailure}.
-    virtual std::size_t read(std::span<TraceEntry> to) = 0;
+    /// Fills as much of `to` as there is left: fewer mean the end. Throws Error{MalformedFile (line or offset, found, expected), IoFailure, Cancelled
+    /// (a stop between lines: many may hold no request)}.
+    virtual std::size_t read(std::span<TraceEntry> to, std::stop_token stop = {}) = 0;
     virtual bool sized() const noexcept = 0; ///< entries have sizes of their own
     virtual bool timed() const noexcept = 0;
     virtual TraceFormat format() const noexcept = 0;

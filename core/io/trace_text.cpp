@@ -76,6 +76,7 @@ public:
         throw Error(ErrorCode::MalformedFile, "line " + std::to_string(m_number) + ": found '" + std::string(found.substr(0, 60)) + "', expected " + expected, m_name);
     }
     const std::string& name() const noexcept { return m_name; }
+    std::uint64_t number() const noexcept { return m_number; } ///< of the line at hand
     double progress() const noexcept { return m_bytes->fileBytes() == 0 ? 1 : static_cast<double>(m_bytes->fileOffset()) / static_cast<double>(m_bytes->fileBytes()); }
 
 private:
@@ -90,8 +91,9 @@ private:
 class TextTrace : public TraceReader {
 public:
     explicit TextTrace(const std::filesystem::path& path) : m_lines(path) {}
-    std::size_t read(std::span<TraceEntry> to) final
+    std::size_t read(std::span<TraceEntry> to, std::stop_token stop) final
     {
+        m_stop = std::move(stop);
         std::size_t done = 0;
         while (done < to.size() && next(to[done]))
             ++done;
@@ -106,15 +108,19 @@ protected:
     /// The next line that is not empty, trimmed.
     std::optional<std::string_view> line()
     {
-        while (const auto text = m_lines.next())
+        while (const auto text = m_lines.next()) {
+            if (m_lines.number() % 4096 == 0 && m_stop.stop_requested())
+                throw Error(ErrorCode::Cancelled, "stopped", m_lines.name());
             if (const std::string_view own = trimmed(*text); !own.empty())
                 return own;
+        }
         return std::nullopt;
     }
     Lines& lines() noexcept { return m_lines; }
 
 private:
     Lines m_lines;
+    std::stop_token m_stop;
 };
 
 class IdTrace final : public TextTrace {
@@ -210,7 +216,7 @@ public:
             return;
         m_separator = first->find(';') != std::string_view::npos && first->find(',') == std::string_view::npos ? ';' : ',';
         split(*first);
-        const bool header = std::ranges::any_of(m_fields, [](std::string_view field) { return !field.empty() && std::isalpha(static_cast<unsigned char>(field.front())); });
+        const bool header = std::ranges::none_of(m_fields, [](std::string_view field) { return numberFrom<double>(field).has_value(); });
         std::vector<std::string> names;
         for (const std::string_view field : m_fields) {
             std::string name(field);

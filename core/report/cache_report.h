@@ -11,7 +11,7 @@
 namespace tamis::report {
 
 /// One policy at one size.
-struct CachePoint {
+struct PolicyPoint {
     std::uint64_t size = 0;
     std::uint64_t requests = 0, hits = 0;  ///< behind the warm-up; of a sample: scaled to all
     std::uint64_t bytes = 0, hitBytes = 0; ///< objects where the trace has no sizes
@@ -19,12 +19,13 @@ struct CachePoint {
     double deviation = kNotMeasured; ///< of hitRatio, between samples; not a number: exact
 };
 
-struct CacheCurve {
+struct PolicyCurve {
     std::string policy, title, settings;
     Parameters parameters;     ///< complete
-    bool limit = false;        ///< knows the future: not a policy
+    bool limit = false;        ///< no policy has more hits
+    bool knowsFuture = false;  ///< nothing that can be built
     bool exact = true;         ///< false: from samples of the objects
-    std::vector<CachePoint> points; ///< ascending sizes
+    std::vector<PolicyPoint> points; ///< ascending sizes
     double seconds = 0;        ///< of computing it, on one thread
     std::uint64_t stateBytes = 0; ///< bookkeeping at the largest size
     std::string failure;
@@ -36,7 +37,7 @@ struct CacheReport {
     bool sized = false;
     std::uint64_t warmUp = 0;            ///< requests that are not counted
     double compulsory = kNotMeasured;    ///< first requests of their object, share of those counted: no policy can hit them
-    std::vector<CacheCurve> curves;
+    std::vector<PolicyCurve> curves;
     std::vector<std::string> warnings;
     double seconds = 0;
 };

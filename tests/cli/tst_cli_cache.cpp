@@ -39,7 +39,7 @@ private slots:
         QVERIFY(hits("cache.mru", 0) > 300 && hits("cache.mru", 0) <= hits("cache.belady", 0));
         QVERIFY(hits("cache.random", 0) > 0);
         QVERIFY(curves["cache.belady"].toObject()["limit"].toBool() && !curves["cache.lru"].toObject()["limit"].toBool());
-        QVERIFY(curves["cache.lru"].toObject()["deviation"].toArray()[0].isNull());
+        QVERIFY(!curves["cache.lru"].toObject().contains("deviation"));
     }
     void sizesWarmUpAndSamples()
     {

@@ -22,6 +22,10 @@ def vscsi2(*rows):
     return b"".join(struct.pack("<HHIIIQQQ", 0x2A, 0x0202, i, size, 1, block, time, 7) for i, (size, block, time) in enumerate(rows))
 
 
+def zstd(content):  # one frame of one raw block
+    return b"\x28\xb5\x2f\xfd\x20" + bytes([len(content)]) + struct.pack("<I", 1 | len(content) << 3)[:3] + content
+
+
 IDS = b"5\n6\n5\n\n7\n"
 CASES = {
     # whole ones: how many requests
@@ -32,6 +36,10 @@ CASES = {
     "ids.gz": (gzip.compress(IDS, mtime=0), OK, "4"),
     "ids_members.gz": (gzip.compress(IDS, mtime=0) + gzip.compress(IDS, mtime=0), OK, "8"),
     "ids.xz": (lzma.compress(IDS), OK, "4"),
+    "ids.zst": (zstd(IDS), OK, "4"),
+    "ids_frames.zst": (zstd(IDS) + zstd(IDS), OK, "8"),
+    "ids_fill_the_buffer.zst": (zstd(b"5\n" * 120) * 2, OK, "240"),
+    "no_header_keys.csv": (b"0,obj-a,512\n1,obj-b,512\n", OK, "2"),
     "lirs.trace": (b"*\n5\n6\n*\n7\n", OK, "3"),
     "blocks.lis": (b"10 3 0 1\n11 2 0 2\n", OK, "5"),
     "named.csv": (b"Time,Op,Size,LBN\n1,2a,512,42\n1,2a,4096,43\n", OK, "2"),
@@ -67,6 +75,7 @@ CASES = {
     "gzip_then_noise.gz": (gzip.compress(IDS, mtime=0) + b"noise", MALFORMED, "gzip"),
     "xz_cut.xz": (lzma.compress(IDS)[:-8], MALFORMED, "found the end of the file, expected more of its xz stream"),
     "xz_broken.xz": (lzma.compress(IDS)[:8] + b"\xff" * 4 + lzma.compress(IDS)[12:], MALFORMED, "found a broken xz stream"),
+    "zstd_second_cut.zst": (zstd(IDS) + zstd(IDS)[:-3], MALFORMED, "found the end of the file, expected more of its zstd stream"),
     "zstd_cut.zst": (b"\x28\xb5\x2f\xfd\x24\x09", MALFORMED, "zstd stream"),
     "zstd_broken.zst": (b"\x28\xb5\x2f\xfd" + b"\xff" * 30, MALFORMED, "found a broken zstd stream"),
 }

@@ -180,25 +180,222 @@ class Gdsf(Lfu):
 
 
 class LruK(Cache):
-    def __init__(self, capacity, sized, k):
+    """O'Neil, O'Neil, Weikum 1993, figure 2.1: HIST and LAST, the correlated reference period, the retained information period."""
+
+    def __init__(self, capacity, sized, k, correlated=0, retained=0):
         super().__init__(capacity, sized)
-        self.k, self.times, self.held, self.now = k, {}, set(), 0
+        self.k, self.hist, self.last, self.held, self.now = k, {}, {}, set(), 0
+        self.correlated, self.retained = correlated, retained
 
     def touch(self, x):
         self.now += 1
-        self.times.setdefault(x, []).insert(0, self.now)
+        if x in self.held and self.correlated and self.now - self.last[x] <= self.correlated:
+            self.last[x] = self.now
+            return True
+        if x not in self.hist or (x not in self.held and self.retained and self.now - self.last[x] > self.retained):
+            self.hist[x] = [0] * self.k
+        period = self.last[x] - self.hist[x][0] if x in self.held else 0
+        self.hist[x] = [self.now] + [t + period if t else 0 for t in self.hist[x][:-1]]
+        self.last[x] = self.now
         return x in self.held
 
     def evict(self):
-        def distance(x):
-            t = self.times[x]
-            return (t[self.k - 1] if len(t) >= self.k else 0, t[0])
-        x = min(self.held, key=distance)
+        old = [x for x in self.held if self.now - self.last[x] > self.correlated] if self.correlated else list(self.held)
+        if old:
+            x = min(old, key=lambda x: (self.hist[x][self.k - 1], self.hist[x][0]))
+        else:
+            x = min(self.held, key=lambda x: self.last[x])
         self.held.remove(x)
         return x
 
     def insert(self, x):
         self.held.add(x)
+
+
+class Lirs(Cache):
+    """Unit sizes. S from the newest to the oldest: object -> "lir", "hir" (resident) or "gone"; Q from the newest; a hit of Q makes room among LIR."""
+
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.k_q = max(1, int(self.capacity * 0.01))
+        self.k_lir = self.capacity - self.k_q
+        self.s, self.q, self.gone = {}, [], []
+
+    def lirs(self):
+        return sum(1 for kind in self.s.values() if kind == "lir")
+
+    def top(self, x, kind):
+        self.s.pop(x, None)
+        self.s = {x: kind, **self.s}
+
+    def prune(self):
+        while len(self.s) > 1 and self.s[list(self.s)[-1]] != "lir":
+            x = list(self.s)[-1]
+            del self.s[x]
+            if x in self.gone:
+                self.gone.remove(x)
+
+    def evict_q(self):
+        x = self.q.pop()
+        if x in self.s:
+            self.s[x] = "gone"
+            self.gone.insert(0, x)
+
+    def demote(self):
+        x = list(self.s)[-1]
+        del self.s[x]
+        while len(self.q) + 1 > self.k_q:
+            self.evict_q()
+        self.q.insert(0, x)
+        self.prune()
+
+    def request(self, x):
+        hit = self.find(x)
+        if not hit:
+            self.miss(x)
+        while len(self.s) > 2 * self.capacity and self.gone:
+            del self.s[self.gone.pop()]
+        return hit
+
+    def find(self, x):
+        queued = x in self.q
+        if queued:
+            self.q.remove(x)
+            self.q.insert(0, x)
+        if x not in self.s:
+            if queued:
+                while self.lirs() + 1 > self.k_lir and self.lirs() and self.q[-1] != x:
+                    self.demote()
+                self.top(x, "hir")
+            return queued
+        self.top(x, self.s[x])
+        if self.s[x] == "lir":
+            self.prune()
+            return True
+        if not queued:
+            return False
+        self.q.remove(x)
+        while self.lirs() + 1 > self.k_lir and self.lirs():
+            self.demote()
+        self.top(x, "lir")
+        return True
+
+    def miss(self, x):
+        if x in self.s:
+            if x in self.gone:
+                self.gone.remove(x)
+            while self.lirs() + 1 > self.k_lir and self.lirs():
+                self.demote()
+            while self.lirs() + len(self.q) + 1 > self.capacity and self.q:
+                self.evict_q()
+            self.top(x, "lir")
+        elif self.lirs() + 1 <= self.k_lir:
+            self.top(x, "lir")
+        else:
+            while len(self.q) + 1 > self.k_q:
+                self.evict_q()
+            self.top(x, "hir")
+            self.q.insert(0, x)
+
+
+def mixed(z):
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+    return z ^ (z >> 31)
+
+
+class TinyLfu(Cache):
+    """Window, probation, protected; counts of four bits by the hash of core/cache/count_sketch.h; the window climbs. Unit sizes; `capacity` + 1
+    objects are what the policy takes a cache to hold."""
+
+    def __init__(self, capacity, sized, climb=True):
+        super().__init__(capacity, sized)
+        holds = capacity + 1
+        words = 8
+        while words < holds // 4:
+            words *= 2
+        self.counts, self.lines, self.period, self.additions = {}, words // 8, 10 * holds, 0
+        self.numbers, self.window, self.probation, self.protected = {}, [], [], []
+        self.share, self.climb = 0.01, climb
+        self.set_window()
+        self.every, self.step, self.before, self.requests, self.hits = 10 * max(holds, 100), 0.0625, None, 0, 0
+
+    def set_window(self):
+        self.k_window = min(max(int(self.capacity * self.share), 1), self.capacity)
+        self.k_protected = int((self.capacity - self.k_window) * 0.8)
+
+    def places(self, x):
+        h = mixed(x)
+        line = (h >> 32) & (self.lines - 1)
+        return [(line * 8 + row * 2 + ((h >> (4 * row)) & 1), (h >> (4 * row + 16)) & 15) for row in range(4)]
+
+    def add(self, x):
+        added = False
+        for place in self.places(x):
+            if self.counts.get(place, 0) < 15:
+                self.counts[place] = self.counts.get(place, 0) + 1
+                added = True
+        if added:
+            self.additions += 1
+            if self.additions == self.period:
+                self.counts = {place: count // 2 for place, count in self.counts.items()}
+                self.additions //= 2
+
+    def estimate(self, x):
+        return min(self.counts.get(place, 0) for place in self.places(x))
+
+    def request(self, identifier):
+        x = self.numbers.setdefault(identifier, len(self.numbers))
+        self.add(x)
+        hit = True
+        if x in self.window or x in self.protected:
+            part = self.window if x in self.window else self.protected
+            part.remove(x)
+            part.append(x)
+        elif x in self.probation:
+            self.probation.remove(x)
+            self.protected.append(x)
+            while len(self.protected) > self.k_protected:
+                self.probation.append(self.protected.pop(0))
+        else:
+            hit = False
+            self.window.append(x)
+            self.settle()
+        if self.climb:
+            self.climbed(hit)
+        return hit
+
+    def settle(self):
+        while len(self.window) > self.k_window:
+            x, room, count = self.window[0], self.capacity - self.k_window, self.estimate(self.window[0])
+            self.window.pop(0)
+            admitted = room >= 1
+            while admitted and len(self.probation) + len(self.protected) + 1 > room:
+                other = (self.probation or self.protected)[0]
+                if count <= self.estimate(other):
+                    admitted = False
+                else:
+                    (self.probation or self.protected).pop(0)
+            if admitted:
+                self.probation.append(x)
+        while len(self.window) + len(self.probation) + len(self.protected) > self.capacity:
+            (self.probation or self.protected or self.window).pop(0)
+
+    def climbed(self, hit):
+        self.hits += hit
+        self.requests += 1
+        if self.requests < self.every:
+            return
+        ratio = self.hits / self.requests
+        if self.before is not None:
+            change = ratio - self.before
+            if change < 0:
+                self.step = -self.step
+            self.step = (0.0625 if self.step >= 0 else -0.0625) if abs(change) >= 0.05 else self.step * 0.98
+        self.before, self.requests, self.hits = ratio, 0, 0
+        self.share = min(max(self.share + self.step, 0.0), 0.8)
+        self.set_window()
+        self.settle()
 
 
 class TwoQ(Cache):
@@ -396,14 +593,16 @@ class Belady(Cache):
 
 def main():
     ids = trace(7, 6000)
-    unit = {"fifo": Fifo, "lru": Lru, "mru": Mru, "clock": Clock, "sieve": Sieve, "lfu": Lfu, "gdsf": Gdsf, "two-q": TwoQ, "arc": Arc, "s3-fifo": S3, "slru": Slru}
-    sized = [name for name in unit if name != "arc"]
+    unit = {"fifo": Fifo, "lru": Lru, "mru": Mru, "clock": Clock, "sieve": Sieve, "lfu": Lfu, "gdsf": Gdsf, "two-q": TwoQ, "arc": Arc, "s3-fifo": S3, "slru": Slru, "lirs": Lirs, "w-tinylfu": TinyLfu}
+    sized = [name for name in unit if name not in ("arc", "lirs", "w-tinylfu")]
     golden = {"requests": len(ids), "objects": len(set(ids)), "checksum": sum((i + 1) * x for i, x in enumerate(ids)), "unit": {}, "sized": {}}
     for key, names, capacities in (("unit", unit, (20, 60, 200)), ("sized", sized, (700, 2000, 6500))):
         for name in names:
             golden[key][name] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [unit[name](c, key == "sized")]}
         golden[key]["lru-k"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 2)]}
         golden[key]["lru-3"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 3)]}
+        golden[key]["lru-2 correlated"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 2, 40, 0)]}
+        golden[key]["lru-2 retained"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 2, 25, 300)]}
         golden[key]["belady"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [Belady(c, key == "sized", ids)]}
     path = pathlib.Path(__file__).with_name("cache_golden.json")
     path.write_text(json.dumps(golden, indent=1) + "\n")

@@ -60,13 +60,18 @@ private slots:
         QCOMPARE(checksum, golden["checksum"].toDouble()); // below 2^53: exact
         for (const bool sized : {false, true}) {
             const QJsonObject policies = golden[sized ? "sized" : "unit"].toObject();
-            QVERIFY(policies.size() >= 13);
+            QVERIFY(policies.size() >= 15);
             for (auto policy = policies.begin(); policy != policies.end(); ++policy) {
                 const QJsonObject hits = policy.value().toObject();
                 Parameters parameters;
-                if (policy.key() == "lru-3")
-                    parameters.set("k", std::int64_t{3});
-                const std::string id = policy.key() == "lru-3" ? "cache.lru-k" : "cache." + policy.key().toStdString();
+                const bool variant = policy.key().startsWith("lru-2 ") || policy.key() == "lru-3";
+                if (variant) {
+                    const bool retained = policy.key().endsWith("retained"), correlated = policy.key().endsWith("correlated");
+                    parameters.set("k", std::int64_t{policy.key() == "lru-3" ? 3 : 2});
+                    parameters.set("correlated", std::int64_t{retained ? 25 : correlated ? 40 : 0});
+                    parameters.set("retained", std::int64_t{retained ? 300 : 0});
+                }
+                const std::string id = variant ? "cache.lru-k" : "cache." + policy.key().toStdString();
                 for (auto size = hits.begin(); size != hits.end(); ++size) {
                     const std::uint64_t found = hitsOf(sized ? m_sized : m_unit, m_next, id, size.key().toULongLong(), parameters);
                     QVERIFY2(found == static_cast<std::uint64_t>(size.value().toInteger()),

@@ -68,10 +68,10 @@ private slots:
         CurveSettings settings{.sizes = {10, 100, 1000}, .warmUp = 5000};
         std::vector<std::string> ready;
         const report::CacheReport report = missRatioCurves(trace, {{"cache.lru", {}}, {"cache.s3-fifo", {}}, {"cache.belady", {}}}, settings, {},
-                                                           [&](const report::CacheCurve& curve) { ready.push_back(curve.policy); });
+                                                           [&](const report::PolicyCurve& curve) { ready.push_back(curve.policy); });
         QCOMPARE(report.curves.size(), std::size_t{3});
         QCOMPARE(ready.size(), std::size_t{3});
-        for (const report::CacheCurve& curve : report.curves) {
+        for (const report::PolicyCurve& curve : report.curves) {
             QVERIFY(curve.failure.empty() && curve.exact);
             QCOMPARE(curve.limit, curve.policy == "cache.belady");
             for (std::size_t i = 0; i < 3; ++i) {
@@ -127,7 +127,7 @@ private slots:
         const report::CacheReport sampled = missRatioCurves(trace, all, settings, {});
         for (std::size_t c = 0; c < all.size(); ++c)
             for (std::size_t i = 0; i < settings.sizes.size(); ++i) {
-                const report::CachePoint &whole = exact.curves[c].points[i], &part = sampled.curves[c].points[i];
+                const report::PolicyPoint &whole = exact.curves[c].points[i], &part = sampled.curves[c].points[i];
                 QVERIFY(std::isnan(whole.deviation) && !sampled.curves[c].exact && part.deviation > 0);
                 const double band = 3 * part.deviation / std::sqrt(8.0) + 0.01;
                 QVERIFY2(std::abs(whole.hitRatio - part.hitRatio) <= band, qPrintable(QString("%1: %2 and %3, band %4").arg(all[c].method.c_str()).arg(whole.hitRatio).arg(part.hitRatio).arg(band)));

@@ -45,7 +45,7 @@ private slots:
     }
     void readsOfAnySize()
     {
-        for (const char* name : {"ids.txt", "ids.gz", "ids.xz", "two.oracleGeneral", "blocks.lis", "named.csv"})
+        for (const char* name : {"ids.txt", "ids.gz", "ids.xz", "ids.zst", "ids_frames.zst", "ids_fill_the_buffer.zst", "two.oracleGeneral", "blocks.lis", "named.csv"})
             for (const std::size_t atOnce : {1U, 2U, 3U, 1000U})
                 QVERIFY2(idsOf(all(::corpus(name), {}, atOnce)) == idsOf(all(::corpus(name))), name);
     }
