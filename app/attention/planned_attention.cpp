@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/attention/planned_attention.h"
 
+#include "core/attention/fitting_split.h"
 #include "core/base/error.h"
 
 namespace tamis::app {
@@ -36,12 +37,12 @@ std::vector<plan::PlannedAttention> plannedOf(std::span<const attention::HeadCho
 }
 
 std::shared_ptr<const nn::Model> withPlannedAttention(std::shared_ptr<const nn::Model> model, const plan::Plan& plan, const std::string& subject,
-                                                      const measure::SampleSource& samples, const RunContext& context)
+                                                      const measure::SampleSource* fitted, const RunContext& context)
 {
     const auto choices = choicesOf(plan, subject);
-    attention::AssignmentInputs with{.seed = static_cast<std::uint64_t>(plan.attentionSeed), .samples = {}};
-    if (attention::needsSamples(choices))
-        with.samples = attention::collectSamples(*model, samples, kFittedSamples, attention::blocksOf(choices), context);
+    attention::AssignmentInputs with{.seed = static_cast<std::uint64_t>(plan.attentionSeed), .samples = {}, .context = RunContext(context.stopToken())};
+    if (fitted && attention::needsSamples(choices))
+        with.samples = attention::collectSamples(*model, *fitted, attention::kFittedSamples, attention::blocksOf(choices), context);
     return attention::replaced(model, attention::operatorsFor(*model, choices, with));
 }
 

@@ -12,15 +12,13 @@
 
 namespace tamis::app {
 
-inline constexpr std::size_t kFittedSamples = 8; ///< from the first, that operators are fitted to, where one is
-
 /// Of plan.attention, parameters complete. Throws Error{UnsupportedFeature} for a method that this program has not, Error{MalformedFile} for parameters that it
 /// does not take; `subject`: the plan's file.
 std::vector<attention::HeadChoice> choicesOf(const plan::Plan& plan, const std::string& subject);
 std::vector<plan::PlannedAttention> plannedOf(std::span<const attention::HeadChoice> choices);
-/// `model` with plan.attention in place; itself where the plan has none. Operators that are fitted are to the first samples, as `model` sees them. Throws what
-/// choicesOf, collectSamples and operatorsFor throw.
+/// `model` with plan.attention in place; itself where the plan has none. Operators that are fitted are to the samples of `fitted` (attention::splitForFitting), as `model`
+/// sees them; null where none is. Throws what choicesOf, collectSamples and operatorsFor throw.
 std::shared_ptr<const nn::Model> withPlannedAttention(std::shared_ptr<const nn::Model> model, const plan::Plan& plan, const std::string& subject,
-                                                      const measure::SampleSource& samples, const RunContext& context);
+                                                      const measure::SampleSource* fitted, const RunContext& context);
 
 } // namespace tamis::app

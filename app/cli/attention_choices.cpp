@@ -26,6 +26,21 @@ std::optional<std::vector<int>> blocksFrom(const std::string& text)
     return blocks;
 }
 
+std::vector<std::string> settingsBetween(const std::string& text, char separator)
+{
+    std::vector<std::string> settings;
+    for (std::size_t at = 0; at <= text.size();) {
+        const std::size_t next = std::min(text.find(separator, at), text.size());
+        const std::string piece = text.substr(at, next - at);
+        if (settings.empty() || piece.find('=') != std::string::npos)
+            settings.push_back(piece);
+        else
+            settings.back() += separator + piece;
+        at = next + 1;
+    }
+    return settings;
+}
+
 attention::HeadChoice choiceFrom(const std::string& text, const CommonOptions& common)
 {
     const auto [place, what] = splitAssignment(text, "--choose");
@@ -34,13 +49,8 @@ attention::HeadChoice choiceFrom(const std::string& text, const CommonOptions& c
     choice.block = static_cast<int>(parseInteger(place.substr(0, colon), "--choose " + text + ": block", 0, kMost));
     if (colon != std::string::npos)
         choice.head = parseInteger(place.substr(colon + 1), "--choose " + text + ": head", 0, kMost);
-    std::vector<std::string> settings;
     const std::size_t first = what.find(',');
-    for (std::size_t at = first; at != std::string::npos;) {
-        const std::size_t next = what.find(',', at + 1);
-        settings.push_back(what.substr(at + 1, next == std::string::npos ? next : next - at - 1));
-        at = next;
-    }
+    const std::vector<std::string> settings = first == std::string::npos ? std::vector<std::string>() : settingsBetween(what.substr(first + 1), ',');
     const std::string id = what.substr(0, first);
     if (id == "exact") {
         if (!settings.empty())

@@ -69,6 +69,17 @@ ordered_json trivialJson(const std::vector<report::TrivialErrors>& trivial)
     return all;
 }
 
+namespace {
+/// null in place of what is no number: blocks behind the query have no score.
+ordered_json finite(const std::vector<float>& values)
+{
+    ordered_json all = ordered_json::array();
+    for (const float value : values)
+        all.push_back(std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr));
+    return all;
+}
+} // namespace
+
 ordered_json viewJson(const report::AttentionHeadView& view, const std::vector<std::int32_t>& tokenIds)
 {
     ordered_json json{{"sample", view.sample}, {"layer", view.layer}, {"head", view.head}, {"tokens", view.tokens}, {"prefixTokens", view.prefixTokens}, {"gridHeight", view.gridHeight},
@@ -80,6 +91,8 @@ ordered_json viewJson(const report::AttentionHeadView& view, const std::vector<s
         for (const std::int64_t tokens : blocks.tokensRead)
             read += static_cast<double>(tokens) / static_cast<double>(blocks.tokensRead.size());
         json["blocks"] = {{"queries", blocks.queries}, {"blocks", blocks.blocks}, {"blockTokens", blocks.blockTokens}, {"tokensRead", blocks.tokensRead}, {"meanTokensRead", read}};
+        json["blocks"]["scores"] = blocks.scores.empty() ? ordered_json(nullptr) : finite(blocks.scores);
+        json["blocks"]["gates"] = blocks.gates.empty() ? ordered_json(nullptr) : finite(blocks.gates);
     }
     return json;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Methods of the attention lab side by side on the same samples, exact and trivial attention first; trained around, too, where that is asked for.
-#include "app/attention/planned_attention.h"
 #include "app/cli/attention_choices.h"
 #include "app/cli/attention_json.h"
 #include "app/cli/attention_tuning.h"
@@ -28,26 +27,23 @@ using attention::ComparedSetting;
 using nlohmann::ordered_json;
 using report::AttentionComparison, report::AttentionPoint;
 
-std::vector<ComparedSetting> settingsFrom(const CompareOptions& options, const CommonOptions& common)
+/// `tokens`: of a sample; 0: not known yet.
+std::vector<ComparedSetting> settingsFrom(const CompareOptions& options, const CommonOptions& common, std::int64_t tokens)
 {
     if (options.methods.empty())
-        return attention::usualSettings();
+        return attention::usualSettings(tokens);
     std::vector<ComparedSetting> all;
     for (const std::string& text : options.methods) {
         const attention::Method& method = methodAmong(attention::methods(), text.substr(0, text.find(':')));
-        std::vector<std::string> given;
-        for (std::size_t at = text.find(':'); at != std::string::npos;) {
-            const std::size_t next = text.find(':', at + 1);
-            given.push_back(text.substr(at + 1, next == std::string::npos ? next : next - at - 1));
-            at = next;
-        }
+        const std::size_t colon = text.find(':');
+        const std::vector<std::string> given = colon == std::string::npos ? std::vector<std::string>() : settingsBetween(text.substr(colon + 1), ':');
         const Parameters complete = parametersFrom(method.declaration, given, common);
         Parameters told;
         for (const std::string& setting : given) {
             const std::string name = splitAssignment(setting, "--method").first;
             told.set(name, complete.value(name));
         }
-        std::ranges::move(given.empty() ? attention::usualSettings(method) : std::vector<ComparedSetting>{{method.declaration.id, told}}, std::back_inserter(all));
+        std::ranges::move(given.empty() ? attention::usualSettings(method, {}, tokens) : std::vector<ComparedSetting>{{method.declaration.id, told}}, std::back_inserter(all));
     }
     return all;
 }
@@ -99,6 +95,8 @@ std::string described(const AttentionComparison& comparison)
         table.add(std::move(cells));
     }
     std::string text = table.text() + failures + comparison.samples + "; * no other point has as few multiply-adds and as much quality\n";
+    if (!comparison.fitted.empty())
+        text += "methods that are fitted are to " + comparison.fitted + "\n";
     for (const std::string& warning : comparison.warnings)
         text += "warning: " + warning + "\n";
     return text;
@@ -130,7 +128,7 @@ std::string csvOf(const AttentionComparison& comparison)
 ordered_json documentOf(const AttentionComparison& comparison, const CompareOptions& options)
 {
     ordered_json document{{"schema", "tamis.compare/1"}};
-    document["inputs"] = {{"model", {{"path", options.run.model}}}, {"samples", comparison.samples}};
+    document["inputs"] = {{"model", {{"path", options.run.model}}}, {"samples", comparison.samples}, {"fitted", comparison.fitted.empty() ? ordered_json(nullptr) : ordered_json(comparison.fitted)}};
     document["planned"] = comparison.planned;
     document["rows"] = ordered_json::array();
     document["warnings"] = ordered_json::array();
@@ -179,9 +177,9 @@ AttentionPoint Comparing::trained(AttentionPoint point, const std::vector<attent
     point.tuned = true;
     point.mapError = point.outputError = report::kNotMeasured; // of other queries, keys and values than the whole model's
     context.setParts(10);
-    attention::AssignmentInputs with{.seed = m_measured.seed, .samples = {}};
-    if (attention::needsSamples(choices))
-        with.samples = attention::collectSamples(*m_model, *m_samples, m_measured.fittedSamples, m_measured.blocks, context.part(1, "collecting queries and keys"));
+    attention::AssignmentInputs with{.seed = m_measured.seed, .samples = {}, .context = RunContext(context.stopToken())};
+    if (m_measured.fitting && attention::needsSamples(choices))
+        with.samples = attention::collectSamples(*m_model, *m_measured.fitting, m_measured.fittedSamples, m_measured.blocks, context.part(1, "collecting queries and keys"));
     const auto tuned = attention::fineTune(*m_checkpoint, choices, with, source, tuningSettings(m_options.run), context.part(7, "training"));
     const auto model = tuned.apply(*m_checkpoint, with, context);
     attention::measurePoint(point, *m_model, model.get(), *m_samples, m_measured.latencyRuns, context.part(2, "evaluating"));
@@ -220,15 +218,23 @@ AttentionComparison Comparing::run()
 {
     const RunOptions& run = m_options.run;
     m_context.setParts(tunes(run) ? 81 : 21);
-    const auto settings = settingsFrom(m_options, m_console.common());
+    (void)settingsFrom(m_options, m_console.common(), 0); // refused before anything is read
     const auto blocks = blocksFrom(run.blocks);
     if (!blocks)
         throw UsageError("--blocks: found none, expected blocks whose attention is replaced");
     m_checkpoint = io::Checkpoint::open(run.model, m_context.part(0.3, "opening"));
     m_model = nn::Model::load(*m_checkpoint, m_context.part(0.3, "loading"));
     m_samples = app::openSamples(requestFrom(run.samples), run.model, *m_model, m_context.part(0.4, "opening the samples"));
+    measure::LoadedSample first;
+    if (m_samples->count() > 0)
+        m_samples->load(0, first);
+    const auto settings = settingsFrom(m_options, m_console.common(), m_samples->count() > 0 ? m_model->embeddedTokens(first.view()) : 0);
+    const bool fits = std::ranges::any_of(settings, [](const ComparedSetting& setting) { return attention::findMethod(setting.method)->fits; });
+    const auto given = openFitting(run.fitting, run.samples, run.model, *m_model, m_context);
+    const auto split = attention::splitForFitting(m_samples, given, fits && (given || m_samples->count() > 1)); // of one sample, what is fitted fails alone
+    m_samples = split.scored;
+    m_measured.fitting = split.fitted;
     m_measured.blocks = *blocks;
-    m_measured.fittedSamples = app::kFittedSamples;
     m_measured.seed = static_cast<std::uint64_t>(m_console.common().seed.value_or(0));
     m_measured.latencyRuns = run.latency ? 5 : 0;
     auto comparison = attention::compareMethods(m_model, *m_samples, settings, m_measured, m_context.part(20, "comparing"), [this](const AttentionComparison& soFar) { keep(soFar); });

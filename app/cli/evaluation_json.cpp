@@ -70,6 +70,8 @@ ordered_json toJson(const report::EvaluationReport& report)
     document["predictions"] = ordered_json::array();
     for (const auto& prediction : report.predictions)
         document["predictions"].push_back(predictionJson(prediction));
+    if (!report.fitted.empty())
+        document["fitted"] = report.fitted;
     document["warnings"] = report.warnings;
     document["seconds"] = report.seconds;
     return document;

@@ -25,6 +25,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <tuple>
@@ -38,7 +39,7 @@ constexpr std::size_t kMapSamples = 4; ///< whose heads are compared
 
 /// All that is measured, as far as it is.
 struct Measured {
-    std::string samples;
+    std::string samples, fitted; ///< fitted: what operators are fitted to; empty: none is
     Parameters parameters;
     std::vector<HeadChoice> choices;
     report::AttentionReport heads;
@@ -98,6 +99,8 @@ std::string described(const Measured& all, const RunOptions& options)
                 std::to_string(all.candidates->heads.size()) + " heads are replaced\n";
     for (const TunedOutcome& outcome : all.tuned)
         text += tunedText(outcome);
+    if (!all.fitted.empty())
+        text += "measured on " + all.samples + "; methods that are fitted are to " + all.fitted + "\n";
     for (const std::string& warning : all.warnings)
         text += "warning: " + warning + "\n";
     for (const std::string& file : all.written)
@@ -108,7 +111,7 @@ std::string described(const Measured& all, const RunOptions& options)
 ordered_json documentOf(const Measured& all, const RunOptions& options)
 {
     ordered_json document{{"schema", "tamis.run/1"}, {"method", options.method}, {"parameters", toJson(all.parameters)}};
-    document["inputs"] = {{"model", {{"path", options.model}}}, {"samples", all.samples}, {"blocks", attention::blocksOf(all.choices)}};
+    document["inputs"] = {{"model", {{"path", options.model}}}, {"samples", all.samples}, {"fitted", all.fitted.empty() ? ordered_json(nullptr) : ordered_json(all.fitted)}, {"blocks", attention::blocksOf(all.choices)}};
     const ordered_json evaluated = toJson(all.quality);
     document["cost"] = costJson(all.changed, all.quality.cost.latencyMs);
     document["cost"]["liveBytes"] = all.heads.liveBytes;
@@ -143,6 +146,7 @@ public:
 private:
     void open();
     void choose();
+    void split();
     void measureHeads();
     void evaluate();
     void addEffects();
@@ -164,6 +168,7 @@ private:
     std::optional<attention::Tuned> m_restored;
     std::optional<attention::AttentionStudy> m_study;
     std::uint64_t m_seed = 0;
+    bool m_mayFit = false;
     Measured m_all;
 };
 
@@ -172,14 +177,12 @@ void AttentionRun::open()
     m_checkpoint = io::Checkpoint::open(m_options.model, m_context.part(0.5, "opening"));
     m_model = nn::Model::load(*m_checkpoint, m_context.part(1, "loading"));
     m_source = app::openSamples(requestFrom(m_options.samples), m_options.model, *m_model, m_context.part(0.5, "opening the samples"));
-    m_all.samples = m_source->description();
     if (!m_options.plan.empty())
         m_plan = plan::readPlan(m_options.plan);
     m_base = plannedModel(m_model, m_checkpoint, m_plan, m_options, m_context.part(m_plan ? 2 : 0, "the plan"));
     if (m_plan && m_plan->tokens)
         m_all.warnings.push_back("The plan's tokens are left aside: tamis-cli run " + m_plan->tokens->method + " --plan measures them.");
     m_restored = tunedOf(m_options, m_context);
-    m_study.emplace(m_base, m_source);
 }
 
 void AttentionRun::choose()
@@ -194,9 +197,27 @@ void AttentionRun::choose()
     }
 }
 
+/// Samples that operators are fitted to are not scored: everything is measured on the others.
+void AttentionRun::split()
+{
+    const auto given = openFitting(m_options.fitting, m_options.samples, m_options.model, *m_model, m_context);
+    bool fits = attention::needsSamples(m_all.choices);
+    if (!fits && m_options.suit > 0) {
+        fits = given || m_source->count() > 1;
+        if (!fits)
+            m_all.warnings.push_back("Methods that are fitted are left out of --suit: there is one sample, and it is scored.");
+    }
+    const auto split = attention::splitForFitting(m_source, given, fits);
+    m_source = split.scored;
+    m_all.samples = m_source->description();
+    m_all.fitted = split.fitted ? split.fitted->description() : "";
+    m_mayFit = fits;
+    m_study.emplace(m_base, m_source, split.fitted);
+}
+
 attention::AttentionRequest AttentionRun::request() const
 {
-    attention::AttentionRequest asked{.choices = m_all.choices, .sample = static_cast<std::size_t>(m_options.viewSample), .average = kMapSamples, .fitted = app::kFittedSamples, .seed = m_seed};
+    attention::AttentionRequest asked{.choices = m_all.choices, .sample = static_cast<std::size_t>(m_options.viewSample), .average = kMapSamples, .seed = m_seed};
     if (!m_options.view.empty())
         std::tie(asked.layer, asked.head) = headFrom(m_options.view, "--view");
     return asked;
@@ -207,7 +228,8 @@ void AttentionRun::measureHeads()
     const attention::AttentionRequest asked = request();
     const nn::ModelSpec& spec = m_base->spec();
     if (asked.layer >= static_cast<int>(spec.blocks.size()) || asked.head >= spec.blocks[static_cast<std::size_t>(asked.layer)].attention.heads)
-        throw UsageError("--view: found " + m_options.view + ", expected a layer below " + std::to_string(spec.blocks.size()) + " and a head below " + std::to_string(spec.blocks.front().attention.heads));
+        throw UsageError("--view: found " + m_options.view + ", expected a layer below " + std::to_string(spec.blocks.size()) + " and a head below " +
+                         std::to_string(spec.blocks[static_cast<std::size_t>(std::clamp(asked.layer, 0, static_cast<int>(spec.blocks.size()) - 1))].attention.heads));
     if (asked.sample >= m_source->count())
         throw UsageError("--view-sample: found " + std::to_string(asked.sample) + ", expected a number below " + std::to_string(m_source->count()));
     m_all.heads = m_study->whole(asked, m_context.part(6, "comparing heads"));
@@ -256,10 +278,11 @@ void AttentionRun::addEffects()
 void AttentionRun::addSuited()
 {
     const RunContext part = m_context.part(10, "methods that suit heads");
-    const auto settings = attention::usualSettings();
+    const auto settings = attention::usualSettings(m_all.heads.view.tokens);
     std::vector<HeadChoice> tried;
     for (const attention::ComparedSetting& setting : settings)
-        tried.push_back({0, attention::kAllHeads, setting.method, setting.parameters});
+        if (m_mayFit)
+            tried.push_back({0, attention::kAllHeads, setting.method, setting.parameters});
     const auto with = m_study->assignmentInputs(request(), tried, part);
     m_all.candidates = attention::measureCandidates(*m_base, settings, with, captures(part), part);
     attention::fillSuited(m_all.heads.heads, *m_all.candidates, m_options.suit);
@@ -315,6 +338,7 @@ Measured AttentionRun::run()
         (void)choiceFrom(text, m_console.common()); // refused before anything is read
     open();
     choose();
+    split();
     measureHeads();
     evaluate();
     keep();

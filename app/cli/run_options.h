@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
+#include "app/cli/fitting_options.h"
 #include "app/cli/sample_options.h"
 
 #include <cstdint>
@@ -38,6 +39,7 @@ struct RunOptions {
     std::string view, suitedPlan;                             ///< attention.*: "3:1", whose maps are written; plan of what suits
     std::string scaling;                                      ///< attention.*: "64,256" or "all"; empty: quality is measured, not cost against tokens
     std::int64_t viewSample = 0;                              ///< attention.*: of the view
+    FittingOptions fitting;                                   ///< attention.*
     bool effects = false;                                     ///< attention.*: each head alone
     double suit = 0;                                          ///< attention.*: keep of the multiply-adds; 0: what suits is not looked for
     std::int64_t tune = 0;                                    ///< attention.*: steps of training; 0: none

@@ -176,6 +176,7 @@ void declare(OptionSet& set, CompareOptions& options)
     set.real("--recall", options.recall, 0, 1, "encoder.*: recall that the fastest encoder is to have (0.99)");
     set.text("--csv", options.csv, "FILE", "attention.*: write the table as CSV, too");
     set.text("--blocks", run.blocks, "LIST", "attention.*: blocks whose attention is replaced, such as 0,3 (all)");
+    declareFitting(set, run.fitting, "attention.*: ");
     set.integer("--tune", run.tune, 0, 1'000'000, "attention.*: methods that can be trained around: so many steps, beside exact attention trained as long (0)");
     set.texts("--tune-set", run.tuneSettings, "NAME=VALUE", "attention.*: a setting of the training (repeatable)");
     set.text("--train-tokens", run.trainTokens, "FILE", "attention.*: token ids to train on");

@@ -2,11 +2,13 @@
 #include "app/attention/planned_attention.h"
 #include "app/cli/console.h"
 #include "app/cli/evaluation_json.h"
+#include "app/cli/fitting_options.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/sample_options.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
 #include "app/cli/verbs.h"
+#include "core/attention/fitting_split.h"
 #include "core/inputs/label_file.h"
 #include "core/io/calibration.h"
 #include "core/io/checkpoint.h"
@@ -25,6 +27,7 @@ namespace {
 struct EvaluateArguments {
     std::string model, plan, calibration;
     SampleOptions samples;
+    FittingOptions fitting;
     std::int64_t batch = 32, mapSamples = 4;
 };
 
@@ -77,6 +80,8 @@ std::string described(const report::EvaluationReport& report)
             layers.add({std::to_string(layer.block), significant(layer.relativeError), significant(layer.cosine, 6), significant(layer.ownError)});
         text += "\n" + layers.text();
     }
+    if (!report.fitted.empty())
+        text += "\nattention fitted to " + report.fitted + "\n";
     return text + "\n" + report.inputs + ", " + std::to_string(report.batches) + (report.batches == 1 ? " batch, " : " batches, ")
            + fixed(report.seconds, 1) + " s\n";
 }
@@ -84,13 +89,15 @@ std::string described(const report::EvaluationReport& report)
 void run(Console& console, const EvaluateArguments& arguments)
 {
     const auto request = requestFrom(arguments.samples);
+    if (arguments.plan.empty() && !(arguments.fitting.images.empty() && arguments.fitting.tokens.empty()))
+        throw UsageError("--fit-images and --fit-tokens belong to --plan");
     if (!arguments.calibration.empty() && arguments.plan.empty())
         throw UsageError("--calibration belongs to --plan");
     const auto& context = console.context();
     context.setParts(20);
     const auto checkpoint = io::Checkpoint::open(arguments.model, context.part(0.2, "opening"));
     const auto model = nn::Model::load(*checkpoint, context.part(0.3, "loading"));
-    const auto source = app::openSamples(request, arguments.model, *model, context.part(0.5, "opening the samples"));
+    attention::FittingSplit split{nullptr, app::openSamples(request, arguments.model, *model, context.part(0.5, "opening the samples"))};
     std::shared_ptr<const nn::Model> compressed;
     report::Cost cost = plan::modelCost(*checkpoint);
     const report::Cost baseline = cost;
@@ -99,7 +106,8 @@ void run(Console& console, const EvaluateArguments& arguments)
         const auto calibration = calibrationOf(arguments.calibration, arguments.plan, plan);
         const auto statistics = calibration.empty() ? nullptr : io::CalibrationSet::open(calibration, context);
         compressed = plan::applyPlan(*model, checkpoint, statistics, plan, context.part(4, "applying the plan"));
-        compressed = app::withPlannedAttention(compressed, plan, arguments.plan, *source, context.part(plan.attention.empty() ? 0 : 1, "the plan's attention"));
+        split = attention::splitForFitting(split.scored, openFitting(arguments.fitting, arguments.samples, arguments.model, *model, context), attention::needsSamples(app::choicesOf(plan, arguments.plan)));
+        compressed = app::withPlannedAttention(compressed, plan, arguments.plan, split.fitted.get(), context.part(plan.attention.empty() ? 0 : 1, "the plan's attention"));
         if (plan.tokens)
             context.warn("The plan's tokens are left aside: tamis-cli run " + plan.tokens->method + " --plan measures them on top of its operators.");
         cost = plan.cost;
@@ -107,10 +115,12 @@ void run(Console& console, const EvaluateArguments& arguments)
     measure::EvaluateOptions options;
     options.batch = static_cast<std::size_t>(arguments.batch);
     options.mapSamples = static_cast<std::size_t>(arguments.mapSamples);
-    auto report = measure::evaluate(*model, compressed.get(), *source, options, context.part(15, "evaluating"));
+    auto report = measure::evaluate(*model, compressed.get(), *split.scored, options, context.part(15, "evaluating"));
     report.model = arguments.model;
     report.plan = arguments.plan;
-    report.inputs = source->description();
+    report.inputs = split.scored->description();
+    if (split.fitted)
+        report.fitted = split.fitted->description();
     report.classNames = classNamesOf(arguments.model, *model);
     cost.latencyMs = report.cost.latencyMs;
     report.cost = cost;
@@ -127,6 +137,7 @@ void declare(OptionSet& set, EvaluateArguments& arguments)
     set.text("--plan", arguments.plan, "PLAN.json", "Compare the model as this plan compresses it");
     set.text("--calibration", arguments.calibration, "FILE", "Calibration set (as the plan says)");
     declareSamples(set, arguments.samples, "--limit");
+    declareFitting(set, arguments.fitting, "plans with attention: ");
     set.integer("--batch", arguments.batch, 1, 100'000, "Samples a batch: what the spread is over (32)");
     set.integer("--map-samples", arguments.mapSamples, 0, 100'000, "Samples whose attention maps are compared (4)");
 }

@@ -191,6 +191,7 @@ void declareAttention(OptionSet& set, RunOptions& options)
 {
     set.text("--blocks", options.blocks, "LIST", "attention.*: blocks whose attention is replaced, such as 0,3, or none (all)");
     set.texts("--choose", options.choices, "BLOCK[:HEAD]=METHOD[,NAME=VALUE...]", "attention.*: what stands in one block, or at one head of it, after --blocks; exact: the model's own (repeatable)");
+    declareFitting(set, options.fitting, "attention.*: ");
     set.flag("--effects", options.effects, "attention.*: what each head's operator alone does to the output (off)");
     set.real("--suit", options.suit, 0, 1, "attention.*: which method suits each head at no more than this share of its multiply-adds");
     set.text("--suited-plan", options.suitedPlan, "PLAN.json", "attention.*: write the choices that --suit finds for all heads together within that share as a plan");

@@ -109,7 +109,7 @@ private:
     void showComparison(const std::shared_ptr<const report::AttentionComparison>& comparison);
     void takePoint(int index);
     QString caption() const;
-    /// `work` is given the sources and the captured samples; it runs on a worker.
+    /// `work` is given the sources and the captured samples, none of them one that the choices, or `tried`, are fitted to; it runs on a worker.
     struct Studied {
         std::shared_ptr<const AttentionLabSources> sources;
         attention::AttentionRequest request;
@@ -117,7 +117,7 @@ private:
         attention::AssignmentInputs with;
     };
     using StudiedWork = std::function<QString(const Studied&, const RunContext&)>;
-    void startStudied(const QString& title, const QString& running, int& job, StudiedWork work);
+    void startStudied(const QString& title, const QString& running, int& job, StudiedWork work, const std::vector<attention::HeadChoice>& tried = {});
     void ended(int& job);
 
     AttentionLabNeighbours m_with;

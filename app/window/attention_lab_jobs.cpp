@@ -93,7 +93,7 @@ void AttentionLabController::ended(int& job)
     emit availabilityChanged();
 }
 
-void AttentionLabController::startStudied(const QString& title, const QString& running, int& job, StudiedWork work)
+void AttentionLabController::startStudied(const QString& title, const QString& running, int& job, StudiedWork work, const std::vector<attention::HeadChoice>& tried)
 {
     const auto now = request();
     if (!now || !m_sources)
@@ -103,13 +103,16 @@ void AttentionLabController::startStudied(const QString& title, const QString& r
     studied.request = {.choices = headChoices(now->choice, headsOf(m_sources->model->spec())), .sample = now->sample, .layer = now->layer, .head = now->head, .average = kSamples, .seed = static_cast<std::uint64_t>(now->choice.seed)};
     job = m_jobs.start(
         title, running,
-        [studied = std::move(studied), work = std::move(work)](const RunContext& context) mutable {
+        [studied = std::move(studied), work = std::move(work), tried](const RunContext& context) mutable {
             context.setParts(10);
             attention::AttentionStudy study(studied.sources->model, studied.sources->samples->source);
             const RunContext runs = context.part(1, "samples");
-            for (const std::size_t sample : attention::spreadSamples(studied.request.sample, kSamples, study.samples().count()))
+            std::vector<attention::HeadChoice> made = studied.request.choices;
+            if (study.samples().count() > 1 || attention::needsSamples(made)) // of one sample, what is fitted is not tried
+                made.insert(made.end(), tried.begin(), tried.end());
+            for (const std::size_t sample : attention::spreadSamples(studied.request.sample, kSamples, study.samples().count(), study.firstScored(studied.request, made)))
                 studied.samples.push_back(study.capture(sample, RunContext(runs.stopToken())));
-            studied.with = study.assignmentInputs(studied.request, studied.request.choices, RunContext(runs.stopToken()));
+            studied.with = study.assignmentInputs(studied.request, made, RunContext(runs.stopToken()));
             runs.finish();
             return work(studied, context.part(9, "heads"));
         },
@@ -155,23 +158,19 @@ void AttentionLabController::findSuited()
         emit failed(tr("Suited methods cannot be searched: %1.").arg(reason));
         return;
     }
+    std::vector<attention::ComparedSetting> settings;
+    std::vector<attention::HeadChoice> tried;
+    const std::int64_t tokens = m_picture ? m_picture->report->view.tokens : 0;
+    for (const auto& each : attention::usualSettings(tokens)) {
+        const auto* method = attention::findMethod(each.method);
+        if (!method || method->baseline)
+            continue; // trivial operators suit nobody
+        settings.push_back(each);
+        tried.push_back({0, attention::kAllHeads, each.method, each.parameters});
+    }
     startStudied(tr("Suited attention methods"), tr("Searching suited methods"), m_searching,
-                 [guard = QPointer<AttentionLabController>(this)](const Studied& studied, const RunContext& context) {
-                     context.setParts(10);
-                     std::vector<attention::ComparedSetting> settings;
-                     std::vector<attention::HeadChoice> fitted;
-                     for (const auto& each : attention::usualSettings()) {
-                         const auto* method = attention::findMethod(each.method);
-                         if (!method || method->baseline)
-                             continue; // trivial operators suit nobody
-                         settings.push_back(each);
-                         fitted.push_back({0, attention::kAllHeads, each.method, each.parameters});
-                     }
-                     attention::AssignmentInputs with = studied.with;
-                     if (attention::needsSamples(fitted) && with.samples.empty())
-                         with.samples = attention::collectSamples(*studied.sources->model, *studied.sources->samples->source, studied.request.fitted, {}, context.part(2, "samples to fit to"));
-                     auto found = std::make_shared<attention::HeadCandidates>(
-                         attention::measureCandidates(*studied.sources->model, settings, with, studied.samples, context.part(8, "methods on heads")));
+                 [guard = QPointer<AttentionLabController>(this), settings](const Studied& studied, const RunContext& context) {
+                     auto found = std::make_shared<attention::HeadCandidates>(attention::measureCandidates(*studied.sources->model, settings, studied.with, studied.samples, context));
                      for (const auto& refused : found->refused)
                          context.log(LogLevel::Information, refused);
                      const auto count = found->settings.size();
@@ -183,7 +182,8 @@ void AttentionLabController::findSuited()
                          emit guard->availabilityChanged();
                      }, Qt::QueuedConnection);
                      return tr("%1 settings tried on every head").arg(count);
-                 });
+                 },
+                 tried);
 }
 
 void AttentionLabController::takeSuited(const views::HeadPlace& place)
@@ -248,7 +248,9 @@ void AttentionLabController::compare()
                         guard->showComparison(copy);
                 }, Qt::QueuedConnection);
             };
-            const auto settings = attention::usualSettings();
+            measure::LoadedSample first;
+            samples->load(0, first);
+            const auto settings = attention::usualSettings(sources->model->embeddedTokens(first.view()));
             const auto result = attention::compareMethods(sources->model, *samples, settings, {.blocks = blocks, .seed = seed, .latencyRuns = kLatencyRuns}, context.part(19, "methods"), publish);
             return tr("%1 operators compared on %2 samples").arg(result.points.size() - 1).arg(samples->count());
         },

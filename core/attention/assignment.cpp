@@ -136,7 +136,7 @@ Inputs inputsFor(const nn::Model& model, int block, std::int64_t head, const Ass
 {
     const nn::ModelSpec& spec = model.spec();
     const nn::BlockSpec& own = spec.blocks[static_cast<std::size_t>(block)];
-    Inputs inputs{.spec = own.attention, .block = block, .blocks = static_cast<int>(spec.blocks.size()), .width = own.width, .seed = with.seed};
+    Inputs inputs{.spec = own.attention, .block = block, .blocks = static_cast<int>(spec.blocks.size()), .width = own.width, .seed = with.seed, .samples = nullptr, .context = with.context};
     if (spec.vision()) {
         inputs.prefix = spec.patch.prefixTokens;
         inputs.gridHeight = own.gridHeight > 0 ? own.gridHeight : spec.patch.gridHeight;

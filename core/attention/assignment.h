@@ -36,6 +36,7 @@ struct AssignmentInputs {
     std::uint64_t seed = 0;
     /// From collectSamples(); needed where a method fits to samples.
     std::vector<std::shared_ptr<const BlockSamples>> samples;
+    RunContext context = {}; ///< that ends fits
 };
 
 /// What the method is given for this block (kAllHeads) or one head of it.

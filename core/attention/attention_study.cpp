@@ -64,8 +64,20 @@ std::string methodAt(std::span<const HeadChoice> choices, int block, std::int64_
 }
 } // namespace
 
-std::vector<std::size_t> spreadSamples(std::size_t viewed, std::size_t count, std::size_t of)
+std::vector<std::size_t> spreadSamples(std::size_t viewed, std::size_t count, std::size_t of, std::size_t first)
 {
+    if (first > 0) {
+        const std::size_t rest = of - first, taken = std::max<std::size_t>(1, std::min(count, rest));
+        std::vector<std::size_t> all;
+        if (viewed >= first)
+            all = spreadSamples(viewed - first, taken, rest);
+        else
+            for (std::size_t i = 0; i < taken; ++i)
+                all.push_back(taken > 1 ? i * (rest - 1) / (taken - 1) : 0);
+        for (std::size_t& index : all)
+            index += first;
+        return all;
+    }
     std::vector<std::size_t> all{viewed};
     const std::size_t others = std::max<std::size_t>(1, std::min(count, of)) - 1;
     for (std::size_t i = 0; i < others; ++i) {
@@ -137,11 +149,12 @@ struct AttentionStudy::State {
     report::OutputEffect effect(const AttentionCapture& dense, const std::shared_ptr<const nn::Model>& changed, const RunContext& context) const;
 
     std::shared_ptr<const nn::Model> model;
-    std::shared_ptr<const measure::SampleSource> samples;
+    std::shared_ptr<const measure::SampleSource> samples, given; ///< given: to fit to; null: the first of samples
     std::list<std::shared_ptr<const AttentionCapture>> runs; ///< most recent first
     std::map<int, Made> operators;                           ///< by block
     std::vector<std::shared_ptr<const BlockSamples>> fitting; ///< of all blocks
     std::size_t fittedSamples = 0;                            ///< that `fitting` is of
+    std::string fittedIn;                                     ///< the same in words
     std::map<std::vector<std::size_t>, Known> known;
 };
 
@@ -234,13 +247,14 @@ report::OutputEffect AttentionStudy::State::effect(const AttentionCapture& dense
     return effect;
 }
 
-AttentionStudy::AttentionStudy(std::shared_ptr<const nn::Model> model, std::shared_ptr<const measure::SampleSource> samples) : m_state(std::make_unique<State>())
+AttentionStudy::AttentionStudy(std::shared_ptr<const nn::Model> model, std::shared_ptr<const measure::SampleSource> samples, std::shared_ptr<const measure::SampleSource> fitting) : m_state(std::make_unique<State>())
 {
     if (!model || !samples || samples->count() == 0)
         throw Error(ErrorCode::InvalidParameter, "found no " + std::string(model ? "sample" : "model") + ", expected a model and one sample at least", "attention");
     requireAttentionOverAllTokens(*model);
     m_state->model = std::move(model);
     m_state->samples = std::move(samples);
+    m_state->given = std::move(fitting);
 }
 
 AttentionStudy::~AttentionStudy() = default;
@@ -261,14 +275,21 @@ std::shared_ptr<const AttentionCapture> AttentionStudy::capture(std::size_t samp
     return s.runs.front();
 }
 
+std::size_t AttentionStudy::firstScored(const AttentionRequest& request, std::span<const HeadChoice> choices) const
+{
+    return needsSamples(choices) && !m_state->given ? fittedCount(*m_state->samples, request.fitted) : 0;
+}
+
 AssignmentInputs AttentionStudy::assignmentInputs(const AttentionRequest& request, std::span<const HeadChoice> choices, const RunContext& context)
 {
     State& s = *m_state;
-    AssignmentInputs with{.seed = request.seed, .samples = {}};
+    AssignmentInputs with{.seed = request.seed, .samples = {}, .context = RunContext(context.stopToken())};
     if (!needsSamples(choices))
         return with;
     if (s.fitting.empty() || s.fittedSamples != request.fitted) {
-        s.fitting = collectSamples(*s.model, *s.samples, request.fitted, {}, context);
+        const auto fitted = splitForFitting(s.samples, s.given, true, request.fitted).fitted;
+        s.fitting = collectSamples(*s.model, *fitted, request.fitted, {}, context);
+        s.fittedIn = fitted->description();
         s.fittedSamples = request.fitted;
     }
     with.samples = s.fitting;
@@ -319,13 +340,18 @@ report::AttentionReport AttentionStudy::whole(const AttentionRequest& given, con
     State& s = *m_state;
     const auto start = Clock::now();
     const AttentionRequest request = s.completed(given);
-    const auto averaged = spreadSamples(request.sample, request.average, s.samples->count());
+    const std::size_t scored = firstScored(request, request.choices);
+    const auto averaged = spreadSamples(request.sample, request.average, s.samples->count(), scored);
     context.setParts(2 + static_cast<double>(averaged.size()));
     const RunContext preparing = context.part(2, "operators");
     const auto viewed = capture(request.sample, preparing);
     const BlockOperators chosen = operators(request, preparing);
     report::AttentionReport report = s.frame(request);
     report.view = viewOf(*viewed, request.layer, request.head, chosen[static_cast<std::size_t>(request.layer)].get(), preparing);
+    if (needsSamples(request.choices))
+        report.fitted = s.fittedIn;
+    if (request.sample < scored)
+        report.warnings.push_back("The viewed sample is one that operators are fitted to: its maps and the output on it look better than those of others. Heads are compared on others alone.");
     report.seconds = secondsSince(start);
     if (publish)
         publish(report);

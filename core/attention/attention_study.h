@@ -3,6 +3,7 @@
 // One model and its samples under changing choices of operators: the viewed head at once, all heads and the output behind it.
 #include "core/attention/assignment.h"
 #include "core/attention/attention_capture.h"
+#include "core/attention/fitting_split.h"
 #include "core/report/attention_report.h"
 
 #include <functional>
@@ -19,7 +20,7 @@ struct AttentionRequest {
     int layer = 0;                   ///< viewed
     std::int64_t head = 0;           ///< viewed
     std::size_t average = 4;         ///< samples that heads are compared on: the viewed one and others, evenly spread
-    std::size_t fitted = 8;          ///< samples, from the first, that operators are fitted to, where one is
+    std::size_t fitted = kFittedSamples; ///< samples, from the first, that operators are fitted to, at most, where one is
     std::uint64_t seed = 0;
     bool operator==(const AttentionRequest&) const = default;
 };
@@ -28,15 +29,16 @@ struct AttentionRequest {
 /// map, errors 0). Without labels of tokens: they are whose tokenizer it is. Milliseconds for some hundred tokens. Throws what maps throw.
 report::AttentionHeadView viewOf(const AttentionCapture& capture, int layer, std::int64_t head, const nn::AttentionOp* op, const RunContext& context = {});
 
-/// `count` of `of` samples, the viewed one first, the others evenly spread over the rest.
-std::vector<std::size_t> spreadSamples(std::size_t viewed, std::size_t count, std::size_t of);
+/// `count` of samples `first` .. `of` - 1, the viewed one first where it is among them, the others evenly spread over the rest.
+std::vector<std::size_t> spreadSamples(std::size_t viewed, std::size_t count, std::size_t of, std::size_t first = 0);
 
 /// Keeps the last samples' runs (256 MiB), operators of choices that stay, samples that operators are fitted to, and what does not depend on
 /// choices: a moved slider then costs the changed blocks and one forward pass. One thread at a time.
 class AttentionStudy {
 public:
-    /// Throws Error{InvalidParameter (nothing to look at), UnsupportedFeature (attention in windows of a grid)}.
-    AttentionStudy(std::shared_ptr<const nn::Model> model, std::shared_ptr<const measure::SampleSource> samples);
+    /// Operators that are fitted are to the first of `fitting`; without it, to the first of the samples, and heads are then compared on the others
+    /// alone (fittedCount). Throws Error{InvalidParameter (nothing to look at), UnsupportedFeature (attention in windows of a grid)}.
+    AttentionStudy(std::shared_ptr<const nn::Model> model, std::shared_ptr<const measure::SampleSource> samples, std::shared_ptr<const measure::SampleSource> fitting = nullptr);
     ~AttentionStudy();
     const std::shared_ptr<const nn::Model>& model() const noexcept;
     const measure::SampleSource& samples() const noexcept;
@@ -55,7 +57,9 @@ public:
     std::shared_ptr<const AttentionCapture> capture(std::size_t sample, const RunContext& context);
     /// With what is kept: operators for the request's choices, one a block. Throws what operatorsFor throws.
     BlockOperators operators(const AttentionRequest& request, const RunContext& context);
-    /// What operatorsFor() needs for these choices; samples are collected once.
+    /// The first sample that heads under these choices may be compared on: behind those that operators are fitted to. Throws as fittedCount.
+    std::size_t firstScored(const AttentionRequest& request, std::span<const HeadChoice> choices) const;
+    /// What operatorsFor() needs for these choices; samples are collected once. `context` ends fits, too.
     AssignmentInputs assignmentInputs(const AttentionRequest& request, std::span<const HeadChoice> choices, const RunContext& context);
 
 private:

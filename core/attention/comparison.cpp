@@ -39,6 +39,17 @@ report::AttentionPoint pointOf(const ComparedSetting& setting, bool baseline)
     return point;
 }
 
+/// A single sample is scored: what is fitted then fails on its own.
+FittingSplit splitOf(const measure::SampleSource& given, const std::vector<ComparedSetting>& settings, const ComparisonOptions& options)
+{
+    const bool fits = std::ranges::any_of(settings, [](const ComparedSetting& setting) {
+        const Method* method = findMethod(setting.method);
+        return method && method->fits;
+    });
+    const std::shared_ptr<const measure::SampleSource> source(std::shared_ptr<void>(), &given); // the caller's
+    return splitForFitting(source, options.fitting, fits && (options.fitting || given.count() > 1), options.fittedSamples);
+}
+
 /// Tokens of the first sample: what the costs of texts are of.
 std::int64_t tokensOf(const nn::Model& model, const measure::SampleSource& samples)
 {
@@ -83,19 +94,21 @@ void measurePoint(report::AttentionPoint& point, const nn::Model& whole, const n
     point.wholeLatencyMs = report.baselineCost.latencyMs;
 }
 
-report::AttentionComparison compareMethods(const std::shared_ptr<const nn::Model>& model, const measure::SampleSource& samples, std::span<const ComparedSetting> settings,
+report::AttentionComparison compareMethods(const std::shared_ptr<const nn::Model>& model, const measure::SampleSource& given, std::span<const ComparedSetting> settings,
                                            const ComparisonOptions& options, const RunContext& context, const std::function<void(const report::AttentionComparison&)>& finished)
 {
     requireAttentionOverAllTokens(*model);
-    if (samples.count() == 0)
-        throw Error(ErrorCode::InvalidParameter, "found no sample, expected one at least", samples.description());
+    if (given.count() == 0)
+        throw Error(ErrorCode::InvalidParameter, "found no sample, expected one at least", given.description());
     const std::vector<ComparedSetting> trivial = trivialSettings(*model);
     std::vector<ComparedSetting> all = trivial;
     for (const ComparedSetting& setting : settings)
         if (std::ranges::find(all, setting) == all.end())
             all.push_back(setting);
     context.setParts(static_cast<double>(all.size()) + 1);
-    report::AttentionComparison comparison{.model = model->spec().architecture, .samples = samples.description(), .planned = all.size() + 1};
+    const FittingSplit split = splitOf(given, all, options);
+    const measure::SampleSource& samples = *split.scored;
+    report::AttentionComparison comparison{.model = model->spec().architecture, .samples = samples.description(), .fitted = split.fitted ? split.fitted->description() : "", .planned = all.size() + 1};
     const std::int64_t tokens = tokensOf(*model, samples);
     report::AttentionPoint exact;
     exact.title = "Exact";
@@ -103,7 +116,7 @@ report::AttentionComparison compareMethods(const std::shared_ptr<const nn::Model
     addCost(exact, *model, tokens);
     measurePoint(exact, *model, nullptr, samples, options.latencyRuns, context.part(1, "exact attention"));
     comparison.points.push_back(std::move(exact));
-    AssignmentInputs with{.seed = options.seed, .samples = {}};
+    AssignmentInputs with{.seed = options.seed, .samples = {}, .context = RunContext(context.stopToken())};
     for (std::size_t i = 0; i < all.size(); ++i) {
         context.throwIfStopped();
         if (finished)
@@ -118,7 +131,7 @@ report::AttentionComparison compareMethods(const std::shared_ptr<const nn::Model
             point.parameters = method->declaration.schema.complete(all[i].parameters);
             const auto choices = everywhere(*model, all[i].method, point.parameters, options.blocks);
             if (with.samples.empty() && needsSamples(choices))
-                with.samples = collectSamples(*model, samples, options.fittedSamples, options.blocks, part.part(1, "collecting queries and keys"));
+                with.samples = collectSamples(*model, split.fitted ? *split.fitted : *splitForFitting(split.scored, nullptr, true).fitted, options.fittedSamples, options.blocks, part.part(1, "collecting queries and keys"));
             const BlockOperators operators = operatorsFor(*model, choices, with);
             addHeadErrors(point, headErrors(*model, operators, samples, options.mapSamples, part.part(2, "comparing heads")));
             const auto changed = replaced(model, operators);

@@ -2,6 +2,7 @@
 #pragma once
 // Methods at several settings over all samples: what each keeps of the whole model and what it costs, computed and measured.
 #include "core/attention/assignment.h"
+#include "core/attention/fitting_split.h"
 #include "core/attention/usual_settings.h"
 #include "core/report/attention_report.h"
 
@@ -17,14 +18,15 @@ namespace tamis::attention {
 struct ComparisonOptions {
     std::vector<int> blocks;        ///< whose attention is replaced; empty: all
     std::size_t mapSamples = 4;     ///< samples, from the first, whose heads are compared
-    std::size_t fittedSamples = 8;  ///< samples, from the first, that operators are fitted to, where one is
+    std::shared_ptr<const measure::SampleSource> fitting = {}; ///< whose first operators are fitted to, where a setting is; null: the first of the samples, which are then not scored
+    std::size_t fittedSamples = kFittedSamples;                ///< at most
     std::uint64_t seed = 0;
     int latencyRuns = 5;            ///< passes of the first sample, in turn with the whole model, whose median is the latency; 0: none
 };
 
 /// Exact attention, the trivial operators (nothing, the mean of the values, and, where attention is not causal, keys and values pooled to 64) and then
 /// every setting, in place of the same blocks' attention. Errors of heads are means over heads on the whole model's inputs; quality is of all
-/// samples. A setting that cannot be carried out, or a trivial one that the model refuses, is a point with a failure; a setting that is one of the
+/// samples but those that a setting is fitted to, for every point alike (splitForFitting; of a single sample, settings that are fitted fail). A setting that cannot be carried out, or a trivial one that the model refuses, is a point with a failure; a setting that is one of the
 /// trivial points is not measured again. `finished` is called with all points so far. Points, times apart, do not depend on the number of threads.
 /// Throws Error{InvalidParameter (no sample), UnsupportedFeature (attention in windows of a grid), NonFinite (the whole model's outputs), Cancelled}, and what
 /// loading throws.

@@ -80,15 +80,23 @@ Inputs inputsOfSize(const Inputs& block, std::int64_t tokens)
     inputs.samples = nullptr;
     if (inputs.prefix >= tokens)
         inputs.prefix = 0;
-    if (inputs.gridHeight > 0) {
-        const std::int64_t patches = tokens - inputs.prefix;
-        auto height = static_cast<std::int64_t>(std::sqrt(static_cast<double>(patches)));
-        while (patches % height != 0)
-            --height;
-        inputs.gridHeight = height;
-        inputs.gridWidth = patches / height;
-    }
+    if (inputs.gridHeight > 0)
+        inputs.gridHeight = inputs.gridWidth = static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(tokens - inputs.prefix))));
     return inputs;
+}
+
+/// The sizes that are measured: of photos, the prefix and the square of patches nearest to each that was asked for, once.
+std::vector<std::int64_t> sizesOf(const Inputs& block, const std::vector<std::int64_t>& asked)
+{
+    if (block.gridHeight == 0)
+        return asked;
+    std::vector<std::int64_t> sizes;
+    for (const std::int64_t tokens : asked) {
+        const Inputs inputs = inputsOfSize(block, tokens);
+        if (const std::int64_t size = inputs.prefix + inputs.gridHeight * inputs.gridWidth; sizes.empty() || size > sizes.back())
+            sizes.push_back(size);
+    }
+    return sizes;
 }
 
 /// The operators of one run and the limits they are held to.
@@ -102,6 +110,8 @@ private:
     nn::AttentionPtr operatorFor(std::size_t curve, const Inputs& inputs, const SizeRows* rows) const;
     /// False where the row says why it is left out.
     bool expect(AttentionCostRow& row, const nn::AttentionOp& op, std::size_t curve);
+    /// The same of a fit, before it is begun.
+    bool expectFit(AttentionCostRow& row, std::size_t curve, const Inputs& inputs) const;
     void measure(AttentionCostRow& row, const nn::AttentionOp& op, SizeRows& rows) const;
     void crossovers();
 
@@ -110,6 +120,7 @@ private:
     const CostCurveSettings& m_settings;
     const RunContext& m_context;
     report::Ceilings m_ceilings;
+    std::vector<std::int64_t> m_sizes;
     std::vector<AttentionCostCurve> m_curves;
     std::vector<const Method*> m_methods; ///< null: exact
     std::vector<Parameters> m_parameters;
@@ -133,8 +144,9 @@ Curves::Curves(const Inputs& inputs, std::span<const CurveChoice> choices, const
         m_parameters.push_back(method->declaration.schema.complete(choice.parameters));
         m_curves.push_back({.method = choice.method, .title = method->declaration.title, .settings = settingsText(method->declaration.schema, m_parameters.back())});
     }
+    m_sizes = sizesOf(inputs, settings.tokens);
     m_ceilings = settings.ceilings.gflops > 0 ? settings.ceilings : cost::machineCeilings(context);
-    for (const std::int64_t tokens : settings.tokens)
+    for (const std::int64_t tokens : m_sizes)
         m_planned += std::pow(static_cast<double>(tokens), 2);
 }
 
@@ -146,6 +158,7 @@ nn::AttentionPtr Curves::operatorFor(std::size_t curve, const Inputs& inputs, co
     if (!method->fits || !rows)
         return method->op(inputs, m_parameters[curve]);
     Inputs own = inputs;
+    own.context = RunContext(m_context.stopToken());
     auto samples = std::make_shared<BlockSamples>();
     samples->samples.push_back(rows->rows);
     own.samples = std::move(samples);
@@ -169,6 +182,18 @@ bool Curves::expect(AttentionCostRow& row, const nn::AttentionOp& op, std::size_
         row.failure = "needs " + bytesInWords(needed) + ", " + bytesInWords(m_settings.memoryLimit) + " are allowed";
     else if (row.predictedMs > 1e3 * m_settings.slowestSeconds)
         row.failure = "takes at least " + inWords(1e-3 * row.predictedMs, "s") + ", " + inWords(m_settings.slowestSeconds, "s") + " are allowed";
+    return row.failure.empty();
+}
+
+bool Curves::expectFit(AttentionCostRow& row, std::size_t curve, const Inputs& inputs) const
+{
+    const FitCost cost = m_methods[curve]->fitCost(inputs, m_parameters[curve], row.tokens, 1);
+    const std::uint64_t needed = SizeRows::bytes(m_inputs, row.tokens) + cost.bytes;
+    const double seconds = 1e-3 * predictedMs(cost.macs, 0, m_ceilings);
+    if (needed > m_settings.memoryLimit)
+        row.failure = "fitting needs " + bytesInWords(needed) + ", " + bytesInWords(m_settings.memoryLimit) + " are allowed";
+    else if (seconds > m_settings.slowestSeconds)
+        row.failure = "fitting takes at least " + inWords(seconds, "s") + ", " + inWords(m_settings.slowestSeconds, "s") + " are allowed";
     return row.failure.empty();
 }
 
@@ -200,6 +225,8 @@ void Curves::size(std::int64_t tokens)
         try {
             if (m_methods[curve] && m_methods[curve]->fits && !held)
                 row.failure = "needs " + bytesInWords(SizeRows::bytes(m_inputs, tokens)) + ", " + bytesInWords(m_settings.memoryLimit) + " are allowed";
+            else if (m_methods[curve] && m_methods[curve]->fits && !expectFit(row, curve, inputs))
+                ; // the row says why
             else if (const nn::AttentionPtr op = operatorFor(curve, inputs, &rows); expect(row, *op, curve))
                 measure(row, *op, rows);
         } catch (const Error& error) {
@@ -225,14 +252,14 @@ void Curves::crossovers()
     for (AttentionCostCurve& curve : m_curves) {
         if (curve.method.empty())
             continue;
-        curve.measuredCrossover = crossover(m_settings.tokens, column(m_curves[0], &AttentionCostRow::ms), column(curve, &AttentionCostRow::ms));
-        curve.predictedCrossover = crossover(m_settings.tokens, column(m_curves[0], &AttentionCostRow::predictedMs), column(curve, &AttentionCostRow::predictedMs));
+        curve.measuredCrossover = crossover(m_sizes, column(m_curves[0], &AttentionCostRow::ms), column(curve, &AttentionCostRow::ms));
+        curve.predictedCrossover = crossover(m_sizes, column(m_curves[0], &AttentionCostRow::predictedMs), column(curve, &AttentionCostRow::predictedMs));
     }
 }
 
 std::vector<AttentionCostCurve> Curves::run()
 {
-    for (const std::int64_t tokens : m_settings.tokens)
+    for (const std::int64_t tokens : m_sizes)
         size(tokens);
     crossovers();
     m_context.finish();

@@ -35,8 +35,8 @@ double predictedMs(std::uint64_t macs, std::uint64_t bytes, const report::Ceilin
 double crossover(std::span<const std::int64_t> tokens, std::span<const double> exact, std::span<const double> other);
 
 /// The operators of one block, all heads, on normal random rows of deviation 1, at every size in turn: exact first, then the choices in their order;
-/// of each the best of its repetitions. `inputs` is of a block (inputsFor()); where it has a grid, a size's patches are in the squarest grid of so
-/// many, and methods that fit do so to the very rows they are measured on. A size that would exceed a limit, or that an operator refuses, says
+/// of each the best of its repetitions. `inputs` is of a block (inputsFor()); where it has a grid, a size is the prefix and the square of
+/// patches nearest to it (rows say how many tokens that is), and methods that fit do so to the very rows they are measured on. A size that would exceed a limit, or that an operator refuses, says
 /// so in the row's `failure`. Exact is tiledAttention() as it chooses its tiles: the kernel of exactAttention(), but stopped between tiles. Progress
 /// by multiply-adds. Throws Error{InvalidParameter (no such method, sizes not ascending), UnsupportedFeature (attention in windows of a
 /// grid), Cancelled}: within 100 ms, where operators look at their scratch's context between heads.

@@ -33,11 +33,34 @@ std::set<std::string> projectionsOf(const nn::Model& model, std::span<const Head
     return names;
 }
 
+/// Throws Error{OutOfMemory} before anything that grows with settings is allocated: numbers of the operators and of the model, each with a gradient and two
+/// moments.
+const nn::Model& requireNumbers(const nn::Model& model, std::span<const HeadChoice> choices, const AssignmentInputs& with)
+{
+    AssignmentInputs bare = with;
+    bare.samples.clear();
+    std::uint64_t numbers = 0;
+    const auto add = [&](const HeadChoice& choice, std::int64_t head) {
+        if (const Method* method = findMethod(choice.method); method && method->trainedNumbers)
+            numbers += method->trainedNumbers(inputsFor(model, choice.block, head, bare), choice.parameters);
+    };
+    for (const BlockChoices& block : choicesByBlock(model, choices)) {
+        if (block.whole)
+            add(*block.whole, kAllHeads);
+        for (std::size_t head = 0; !block.whole && head < block.heads.size(); ++head)
+            if (block.heads[head])
+                add(*block.heads[head], static_cast<std::int64_t>(head));
+    }
+    if (numbers > 0)
+        requireMemory(4 * sizeof(float) * numbers, "training around attention operators");
+    return model;
+}
+
 class Training {
 public:
     Training(const io::Checkpoint& checkpoint, std::span<const HeadChoice> choices, const AssignmentInputs& with, const measure::SampleSource& source, const TuningSettings& settings,
              const RunContext& context, const TuningTalk& talk)
-        : m_settings(settings), m_talk(talk), m_context(context), m_model(nn::Model::load(checkpoint, context)), m_operators(tapeOperatorsFor(*m_model, choices, with)),
+        : m_settings(settings), m_talk(talk), m_context(context), m_model(nn::Model::load(checkpoint, context)), m_operators(tapeOperatorsFor(requireNumbers(*m_model, choices, with), choices, with)),
           m_samples(*m_model, source, settings.checkShare, settings.length),
           m_objective(checkpoint, *m_model, m_operators, {settings.teacher, settings.labels, settings.temperature}, context)
     {

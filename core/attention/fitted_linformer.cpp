@@ -4,6 +4,7 @@
 #include "core/attention/assignment.h"
 #include "core/attention/softmax_mix.h"
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/kernels/attention_kernel.h"
 #include "core/linalg/float_product.h"
 #include "core/linalg/gemm.h"
@@ -19,6 +20,8 @@ namespace tamis::attention {
 namespace {
 using linalg::Op;
 using tensor::Matrix;
+constexpr std::int64_t kStopRows = 256;             ///< of a map between looks whether to stop
+constexpr double kStopMacs = 1 << 26;               ///< of a product likewise
 constexpr const char* kId = "attention.fitted-linformer";
 
 std::int64_t tokensOf(const BlockSamples& samples)
@@ -32,25 +35,36 @@ std::int64_t tokensOf(const BlockSamples& samples)
     return tokens;
 }
 
-Matrix<float> exactMap(const HeadShape& shape, const AttentionSample& sample)
+Matrix<float> exactMap(const HeadShape& shape, const AttentionSample& sample, const RunContext& context)
 {
     Matrix<float> map(sample.q.rows(), sample.k.rows());
-    kernels::attentionProbabilities({.heads = 1, .keyValueHeads = 1, .headDim = shape.dim, .scale = shape.scale}, sample.q.view(), sample.k.view(), 0, map.view());
+    const kernels::ConstRows q = sample.q.view();
+    for (std::int64_t first = 0; first < q.rows; first += kStopRows) {
+        context.throwIfStopped();
+        const std::int64_t count = std::min(kStopRows, q.rows - first);
+        kernels::attentionProbabilities({.heads = 1, .keyValueHeads = 1, .headDim = shape.dim, .scale = shape.scale}, {q.data + first * q.stride, count, q.cols, q.stride}, sample.k.view(), 0,
+                                        {map.data() + first * map.cols(), count, map.cols(), map.cols()});
+    }
     return map;
 }
 
 /// The sum over samples of a^T b.
-void addProduct(Matrix<double>& sum, const Matrix<float>& a, const Matrix<float>& b)
+void addProduct(Matrix<double>& sum, const Matrix<float>& a, const Matrix<float>& b, const RunContext& context)
 {
-    const Matrix<double> left = linalg::toDouble(a.view()), right = linalg::toDouble(b.view());
-    linalg::gemm(Op::Transpose, Op::None, 1, left.view(), right.view(), 1, sum.view());
+    const auto most = std::max<std::int64_t>(1, static_cast<std::int64_t>(kStopMacs / static_cast<double>(a.cols() * b.cols())));
+    for (std::int64_t first = 0; first < a.rows(); first += most) {
+        context.throwIfStopped();
+        const std::int64_t count = std::min(most, a.rows() - first);
+        const Matrix<double> left = linalg::toDouble(kernels::ConstRows{a.data() + first * a.cols(), count, a.cols(), a.cols()}), right = linalg::toDouble(kernels::ConstRows{b.data() + first * b.cols(), count, b.cols(), b.cols()});
+        linalg::gemm(Op::Transpose, Op::None, 1, left.view(), right.view(), 1, sum.view());
+    }
 }
 
-std::vector<double> energyOf(const std::vector<Matrix<float>>& maps, std::int64_t tokens)
+std::vector<double> energyOf(const std::vector<Matrix<float>>& maps, std::int64_t tokens, const RunContext& context)
 {
     Matrix<double> gram(tokens, tokens);
     for (const Matrix<float>& map : maps)
-        addProduct(gram, map, map);
+        addProduct(gram, map, map, context);
     return linalg::symmetricEigenvalues(std::move(gram));
 }
 
@@ -116,14 +130,36 @@ ProjectionFit fitFor(const Inputs& inputs, const Parameters& given)
 
 BlockSamples samplesOf(const Inputs& inputs, std::int64_t head) { return inputs.spec.heads == 1 ? *inputs.samples : inputs.samples->ofHead(inputs.spec, head); }
 
+FitCost fitCostOf(const Inputs& inputs, const Parameters& given, std::int64_t tokens, std::size_t samples)
+{
+    const Parameters parameters = fittedLinformerMethod().declaration.schema.complete(given);
+    const bool energy = parameters.real("energy") > 0, subspace = parameters.text("keys") == "subspace";
+    const auto n = static_cast<std::uint64_t>(tokens), s = static_cast<std::uint64_t>(samples), d = static_cast<std::uint64_t>(inputs.spec.headDim);
+    const std::uint64_t rows = energy ? n : std::min(n, static_cast<std::uint64_t>(parameters.integer("rows")));
+    constexpr std::uint64_t kEigen = 10; // n^3 of them, about
+    FitCost cost;
+    cost.macs = static_cast<std::uint64_t>(inputs.spec.heads) * (s * n * (n * d + 2 * rows * d + rows * rows + rows * n) + kEigen * rows * rows * rows + (energy ? (s + kEigen) * n * n * n : 0) +
+                                                                 (subspace ? (s * d + kEigen * n) * n * n : 0));
+    cost.bytes = 4 * s * n * n + 8 * (n * rows + 3 * rows * rows + 5 * rows * n) + (energy || subspace ? 16 * n * n : 0);
+    return cost;
+}
+
+/// Throws Error{OutOfMemory} before anything is held.
+void requireFit(const Inputs& inputs, const Parameters& given)
+{
+    if (inputs.samples && !inputs.samples->samples.empty())
+        requireMemory(fitCostOf(inputs, given, inputs.samples->samples.front().k.rows(), inputs.samples->samples.size()).bytes, kId);
+}
+
 nn::AttentionPtr fittedOp(const Inputs& inputs, const Parameters& given)
 {
     const ProjectionFit fit = fitFor(inputs, given);
+    requireFit(inputs, given);
     nn::AttentionSpec one = inputs.spec;
     one.heads = one.keyValueHeads = 1;
     std::vector<nn::AttentionPtr> heads;
     for (std::int64_t head = 0; head < inputs.spec.heads; ++head)
-        heads.push_back(headwise(one, projectedRule(std::make_shared<TokenProjections>(fitProjections(headShape(inputs.spec), samplesOf(inputs, head), fit).projections))));
+        heads.push_back(headwise(one, projectedRule(std::make_shared<TokenProjections>(fitProjections(headShape(inputs.spec), samplesOf(inputs, head), fit, inputs.context).projections))));
     return byHead(inputs.spec, std::move(heads));
 }
 
@@ -135,8 +171,9 @@ std::unique_ptr<TapeOperator> fittedOnTape(const Inputs& inputs, const Parameter
     std::vector<TokenProjections> start;
     if (inputs.samples) {
         const ProjectionFit fit = fitFor(inputs, given);
+        requireFit(inputs, given);
         for (std::int64_t head = 0; head < inputs.spec.keyValueHeads; ++head)
-            start.push_back(fitProjections(headShape(inputs.spec), samplesOf(inputs, head * (inputs.spec.heads / inputs.spec.keyValueHeads)), fit).projections);
+            start.push_back(fitProjections(headShape(inputs.spec), samplesOf(inputs, head * (inputs.spec.heads / inputs.spec.keyValueHeads)), fit, inputs.context).projections);
     } else {
         if (parameters.real("energy") > 0)
             throw Error(ErrorCode::InvalidParameter, "found no samples, expected some: a share of the energy says how many rows there are by them alone", kId);
@@ -147,28 +184,29 @@ std::unique_ptr<TapeOperator> fittedOnTape(const Inputs& inputs, const Parameter
 }
 } // namespace
 
-FittedProjections fitProjections(const HeadShape& shape, const BlockSamples& samples, const ProjectionFit& fit)
+FittedProjections fitProjections(const HeadShape& shape, const BlockSamples& samples, const ProjectionFit& fit, const RunContext& context)
 {
     const std::int64_t tokens = tokensOf(samples);
     std::vector<Matrix<float>> maps;
     for (const AttentionSample& sample : samples.samples)
-        maps.push_back(exactMap(shape, sample));
+        maps.push_back(exactMap(shape, sample, context));
     FittedProjections fitted;
     std::int64_t rows = std::min(fit.rows, tokens);
     if (fit.energy > 0) {
-        fitted.mapEnergy = energyOf(maps, tokens);
+        fitted.mapEnergy = energyOf(maps, tokens, context);
         rows = holding(fitted.mapEnergy, fit.energy);
     }
     fitted.projections.keys = fit.subspace ? keyDirections(samples, rows, tokens) : poolingMatrix(rows, tokens);
     Matrix<double> gram(rows, rows), cross(rows, tokens);
     double all = 0;
     for (std::size_t s = 0; s < maps.size(); ++s) {
+        context.throwIfStopped();
         const AttentionSample& sample = samples.samples[s];
         Matrix<float> keys(rows, shape.dim), seen(sample.q.rows(), rows);
         linalg::floatProduct(linalg::Turn::None, linalg::Turn::None, 1, fitted.projections.keys.view(), sample.k.view(), 0, keys.view());
         softmaxScores(shape.scale, sample.q.view(), keys.view(), seen.view());
-        addProduct(gram, seen, seen);
-        addProduct(cross, seen, maps[s]);
+        addProduct(gram, seen, seen, context);
+        addProduct(cross, seen, maps[s], context);
         all += linalg::squaredNorm(linalg::toDouble(maps[s].view()).view());
     }
     const Matrix<double> values = leastSquares(gram, cross, linalg::toDouble(poolingMatrix(rows, tokens).view()), fit.ridge * meanDiagonalOf(gram));
@@ -203,6 +241,7 @@ Method fittedLinformerMethod()
         })};
     method.fits = true;
     method.op = fittedOp;
+    method.fitCost = fitCostOf;
     method.onTape = fittedOnTape;
     return method;
 }

@@ -2,6 +2,7 @@
 #include "core/attention/indexer.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/linalg/float_product.h"
 #include "core/linalg/gemm.h"
 #include "core/linalg/symmetric_eigen.h"
@@ -85,32 +86,44 @@ void addGram(tensor::Matrix<double>& sum, std::int64_t at, ConstRows rows)
             sum(at + i, at + j) += gram(i, j);
 }
 
+FitCost fitCostOf(const Inputs& inputs, const Parameters&, std::int64_t tokens, std::size_t samples)
+{
+    const auto d = static_cast<std::uint64_t>(inputs.spec.headDim), all = d * static_cast<std::uint64_t>(inputs.spec.keyValueHeads);
+    const auto rows = static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(samples);
+    return {rows * (all * all + static_cast<std::uint64_t>(inputs.spec.heads) * d * d) + 20 * all * all * all, 8 * 9 * all * all}; // decompositions: about n^3 each, ten of them the eigenvectors'
+}
+
 nn::AttentionPtr indexerOp(const Inputs& inputs, const Parameters& given)
 {
     const Parameters parameters = indexerMethod().declaration.schema.complete(given);
     if (!inputs.samples)
         throw Error(ErrorCode::InvalidParameter, "found no samples to fit the index to, expected some", kId);
+    requireMemory(fitCostOf(inputs, given, 0, 0).bytes, kId);
     const std::int64_t directions = std::min(parameters.integer("width"), inputs.spec.keyValueHeads * inputs.spec.headDim);
-    return selectedAttention(inputs.spec, indexSelector(inputs.spec, fitIndex(inputs.spec, *inputs.samples, directions), parameters.integer("tokens")));
+    return selectedAttention(inputs.spec, indexSelector(inputs.spec, fitIndex(inputs.spec, *inputs.samples, directions, inputs.context), parameters.integer("tokens")));
 }
 } // namespace
 
-IndexProjection fitIndex(const nn::AttentionSpec& spec, const BlockSamples& samples, std::int64_t directions)
+IndexProjection fitIndex(const nn::AttentionSpec& spec, const BlockSamples& samples, std::int64_t directions, const RunContext& context)
 {
     const std::int64_t d = spec.headDim, group = spec.heads / spec.keyValueHeads, all = spec.keyValueHeads * d;
     if (samples.samples.empty() || directions < 1 || directions > all)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(samples.samples.size()) + " samples and " + std::to_string(directions) + " directions, expected a sample and 1 to " + std::to_string(all) + " directions", kId);
     tensor::Matrix<double> queries(all, all), keys(all, all);
     for (const AttentionSample& sample : samples.samples) {
+        context.throwIfStopped();
         addGram(keys, 0, sample.k.view());
-        for (std::int64_t head = 0; head < spec.heads; ++head)
+        for (std::int64_t head = 0; head < spec.heads; ++head) {
+            context.throwIfStopped();
             addGram(queries, head / group * d, ConstRows{sample.q.data() + head * d, sample.q.rows(), d, sample.q.cols()});
+        }
     }
     const double ridge = kRidge * linalg::meanDiagonal(keys);
     const auto root = linalg::choleskyRoot(linalg::withRidge(std::move(keys), ridge));
     if (!root)
         throw Error(ErrorCode::NonFinite, "found keys without any spread or that are no numbers, expected some to fit to", kId);
     const auto turned = linalg::product(Op::Transpose, Op::None, root->view(), queries.view());
+    context.throwIfStopped();
     const linalg::SymmetricEigen eigen = linalg::symmetricEigen(linalg::product(Op::None, Op::None, turned.view(), root->view()));
     tensor::Matrix<double> top(directions, all); // V_r^T
     std::copy_n(eigen.vectors.data(), directions * all, top.data());
@@ -144,6 +157,7 @@ Method indexerMethod()
         })};
     method.fits = true;
     method.op = indexerOp;
+    method.fitCost = fitCostOf;
     return method;
 }
 

@@ -19,7 +19,7 @@ struct IndexProjection {
 /// with sum q q^T = A (of each group in its own place, zero elsewhere), sum k k^T = L L^T and eigenvectors V of L^T A L, k' = V_r^T L^-1 k and
 /// q' = V_r^T L^T q. In double. Throws Error{InvalidParameter} for no sample or more directions than a token's keys have features,
 /// Error{NonFinite} for samples that are no numbers.
-IndexProjection fitIndex(const nn::AttentionSpec& spec, const BlockSamples& samples, std::int64_t directions);
+IndexProjection fitIndex(const nn::AttentionSpec& spec, const BlockSamples& samples, std::int64_t directions, const RunContext& context = {});
 
 /// One choice of `tokens` keys for all heads of the layer; the query's own token always.
 std::shared_ptr<const BlockSelector> indexSelector(const nn::AttentionSpec& spec, IndexProjection projection, std::int64_t tokens);

@@ -96,8 +96,10 @@ std::vector<ScorePlane> planesFor(const Inputs& inputs, std::int64_t rank)
     if (!inputs.samples)
         throw Error(ErrorCode::InvalidParameter, "found no samples to fit to, expected some", kId);
     std::vector<ScorePlane> planes;
-    for (std::int64_t head = 0; head < inputs.spec.heads; ++head)
+    for (std::int64_t head = 0; head < inputs.spec.heads; ++head) {
+        inputs.context.throwIfStopped(); // a head's samples times d^2
         planes.push_back(fitPlane(inputs.spec.heads == 1 ? *inputs.samples : inputs.samples->ofHead(inputs.spec, head), rank).plane);
+    }
     return planes;
 }
 
@@ -210,6 +212,10 @@ Method jointQkMethod()
     method.fits = true;
     method.op = [](const Inputs& inputs, const Parameters& given) { return opFrom(inputs.spec, planesFor(inputs, rankFor(inputs, given))); };
     method.onTape = jointQkOnTape;
+    method.fitCost = [](const Inputs& inputs, const Parameters&, std::int64_t tokens, std::size_t samples) {
+        const auto d = static_cast<std::uint64_t>(inputs.spec.headDim), n = static_cast<std::uint64_t>(tokens);
+        return FitCost{static_cast<std::uint64_t>(inputs.spec.heads) * (2 * n * static_cast<std::uint64_t>(samples) * d * d + 40 * d * d * d), 8 * (n * d + 9 * d * d)};
+    };
     return method;
 }
 

@@ -26,6 +26,13 @@ struct Inputs {
     std::int64_t gridHeight = 0, gridWidth = 0; ///< patches, row by row; 0 in language models
     std::uint64_t seed = 0;
     std::shared_ptr<const BlockSamples> samples; ///< of these heads; null where the method does not fit to any
+    RunContext context = {}; ///< that ends a fit: methods that fit throw Error{Cancelled}
+};
+
+/// What a fit takes, before it is begun.
+struct FitCost {
+    std::uint64_t macs = 0;  ///< in double, those of decompositions too
+    std::uint64_t bytes = 0; ///< held at once, samples apart
 };
 
 struct Method {
@@ -36,6 +43,12 @@ struct Method {
     std::function<nn::AttentionPtr(const Inputs&, const Parameters&)> op;
     /// The same operator on the tape, so that a model can be trained around it; empty: it cannot. Throws as op.
     std::function<std::unique_ptr<TapeOperator>(const Inputs&, const Parameters&)> onTape = {};
+    /// Of a fit to so many samples of so many tokens; there where `fits`. Allocates nothing; throws as op.
+    std::function<FitCost(const Inputs&, const Parameters&, std::int64_t tokens, std::size_t samples)> fitCost = {};
+    /// Numbers that onTape() would train, before they are allocated; empty: few.
+    std::function<std::uint64_t(const Inputs&, const Parameters&)> trainedNumbers = {};
+    /// Settings to compare at where samples have so many tokens; empty: by the schema (usual_settings.h).
+    std::function<std::vector<Parameters>(std::int64_t tokens)> usual = {};
 };
 
 /// Every method of the lab, in menu order.

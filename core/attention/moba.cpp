@@ -3,10 +3,12 @@
 
 #include "core/kernels/elementwise.h"
 
+#include <bit>
 #include <algorithm>
 
 namespace tamis::attention {
 namespace {
+constexpr std::int64_t kBlockTokens = 64, kUsualBlocks = 16; ///< of a block where texts are long; blocks that shorter ones are cut into to be compared
 using kernels::ConstRows;
 
 float product(const float* a, const float* b, std::int64_t count)
@@ -94,9 +96,18 @@ Method mobaMethod()
         .reference = "Lu et al. 2025, MoBA: exact attention over the blocks whose mean key a query points to",
         .schema = ParameterSchema({
             {.name = "selected", .title = "Selected blocks", .type = ParameterType::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 65536, .help = "Blocks that a query reads, its own among them; all where there are no more: exact"},
-            {.name = "block", .title = "Block", .type = ParameterType::Integer, .defaultValue = std::int64_t{64}, .minimum = 1, .maximum = 65536, .unit = "tokens", .help = "Tokens that are read together"},
+            {.name = "block", .title = "Block", .type = ParameterType::Integer, .defaultValue = kBlockTokens, .minimum = 1, .maximum = 65536, .unit = "tokens", .help = "Tokens that are read together"},
         })};
     method.op = mobaOp;
+    method.usual = [](std::int64_t tokens) {
+        const std::int64_t block = std::min<std::int64_t>(kBlockTokens, static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(1, tokens / kUsualBlocks)))));
+        std::vector<Parameters> all(3);
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            all[i].set("selected", std::int64_t{2} << i);
+            all[i].set("block", block);
+        }
+        return all;
+    };
     return method;
 }
 

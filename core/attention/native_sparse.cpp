@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 
+#include <bit>
 #include <algorithm>
 #include <string>
 
@@ -134,6 +135,25 @@ ParameterSpec gateParameter(const char* name, const char* title)
 {
     return {.name = name, .title = title, .type = ParameterType::Real, .defaultValue = 1.0 / 3, .minimum = 0, .maximum = 1, .help = "Fixed weight of the branch where the gates are not learned; 0: the branch is not read"};
 }
+
+/// The defaults are for texts of thousands of tokens: shorter ones are cut into as many blocks of fewer.
+std::vector<Parameters> usualFor(std::int64_t tokens)
+{
+    constexpr std::int64_t kLong = 4096, kBlocks = 16;
+    std::vector<Parameters> all(3);
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (tokens >= kLong) {
+            all[i].set("selected", std::int64_t{8} << i);
+        } else {
+            const auto block = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(std::max<std::int64_t>(2, tokens / kBlocks))));
+            all[i].set("selected", std::int64_t{3} << i); // 3: the first and the two near ones alone
+            all[i].set("compressed-block", block);
+            all[i].set("stride", block / 2);
+            all[i].set("selected-block", block);
+            all[i].set("window", 2 * block);
+        }
+    return all;
+}
 } // namespace
 
 std::shared_ptr<const NativeSparseRule> nativeSparseRule(const nn::AttentionSpec& spec, const NativeSparseSettings& settings, NativeSparseWeights weights)
@@ -184,6 +204,8 @@ Method nativeSparseMethod()
         })};
     method.op = nativeSparseOp;
     method.onTape = nativeSparseOnTape;
+    method.trainedNumbers = nativeSparseNumbers;
+    method.usual = usualFor;
     return method;
 }
 

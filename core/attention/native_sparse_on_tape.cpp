@@ -4,6 +4,7 @@
 #include "core/attention/native_sparse.h"
 #include "core/attention/softmax_mix.h"
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/base/parallel.h"
 #include "core/linalg/float_product.h"
 #include "core/train/block_ops.h"
@@ -157,13 +158,29 @@ private:
     std::shared_ptr<const NativeSparseRule> m_shape; ///< without weights
     train::ParameterSet<float> m_parameters;
 };
+
+/// Of both encoders and the gates.
+std::uint64_t numbersOf(const nn::AttentionSpec& spec, const NativeSparseSettings& settings, std::int64_t hidden, std::int64_t width)
+{
+    const auto flat = static_cast<std::uint64_t>(settings.sizes.compressed * spec.headDim), dim = static_cast<std::uint64_t>(spec.headDim), units = static_cast<std::uint64_t>(hidden),
+               gates = static_cast<std::uint64_t>(kBranches) * static_cast<std::uint64_t>(spec.heads);
+    return (units > 0 ? 2 * (flat + units * flat + units + dim * units + dim) : 0) + gates * (static_cast<std::uint64_t>(width) + 1);
+}
 } // namespace
 
 std::unique_ptr<TapeOperator> nativeSparseTraining(const nn::AttentionSpec& spec, const NativeSparseSettings& settings, std::int64_t hidden, std::int64_t width, std::uint64_t seed)
 {
     if (width < 1)
         throw Error(ErrorCode::InvalidParameter, "found rows of " + std::to_string(width) + " features, expected those that queries are projected from: gates are learned from them", "attention.native-sparse");
-    return std::make_unique<NativeSparseTraining>(nativeSparseRule(spec, settings), hidden, width, seed);
+    auto rule = nativeSparseRule(spec, settings); // refuses what is no rule
+    requireMemory(4 * sizeof(float) * numbersOf(spec, settings, hidden, width), "native sparse attention that is trained"); // values, gradients, two moments
+    return std::make_unique<NativeSparseTraining>(std::move(rule), hidden, width, seed);
+}
+
+std::uint64_t nativeSparseNumbers(const Inputs& inputs, const Parameters& given)
+{
+    const Parameters parameters = nativeSparseMethod().declaration.schema.complete(given);
+    return numbersOf(inputs.spec, nativeSparseSettings(parameters), parameters.integer("hidden"), inputs.width);
 }
 
 std::unique_ptr<TapeOperator> nativeSparseOnTape(const Inputs& inputs, const Parameters& given)

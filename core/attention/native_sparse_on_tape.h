@@ -17,4 +17,7 @@ std::unique_ptr<TapeOperator> nativeSparseTraining(const nn::AttentionSpec& spec
 /// Of the method.
 std::unique_ptr<TapeOperator> nativeSparseOnTape(const Inputs& inputs, const Parameters& given);
 
+/// Numbers that nativeSparseOnTape() would train. Throws what a schema throws.
+std::uint64_t nativeSparseNumbers(const Inputs& inputs, const Parameters& given);
+
 } // namespace tamis::attention

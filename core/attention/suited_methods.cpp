@@ -82,7 +82,8 @@ HeadCandidates measureCandidates(const nn::Model& model, const std::vector<Compa
     parallelFor(RunContext(context.stopToken()), all.heads.size(), [&](std::size_t i) {
         CandidatesOfHead& own = all.heads[i];
         const BlockSamples rows = samplesOfHead(samples, model.spec().blocks[static_cast<std::size_t>(own.layer)].attention, own.layer, own.head);
-        const Inputs inputs = inputsFor(model, own.layer, own.head, with);
+        Inputs inputs = inputsFor(model, own.layer, own.head, with);
+        inputs.context = RunContext(context.stopToken());
         const nn::AttentionPtr exact = nn::exactAttention(inputs.spec);
         const std::int64_t tokens = rows.samples.front().q.rows();
         own.exactMacs = exact->cost(tokens).macs;

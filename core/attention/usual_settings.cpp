@@ -38,8 +38,14 @@ std::vector<ParameterValue> valuesOf(const ParameterSpec& spec)
 }
 } // namespace
 
-std::vector<ComparedSetting> usualSettings(const Method& method, const Parameters& given)
+std::vector<ComparedSetting> usualSettings(const Method& method, const Parameters& given, std::int64_t tokens)
 {
+    if (method.usual && tokens > 0 && given.all().empty()) {
+        std::vector<ComparedSetting> own;
+        for (Parameters& parameters : method.usual(tokens))
+            own.push_back({method.declaration.id, std::move(parameters)});
+        return own;
+    }
     const ParameterSpec* traded = method.baseline ? nullptr : tradedOf(method.declaration.schema);
     if (!traded || given.contains(traded->name))
         return {{method.declaration.id, given}};
@@ -51,12 +57,11 @@ std::vector<ComparedSetting> usualSettings(const Method& method, const Parameter
     return all;
 }
 
-std::vector<ComparedSetting> usualSettings()
+std::vector<ComparedSetting> usualSettings(std::int64_t tokens)
 {
     std::vector<ComparedSetting> all;
     for (const Method& method : methods())
-        if (!std::ranges::any_of(method.declaration.schema.specs(), [](const ParameterSpec& spec) { return spec.type == ParameterType::Text && spec.name == "file"; }))
-            std::ranges::move(usualSettings(method), std::back_inserter(all));
+        std::ranges::move(usualSettings(method, {}, tokens), std::back_inserter(all));
     return all;
 }
 

@@ -95,6 +95,7 @@ struct AttentionReport {
     std::uint64_t attentionMacs = 0, wholeAttentionMacs = 0;
     std::uint64_t liveBytes = 0, wholeLiveBytes = 0; ///< scratch of the attention of one sample, one worker's, in the block that needs most
     OutputEffect effect;                    ///< on the viewed sample; source is Plan
+    std::string fitted;                     ///< samples that operators are fitted to, in words; empty: none is fitted
     std::vector<std::string> warnings;
     double seconds = 0;
 };
@@ -113,7 +114,8 @@ struct AttentionPoint {
 };
 
 struct AttentionComparison {
-    std::string model, samples;
+    std::string model, samples; ///< those that are scored
+    std::string fitted;         ///< samples that operators are fitted to, in words; empty: none is fitted
     std::size_t planned = 0;
     std::vector<AttentionPoint> points; ///< exact first
     std::vector<std::string> warnings;

@@ -68,6 +68,7 @@ struct EvaluationReport {
     std::uint64_t batches = 0;
     double seconds = 0;              ///< of the whole evaluation
     std::uint64_t mapSamples = 0;    ///< samples whose attention maps were compared
+    std::string fitted; ///< samples that the plan's attention is fitted to, in words; empty: it is not
     std::vector<std::string> warnings;
 };
 

@@ -67,6 +67,31 @@ private slots:
         QCOMPARE(exported.status, 2);
         QVERIFY2(exported.errors.contains("attention alone"), exported.errors);
     }
+    void whatIsFittedToIsNotScored()
+    {
+        const auto own = runCli(photos("attention.joint-qk", {"--blocks", "1"}));
+        QVERIFY2(own.status == 0, own.errors);
+        QVERIFY(own.json()["inputs"].toObject()["fitted"].toString().contains("the first 1 of 2"));
+        QVERIFY(own.json()["inputs"].toObject()["samples"].toString().contains("the last 1 of 2"));
+        QCOMPARE(own.json()["averagedSamples"].toInt(), 1);
+        const auto same = runCli(photos("attention.joint-qk", {"--fit-images", sourcePath("datasets/photos")}));
+        QCOMPARE(same.status, 2);
+        QVERIFY2(same.errors.contains("--fit-images"), same.errors);
+        const auto none = runCli(photos("attention.band"));
+        QVERIFY(none.json()["inputs"].toObject()["fitted"].isNull());
+    }
+    void valuesMayHoldSeparators()
+    {
+        const auto chosen = runCli(photos("attention.band", {"--blocks", "none", "--choose", "1=attention.block-sparse,pattern=local:1,global:1,block=16"})).json();
+        QCOMPARE(chosen["choices"].toArray()[0].toObject()["parameters"].toObject()["pattern"].toString(), "local:1,global:1");
+        QCOMPARE(chosen["choices"].toArray()[0].toObject()["parameters"].toObject()["block"].toInt(), 16);
+        const auto compared = runCli({"compare", sourcePath("datasets/vit20"), "--method", "attention.block-sparse:pattern=local:1,global:1:block=16", "--images", sourcePath("datasets/photos"), "--samples", "1",
+                                      "--no-latency", "--json", "-"});
+        QVERIFY2(compared.status == 0, compared.errors);
+        const auto row = compared.json()["rows"].toArray().last().toObject();
+        QCOMPARE(row["parameters"].toObject()["pattern"].toString(), "local:1,global:1");
+        QVERIFY2(row["failure"].toString().isEmpty(), qPrintable(row["failure"].toString()));
+    }
     void aHeadsMapsAreWritten()
     {
         QTemporaryDir dir;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Points of a comparison: against the parts they are made of, with failures as rows, whatever the threads.
 #include "core/attention/comparison.h"
+#include "core/attention/fitting_split.h"
 #include "core/attention/head_errors.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
@@ -89,6 +90,46 @@ private slots:
         QVERIFY(comparison.points[1].latencyMs > 0 && comparison.points[1].wholeLatencyMs > 0);
         QVERIFY2(!comparison.points[3].failure.empty(), "landmarks are means over later tokens too");
         QVERIFY(comparedQuality(comparison, comparison.points[0]) > comparedQuality(comparison, comparison.points[1]));
+    }
+    void whatIsFittedToIsNotScored()
+    {
+        const std::vector<ComparedSetting> settings{setting("attention.joint-qk", "rank", 4)};
+        const auto photos = std::make_shared<test::NoisePhotos>(5);
+        const auto comparison = compareMethods(m_model, *photos, settings, m_options);
+        QCOMPARE(comparison.fitted, std::string("noise (the first 2 of 5 samples)"));
+        QCOMPARE(comparison.samples, std::string("noise (the last 3 of 5 samples)"));
+        const auto scoredOn = [&](const std::shared_ptr<const measure::SampleSource>& fitted, const std::shared_ptr<const measure::SampleSource>& scored) {
+            const auto choices = everywhere(*m_model, "attention.joint-qk", settings[0].parameters, m_options.blocks);
+            const auto operators = operatorsFor(*m_model, choices, {.seed = 0, .samples = collectSamples(*m_model, *fitted, 8, m_options.blocks, {})});
+            measure::EvaluateOptions options;
+            options.latencyRuns = 0;
+            return measure::evaluate(*m_model, replaced(m_model, operators).get(), *scored, options, {}).fidelity.kl.mean;
+        };
+        QCOMPARE(comparison.points.back().kl, scoredOn(sampleRange(photos, 0, 2), sampleRange(photos, 2, 3)));
+        auto options = m_options;
+        options.fitting = sampleRange(std::make_shared<test::NoisePhotos>(9), 7, 2);
+        const auto apart = compareMethods(m_model, *photos, settings, options);
+        QCOMPARE(apart.samples, std::string("noise")); // all of them
+        QCOMPARE(apart.points.back().kl, scoredOn(options.fitting, photos));
+        const auto single = compareMethods(m_model, test::NoisePhotos(1), settings, m_options);
+        QVERIFY(single.points.front().failure.empty() && single.fitted.empty());
+        QVERIFY2(single.points.back().failure.find("two at least") != std::string::npos, single.points.back().failure.c_str());
+    }
+    void splitsShareNoSample()
+    {
+        for (std::size_t count = 2; count < 40; ++count) {
+            const auto source = std::make_shared<test::NoisePhotos>(count);
+            const FittingSplit split = splitForFitting(source, nullptr, true);
+            QCOMPARE(split.fitted->count(), std::min<std::size_t>(8, count / 2));
+            QCOMPARE(split.fitted->count() + split.scored->count(), count);
+            QCOMPARE(split.fitted->name(0), std::string("noise 0"));
+            QCOMPARE(split.scored->name(0), "noise " + std::to_string(split.fitted->count()));
+        }
+        const auto one = std::make_shared<test::NoisePhotos>(1);
+        QVERIFY_EXCEPTION_THROWN(splitForFitting(one, nullptr, true), Error);
+        QVERIFY_EXCEPTION_THROWN(splitForFitting(one, std::make_shared<test::NoisePhotos>(0), true), Error);
+        QCOMPARE(splitForFitting(one, nullptr, false).scored->count(), std::size_t{1});
+        QCOMPARE(splitForFitting(one, std::make_shared<test::NoisePhotos>(20), true).fitted->count(), std::size_t{8});
     }
     void threadsChangeNothing()
     {

@@ -52,6 +52,9 @@ private slots:
         QCOMPARE(spreadSamples(3, 1, 10), (Indices{3}));
         QCOMPARE(spreadSamples(0, 4, 4), (Indices{0, 1, 2, 3}));
         QCOMPARE(spreadSamples(2, 9, 3), (Indices{2, 0, 1}));
+        QCOMPARE(spreadSamples(0, 3, 10, 4), (Indices{4, 6, 9})); // the viewed one is not among them
+        QCOMPARE(spreadSamples(5, 2, 10, 4), (Indices{5, 4}));
+        QCOMPARE(spreadSamples(0, 9, 3, 1), (Indices{1, 2}));
     }
     void theViewIsOfThatHead()
     {
@@ -201,6 +204,27 @@ private slots:
         QCOMPARE(report.trivial.size(), std::size_t{2}); // no pooling
         QCOMPARE(report.effect.rows, std::int64_t{48});
         QVERIFY(report.effect.kl > 0);
+    }
+    void headsAreNotComparedOnWhatIsFittedTo()
+    {
+        AttentionRequest asked;
+        asked.choices = {{1, kAllHeads, "attention.joint-qk", {}}};
+        asked.choices[0].parameters.set("rank", std::int64_t{4});
+        asked.average = 4;
+        const auto photos = std::make_shared<test::NoisePhotos>(4);
+        AttentionStudy study(m_model, photos);
+        const auto report = study.whole(asked, {});
+        QCOMPARE(report.fitted, std::string("noise (the first 2 of 4 samples)"));
+        QCOMPARE(report.averagedSamples, std::size_t{2});
+        QCOMPARE(report.warnings.size(), std::size_t{1}); // sample 0 is viewed
+        const auto operators = operatorsFor(*m_model, asked.choices, {.seed = 0, .samples = collectSamples(*m_model, *photos, 2, {}, {})});
+        for (const HeadError& error : headErrors(*m_model, operators, *sampleRange(photos, 2, 2), 2, {}))
+            QVERIFY(std::abs(report.heads[static_cast<std::size_t>(error.layer * 4 + error.head)].output - error.output) < 1e-5);
+        AttentionStudy apart(m_model, photos, std::make_shared<test::NoisePhotos>(2));
+        const auto all = apart.whole(asked, {});
+        QVERIFY(all.averagedSamples == 4 && all.warnings.empty());
+        AttentionStudy single(m_model, std::make_shared<test::NoisePhotos>(1));
+        QVERIFY_EXCEPTION_THROWN(single.whole(asked, {}), Error);
     }
     void badQuestionsAreRefused()
     {

@@ -37,7 +37,7 @@ class TestCostCurve : public QObject {
 private slots:
     void countsAreThoseOfTheOperators()
     {
-        const CostCurveSettings settings = quick({1, 64, 97, 256});
+        const CostCurveSettings settings = quick({1, 65, 101, 257}); // what fills a square grid behind one token (1: a patch alone)
         Parameters landmarks;
         landmarks.set("landmarks", std::int64_t{8});
         const std::vector<CurveChoice> choices{{"attention.nystrom", landmarks}, {"attention.tiled", {}}};
@@ -57,11 +57,57 @@ private slots:
                 QCOMPARE(row.readBytes > 0, &curve != &curves[1]);
             }
         }
-        QCOMPARE(curves[0].rows[3].macs, std::uint64_t{2 * 256 * 256 * 32});
-        QCOMPARE(curves[0].rows[3].liveBytes, 4 * tiledAttention(block().spec)->cost(256).liveFloats);
-        QCOMPARE(curves[0].rows[3].readBytes, 2 * tiledTraffic(256, 16, 0, 0).readBytes);
-        QCOMPARE(curves[1].rows[3].macs, nystrom->cost(256).macs);
+        QCOMPARE(curves[0].rows[3].macs, std::uint64_t{2 * 257 * 257 * 32});
+        QCOMPARE(curves[0].rows[3].liveBytes, 4 * tiledAttention(block().spec)->cost(257).liveFloats);
+        QCOMPARE(curves[0].rows[3].readBytes, 2 * tiledTraffic(257, 16, 0, 0).readBytes);
+        QCOMPARE(curves[1].rows[3].macs, nystrom->cost(257).macs);
         QCOMPARE(curves[0].rows[0].macs, curves[2].rows[0].macs);
+    }
+    void photosKeepSquareGrids()
+    {
+        const auto curves = costCurves(block(), {}, quick({64, 66, 128, 256}));
+        std::vector<std::int64_t> sizes;
+        for (const auto& row : curves[0].rows)
+            sizes.push_back(row.tokens);
+        QCOMPARE(sizes, (std::vector<std::int64_t>{65, 122, 257})); // 1 + 8^2 once, 1 + 11^2, 1 + 16^2: not 1 + 1 x 127
+        Inputs text = block();
+        text.prefix = text.gridHeight = text.gridWidth = 0;
+        QCOMPARE(costCurves(text, {}, quick({97}))[0].rows[0].tokens, std::int64_t{97});
+    }
+    void fitsAreRefusedBeforeTheyBegin()
+    {
+        const std::vector<CurveChoice> choices{{"attention.fitted-linformer", {}}};
+        CostCurveSettings settings = quick({65, 4097});
+        settings.memoryLimit = 40 << 20; // a map of 4097 x 4097 floats has 64 MiB; the rows and tiles fit
+        const auto start = std::chrono::steady_clock::now();
+        const auto curve = costCurves(block(), choices, settings)[1];
+        QVERIFY2(curve.rows[0].failure.empty(), curve.rows[0].failure.c_str());
+        QVERIFY2(curve.rows[1].failure.find("fitting needs ") == 0, curve.rows[1].failure.c_str());
+        settings = quick({4097});
+        settings.slowestSeconds = 0.001;
+        QVERIFY2(costCurves(block(), choices, settings)[1].rows[0].failure.find("fitting takes at least ") == 0, "time");
+        QVERIFY(std::chrono::steady_clock::now() - start < std::chrono::seconds(20));
+    }
+    void fitsAreStopped()
+    {
+        std::stop_source stop;
+        stop.request_stop();
+        Inputs inputs = block();
+        inputs.context = RunContext(stop.get_token());
+        auto samples = std::make_shared<BlockSamples>();
+        samples->samples.push_back({tensor::Matrix<float>(17, 32), tensor::Matrix<float>(17, 32), tensor::Matrix<float>(17, 32), tensor::Matrix<float>(17, 32)});
+        inputs.samples = samples;
+        for (const Method& method : methods()) {
+            QVERIFY2(static_cast<bool>(method.fitCost) == method.fits, method.declaration.id.c_str());
+            if (!method.fits)
+                continue;
+            try {
+                (void)method.op(inputs, method.declaration.schema.defaults());
+                QFAIL(method.declaration.id.c_str());
+            } catch (const Error& error) {
+                QCOMPARE(error.code(), ErrorCode::Cancelled);
+            }
+        }
     }
     void theSlowerCeilingPredicts()
     {

@@ -175,6 +175,20 @@ private slots:
         const Method* method = findMethod("attention.native-sparse");
         QVERIFY(method->onTape);
         QVERIFY(method->onTape({.spec = spec(true), .width = kWidth}, {})->parameters());
+        Parameters given;
+        for (const std::int64_t hidden : {0, 5}) { // the estimate is what is allocated
+            given.set("hidden", hidden);
+            QCOMPARE(method->trainedNumbers({.spec = spec(true), .width = kWidth}, given), static_cast<std::uint64_t>(method->onTape({.spec = spec(true), .width = kWidth}, given)->parameters()->count()));
+        }
+        given.set("compressed-block", std::int64_t{65536});
+        given.set("selected-block", std::int64_t{65536});
+        given.set("hidden", std::int64_t{4096});
+        try { // hundreds of GiB
+            (void)method->onTape({.spec = spec(true), .width = kWidth}, given);
+            QFAIL("was allocated");
+        } catch (const Error& error) {
+            QCOMPARE(error.code(), ErrorCode::OutOfMemory);
+        }
     }
 };
 

@@ -157,6 +157,32 @@ private slots:
             QVERIFY(suitedChoices(candidates, 1.0).empty());
         }
     }
+    void usualSettingsOfBlocksDifferOnShortSamples()
+    {
+        const nn::AttentionSpec spec{.heads = 1, .keyValueHeads = 1, .headDim = 8, .scale = 0.35F, .causal = true};
+        std::mt19937 random(7);
+        std::normal_distribution<float> normal;
+        for (const std::int64_t tokens : {64, 197, 257, 1024}) {
+            AttentionSample rows{tensor::Matrix<float>(tokens, 8), tensor::Matrix<float>(tokens, 8), tensor::Matrix<float>(tokens, 8), tensor::Matrix<float>(tokens, 8)};
+            for (auto* part : {&rows.x, &rows.q, &rows.k, &rows.v})
+                for (std::size_t i = 0; i < part->size(); ++i)
+                    part->data()[i] = normal(random);
+            for (const char* id : {"attention.moba", "attention.native-sparse"}) {
+                std::vector<std::vector<float>> outputs;
+                for (const ComparedSetting& each : usualSettings(*findMethod(id), {}, tokens)) {
+                    const auto op = findMethod(id)->op({.spec = spec, .width = 8}, each.parameters);
+                    tensor::Matrix<float> out(tokens, 8);
+                    nn::Scratch scratch(false);
+                    op->apply(rows.view(), out.view(), scratch);
+                    outputs.emplace_back(out.values().begin(), out.values().end());
+                }
+                QCOMPARE(outputs.size(), std::size_t{3});
+                QVERIFY2(outputs[0] != outputs[1] && outputs[1] != outputs[2] && outputs[0] != outputs[2], id);
+            }
+        }
+        QCOMPARE(usualSettings(*findMethod("attention.moba"), {}, 65536)[1].parameters.integer("block"), std::int64_t{64}); // the defaults are for long texts
+        QVERIFY(std::ranges::any_of(usualSettings(257), [](const ComparedSetting& each) { return each.method == "attention.linformer"; })); // its file is a choice, not a need
+    }
     void usualSettingsAreThree()
     {
         const auto band = usualSettings(*findMethod("attention.band"));
