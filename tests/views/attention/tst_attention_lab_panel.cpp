@@ -266,10 +266,10 @@ private slots:
             QTest::mouseClick(bar, Qt::LeftButton, {}, bar->tabRect(page).center());
             QCOMPARE(shown.last().first().toString(), m_panel->page());
         }
-        QCOMPARE(m_panel->page(), "sparse");
+        QCOMPARE(m_panel->page(), "addressing");
         QVERIFY(!m_panel->sparse()->isEmpty());
         m_panel->showPage("maps");
-        QCOMPARE(shown.size(), 4);
+        QCOMPARE(shown.size(), bar->count() - 1); // showing one is no click
         m_panel->setRunning("Comparing");
         QSignalSpy stopped(m_panel, &AttentionLabPanel::stopRequested);
         QTest::mouseClick(part<QPushButton>("stopAttention"), Qt::LeftButton);
