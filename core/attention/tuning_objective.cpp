@@ -2,10 +2,9 @@
 #include "core/attention/tuning_objective.h"
 
 #include "core/base/error.h"
-#include "core/train/decoder_on_tape.h"
+#include "core/measure/model_on_tape.h"
 #include "core/train/loss_ops.h"
 #include "core/train/pointwise_ops.h"
-#include "core/train/vit_on_tape.h"
 
 #include <algorithm>
 #include <map>
@@ -17,7 +16,6 @@ namespace {
 using train::Tape;
 using train::Variable;
 using train::View;
-using OnTape = std::variant<train::VitOnTape<float>, train::DecoderOnTape<float>>;
 constexpr std::size_t kTaughtBytes = std::size_t{256} << 20U;
 
 /// Samples of one length, with their places in the source.
@@ -25,14 +23,6 @@ struct Group {
     std::vector<const measure::LoadedSample*> samples;
     std::vector<std::size_t> places;
 };
-
-OnTape loadOnTape(const io::Checkpoint& checkpoint, const nn::Model& model, const RunContext& context)
-{
-    if (model.spec().task == nn::Task::CausalLanguage)
-        return train::DecoderOnTape<float>::load(checkpoint, context);
-    const nn::PatchSpec& patch = model.spec().patch;
-    return train::VitOnTape<float>::load(checkpoint, context, patch.imageHeight, patch.imageWidth);
-}
 
 std::vector<Group> groupsOf(std::span<const measure::LoadedSample* const> samples, std::span<const std::size_t> places)
 {
@@ -62,7 +52,7 @@ Variable<float> relativeError(Variable<float> a, Variable<float> target)
 } // namespace
 
 struct TuningObjective::Content {
-    OnTape onTape;
+    measure::ModelOnTape onTape;
     const nn::Model& teacher;
     TapeOperators& operators;
     ObjectiveWeights weights;
@@ -79,20 +69,7 @@ struct TuningObjective::Content {
         hooks.replaceAttention = [this, &tape](std::size_t block, const train::AttentionRows<float>& rows) {
             return operators[block] ? operators[block]->mix(tape, rows) : Variable<float>{};
         };
-        const auto count = static_cast<std::int64_t>(samples.size());
-        if (auto* language = std::get_if<train::DecoderOnTape<float>>(&onTape)) {
-            std::vector<std::int32_t> ids;
-            for (const measure::LoadedSample* sample : samples)
-                ids.insert(ids.end(), sample->tokens.begin(), sample->tokens.end());
-            return language->logits(tape, ids, count, hooks);
-        }
-        auto& vit = std::get<train::VitOnTape<float>>(onTape);
-        const train::VitShape& shape = vit.shape();
-        const std::int64_t values = shape.patchValues(), rows = count * shape.patches();
-        auto* patches = tape.scratch<float>(rows * values);
-        for (std::int64_t i = 0; i < count; ++i)
-            vit.cutPatches(samples[static_cast<std::size_t>(i)]->image, patches + i * shape.patches() * values);
-        return vit.logits(tape, tape.constant({patches, rows, values, values}), count, hooks);
+        return measure::logits(onTape, tape, samples, hooks);
     }
 
     /// The teacher's logits of a group, in the tape's memory.
@@ -157,7 +134,7 @@ struct TuningObjective::Content {
 };
 
 TuningObjective::TuningObjective(const io::Checkpoint& checkpoint, const nn::Model& model, TapeOperators& operators, const ObjectiveWeights& weights, const RunContext& context)
-    : m_content(new Content{loadOnTape(checkpoint, model, context), model, operators, weights, nn::ForwardPass(model), {}, 0})
+    : m_content(new Content{measure::loadOnTape(checkpoint, model, context), model, operators, weights, nn::ForwardPass(model), {}, 0})
 {
     if (!(weights.teacher >= 0 && weights.labels >= 0 && weights.teacher + weights.labels > 0 && weights.temperature > 0))
         throw Error(ErrorCode::InvalidParameter, "found weights " + std::to_string(weights.teacher) + " of the teacher and " + std::to_string(weights.labels) + " of the labels, expected one above 0", "training");

@@ -1,53 +1,34 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cache/clock.h"
 
-#include "core/cache/object_lists.h"
+#include "core/cache/queue_policy.h"
 
 #include <algorithm>
 
 namespace tamis::cache {
 namespace {
-class Clock final : public EvictingPolicy<Clock> {
+class Clock final : public QueuePolicy<Clock> {
 public:
-    Clock(std::uint64_t capacity, int bits) : EvictingPolicy(capacity), m_most(static_cast<std::uint16_t>((1U << static_cast<unsigned>(bits)) - 1U)) {}
-    void know(std::size_t objects) override { m_queue.know(objects); }
-    void prefetch(std::uint32_t object) const noexcept { m_queue.prefetch(object); }
+    Clock(std::uint64_t capacity, int bits) : QueuePolicy(capacity), m_most(static_cast<std::uint16_t>((1U << static_cast<unsigned>(bits)) - 1U)) {}
     bool touch(const Request& request) noexcept
     {
-        ObjectNode& node = m_queue[request.object];
+        ObjectNode& node = queue()[request.object];
         if (node.list == 0)
             return false;
         node.count = std::min<std::uint16_t>(static_cast<std::uint16_t>(node.count + 1), m_most);
         return true;
     }
-    void evict()
+    std::uint32_t victim() noexcept
     {
-        std::uint32_t object = m_queue.back(1);
-        for (; m_queue[object].count > 0; object = m_queue.back(1)) {
-            --m_queue[object].count;
-            m_queue.moveToFront(object);
+        std::uint32_t object = queue().back(kQueue);
+        for (; queue()[object].count > 0; object = queue().back(kQueue)) {
+            --queue()[object].count;
+            queue().moveToFront(object);
         }
-        m_queue.remove(object);
-        tellEvicted(object);
+        return object;
     }
-    void insert(const Request& request)
-    {
-        ObjectNode& node = m_queue[request.object];
-        node.size = request.size;
-        node.count = 0;
-        m_queue.pushFront(1, request.object);
-    }
-    std::uint64_t occupied() const noexcept override { return m_queue.bytes(1); }
-    std::vector<std::uint32_t> contents() const override
-    {
-        std::vector<std::uint32_t> held;
-        m_queue.append(1, held);
-        return held;
-    }
-    std::size_t stateBytes() const noexcept override { return m_queue.bytesHeld(); }
 
 private:
-    ObjectLists m_queue{1};
     std::uint16_t m_most;
 };
 } // namespace

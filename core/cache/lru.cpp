@@ -1,45 +1,29 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cache/lru.h"
 
-#include "core/cache/object_lists.h"
+#include "core/cache/queue_policy.h"
 
 namespace tamis::cache {
 namespace {
 /// By the last request: the oldest leaves (LRU), or the newest (MRU).
-template <bool Newest> class ByRecency final : public EvictingPolicy<ByRecency<Newest>> {
+template <bool Newest> class ByRecency final : public QueuePolicy<ByRecency<Newest>> {
+    using Base = QueuePolicy<ByRecency<Newest>>;
+
 public:
-    using EvictingPolicy<ByRecency<Newest>>::EvictingPolicy;
-    void know(std::size_t objects) override { m_queue.know(objects); }
-    void prefetch(std::uint32_t object) const noexcept { m_queue.prefetch(object); }
+    using Base::Base;
     bool touch(const Request& request) noexcept
     {
-        if (m_queue[request.object].list == 0)
+        if (this->queue()[request.object].list == 0)
             return false;
-        m_queue.moveToFront(request.object);
+        this->queue().moveToFront(request.object);
         return true;
     }
-    void evict()
-    {
-        const std::uint32_t object = Newest ? m_queue.front(1) : m_queue.back(1);
-        m_queue.remove(object);
-        this->tellEvicted(object);
-    }
-    void insert(const Request& request)
-    {
-        m_queue[request.object].size = request.size;
-        m_queue.pushFront(1, request.object);
-    }
-    std::uint64_t occupied() const noexcept override { return m_queue.bytes(1); }
+    std::uint32_t victim() noexcept { return Newest ? this->queue().front(Base::kQueue) : this->queue().back(Base::kQueue); }
     std::vector<std::uint32_t> contents() const override
     {
-        std::vector<std::uint32_t> held;
-        m_queue.append(1, held);
+        const std::vector<std::uint32_t> held = Base::contents();
         return Newest ? std::vector<std::uint32_t>(held.rbegin(), held.rend()) : held;
     }
-    std::size_t stateBytes() const noexcept override { return m_queue.bytesHeld(); }
-
-private:
-    ObjectLists m_queue{1};
 };
 } // namespace
 

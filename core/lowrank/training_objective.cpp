@@ -2,10 +2,9 @@
 #include "core/lowrank/training_objective.h"
 
 #include "core/base/error.h"
-#include "core/train/decoder_on_tape.h"
+#include "core/measure/model_on_tape.h"
 #include "core/train/loss_ops.h"
 #include "core/train/pointwise_ops.h"
-#include "core/train/vit_on_tape.h"
 
 #include <algorithm>
 #include <variant>
@@ -16,16 +15,12 @@ using train::Tape;
 using train::Variable;
 using train::View;
 using Group = std::vector<const measure::LoadedSample*>;
-using OnTape = std::variant<train::VitOnTape<float>, train::DecoderOnTape<float>>;
 
-OnTape loadOnTape(const Inputs& inputs, const RunContext& context)
+measure::ModelOnTape loadOnTape(const Inputs& inputs, const RunContext& context)
 {
     if (!inputs.checkpoint || !inputs.model)
         throw Error(ErrorCode::InvalidParameter, "needs a checkpoint and its model", "training");
-    if (inputs.model->spec().task == nn::Task::CausalLanguage)
-        return train::DecoderOnTape<float>::load(*inputs.checkpoint, context);
-    const nn::PatchSpec& patch = inputs.model->spec().patch;
-    return train::VitOnTape<float>::load(*inputs.checkpoint, context, patch.imageHeight, patch.imageWidth);
+    return measure::loadOnTape(*inputs.checkpoint, *inputs.model, context);
 }
 
 /// What the dense model gives for the samples of a group, in the tape's memory.
@@ -95,7 +90,7 @@ std::vector<std::int32_t> scoredTokens(const Group& group)
 } // namespace
 
 struct TrainingObjective::Content {
-    OnTape onTape;
+    measure::ModelOnTape onTape;
     std::shared_ptr<const nn::Model> dense;
     nn::ForwardPass teacher;
     ObjectiveSettings settings;
@@ -105,22 +100,9 @@ struct TrainingObjective::Content {
 
     Variable<float> logits(Tape<float>& tape, std::span<const measure::LoadedSample* const> samples, const train::ForwardHooks<float>& hooks)
     {
-        const auto count = static_cast<std::int64_t>(samples.size());
         for (const measure::LoadedSample* sample : samples)
             dense->check(sample->view());
-        if (auto* language = std::get_if<train::DecoderOnTape<float>>(&onTape)) {
-            std::vector<std::int32_t> ids;
-            for (const measure::LoadedSample* sample : samples)
-                ids.insert(ids.end(), sample->tokens.begin(), sample->tokens.end());
-            return language->logits(tape, ids, count, hooks);
-        }
-        auto& vit = std::get<train::VitOnTape<float>>(onTape);
-        const train::VitShape& shape = vit.shape();
-        const std::int64_t values = shape.patchValues(), rows = count * shape.patches();
-        auto* patches = tape.scratch<float>(rows * values);
-        for (std::int64_t i = 0; i < count; ++i)
-            vit.cutPatches(samples[static_cast<std::size_t>(i)]->image, patches + i * shape.patches() * values);
-        return vit.logits(tape, tape.constant({patches, rows, values, values}), count, hooks);
+        return measure::logits(onTape, tape, samples, hooks);
     }
 
     std::vector<std::int32_t> labels(Tape<float>& tape, const Group& group)
