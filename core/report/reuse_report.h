@@ -17,6 +17,7 @@ enum class PatchSource : std::uint8_t {
     Warped,    ///< of the last computed frame, moved from elsewhere
     Fetched,   ///< of an entry of the content cache
     Dropped,   ///< the whole frame repeats an old answer
+    Coarse,    ///< of a smaller picture of the same frame
 };
 
 struct FrameResult {
@@ -26,6 +27,7 @@ struct FrameResult {
     std::vector<float> change;            ///< [cells] what the gate measured; empty: nothing
     std::vector<std::int32_t> movedFrom;  ///< [cells] the cell whose features were taken; empty: nothing moved
     double macs = 0, wholeMacs = 0;       ///< with gate, motion search and all; of the model run whole
+    double overheadMacs = 0;              ///< of `macs`: gates, motion search, warping, keys; a sum of differences counts as one multiply-add each
     double milliseconds = 0, wholeMilliseconds = 0;
     double featureError = kNotMeasured;   ///< relative L2 of the pooled features against the model run whole on this frame
     double kl = kNotMeasured;             ///< of the outputs, nats
@@ -39,6 +41,9 @@ struct ReuseRun {
     Parameters parameters;
     std::vector<FrameResult> frames;
     double macsShare = kNotMeasured;       ///< of running every frame whole
+    double overheadShare = kNotMeasured;   ///< of the run's own MACs: gates, motion search, warping, keys
+    double meanKl = kNotMeasured;          ///< nats
+    int computedWhole = 0;                 ///< frames
     double timeShare = kNotMeasured;       ///< measured
     double meanError = kNotMeasured, worstError = kNotMeasured;
     double agreement = kNotMeasured;       ///< frames whose label is that of the whole model
@@ -51,6 +56,7 @@ struct ReuseRun {
 struct ReuseReport {
     std::string model, sequence;
     int gridRows = 0, gridColumns = 0, frameCount = 0;
+    int threads = 0;                       ///< that times were measured with
     std::vector<std::string> labels;       ///< of the classes; may be empty
     std::vector<ReuseRun> runs;            ///< the asked first, then those to compare with, then the trivial ones
     std::vector<std::string> warnings;
