@@ -40,6 +40,8 @@ public:
     }
     void evict()
     {
+        if (occupied() + m_incoming <= capacity())
+            return replace(); // nobody needs the room
         if (m_ghost == 0 && m_lists.bytes(kOnce) + m_lists.bytes(kOnceGhost) + m_incoming > capacity()) {
             if (m_lists.back(kOnceGhost) == kNoObject) {
                 const std::uint32_t object = m_lists.back(kOnce);
@@ -55,8 +57,10 @@ public:
     }
     bool admits(const Request& request) noexcept
     {
+        if (request.size > capacity())
+            return false;
         m_incoming = request.size;
-        return request.size <= capacity();
+        return true;
     }
     void insert(const Request& request)
     {

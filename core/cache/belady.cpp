@@ -72,10 +72,12 @@ public:
         const std::uint32_t place = m_places[request.object];
         if (place == kNoObject)
             return false;
-        if (request.next == kNever)
+        if (request.next == kNever) {
             take(place);
-        else
+            tellEvicted(request.object);
+        } else {
             m_held[place].next = request.next;
+        }
         return true;
     }
     bool admits(const Request& request) const noexcept { return request.next != kNever && EvictingPolicy::admits(request); }

@@ -45,6 +45,14 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_stack.bytesHeld() + m_queue.bytesHeld(); }
+    bool evictOne() override
+    {
+        const std::uint64_t before = occupied();
+        while (before > 0 && occupied() == before)
+            if (!evictHir())
+                demote();
+        return before > 0;
+    }
 
 private:
     bool inStack(std::uint32_t object) const noexcept { return m_stack[object].list == kStack; }

@@ -2,6 +2,7 @@
 #pragma once
 // What a policy of the cache lab is: declared once, used by the window, the command line and the tests alike.
 #include "core/base/parameter_schema.h"
+#include "core/base/run_context.h"
 #include "core/cache/policy.h"
 
 #include <functional>
@@ -24,6 +25,9 @@ struct Method {
     bool random = false;      ///< depends on the seed
     /// Throws Error{InvalidParameter}.
     std::function<PolicyPtr(const PolicyInputs&, const Parameters&)> policy;
+    /// Set: this is no cache that could be stepped through, but a bound over a whole trace, for each capacity; `policy` then throws
+    /// Error{InvalidParameter}. The first `warmUp` requests are not counted. Throws Error{Cancelled}.
+    std::function<Counts(const Requests& requests, std::uint64_t capacity, std::uint64_t warmUp, const RunContext& context)> bound;
 };
 
 /// Every policy of the lab, in menu order.

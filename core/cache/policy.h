@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace tamis::cache {
@@ -16,6 +17,7 @@ struct Request {
     std::uint32_t object = 0;
     std::uint32_t size = 1;      ///< bytes, or 1 where all are alike
     std::uint32_t next = kNever; ///< the request at which this object comes again; for policies that know the future alone
+    float cost = 1;              ///< of computing or fetching it anew, in the trace's unit
 };
 
 /// A stretch of a trace.
@@ -23,11 +25,19 @@ struct Requests {
     std::span<const std::uint32_t> objects;
     std::span<const std::uint32_t> sizes; ///< empty: all 1
     std::span<const std::uint32_t> next;  ///< empty: not known
+    std::span<const float> costs{};       ///< empty: all 1
 };
 
 struct Counts {
     std::uint64_t requests = 0, hits = 0;
     std::uint64_t bytes = 0, hitBytes = 0;
+    double cost = 0, hitCost = 0; ///< of all requests, of the hits: what was not to be paid; 0 where requests have no costs
+};
+
+/// Something that a policy has learned or chosen, in a number.
+struct PolicyFigure {
+    std::string name;
+    double value = 0;
 };
 
 /// Not thread-safe: one simulation each. An object keeps the size that it was put in with; one larger than the cache (or than the part that it
@@ -45,6 +55,9 @@ public:
     /// What is held, the last to go first, where the policy has such an order.
     virtual std::vector<std::uint32_t> contents() const = 0;
     virtual std::size_t stateBytes() const noexcept = 0; ///< that bookkeeping takes now, for all objects that are known
+    /// Lets the object go that would leave next, as if room were needed. False: nothing is held.
+    virtual bool evictOne() = 0;
+    virtual std::vector<PolicyFigure> figures() const { return {}; } ///< as they are now; none: it learns nothing
     /// Told of every object that leaves, at once; empty: nobody.
     void watchEvictions(std::function<void(std::uint32_t object)> watch) { m_watch = std::move(watch); }
 
@@ -66,6 +79,8 @@ public:
     bool request(const Request& request) final { return self().access(request); }
     void run(const Requests& requests, Counts& counts) final
     {
+        if (!requests.costs.empty()) [[unlikely]]
+            return runWithCosts(requests, counts);
         constexpr std::size_t kAhead = 12; ///< requests: about one miss of the last cache level
         const std::size_t count = requests.objects.size();
         Counts sum;
@@ -86,6 +101,19 @@ public:
 
 private:
     Derived& self() noexcept { return static_cast<Derived&>(*this); }
+    void runWithCosts(const Requests& requests, Counts& counts)
+    {
+        for (std::size_t i = 0; i < requests.objects.size(); ++i) {
+            const Request one{requests.objects[i], requests.sizes.empty() ? 1U : requests.sizes[i], requests.next.empty() ? kNever : requests.next[i], requests.costs[i]};
+            const bool hit = self().access(one);
+            ++counts.requests;
+            counts.hits += hit ? 1U : 0U;
+            counts.bytes += one.size;
+            counts.hitBytes += hit ? one.size : 0U;
+            counts.cost += static_cast<double>(one.cost);
+            counts.hitCost += hit ? static_cast<double>(one.cost) : 0.0;
+        }
+    }
 };
 
 /// A policy that makes room one object at a time: Derived has bool touch(const Request&) (true: a hit), void evict() and void insert(const
@@ -106,6 +134,14 @@ public:
         return false;
     }
     bool admits(const Request& request) const noexcept { return request.size <= m_capacity; }
+    bool evictOne() final
+    {
+        Derived& self = static_cast<Derived&>(*this);
+        const std::uint64_t before = self.occupied();
+        while (before > 0 && self.occupied() == before) // some pass over objects first
+            self.evict();
+        return before > 0;
+    }
 
 protected:
     std::uint64_t capacity() const noexcept { return m_capacity; }

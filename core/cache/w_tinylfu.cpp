@@ -88,6 +88,13 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_lists.bytesHeld() + m_sketch.bytesHeld(); }
+    bool evictOne() override
+    {
+        const std::uint32_t object = victim();
+        if (object != kNoObject)
+            drop(object);
+        return object != kNoObject;
+    }
 
 private:
     std::uint64_t mainBytes() const noexcept { return m_lists.bytes(kProbation) + m_lists.bytes(kProtected); }
