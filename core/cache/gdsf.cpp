@@ -43,6 +43,15 @@ public:
         m_bytes -= m_sizes[object];
         tellEvicted(object);
     }
+    bool erase(std::uint32_t object) override
+    {
+        if (!m_heap.contains(object))
+            return false;
+        m_heap.remove(object);
+        m_bytes -= m_sizes[object];
+        return true;
+    }
+    bool canErase() const noexcept override { return true; }
     void insert(const Request& request)
     {
         m_counts[request.object] = 1;

@@ -37,10 +37,18 @@ public:
     void evict()
     {
         const std::uint32_t object = m_buckets[m_first].front;
-        m_bytes -= m_nodes[object].size;
-        unlink(object);
+        erase(object);
         tellEvicted(object);
     }
+    bool erase(std::uint32_t object) override
+    {
+        if (m_nodes[object].bucket == kNone)
+            return false;
+        m_bytes -= m_nodes[object].size;
+        unlink(object);
+        return true;
+    }
+    bool canErase() const noexcept override { return true; }
     void insert(const Request& request)
     {
         std::uint32_t to = m_first;

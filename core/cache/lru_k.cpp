@@ -65,6 +65,18 @@ public:
         m_bytes -= m_sizes[object];
         tellEvicted(object);
     }
+    /// Its times are kept, as of what is evicted.
+    bool erase(std::uint32_t object) override
+    {
+        if (m_held[object] == 0)
+            return false;
+        m_held[object] = 0;
+        m_bytes -= m_sizes[object];
+        if (m_heap.contains(object))
+            m_heap.remove(object);
+        return true;
+    }
+    bool canErase() const noexcept override { return true; }
     void insert(const Request& request)
     {
         m_sizes[request.object] = request.size;

@@ -54,6 +54,10 @@ public:
     virtual std::uint64_t occupied() const noexcept = 0; ///< of the capacity
     /// What is held, the last to go first, where the policy has such an order.
     virtual std::vector<std::uint32_t> contents() const = 0;
+    /// Takes an object out that is held, for caches of several levels; watchEvictions() does not hear of it. False: it is not held, or this policy
+    /// cannot.
+    virtual bool erase(std::uint32_t) { return false; }
+    virtual bool canErase() const noexcept { return false; }
     virtual std::size_t stateBytes() const noexcept = 0; ///< that bookkeeping takes now, for all objects that are known
     /// Lets the object go that would leave next, as if room were needed. False: nothing is held.
     virtual bool evictOne() = 0;

@@ -26,6 +26,16 @@ public:
         node.mark = 0;
         m_queue.pushFront(kQueue, request.object);
     }
+    bool erase(std::uint32_t object) override
+    {
+        if (m_queue[object].list != kQueue)
+            return false;
+        static_cast<Derived&>(*this).leaving(object);
+        m_queue.remove(object);
+        return true;
+    }
+    bool canErase() const noexcept override { return true; }
+    void leaving(std::uint32_t) noexcept {} ///< about to be erased
     std::uint64_t occupied() const noexcept override { return m_queue.bytes(kQueue); }
     std::vector<std::uint32_t> contents() const override
     {

@@ -20,16 +20,24 @@ public:
     bool touch(const Request& request) const noexcept { return m_places[request.object] != kNoObject; }
     void evict()
     {
-        const auto place = static_cast<std::size_t>(nextBits(m_state) % m_held.size());
-        const std::uint32_t object = m_held[place];
+        const std::uint32_t object = m_held[static_cast<std::size_t>(nextBits(m_state) % m_held.size())];
+        erase(object);
+        tellEvicted(object);
+    }
+    bool erase(std::uint32_t object) override
+    {
+        const std::uint32_t place = m_places[object];
+        if (place == kNoObject)
+            return false;
         m_bytes -= m_sizes[object];
         m_places[object] = kNoObject;
         m_held[place] = m_held.back();
         m_held.pop_back();
         if (place < m_held.size())
-            m_places[m_held[place]] = static_cast<std::uint32_t>(place);
-        tellEvicted(object);
+            m_places[m_held[place]] = place;
+        return true;
     }
+    bool canErase() const noexcept override { return true; }
     void insert(const Request& request)
     {
         m_sizes[request.object] = request.size;

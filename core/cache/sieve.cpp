@@ -27,6 +27,11 @@ public:
         m_hand = queue()[object].towardsFront;
         return object;
     }
+    void leaving(std::uint32_t object) noexcept
+    {
+        if (m_hand == object)
+            m_hand = queue()[object].towardsFront;
+    }
 
 private:
     std::uint32_t m_hand = kNoObject;

@@ -45,6 +45,14 @@ public:
         m_lists[request.object].size = request.size;
         m_lists.pushFront(segment, request.object);
     }
+    bool erase(std::uint32_t object) override
+    {
+        if (m_lists[object].list == 0)
+            return false;
+        m_lists.remove(object);
+        return true;
+    }
+    bool canErase() const noexcept override { return true; }
     std::uint64_t occupied() const noexcept override
     {
         std::uint64_t bytes = 0;
