@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/cache/adaptive_lru_k.h"
 #include "core/cache/arc.h"
 #include "core/cache/belady.h"
 #include "core/cache/clock.h"
 #include "core/cache/fifo.h"
 #include "core/cache/gdsf.h"
 #include "core/cache/hyperbolic.h"
+#include "core/cache/importance_weighted.h"
+#include "core/cache/lecar.h"
 #include "core/cache/lfu.h"
 #include "core/cache/lirs.h"
 #include "core/cache/lru.h"
@@ -25,8 +28,9 @@ const std::vector<Method>& methods()
 {
     static const std::vector<Method> all{
         // Menu order: by recency, by queues, by frequency, both, limits and baselines.
-        lruMethod(),   lruKMethod(), slruMethod(),       mruMethod(), fifoMethod(),   clockMethod(),  sieveMethod(), s3FifoMethod(),     twoQMethod(),
-        arcMethod(),   lirsMethod(), wTinyLfuMethod(),   lfuMethod(), gdsfMethod(),   hyperbolicMethod(), randomMethod(), beladyMethod(), beladySizeMethod(),
+        lruMethod(),    lruKMethod(),  adaptiveLruKMethod(), slruMethod(),       mruMethod(),  fifoMethod(), clockMethod(),      sieveMethod(),              s3FifoMethod(), twoQMethod(),
+        arcMethod(),    lirsMethod(),  wTinyLfuMethod(),     leCaRMethod(),      lfuMethod(),  gdsfMethod(), hyperbolicMethod(), importanceWeightedMethod(),
+        randomMethod(), beladyMethod(), beladySizeMethod(),
     };
     return all;
 }

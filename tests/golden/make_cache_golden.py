@@ -8,6 +8,7 @@ The trace is drawn by a generator that C++ repeats bit for bit (SplitMix64): a m
 1, or 1 to 64 by the object.
 """
 import json
+import math
 import pathlib
 
 MASK = (1 << 64) - 1
@@ -566,6 +567,125 @@ class Slru(Cache):
         self.segments[0].append(x)
 
 
+class LeCaR(Cache):
+    """Vietri et al. 2018, as the authors' program has it: two histories, blame by age, weights within 0.01 .. 0.99. Both lists oldest first."""
+
+    def __init__(self, capacity, sized, seed):
+        super().__init__(capacity, sized)
+        self.draws, self.w, self.now = Draws(seed), 0.5, 0
+        self.discount = 0.005 ** (1 / capacity)
+        self.held, self.lru, self.histories, self.left, self.count = {}, [], ([], []), {}, {}
+
+    def touch(self, x):
+        self.now += 1
+        self.new_count = 1
+        if x in self.held:
+            self.held[x] = (self.held[x][0] + 1, self.now)
+            self.lru.remove(x)
+            self.lru.append(x)
+            return True
+        for expert, history in enumerate(self.histories):
+            if x in history:
+                weights = [self.w, 1 - self.w]
+                weights[expert] *= math.exp(-0.45 * self.discount ** (self.now - self.left[x]))
+                self.w = min(max(weights[0] / (weights[0] + weights[1]), 0.01), 0.99)
+                self.new_count = self.count[x] + 1
+                history.remove(x)
+        return False
+
+    def evict(self):
+        recency = (self.draws.bits() >> 11) / 2 ** 53 < self.w
+        oldest, rarest = self.lru[0], min(self.held, key=self.held.get)
+        x = oldest if recency else rarest
+        self.count[x], self.left[x] = self.held[x][0], self.now
+        del self.held[x]
+        self.lru.remove(x)
+        if oldest != rarest:
+            history = self.histories[0 if recency else 1]
+            while sum(map(self.size, history)) + self.size(x) > self.capacity:
+                history.pop(0)
+            history.append(x)
+        return x
+
+    def insert(self, x):
+        self.held[x] = (self.new_count, self.now)
+        self.lru.append(x)
+
+
+class Sampled(Cache):
+    """The least worth of 64 draws, or of all where no more are held; a gap is filled by the last."""
+
+    def __init__(self, capacity, sized, seed):
+        super().__init__(capacity, sized)
+        self.draws, self.held, self.now = Draws(seed), [], 0
+
+    def evict(self):
+        n = len(self.held)
+        places = range(n) if n <= 64 else [self.draws.bits() % n for _ in range(64)]
+        worst = min(places, key=lambda place: self.worth(self.held[place]))
+        x = self.held[worst]
+        self.gone(x)
+        self.held[worst] = self.held[-1]
+        self.held.pop()
+        return x
+
+    def gone(self, x):
+        pass
+
+
+class ImportanceWeighted(Sampled):
+    """The last four requests since it came in; importance 1 / size."""
+
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.times = {}
+
+    def touch(self, x):
+        self.now += 1
+        if x in self.held:
+            self.times[x] = [self.now] + self.times[x][:3]
+            return True
+        return False
+
+    def insert(self, x):
+        self.held.append(x)
+        self.times[x] = [self.now]
+
+    def worth(self, x):
+        total = 0.0
+        for time in self.times[x]:
+            total += 1 / (self.now - time + 1)
+        return total * (1 / self.size(x))
+
+
+class AdaptiveLruK(LruK):
+    """Small caches for K = 1 .. 5 on the objects that the hash of their number chooses."""
+
+    def __init__(self, capacity, sized):
+        super().__init__(capacity, sized, 5)
+        rate = min(max(0.05, 64 / capacity), 1)
+        self.limit, self.margin, self.window = rate * 2 ** 53, 0.005, max(1000, 5 * capacity)
+        small = max(1, math.floor(capacity * rate + 0.5))
+        self.trials, self.hits, self.seen, self.numbers, self.now_k = [LruK(small, sized, k) for k in range(1, 6)], [0] * 5, 0, {}, 2
+
+    def touch(self, x):
+        number = self.numbers.setdefault(x, len(self.numbers))
+        if mixed((number + 0x9E3779B97F4A7C15) & MASK) >> 11 < self.limit:
+            self.seen += 1
+            self.hits = [hits + trial.request(x) for hits, trial in zip(self.hits, self.trials)]
+        if (self.now + 1) % self.window == 0:
+            best = self.hits.index(max(self.hits))
+            if self.seen and self.hits[best] - self.hits[self.now_k - 1] > self.margin * self.seen:
+                self.now_k = best + 1
+            self.hits, self.seen = [hits // 2 for hits in self.hits], self.seen // 2
+        return super().touch(x)
+
+    def evict(self):
+        x = min(self.held, key=lambda x: (self.hist[x][self.now_k - 1], self.hist[x][0]))
+        self.held.remove(x)
+        return x
+
+
 class Belady(Cache):
     def __init__(self, capacity, sized, ids):
         super().__init__(capacity, sized)
@@ -603,6 +723,9 @@ def main():
         golden[key]["lru-3"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 3)]}
         golden[key]["lru-2 correlated"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 2, 40, 0)]}
         golden[key]["lru-2 retained"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 2, 25, 300)]}
+        golden[key]["adaptive-lru-k"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [AdaptiveLruK(c, key == "sized")]}
+        for name, policy in (("lecar", LeCaR), ("importance-weighted", ImportanceWeighted)):
+            golden[key][name] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [policy(c, key == "sized", 3)]}
         golden[key]["belady"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [Belady(c, key == "sized", ids)]}
     path = pathlib.Path(__file__).with_name("cache_golden.json")
     path.write_text(json.dumps(golden, indent=1) + "\n")
