@@ -100,12 +100,12 @@ private:
         switch (m_format) {
         case TraceFormat::OracleGeneral: {
             const auto size = static_cast<std::uint32_t>(little(bytes + 12, 4));
-            return {little(bytes + 4, 8), checked(size, offset), static_cast<std::int64_t>(little(bytes, 4))};
+            return {.id = little(bytes + 4, 8), .size = checked(size, offset), .time = static_cast<std::int64_t>(little(bytes, 4))};
         }
         case TraceFormat::Vscsi: {
             const bool second = m_record == kVscsi2;
             const auto size = static_cast<std::uint32_t>(little(bytes + (second ? 8 : 4), 4));
-            return {little(bytes + 16, 8), checked(size, offset), static_cast<std::int64_t>(little(bytes + 24, 8) / 1'000'000)};
+            return {.id = little(bytes + 16, 8), .size = checked(size, offset), .time = static_cast<std::int64_t>(little(bytes + 24, 8) / 1'000'000)};
         }
         case TraceFormat::Be64:
             return {big(bytes, 8)};

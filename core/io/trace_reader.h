@@ -31,6 +31,7 @@ std::string_view traceFormatName(TraceFormat format) noexcept;
 /// "lbn", "size", ...), or not there.
 struct TraceColumns {
     std::string time, id, size;
+    std::string operation; ///< reads and writes; never found by itself
 };
 
 struct TraceOptions {
@@ -41,6 +42,7 @@ struct TraceOptions {
 struct TraceEntry {
     std::uint64_t id = 0;
     std::uint32_t size = 1; ///< bytes; 1 where the format has no sizes
+    bool write = false;     ///< all others are reads
     std::int64_t time = 0;  ///< seconds as a rule; 0 where it has none
 };
 
@@ -53,6 +55,7 @@ public:
     virtual std::size_t read(std::span<TraceEntry> to, std::stop_token stop = {}) = 0;
     virtual bool sized() const noexcept = 0; ///< entries have sizes of their own
     virtual bool timed() const noexcept = 0;
+    virtual bool marksWrites() const noexcept { return false; } ///< entries say whether they are writes
     virtual TraceFormat format() const noexcept = 0;
     virtual double progress() const noexcept = 0; ///< share of the file, 0 .. 1
 

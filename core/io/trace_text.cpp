@@ -117,6 +117,7 @@ protected:
         return std::nullopt;
     }
     Lines& lines() noexcept { return m_lines; }
+    const Lines& lines() const noexcept { return m_lines; }
 
 private:
     Lines m_lines;
@@ -205,6 +206,8 @@ private:
 constexpr std::array<std::string_view, 9> kIdNames{"id", "key", "obj_id", "object", "object_id", "objid", "lbn", "block", "anonymized_key"};
 constexpr std::array<std::string_view, 5> kTimeNames{"time", "timestamp", "ts", "clock", "real_time"};
 constexpr std::array<std::string_view, 6> kSizeNames{"size", "obj_size", "object_size", "bytes", "length", "len"};
+constexpr std::array<std::string_view, 5> kReadWords{"r", "read", "get", "gets", "0"};
+constexpr std::array<std::string_view, 5> kWriteWords{"w", "write", "set", "put", "1"};
 constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
 
 class CsvTrace final : public TextTrace {
@@ -226,6 +229,7 @@ public:
         m_id = find(columns.id, names, kIdNames, "id");
         m_time = find(columns.time, names, kTimeNames, "time");
         m_size = find(columns.size, names, kSizeNames, "size");
+        m_operation = find(columns.operation, names, std::array<std::string_view, 0>{}, "operation");
         if (!header && columns.id.empty()) { // time, id, size; or an id alone
             m_id = names.size() > 1 ? 1 : 0;
             m_time = names.size() > 1 && columns.time.empty() ? 0 : m_time;
@@ -239,6 +243,7 @@ public:
     TraceFormat format() const noexcept override { return TraceFormat::Csv; }
     bool sized() const noexcept override { return m_size != kAbsent; }
     bool timed() const noexcept override { return m_time != kAbsent; }
+    bool marksWrites() const noexcept override { return m_operation != kAbsent; }
 
 protected:
     bool next(TraceEntry& entry) override
@@ -269,10 +274,21 @@ protected:
                 lines().malformed(field(m_time, *text), "a time");
             entry.time = static_cast<std::int64_t>(*time);
         }
+        if (m_operation != kAbsent)
+            entry.write = isWrite(field(m_operation, *text));
         return true;
     }
 
 private:
+    bool isWrite(std::string_view text) const
+    {
+        std::string word(text);
+        std::ranges::transform(word, word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        const bool write = std::ranges::find(kWriteWords, word) != kWriteWords.end();
+        if (!write && std::ranges::find(kReadWords, word) == kReadWords.end())
+            lines().malformed(text, "r, read, get, gets or 0, or w, write, set, put or 1");
+        return write;
+    }
     void split(std::string_view text)
     {
         m_fields.clear();
@@ -310,7 +326,7 @@ private:
     }
     char m_separator = ',';
     std::vector<std::string_view> m_fields;
-    std::size_t m_id = kAbsent, m_time = kAbsent, m_size = kAbsent;
+    std::size_t m_id = kAbsent, m_time = kAbsent, m_size = kAbsent, m_operation = kAbsent;
     std::string m_pending, m_kept; ///< a first line that is no header
 };
 } // namespace

@@ -81,6 +81,29 @@ private slots:
         options.columns.id = "none";
         QVERIFY_EXCEPTION_THROWN(TraceReader::open(::corpus("named.csv"), options), Error);
     }
+    void operations()
+    {
+        QTemporaryDir directory;
+        const std::filesystem::path file = directory.filePath("ops.csv").toStdString();
+        const auto write = [&](const char* text) { std::ofstream(file) << text; };
+        write("id,op\n7,GET\n8,w\n9,put\n10,0\n11,1\n12,Read\n");
+        TraceOptions options;
+        QVERIFY(!TraceReader::open(file, options)->marksWrites()); // only where it is asked for
+        options.columns.operation = "op";
+        QVERIFY(TraceReader::open(file, options)->marksWrites());
+        std::vector<bool> writes;
+        for (const TraceEntry& entry : all(file, options))
+            writes.push_back(entry.write);
+        QVERIFY((writes == std::vector<bool>{false, true, true, false, true, false}));
+        write("id,op\n7,get\n8,delete\n");
+        try {
+            all(file, options);
+            QFAIL("an operation that is neither was read");
+        } catch (const Error& error) {
+            QCOMPARE(error.code(), ErrorCode::MalformedFile);
+            QVERIFY(QByteArray(error.what()).contains("line 3: found 'delete', expected r,"));
+        }
+    }
     void orders()
     {
         const QTemporaryDir folder;
