@@ -4,9 +4,9 @@
 #   scripts/packages.sh build|test
 set -eu
 build="cmake ninja-build g++ pkg-config ccache mold
-  libtbb-dev libeigen3-dev libhdf5-dev libopenblas-pthread-dev liblapacke-dev nlohmann-json3-dev libcli11-dev libssl-dev zlib1g-dev liblzma-dev libzstd-dev libhnswlib-dev libfaiss-dev
+  libtbb-dev libeigen3-dev libhdf5-dev libopenblas-pthread-dev liblapacke-dev nlohmann-json3-dev libcli11-dev libssl-dev zlib1g-dev liblzma-dev libzstd-dev libhnswlib-dev libfaiss-dev libhiredis-dev
   qt6-base-dev libqt6opengl6-dev qt6-charts-dev qt6-svg-dev libqt6svg6 libvtk9-dev libgl1-mesa-dri fonts-dejavu-core"
-testing="xvfb xauth clang libclang-rt-14-dev"
+testing="xvfb xauth clang libclang-rt-14-dev redis-server"
 case "${1:-build}" in
 build) wanted=$build ;;
 test) wanted="$build $testing" ;;
