@@ -115,7 +115,7 @@ private:
         const EmbedTable twin(turned); // at the beginning of a page, as tables are written
         for (const EmbedTable* each : {&table, &twin})
             m_report.tables.push_back(tableReads(each->shape(), countPages(*each, trace, 1), countPages(*each, trace, window), window));
-        m_report.caches = cacheCurves(before, trace, table.shape().tokens, table.shape().tokenBytes());
+        m_report.caches = cacheCurves(before, trace, table.shape().tokens, table.shape().tokenBytes(), m_context);
         if (!m_inputs.latency)
             return;
         const RunContext part = m_context.part(5, "timing reads");

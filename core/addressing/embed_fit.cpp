@@ -3,6 +3,7 @@
 
 #include "core/addressing/mlp_rows.h"
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 
 #include <algorithm>
 #include <cmath>
@@ -75,6 +76,7 @@ EmbedFit fitDeepEmbed(const nn::Model& whole, const nn::Model& cheaper, const me
     const std::size_t layers = whole.blocks().size(), width = static_cast<std::size_t>(fit.m_width), tokens = static_cast<std::size_t>(fit.m_tokens);
     if (2 * 8 * static_cast<double>(layers) * static_cast<double>(width) * static_cast<double>(tokens) > static_cast<double>(kMaximumSumBytes))
         throw Error(ErrorCode::LimitExceeded, "the sums for " + std::to_string(tokens) + " tokens, " + std::to_string(layers) + " layers and width " + std::to_string(width) + " need more than 4 GiB", "deep-embed");
+    requireMemory((2 * sizeof(double) + sizeof(float)) * layers * width * tokens + sizeof(std::uint64_t) * tokens, "a table fitted to " + std::to_string(tokens) + " tokens");
     fit.m_seen.resize(tokens);
     const Sums sums = sumUp(whole, cheaper, source, settings, fit.m_seen, context);
     double rows = 0;

@@ -45,7 +45,7 @@ private:
 };
 
 /// `cheaper` has the blocks of `whole` with other feed-forward parts; both read the whole model's inputs. Throws Error{InvalidParameter (other blocks, a
-/// ridge below 0), LimitExceeded (sums of more than 4 GiB), NonFinite, Cancelled} and as visitMlps().
+/// ridge below 0), LimitExceeded (sums of more than 4 GiB), OutOfMemory, NonFinite, Cancelled} and as visitMlps().
 EmbedFit fitDeepEmbed(const nn::Model& whole, const nn::Model& cheaper, const measure::SampleSource& source, const EmbedFitSettings& settings, const RunContext& context);
 
 } // namespace tamis::addressing

@@ -5,18 +5,23 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <linux/io_uring.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <thread>
 #include <unistd.h>
 
 namespace tamis::addressing {
 namespace {
 constexpr unsigned kMaximumEntries = 4096;
+constexpr std::chrono::microseconds kLookAgain{200};
 
 int setup(unsigned entries, io_uring_params& parameters) { return static_cast<int>(::syscall(__NR_io_uring_setup, entries, &parameters)); }
+
+long enterKernel(int descriptor, unsigned submit, unsigned atLeast, unsigned flags) { return ::syscall(__NR_io_uring_enter, descriptor, submit, atLeast, flags, nullptr, 0); }
 
 /// A piece of memory that the kernel shares; unmapped at the end.
 struct Shared {
@@ -47,7 +52,9 @@ struct IoRing::Queues {
             ::close(descriptor);
     }
     int descriptor = -1;
+    Enter enter = enterKernel;
     unsigned entries = 0, pushed = 0; ///< pushed: not handed over yet
+    unsigned underWay = 0;            ///< handed over, not taken out as a completion
     Shared submission, completion, slots;
     unsigned *submissionTail = nullptr, *submissionHead = nullptr, *submissionMask = nullptr, *submissionArray = nullptr;
     unsigned *completionHead = nullptr, *completionTail = nullptr, *completionMask = nullptr;
@@ -67,11 +74,13 @@ const std::string& IoRing::unavailable()
     return reason;
 }
 
-IoRing::IoRing(unsigned entries) : m_queues(std::make_unique<Queues>())
+IoRing::IoRing(unsigned entries, Enter enter) : m_queues(std::make_unique<Queues>())
 {
     if (entries < 1 || entries > kMaximumEntries)
         throw Error(ErrorCode::InvalidParameter, "found a queue of " + std::to_string(entries) + " reads, expected 1 to " + std::to_string(kMaximumEntries), "depth");
     Queues& q = *m_queues;
+    if (enter)
+        q.enter = enter;
     io_uring_params parameters{};
     q.descriptor = setup(entries, parameters);
     if (q.descriptor < 0)
@@ -92,7 +101,21 @@ IoRing::IoRing(unsigned entries) : m_queues(std::make_unique<Queues>())
     q.completions = q.completion.at<io_uring_cqe>(parameters.cq_off.cqes);
 }
 
-IoRing::~IoRing() = default;
+IoRing::~IoRing() { drain(); }
+
+/// Without the system call that may just have failed: completions are put into the queue whenever this thread returns from the kernel.
+void IoRing::drain() noexcept
+{
+    Queues& q = *m_queues;
+    if (q.pushed > 0) // the kernel reads this queue in a call alone: what it did not take is taken back
+        release(q.submissionTail, *q.submissionTail - q.pushed);
+    q.pushed = 0;
+    while (q.underWay > 0) {
+        Completion ended;
+        if (!pop(ended))
+            std::this_thread::sleep_for(kLookAgain);
+    }
+}
 
 unsigned IoRing::entries() const noexcept { return m_queues->entries; }
 
@@ -124,11 +147,14 @@ void IoRing::submit(unsigned atLeast)
         const unsigned ready = acquire(q.completionTail) - *q.completionHead;
         if (q.pushed == 0 && ready >= atLeast)
             return;
-        const long taken = ::syscall(__NR_io_uring_enter, q.descriptor, q.pushed, atLeast, atLeast > 0 ? IORING_ENTER_GETEVENTS : 0U, nullptr, 0);
-        if (taken >= 0)
+        const long taken = q.enter(q.descriptor, q.pushed, atLeast, atLeast > 0 ? IORING_ENTER_GETEVENTS : 0U);
+        if (taken >= 0) {
             q.pushed -= static_cast<unsigned>(taken);
-        else if (errno != EINTR && errno != EAGAIN && errno != EBUSY)
-            throw Error(ErrorCode::IoFailure, std::string("io_uring took no reads: ") + std::strerror(errno), "io_uring");
+            q.underWay += static_cast<unsigned>(taken);
+        } else if (const int reason = errno; reason != EINTR && reason != EAGAIN && reason != EBUSY) {
+            drain();
+            throw Error(ErrorCode::IoFailure, std::string("io_uring took no reads: ") + std::strerror(reason), "io_uring");
+        }
     }
 }
 
@@ -141,6 +167,7 @@ bool IoRing::pop(Completion& completion) noexcept
     const io_uring_cqe& entry = q.completions[head & *q.completionMask];
     completion = {entry.user_data, entry.res};
     release(q.completionHead, head + 1);
+    --q.underWay;
     return true;
 }
 

@@ -2,6 +2,7 @@
 #include "core/addressing/key_memory.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/linalg/gemm.h"
 #include "core/linalg/triangular_solve.h"
 #include "core/linalg/whitening.h"
@@ -13,6 +14,25 @@ namespace tamis::addressing {
 namespace {
 using tensor::Matrix;
 using tensor::MatrixView;
+
+/// Asks whether to stop after every so many multiply-adds, some milliseconds of them.
+class StopAfterWork {
+public:
+    explicit StopAfterWork(const RunContext& context) : m_context(context) {}
+    void did(std::size_t work)
+    {
+        m_done += work;
+        if (m_done < kWork)
+            return;
+        m_done = 0;
+        m_context.throwIfStopped();
+    }
+
+private:
+    static constexpr std::size_t kWork = std::size_t{1} << 20U;
+    const RunContext& m_context;
+    std::size_t m_done = kWork;
+};
 
 [[noreturn]] void invalid(const std::string& sentence, const std::string& subject) { throw Error(ErrorCode::InvalidParameter, sentence, subject); }
 
@@ -89,22 +109,25 @@ KeyMemory::KeyMemory(AddresserPtr addresser, std::span<const Reads> reads, Matri
     const std::int64_t cells = m_addresser->cells();
     if (fit == ValueFit::LeastSquares && cells > kMostSolvedCells)
         throw Error(ErrorCode::LimitExceeded, "found " + std::to_string(cells) + " cells, expected at most " + std::to_string(kMostSolvedCells) + " to solve for (means have no limit)", "values");
+    const auto numbers = static_cast<std::uint64_t>(cells) * static_cast<std::uint64_t>(y.cols);
+    const auto square = fit == ValueFit::LeastSquares ? static_cast<std::uint64_t>(cells) * static_cast<std::uint64_t>(cells) : 0;
+    requireMemory((sizeof(float) + (square > 0 ? 2 : 1) * sizeof(double)) * numbers + 2 * sizeof(double) * square, "a memory of " + std::to_string(cells) + " cells");
     const auto mean = meanOf(y);
     m_mean.assign(mean.begin(), mean.end());
     Matrix<double> target(cells, y.cols); // G^T (Y - mean)
+    StopAfterWork stop(context);
     for (std::int64_t t = 0; t < y.rows; ++t) {
         const Reads& row = reads[static_cast<std::size_t>(t)];
         for (std::size_t i = 0; i < row.cells.size(); ++i)
             for (std::size_t j = 0; j < mean.size(); ++j)
                 target(row.cells[i], static_cast<std::int64_t>(j)) += static_cast<double>(row.weights[i]) * (static_cast<double>(y(t, static_cast<std::int64_t>(j))) - mean[j]);
-        if (t % 256 == 0)
-            context.throwIfStopped();
+        stop.did(row.cells.size() * mean.size());
     }
     m_values = Matrix<float>(cells, y.cols);
     if (fit == ValueFit::LeastSquares)
         solve(reads, target, ridge, context);
     else
-        average(reads, target, ridge);
+        average(reads, target, ridge, context);
     if (!std::ranges::all_of(m_values.values(), [](float value) { return std::isfinite(value); }))
         throw Error(ErrorCode::NonFinite, "the outputs to be kept hold NaN or infinity", "memory");
 }
@@ -112,24 +135,32 @@ KeyMemory::KeyMemory(AddresserPtr addresser, std::span<const Reads> reads, Matri
 void KeyMemory::solve(std::span<const Reads> reads, const Matrix<double>& target, double ridge, const RunContext& context)
 {
     Matrix<double> gram(target.rows(), target.rows());
-    for (const Reads& row : reads)
+    StopAfterWork stop(context);
+    for (const Reads& row : reads) {
         for (std::size_t a = 0; a < row.cells.size(); ++a)
             for (std::size_t b = 0; b < row.cells.size(); ++b)
                 gram(row.cells[a], row.cells[b]) += static_cast<double>(row.weights[a]) * static_cast<double>(row.weights[b]);
+        stop.did(row.cells.size() * row.cells.size());
+    }
     Matrix<double> values = target;
     solveSymmetric(linalg::withRidge(std::move(gram), ridge), values, context);
     std::ranges::transform(values.values(), m_values.values().begin(), [](double value) { return static_cast<float>(value); });
 }
 
-void KeyMemory::average(std::span<const Reads> reads, const Matrix<double>& target, double ridge)
+void KeyMemory::average(std::span<const Reads> reads, const Matrix<double>& target, double ridge, const RunContext& context)
 {
+    StopAfterWork stop(context);
     std::vector<double> weights(static_cast<std::size_t>(target.rows()), ridge);
-    for (const Reads& row : reads)
+    for (const Reads& row : reads) {
         for (std::size_t i = 0; i < row.cells.size(); ++i)
             weights[static_cast<std::size_t>(row.cells[i])] += static_cast<double>(row.weights[i]);
-    for (std::int64_t cell = 0; cell < target.rows(); ++cell)
+        stop.did(row.cells.size());
+    }
+    for (std::int64_t cell = 0; cell < target.rows(); ++cell) {
         for (std::int64_t j = 0; j < target.cols(); ++j)
             m_values(cell, j) = static_cast<float>(target(cell, j) / weights[static_cast<std::size_t>(cell)]);
+        stop.did(static_cast<std::size_t>(target.cols()));
+    }
 }
 
 void KeyMemory::combine(const Reads& reads, std::span<float> y) const
@@ -142,14 +173,17 @@ void KeyMemory::combine(const Reads& reads, std::span<float> y) const
     }
 }
 
-double unexplained(const KeyMemory& memory, std::span<const Reads> reads, MatrixView<const float> y)
+double unexplained(const KeyMemory& memory, std::span<const Reads> reads, MatrixView<const float> y, const RunContext& context)
 {
     requireRows(reads.size(), y.rows);
     std::vector<float> guess(static_cast<std::size_t>(y.cols));
     double sum = 0;
+    StopAfterWork stop(context);
     for (std::int64_t t = 0; t < y.rows; ++t) {
-        memory.combine(reads[static_cast<std::size_t>(t)], guess);
+        const Reads& row = reads[static_cast<std::size_t>(t)];
+        memory.combine(row, guess);
         sum += squaredDistance(y.row(t), guess);
+        stop.did((row.cells.size() + 1) * guess.size());
     }
     return sum / variance(y);
 }
@@ -180,14 +214,16 @@ double unexplainedByAffine(MatrixView<const float> x, MatrixView<const float> y,
     return sum / variance(y2);
 }
 
-std::vector<double> fisherCosts(const KeyMemory& memory, std::span<const Reads> reads, MatrixView<const float> y)
+std::vector<double> fisherCosts(const KeyMemory& memory, std::span<const Reads> reads, MatrixView<const float> y, const RunContext& context)
 {
     requireRows(reads.size(), y.rows);
     // Over components, the sum of v_e is the mean of w^2 |y' - y|^2: its root is |sqrt(v_e)|.
     std::vector<double> costs(static_cast<std::size_t>(memory.addresser().cells()));
     std::vector<float> guess(static_cast<std::size_t>(y.cols));
+    StopAfterWork stop(context);
     for (std::int64_t t = 0; t < y.rows; ++t) {
         const Reads& row = reads[static_cast<std::size_t>(t)];
+        stop.did((row.cells.size() + 1) * guess.size());
         memory.combine(row, guess);
         const double error = squaredDistance(y.row(t), guess);
         for (std::size_t i = 0; i < row.cells.size(); ++i)

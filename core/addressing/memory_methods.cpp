@@ -60,13 +60,13 @@ Measured measured(AddresserPtr addresser, const Rows& rows, const Parameters& pa
     return {std::move(memory), std::move(calibration), std::move(heldOut)};
 }
 
-report::MemoryQuality qualityOf(const std::string& name, const Measured& of, const Rows& rows, tensor::DType type)
+report::MemoryQuality qualityOf(const std::string& name, const Measured& of, const Rows& rows, tensor::DType type, const RunContext& context)
 {
     double chosen = 0;
     for (const Reads& reads : of.heldOut)
         chosen += static_cast<double>(reads.cells.size());
     const double bytes = chosen / static_cast<double>(of.heldOut.size()) * static_cast<double>(of.memory.values().cols()) * static_cast<double>(tensor::dtypeSize(type));
-    return {name, unexplained(of.memory, of.calibration, rows.calibration.output.view()), unexplained(of.memory, of.heldOut, rows.heldOut.output.view()), static_cast<std::uint64_t>(std::llround(bytes)),
+    return {name, unexplained(of.memory, of.calibration, rows.calibration.output.view(), context), unexplained(of.memory, of.heldOut, rows.heldOut.output.view(), context), static_cast<std::uint64_t>(std::llround(bytes)),
             of.memory.addresser().macs()};
 }
 
@@ -96,7 +96,7 @@ void addCosts(report::AddressingReport& report, const Inputs& inputs, const Para
     }
     const auto each = static_cast<std::size_t>(std::max<std::int64_t>(1, std::llround(static_cast<double>(trace.size()) / static_cast<double>(of.heldOut.size()))));
     report.uniqueRows = uniqueRatio(trace, window * each);
-    report.caches = cacheCurves(before, trace, table.shape().tokens, table.shape().tokenBytes());
+    report.caches = cacheCurves(before, trace, table.shape().tokens, table.shape().tokenBytes(), context);
     if (!inputs.latency)
         return;
     LatencySettings settings = latencySettings(parameters);
@@ -141,9 +141,9 @@ void runProductKeys(const Inputs& inputs, const Parameters& parameters, report::
     const Measured chosen = memoryOf(k);
     addTrivial(report, rows, chosen.memory.mean(), context);
     if (k > 1)
-        report.memories.push_back(qualityOf("product keys, nearest cell", memoryOf(1), rows, tableType(parameters)));
-    report.memories.push_back(qualityOf("product keys, k = " + std::to_string(k), chosen, rows, tableType(parameters)));
-    report.routers.push_back(routingReport("product keys", chosen.heldOut, chosen.memory.addresser().cells(), rows.heldOut.starts, static_cast<std::uint64_t>(width) * tensor::dtypeSize(tableType(parameters))));
+        report.memories.push_back(qualityOf("product keys, nearest cell", memoryOf(1), rows, tableType(parameters), context));
+    report.memories.push_back(qualityOf("product keys, k = " + std::to_string(k), chosen, rows, tableType(parameters), context));
+    report.routers.push_back(routingReport("product keys", chosen.heldOut, chosen.memory.addresser().cells(), rows.heldOut.starts, static_cast<std::uint64_t>(width) * tensor::dtypeSize(tableType(parameters)), context));
     addCosts(report, inputs, parameters, chosen, context.part(5, "timing reads"));
 }
 
@@ -172,8 +172,8 @@ public:
         std::ranges::stable_sort(order, {}, [&](const std::string& name) { return name != chosen; });
         for (const std::string& name : order) {
             const Measured found = measuredBy(name, name == "surprise" ? costs(top) : std::vector<double>());
-            m_report.routers.push_back(routingReport(name, found.heldOut, m_keys.rows(), m_rows.heldOut.starts, valueBytes()));
-            m_report.memories.push_back(qualityOf(name, found, m_rows, tableType(m_parameters)));
+            m_report.routers.push_back(routingReport(name, found.heldOut, m_keys.rows(), m_rows.heldOut.starts, valueBytes(), m_context));
+            m_report.memories.push_back(qualityOf(name, found, m_rows, tableType(m_parameters), m_context));
             if (name == chosen)
                 addCosts(m_report, m_inputs, m_parameters, found, m_context.part(5, "timing reads"));
         }
@@ -190,7 +190,7 @@ private:
     /// surprise * (cost_e / mean cost - 1)
     std::vector<double> costs(const Measured& top) const
     {
-        std::vector<double> cost = fisherCosts(top.memory, top.calibration, m_rows.calibration.output.view());
+        std::vector<double> cost = fisherCosts(top.memory, top.calibration, m_rows.calibration.output.view(), m_context);
         const double mean = std::accumulate(cost.begin(), cost.end(), 0.0) / static_cast<double>(cost.size());
         for (double& each : cost)
             each = mean > 0 ? m_parameters.real("surprise") * (each / mean - 1) : 0;

@@ -82,18 +82,19 @@ report::TableReads tableReads(const TableShape& shape, const PageCount& single, 
     return reads;
 }
 
-std::vector<report::CacheCurve> cacheCurves(std::span<const std::int32_t> before, std::span<const std::int32_t> keys, std::int64_t rows, std::uint64_t rowBytes)
+std::vector<report::CacheCurve> cacheCurves(std::span<const std::int32_t> before, std::span<const std::int32_t> keys, std::int64_t rows, std::uint64_t rowBytes, const RunContext& context)
 {
-    const auto distances = reuseDistances(keys);
+    const auto distances = reuseDistances(keys, context);
     std::vector<report::CacheCurve> curves{{"LRU", {}}, {"direct-mapped", {}}};
     if (!before.empty())
         curves.push_back({"static hot", {}});
     for (std::int64_t size = 1;; size = std::min(size * 2, rows)) {
+        context.throwIfStopped();
         const auto bytes = static_cast<std::uint64_t>(size) * rowBytes;
         curves[0].points.push_back({size, bytes, leastRecentlyUsedHits(distances, size)});
-        curves[1].points.push_back({size, bytes, directMappedHits(keys, size)});
+        curves[1].points.push_back({size, bytes, directMappedHits(keys, size, context)});
         if (!before.empty())
-            curves[2].points.push_back({size, bytes, staticHotHits(before, keys, size)});
+            curves[2].points.push_back({size, bytes, staticHotHits(before, keys, size, context)});
         if (size >= rows)
             return curves;
     }

@@ -35,8 +35,8 @@ private:
 std::vector<std::int32_t> tokenTrace(const measure::SampleSource& source, const RunContext& context);
 
 report::TableReads tableReads(const TableShape& shape, const PageCount& single, const PageCount& window, std::uint64_t batch);
-/// One curve a policy, sizes 1, 2, 4 ... to all `rows`. `before`: the trace that static rows are chosen by; empty: no such curve.
-std::vector<report::CacheCurve> cacheCurves(std::span<const std::int32_t> before, std::span<const std::int32_t> keys, std::int64_t rows, std::uint64_t rowBytes);
+/// One curve a policy, sizes 1, 2, 4 ... to all `rows`. `before`: the trace that static rows are chosen by; empty: no such curve. Throws Error{Cancelled}.
+std::vector<report::CacheCurve> cacheCurves(std::span<const std::int32_t> before, std::span<const std::int32_t> keys, std::int64_t rows, std::uint64_t rowBytes, const RunContext& context = {});
 /// Of cells: a batch is the reads of `window` rows.
 PageCount countReads(const EmbedTable& table, std::span<const Reads> reads, std::size_t window);
 

@@ -2,6 +2,7 @@
 #include "core/addressing/reuse.h"
 
 #include "core/base/error.h"
+#include "core/base/recency_order.h"
 #include "core/base/split_mix.h"
 
 #include <algorithm>
@@ -19,41 +20,24 @@ void requireRows(std::int64_t rows)
 
 double share(std::size_t hits, std::size_t of) { return of == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(of); }
 
-/// Sums of prefixes under changes (Fenwick 1994).
-class PrefixSums {
-public:
-    explicit PrefixSums(std::size_t size) : m_sums(size + 1) {}
-    void add(std::size_t at, std::int64_t value)
-    {
-        for (std::size_t i = at + 1; i < m_sums.size(); i += i & (~i + 1))
-            m_sums[i] += value;
-    }
-    std::int64_t before(std::size_t end) const
-    {
-        std::int64_t sum = 0;
-        for (std::size_t i = end; i > 0; i -= i & (~i + 1))
-            sum += m_sums[i];
-        return sum;
-    }
-
-private:
-    std::vector<std::int64_t> m_sums;
-};
+constexpr std::size_t kKeysBetweenStops = 16384;
 } // namespace
 
-std::vector<std::int64_t> reuseDistances(std::span<const std::int32_t> keys)
+std::vector<std::int64_t> reuseDistances(std::span<const std::int32_t> keys, const RunContext& context)
 {
-    std::vector<std::int64_t> distances(keys.size(), -1);
-    std::unordered_map<std::int32_t, std::size_t> last;
-    PrefixSums newest(keys.size()); // 1 where a key was asked for the last time so far
+    std::unordered_map<std::int32_t, std::uint32_t> numbers; // of keys, in the order of their first request
+    std::vector<std::uint32_t> objects(keys.size());
     for (std::size_t i = 0; i < keys.size(); ++i) {
-        const auto [found, first] = last.try_emplace(keys[i], i);
-        if (!first) {
-            distances[i] = newest.before(i) - newest.before(found->second + 1);
-            newest.add(found->second, -1);
-            found->second = i;
-        }
-        newest.add(i, 1);
+        if (i % kKeysBetweenStops == 0)
+            context.throwIfStopped();
+        objects[i] = numbers.try_emplace(keys[i], static_cast<std::uint32_t>(numbers.size())).first->second;
+    }
+    RecencyOrder order(numbers.size());
+    std::vector<std::int64_t> distances(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        if (i % kKeysBetweenStops == 0)
+            context.throwIfStopped();
+        distances[i] = order.touch(objects[i]);
     }
     return distances;
 }
@@ -64,12 +48,15 @@ double leastRecentlyUsedHits(std::span<const std::int64_t> distances, std::int64
     return share(static_cast<std::size_t>(std::ranges::count_if(distances, [&](std::int64_t d) { return d >= 0 && d < rows; })), distances.size());
 }
 
-double directMappedHits(std::span<const std::int32_t> keys, std::int64_t rows)
+double directMappedHits(std::span<const std::int32_t> keys, std::int64_t rows, const RunContext& context)
 {
     requireRows(rows);
     std::unordered_map<std::uint64_t, std::int32_t> places;
     std::size_t hits = 0;
-    for (const std::int32_t key : keys) {
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        if (i % kKeysBetweenStops == 0)
+            context.throwIfStopped();
+        const std::int32_t key = keys[i];
         const std::uint64_t place = mixedBits(static_cast<std::uint32_t>(key)) % static_cast<std::uint64_t>(rows);
         const auto [found, empty] = places.try_emplace(place, key);
         hits += !empty && found->second == key;
@@ -78,12 +65,15 @@ double directMappedHits(std::span<const std::int32_t> keys, std::int64_t rows)
     return share(hits, keys.size());
 }
 
-double staticHotHits(std::span<const std::int32_t> before, std::span<const std::int32_t> keys, std::int64_t rows)
+double staticHotHits(std::span<const std::int32_t> before, std::span<const std::int32_t> keys, std::int64_t rows, const RunContext& context)
 {
     requireRows(rows);
     std::unordered_map<std::int32_t, std::int64_t> counts;
-    for (const std::int32_t key : before)
-        ++counts[key];
+    for (std::size_t i = 0; i < before.size(); ++i) {
+        if (i % kKeysBetweenStops == 0)
+            context.throwIfStopped();
+        ++counts[before[i]];
+    }
     std::vector<std::pair<std::int64_t, std::int32_t>> ordered; // most first, then lowest
     for (const auto& [key, count] : counts)
         ordered.emplace_back(-count, key);
@@ -92,7 +82,13 @@ double staticHotHits(std::span<const std::int32_t> before, std::span<const std::
     std::unordered_set<std::int32_t> held;
     for (const auto& [count, key] : ordered)
         held.insert(key);
-    return share(static_cast<std::size_t>(std::ranges::count_if(keys, [&](std::int32_t key) { return held.contains(key); })), keys.size());
+    std::size_t hits = 0;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        if (i % kKeysBetweenStops == 0)
+            context.throwIfStopped();
+        hits += held.contains(keys[i]);
+    }
+    return share(hits, keys.size());
 }
 
 double uniqueRatio(std::span<const std::int32_t> keys, std::size_t window)

@@ -10,6 +10,8 @@
 
 namespace tamis::addressing {
 namespace {
+constexpr std::size_t kRowsBetweenStops = 64; // of up to 256 cells, each looked for among its neighbour's: some milliseconds
+
 double entropyOf(std::span<const float> weights)
 {
     double entropy = 0;
@@ -19,14 +21,16 @@ double entropyOf(std::span<const float> weights)
     return entropy;
 }
 
-void addReuse(report::RouterReport& report, std::span<const Reads> reads, std::int64_t cells, std::uint64_t cellBytes)
+void addReuse(report::RouterReport& report, std::span<const Reads> reads, std::int64_t cells, std::uint64_t cellBytes, const RunContext& context)
 {
-    const auto distances = reuseDistances(cellTrace(reads));
+    const auto distances = reuseDistances(cellTrace(reads), context);
     report.reuse.assign(static_cast<std::size_t>(cells) + 1, 0);
     for (const std::int64_t distance : distances)
         ++report.reuse[static_cast<std::size_t>(distance < 0 ? cells : distance)];
-    for (std::int64_t rows = 1; rows <= cells; rows = std::max(rows + 1, rows * 2))
+    for (std::int64_t rows = 1; rows <= cells; rows = std::max(rows + 1, rows * 2)) {
+        context.throwIfStopped();
         report.offload.push_back({rows, static_cast<std::uint64_t>(rows) * cellBytes, leastRecentlyUsedHits(distances, rows)});
+    }
     if (report.offload.back().rows != cells)
         report.offload.push_back({cells, static_cast<std::uint64_t>(cells) * cellBytes, leastRecentlyUsedHits(distances, cells)});
 }
@@ -61,7 +65,7 @@ std::vector<std::int32_t> cellTrace(std::span<const Reads> reads)
     return trace;
 }
 
-report::RouterReport routingReport(const std::string& routing, std::span<const Reads> reads, std::int64_t cells, std::span<const std::size_t> starts, std::uint64_t cellBytes)
+report::RouterReport routingReport(const std::string& routing, std::span<const Reads> reads, std::int64_t cells, std::span<const std::size_t> starts, std::uint64_t cellBytes, const RunContext& context)
 {
     if (reads.empty() || cells < 1)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(reads.size()) + " rows and " + std::to_string(cells) + " cells, expected at least one of each", "routing");
@@ -70,7 +74,11 @@ report::RouterReport routingReport(const std::string& routing, std::span<const R
     report.load.resize(static_cast<std::size_t>(cells));
     double entropy = 0, chosen = 0, jaccard = 0, pairs = 0;
     const auto rows = static_cast<double>(reads.size());
+    std::vector<std::size_t> begins(starts.begin(), starts.end());
+    std::ranges::sort(begins);
     for (std::size_t t = 0; t < reads.size(); ++t) {
+        if (t % kRowsBetweenStops == 0)
+            context.throwIfStopped();
         const Reads& row = reads[t];
         for (const std::int32_t cell : row.cells) {
             if (cell < 0 || cell >= cells)
@@ -81,7 +89,7 @@ report::RouterReport routingReport(const std::string& routing, std::span<const R
         chosen += static_cast<double>(row.cells.size());
         report.expertsPerToken.resize(std::max(report.expertsPerToken.size(), row.cells.size() + 1));
         ++report.expertsPerToken[row.cells.size()];
-        if (t > 0 && std::ranges::find(starts, t) == starts.end()) {
+        if (t > 0 && !std::ranges::binary_search(begins, t)) {
             jaccard += jaccardOf(reads[t - 1].cells, row.cells);
             ++pairs;
         }
@@ -101,7 +109,7 @@ report::RouterReport routingReport(const std::string& routing, std::span<const R
         report.loadEntropy = cells > 1 ? spread / std::log(static_cast<double>(cells)) : 1;
         report.maxOverMean = *std::ranges::max_element(report.load) * static_cast<double>(cells) * rows / chosen;
     }
-    addReuse(report, reads, cells, cellBytes);
+    addReuse(report, reads, cells, cellBytes, context);
     return report;
 }
 

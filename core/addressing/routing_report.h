@@ -17,8 +17,9 @@ double giniOf(std::vector<double> values);
 double jaccardOf(std::span<const std::int32_t> a, std::span<const std::int32_t> b);
 
 /// `starts`: rows that begin a sample, whose left neighbour is of another text. `cellBytes`: of a value, for the sizes of caches. Throws
-/// Error{InvalidParameter} for no row or a cell beyond `cells`.
-report::RouterReport routingReport(const std::string& routing, std::span<const Reads> reads, std::int64_t cells, std::span<const std::size_t> starts, std::uint64_t cellBytes);
+/// Error{InvalidParameter} for no row or a cell beyond `cells`, Error{Cancelled}.
+report::RouterReport routingReport(const std::string& routing, std::span<const Reads> reads, std::int64_t cells, std::span<const std::size_t> starts, std::uint64_t cellBytes,
+                                   const RunContext& context = {});
 
 /// The cells one after another, row by row.
 std::vector<std::int32_t> cellTrace(std::span<const Reads> reads);

@@ -67,11 +67,12 @@ public:
     ReaderKind kind() const noexcept override { return ReaderKind::Ring; }
 
 protected:
-    /// Never leaves while the kernel may still write: `to` is the caller's.
+    /// Never leaves while the kernel may still write, for `to` is the caller's: behind the reservation only submit() throws, when nothing is under way.
     void fetch(std::span<const Request> requests) override
     {
         m_done.assign(requests.size(), 0);
         m_again.clear();
+        m_again.reserve(requests.size());
         std::size_t next = 0, underWay = 0;
         int failure = 0;
         std::uint64_t failedAt = 0;

@@ -18,8 +18,8 @@ struct StackDistances {
     std::uint64_t hits(std::uint64_t objects) const noexcept;
 };
 
-/// Unit sizes. The first `warmUp` requests order the objects, but are not counted. O(requests x log objects), 8 bytes an object and 4 a place.
-/// Throws Error{Cancelled, LimitExceeded (objects)}.
+/// Unit sizes. The first `warmUp` requests order the objects, but are not counted. O(requests x log objects) by a RecencyOrder (core/base).
+/// Throws Error{Cancelled, LimitExceeded (objects), OutOfMemory}.
 StackDistances stackDistances(std::span<const std::uint32_t> objects, std::size_t objectCount, std::uint64_t warmUp, const RunContext& context);
 
 } // namespace tamis::cache

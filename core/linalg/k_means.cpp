@@ -2,6 +2,7 @@
 #include "core/linalg/k_means.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 
 #include <cblas.h>
 
@@ -65,17 +66,21 @@ std::vector<std::int64_t> drawn(std::int64_t rows, std::int64_t count, std::uint
     return all;
 }
 
-void update(MatrixView<const float> rows, Nearest& found, Matrix<float>& centroids)
+void update(MatrixView<const float> rows, Nearest& found, Matrix<float>& centroids, const RunContext& context)
 {
     Matrix<double> sums(centroids.rows(), centroids.cols());
     std::vector<std::int64_t> members(static_cast<std::size_t>(centroids.rows()));
     for (std::int64_t i = 0; i < rows.rows; ++i) {
+        if (i % kTile == 0)
+            context.throwIfStopped();
         const std::int64_t c = found.centroid[static_cast<std::size_t>(i)];
         ++members[static_cast<std::size_t>(c)];
         for (std::int64_t j = 0; j < rows.cols; ++j)
             sums(c, j) += static_cast<double>(rows(i, j));
     }
     for (std::int64_t c = 0; c < centroids.rows(); ++c) {
+        if (c % kTile == 0)
+            context.throwIfStopped();
         if (members[static_cast<std::size_t>(c)] > 0) {
             for (std::int64_t j = 0; j < centroids.cols(); ++j)
                 centroids(c, j) = static_cast<float>(sums(c, j) / static_cast<double>(members[static_cast<std::size_t>(c)]));
@@ -93,6 +98,10 @@ KMeans kMeans(MatrixView<const float> rows, std::int64_t count, int iterations, 
 {
     if (rows.rows < 1 || count < 1 || count > kMaximumCentroids)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(count) + " centroids for " + std::to_string(rows.rows) + " rows, expected 1 to " + std::to_string(kMaximumCentroids) + " of at least one row");
+    // Centroids and their sums, the products of a tile, the nearest centroid and its distance of each row.
+    const auto n = static_cast<std::uint64_t>(rows.rows), k = static_cast<std::uint64_t>(count), width = static_cast<std::uint64_t>(rows.cols);
+    requireMemory((sizeof(float) + sizeof(double)) * k * width + sizeof(float) * k * std::min<std::uint64_t>(kTile, n) + (sizeof(std::int64_t) + 2 * (sizeof(std::int32_t) + sizeof(double))) * n,
+                  std::to_string(count) + " centroids of " + std::to_string(rows.rows) + " rows");
     KMeans result{Matrix<float>(count, rows.cols), {}};
     const std::vector<std::int64_t> first = drawn(rows.rows, count, seed);
     for (std::int64_t c = 0; c < count; ++c)
@@ -100,7 +109,7 @@ KMeans kMeans(MatrixView<const float> rows, std::int64_t count, int iterations, 
     for (int i = 0; i < iterations; ++i) {
         Nearest found = nearest(rows, result.centroids.view(), context);
         result.errors.push_back(std::accumulate(found.distance.begin(), found.distance.end(), 0.0));
-        update(rows, found, result.centroids);
+        update(rows, found, result.centroids, context);
     }
     return result;
 }

@@ -18,7 +18,7 @@ struct KMeans {
 
 /// Lloyd's algorithm from `count` different rows drawn by `seed`; a centroid that no row is next to moves to the row that is farthest from its
 /// own. With fewer rows than `count` the last centroids repeat the first row. The same numbers for any number of threads. Throws
-/// Error{InvalidParameter} for no row or a count outside 1 to kMaximumCentroids, Error{Cancelled}.
+/// Error{InvalidParameter} for no row or a count outside 1 to kMaximumCentroids, Error{OutOfMemory, Cancelled}.
 KMeans kMeans(tensor::MatrixView<const float> rows, std::int64_t count, int iterations, std::uint64_t seed, const RunContext& context = {});
 /// The nearest centroid of each row, of equal ones the first.
 std::vector<std::int32_t> nearestCentroids(tensor::MatrixView<const float> rows, tensor::MatrixView<const float> centroids, const RunContext& context = {});

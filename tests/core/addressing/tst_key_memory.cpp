@@ -12,8 +12,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <random>
+#include <stop_token>
 #include <tuple>
 
 using namespace tamis;
@@ -249,6 +251,51 @@ private slots:
         QVERIFY_THROWS_EXCEPTION(Error, giniOf({-1, 2}));
         QCOMPARE(giniOf({0, 0}), 0.0);
         QCOMPARE(giniOf({3, 3, 3}), 0.0);
+    }
+    void memoryIsAskedForFirst()
+    {
+        class Endless final : public Addresser {
+        public:
+            std::int64_t width() const noexcept override { return 4; }
+            std::int64_t cells() const noexcept override { return std::int64_t{1} << 40; }
+            std::uint64_t macs() const noexcept override { return 0; }
+            void address(std::span<const float>, Reads& reads) const override { reads = {{0}, {1}}; }
+        };
+        const auto endless = std::make_shared<const Endless>();
+        try {
+            KeyMemory(endless, addressAll(*endless, noise(4, 4, 3).view()), noise(4, 8, 4).view(), ValueFit::Means, 1);
+            QFAIL("96 TiB were there");
+        } catch (const Error& error) {
+            QCOMPARE(error.code(), ErrorCode::OutOfMemory);
+        }
+    }
+    /// Each part asks on its own: a context that was stopped before ends it.
+    void stopsAreHeard()
+    {
+        const auto addresser = productAddresser(m_first, m_second, m_k, m_temperature);
+        const auto reads = addressAll(*addresser, m_x.view());
+        const KeyMemory memory(addresser, reads, m_y.view(), ValueFit::LeastSquares, m_ridge);
+        const std::vector<std::int32_t> trace = cellTrace(reads);
+        std::stop_source stop;
+        stop.request_stop();
+        const RunContext context(stop.get_token());
+        const std::vector<std::function<void()>> parts{
+            [&] { KeyMemory(addresser, reads, m_y.view(), ValueFit::LeastSquares, m_ridge, context); },
+            [&] { KeyMemory(addresser, reads, m_y.view(), ValueFit::Means, m_ridge, context); },
+            [&] { (void)unexplained(memory, reads, m_y.view(), context); },
+            [&] { (void)fisherCosts(memory, reads, m_y.view(), context); },
+            [&] { (void)routingReport("stopped", reads, addresser->cells(), {}, 28, context); },
+            [&] { (void)reuseDistances(trace, context); },
+            [&] { (void)directMappedHits(trace, 4, context); },
+            [&] { (void)staticHotHits(trace, trace, 4, context); },
+        };
+        for (std::size_t i = 0; i < parts.size(); ++i)
+            try {
+                parts[i]();
+                QFAIL(qPrintable(QString("part %1 was not stopped").arg(i)));
+            } catch (const Error& error) {
+                QCOMPARE(error.code(), ErrorCode::Cancelled);
+            }
     }
     void refusals()
     {

@@ -8,9 +8,14 @@
 #include <QTest>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <sys/syscall.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace tamis;
@@ -31,6 +36,20 @@ const std::vector<Way> kWays{{"mmap", ReaderKind::Mapped, {}},
                              {"io_uring depth 1", ReaderKind::Ring, {.depth = 1}},
                              {"io_uring depth 3", ReaderKind::Ring, {.depth = 3}},
                              {"io_uring direct", ReaderKind::Ring, {.direct = true, .depth = 8}}};
+/// How many more calls succeed before one fails; below 0: all do.
+int callsUntilFailure = -1;
+
+long failingEnter(int descriptor, unsigned submit, unsigned atLeast, unsigned flags)
+{
+    if (callsUntilFailure == 0) {
+        callsUntilFailure = -1;
+        errno = ENOMEM;
+        return -1;
+    }
+    if (callsUntilFailure > 0)
+        --callsUntilFailure;
+    return ::syscall(__NR_io_uring_enter, descriptor, submit, atLeast, flags, nullptr, 0);
+}
 } // namespace
 
 class TstRowReader : public QObject {
@@ -163,6 +182,49 @@ private slots:
         }
         reader->read(std::vector<ByteRange>{{0, 100}}, got); // still of use
         QVERIFY(std::ranges::equal(got, std::span(m_bytes).first(100)));
+    }
+    /// A read of a pipe ends when there is something in it: it is under way when the next call fails, and has ended when the failure is told.
+    void nothingIsUnderWayBehindAFailedSubmit()
+    {
+        if (!IoRing::unavailable().empty())
+            QSKIP(IoRing::unavailable().c_str());
+        int pipe[2];
+        QCOMPARE(::pipe(pipe), 0);
+        IoRing ring(4, failingEnter);
+        char first = 0, second = 0;
+        callsUntilFailure = 1;
+        QVERIFY(ring.push(pipe[0], 0, &first, 1, 1));
+        ring.submit(0);
+        IoRing::Completion completion;
+        QVERIFY(!ring.pop(completion)); // the pipe is empty
+        std::atomic<bool> written = false;
+        std::thread writer([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+            written = ::write(pipe[1], "ab", 2) == 2;
+        });
+        QVERIFY(ring.push(pipe[0], 0, &second, 1, 2)); // never taken
+        ErrorCode code = ErrorCode::Cancelled;
+        char atTheThrow = 0;
+        try {
+            ring.submit(1);
+        } catch (const Error& error) {
+            code = error.code();
+            atTheThrow = first;
+        }
+        QVERIFY(written);
+        writer.join();
+        QCOMPARE(code, ErrorCode::IoFailure);
+        QCOMPARE(atTheThrow, 'a');
+        QVERIFY(!ring.pop(completion)); // it is forgotten, and so is what was pushed
+        QCOMPARE(second, char(0));
+        QVERIFY(ring.push(pipe[0], 0, &second, 1, 3)); // of use again
+        ring.submit(1);
+        QVERIFY(ring.pop(completion));
+        QCOMPARE(completion.tag, std::uint64_t{3});
+        QCOMPARE(completion.result, 1);
+        QCOMPARE(second, 'b');
+        ::close(pipe[0]);
+        ::close(pipe[1]);
     }
     void refusals()
     {

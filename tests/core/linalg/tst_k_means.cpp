@@ -36,6 +36,16 @@ double squaredDistance(const Matrix<float>& rows, std::int64_t i, const Matrix<f
 class TstKMeans : public QObject {
     Q_OBJECT
 private slots:
+    void memoryIsAskedForFirst()
+    {
+        const Matrix<float> rows(2, 1 << 20); // 65,536 centroids of them are 256 GiB, their sums twice as much
+        try {
+            kMeans(rows.view(), kMaximumCentroids, 1, 0);
+            QFAIL("768 GiB were there");
+        } catch (const Error& error) {
+            QCOMPARE(error.code(), ErrorCode::OutOfMemory);
+        }
+    }
     void errorsNeverRise()
     {
         const Matrix<float> rows = noise(1500, 9, 1);
