@@ -79,7 +79,7 @@ QString Autosave::defaultDirectory()
 void Autosave::saveNow()
 {
     m_timer.stop();
-    if (m_document.state().modelPath.empty() && m_document.state().encoder.autoencoder.empty())
+    if (m_document.state().modelPath.empty() && !standsAlone(m_document.state()))
         return;
     try {
         writeSession(m_file.toStdString(), m_document.state());

@@ -29,7 +29,7 @@ public:
     static void discard(const QString& file);
 
     QString file() const { return m_file; }
-    /// Writes the copy without waiting, if a model is open.
+    /// Writes the copy without waiting, if something is open.
     void saveNow();
 
 signals:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/session/session_file.h"
 
+#include "app/session/session_cache.h"
+#include "app/session/session_reader.h"
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
 #include "core/io/json_limits.h"
@@ -15,6 +17,7 @@
 namespace tamis::app {
 namespace {
 using Json = nlohmann::ordered_json;
+using Reader = SessionReader;
 constexpr const char* kSchema = "tamis.session/1";
 constexpr io::JsonLimits kLimits{8u << 20, 16, 200'000};
 constexpr std::size_t kMostKeeps = 100;
@@ -22,117 +25,6 @@ constexpr std::int64_t kMostSamples = 1'000'000;
 constexpr std::int64_t kMostLatents = 1'000'000'000, kMostBlocks = 100'000;
 constexpr const char* kOriginNames[] = {"rows", "calibration", "photos", "text"}; ///< of TokenOrigin, in its order
 constexpr const char* kCurveNames[] = {"singular-values", "cumulative-energy", "loss", "relative-loss"};
-
-/// Whole numbers from 2^63 to 2^64 - 1 would wrap.
-bool isInt64(const nlohmann::json& value)
-{
-    return value.is_number_integer() &&
-           (!value.is_number_unsigned() || value.get<std::uint64_t>() <= std::uint64_t(std::numeric_limits<std::int64_t>::max()));
-}
-
-/// Reads keys of one object; an ill-typed value becomes one sentence with the key's path.
-class Reader {
-public:
-    Reader(const nlohmann::json& object, std::string path, const std::string& subject)
-        : m_object(object), m_path(std::move(path)), m_subject(subject)
-    {
-        if (!object.is_object())
-            fail(m_path.empty() ? "the document" : m_path, object, "an object");
-    }
-    template <class T> void read(const char* key, T& value) const
-    {
-        const auto found = m_object.find(key);
-        if (found == m_object.end() || found->is_null())
-            return; // optional: keeps its default
-        const std::string path = at(key);
-        if constexpr (std::is_same_v<T, bool>) {
-            require(found->is_boolean(), path, *found, "true or false");
-        } else if constexpr (std::is_same_v<T, std::string>) {
-            require(found->is_string(), path, *found, "a text");
-        } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
-            require(found->is_array() && std::all_of(found->begin(), found->end(), [](const auto& v) { return v.is_string(); }), path,
-                    *found, "a list of texts");
-        } else if constexpr (std::is_unsigned_v<T>) {
-            require(found->is_number_unsigned(), path, *found, "a whole number from 0");
-        } else if constexpr (std::is_integral_v<T>) {
-            require(isInt64(*found), path, *found, "a whole number of 64 bits");
-        } else {
-            require(found->is_number(), path, *found, "a number");
-        }
-        value = found->get<T>();
-    }
-    const nlohmann::json* child(const char* key) const
-    {
-        const auto found = m_object.find(key);
-        return found == m_object.end() || found->is_null() ? nullptr : &*found;
-    }
-    bool isNull(const char* key) const
-    {
-        const auto found = m_object.find(key);
-        return found != m_object.end() && found->is_null();
-    }
-    std::string at(const std::string& key) const { return m_path.empty() ? key : m_path + "." + key; }
-    const std::string& subject() const { return m_subject; }
-    [[noreturn]] void fail(const std::string& path, const nlohmann::json& found, const std::string& expected) const
-    {
-        throw Error(ErrorCode::MalformedFile, path + ": found " + std::string(found.type_name()) + ", expected " + expected, m_subject);
-    }
-    /// The same for a value of the right type; `found` in words.
-    void requireValue(bool holds, const char* key, const std::string& found, const char* expected) const
-    {
-        if (!holds)
-            throw Error(ErrorCode::MalformedFile, at(key) + ": found " + found + ", expected " + expected, m_subject);
-    }
-    void require(bool holds, const std::string& path, const nlohmann::json& found, const std::string& expected) const
-    {
-        if (!holds)
-            fail(path, found, expected);
-    }
-    /// Errors whose subject is a key of this object keep their sentence but get the file as subject.
-    template <class F> auto guarded(F&& parse) const
-    {
-        try {
-            return parse();
-        } catch (const Error& error) {
-            throw Error(ErrorCode::MalformedFile, at(error.subject()) + ": " + error.message(), m_subject);
-        }
-    }
-
-private:
-    const nlohmann::json& m_object;
-    std::string m_path;
-    const std::string& m_subject;
-};
-
-Json toJson(const Parameters& parameters)
-{
-    Json json = Json::object();
-    for (const auto& [name, value] : parameters.all())
-        std::visit([&, &key = name](const auto& v) { json[key] = v; }, value);
-    return json;
-}
-
-/// Its "parameters"; none where there are none.
-Parameters parametersFrom(const Reader& reader, Parameters given = {})
-{
-    const auto* parameters = reader.child("parameters");
-    if (!parameters)
-        return given;
-    reader.require(parameters->is_object(), reader.at("parameters"), *parameters, "an object");
-    for (const auto& [name, value] : parameters->items()) {
-        if (value.is_boolean())
-            given.set(name, value.get<bool>());
-        else if (isInt64(value))
-            given.set(name, value.get<std::int64_t>());
-        else if (value.is_number_float())
-            given.set(name, value.get<double>());
-        else if (value.is_string())
-            given.set(name, value.get<std::string>());
-        else
-            reader.fail(reader.at("parameters." + io::quotedName(name)), value, "a number (whole ones of 64 bits), a text, true or false");
-    }
-    return given;
-}
 
 Json toJson(const Settings& settings)
 {
@@ -144,7 +36,7 @@ Json toJson(const Settings& settings)
         overrides[name] = entry;
     }
     return {{"method", settings.method},
-            {"parameters", toJson(settings.parameters)},
+            {"parameters", parametersToJson(settings.parameters)},
             {"keep", settings.budget.keep},
             {"allocation", plan::allocationName(settings.budget.allocation)},
             {"accounting", plan::accountingName(settings.budget.accounting)},
@@ -188,25 +80,6 @@ Settings settingsFrom(const Reader& reader, Settings settings = {})
         }
     }
     return settings;
-}
-
-std::string writtenPath(const std::string& path, const std::filesystem::path& base)
-{
-    if (path.empty())
-        return path;
-    const auto relative = std::filesystem::absolute(path).lexically_normal().lexically_relative(std::filesystem::absolute(base).lexically_normal());
-    return relative.empty() || *relative.begin() == ".." ? std::filesystem::absolute(path).lexically_normal().string() : relative.string();
-}
-
-std::string readPath(const Reader& reader, const char* key, const std::filesystem::path& base)
-{
-    std::string path;
-    reader.read(key, path);
-    reader.requireValue(path.find('\0') == std::string::npos, key, "a path with a NUL character", "a path");
-    if (path.empty() || std::filesystem::path(path).is_absolute())
-        return path;
-    const auto whole = (base / path).lexically_normal();
-    return (whole.has_filename() ? whole : whole.parent_path()).string(); // "." is the folder itself, without a slash at its end
 }
 
 Json toJson(const LowRankChoice& choice, const std::filesystem::path& base)
@@ -264,7 +137,7 @@ Json toJson(const EncoderChoice& choice, const std::filesystem::path& base)
             {"calibration", writtenPath(choice.calibration, base)},
             {"k", choice.k},
             {"method", choice.method},
-            {"parameters", toJson(choice.parameters)},
+            {"parameters", parametersToJson(choice.parameters)},
             {"cut", choice.cut},
             {"assumed", choice.assumed}};
 }
@@ -302,7 +175,7 @@ EncoderChoice encoderFrom(const Reader& reader, const std::filesystem::path& bas
     return choice;
 }
 
-Json toJson(const TokenSetting& setting) { return {{"method", setting.method}, {"parameters", toJson(setting.parameters)}}; }
+Json toJson(const TokenSetting& setting) { return {{"method", setting.method}, {"parameters", parametersToJson(setting.parameters)}}; }
 
 TokenSetting tokenSettingFrom(const Reader& reader)
 {
@@ -362,8 +235,8 @@ Json toJson(const AttentionChoice& choice)
 {
     Json places = Json::array();
     for (const auto& place : choice.places)
-        places.push_back({{"block", place.block}, {"head", place.head}, {"method", place.method}, {"parameters", toJson(place.parameters)}});
-    return {{"method", choice.method}, {"parameters", toJson(choice.parameters)}, {"blocks", choice.blocks ? Json(*choice.blocks) : Json(nullptr)}, {"own", std::move(places)}, {"seed", choice.seed}};
+        places.push_back({{"block", place.block}, {"head", place.head}, {"method", place.method}, {"parameters", parametersToJson(place.parameters)}});
+    return {{"method", choice.method}, {"parameters", parametersToJson(choice.parameters)}, {"blocks", choice.blocks ? Json(*choice.blocks) : Json(nullptr)}, {"own", std::move(places)}, {"seed", choice.seed}};
 }
 
 AttentionPlace placeFrom(const Reader& reader)
@@ -473,13 +346,15 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
         {"encoder", toJson(state.encoder, base)},
         {"tokens", toJson(state.tokens)},
         {"attention", toJson(state.attention)},
-        {"plan", {{"tokens", toJson(state.plannedTokens)}}},
+        {"cache", cacheToJson(state.cache, base)},
+        {"plan", {{"tokens", toJson(state.plannedTokens)}, {"cache", plannedCacheToJson(state.plannedCache)}}},
         {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay},
                        {"photos", writtenPath(state.selection.photos, base)}, {"lowRankPage", state.selection.lowRankPage},
                        {"encoderPage", state.selection.encoderPage}, {"encoderToken", state.selection.encoderToken},
                        {"tokenPage", state.selection.tokenPage}, {"tokenPhoto", state.selection.tokenPhoto},
                        {"attentionPage", state.selection.attentionPage}, {"attentionLayer", state.selection.attentionLayer},
-                       {"attentionHead", state.selection.attentionHead}, {"attentionSample", state.selection.attentionSample}}},
+                       {"attentionHead", state.selection.attentionHead}, {"attentionSample", state.selection.attentionSample},
+                       {"cachePage", state.selection.cachePage}, {"cacheStep", state.selection.cacheStep}}},
         {"chart",
          {{"curve", kCurveNames[static_cast<int>(series.curve)]}, {"heldOut", series.heldOut}, {"samples", series.sample},
           {"baseline", series.baseline}, {"normalised", series.normalised}, {"logX", state.chart.logX}, {"logY", state.chart.logY}}},
@@ -509,10 +384,14 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         state.tokens = tokensFrom(Reader(*value, "tokens", subject));
     if (const auto* value = reader.child("attention"))
         state.attention = attentionFrom(Reader(*value, "attention", subject));
+    if (const auto* value = reader.child("cache"))
+        state.cache = cacheFrom(Reader(*value, "cache", subject), base);
     if (const auto* value = reader.child("plan")) {
         const Reader plan(*value, "plan", subject);
         if (const auto* planned = plan.child("tokens"))
             state.plannedTokens = plannedFrom(Reader(*planned, plan.at("tokens"), subject));
+        if (const auto* planned = plan.child("cache"))
+            state.plannedCache = plannedCacheFrom(Reader(*planned, plan.at("cache"), subject));
     }
     if (const auto* value = reader.child("selection")) {
         const Reader selection(*value, "selection", subject);
@@ -525,6 +404,9 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         selection.read("tokenPage", state.selection.tokenPage);
         selection.read("tokenPhoto", state.selection.tokenPhoto);
         selection.read("attentionPage", state.selection.attentionPage);
+        selection.read("cachePage", state.selection.cachePage);
+        selection.read("cacheStep", state.selection.cacheStep);
+        selection.requireValue(state.selection.cacheStep >= 0, "cacheStep", std::to_string(state.selection.cacheStep), "at least 0");
         std::int64_t layer = 0;
         selection.read("attentionLayer", layer);
         selection.requireValue(layer >= 0 && layer < kMostBlocks, "attentionLayer", std::to_string(layer), "0 to 99999");

@@ -75,4 +75,17 @@ std::vector<report::OperatingPoint> operatingPoints(const std::vector<KeptPoint>
     return shown;
 }
 
+bool standsAlone(const SessionState& state) { return !state.encoder.autoencoder.empty() || !state.cache.trace.empty(); }
+
+void keepOpened(SessionState& next, const SessionState& before)
+{
+    next.encoder = before.encoder;
+    next.cache = before.cache;
+    next.plannedCache = before.plannedCache;
+    next.selection.encoderPage = before.selection.encoderPage;
+    next.selection.encoderToken = before.selection.encoderToken;
+    next.selection.cachePage = before.selection.cachePage;
+    next.selection.cacheStep = before.selection.cacheStep;
+}
+
 } // namespace tamis::app

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Everything that a session file holds, as one value.
+#include "app/session/cache_choice.h"
 #include "core/base/parameter_schema.h"
 #include "core/plan/allocate.h"
+#include "core/plan/planned_cache.h"
 #include "core/plan/planned_tokens.h"
 #include "core/report/budget_report.h"
 #include "core/report/spectrum_series.h"
@@ -135,6 +137,8 @@ struct Selection {
     std::string attentionPage;        ///< of the attention lab; "" for the first
     int attentionLayer = 0;           ///< seen closely in the attention lab, with a head of it and a sample
     std::int64_t attentionHead = 0, attentionSample = 0;
+    std::string cachePage;            ///< of the tab of caches; "" for the first
+    std::int64_t cacheStep = 0;       ///< of the cache that is played
     bool operator==(const Selection&) const = default;
 };
 
@@ -151,11 +155,18 @@ struct SessionState {
     EncoderChoice encoder;
     TokenChoice tokens;
     AttentionChoice attention;
+    CacheChoice cache;
     std::optional<plan::PlannedTokens> plannedTokens; ///< the token lab's part of the plan
+    std::optional<plan::PlannedCache> plannedCache;   ///< the cache lab's part of the plan
     Selection selection;
     ChartChoice chart;
     std::vector<KeptPoint> points;
     bool operator==(const SessionState&) const = default;
 };
+
+/// Something is open that needs no model: an autoencoder, a trace.
+bool standsAlone(const SessionState& state);
+/// What was opened by itself, with its choices, goes from one session to the next: an autoencoder, a trace.
+void keepOpened(SessionState& next, const SessionState& before);
 
 } // namespace tamis::app

@@ -7,6 +7,7 @@
 #include "views/addressing/addressing_bench.h"
 #include "views/attention/attention_lab_panel.h"
 #include "views/attention/attention_settings.h"
+#include "views/cache/cache_panel.h"
 #include "views/common/chart_figure.h"
 #include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
@@ -79,6 +80,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_addressing = std::make_unique<AddressingController>(AddressingNeighbours{m_document, *m_attentionLab, m_jobs, m_ask}, *m_attentionPanel->addressing());
     m_exports->setAttention([this] { return m_attentionLab->planned(); });
     m_tokenPlan = std::make_unique<TokenPlanController>(m_document, *m_tokens, *m_views.header, *m_tokenPanel->settings());
+    m_cache = std::make_unique<CacheTab>(CacheNeighbours{m_document, *m_model, *m_exports, m_jobs, m_recent, m_ask, *m_views.tree}, *m_cachePanel);
     if (!autosaveDirectory.isEmpty())
         m_autosave = std::make_unique<Autosave>(m_document, autosaveDirectory);
     registerCommands(*this);
@@ -93,6 +95,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
 MainWindow::~MainWindow()
 {
     disconnect(&m_document.undoStack(), nullptr, this, nullptr); // tells of its end after the controllers are gone
+    m_cache.reset();
     m_tokenPlan.reset();
     m_addressing.reset();
     m_attentionLab.reset();
@@ -123,16 +126,10 @@ void MainWindow::buildCentre()
     m_encoderViews.panel = new views::EncoderPanel(centre);
     m_tokenPanel = new views::TokenPanel(centre);
     m_attentionPanel = new views::AttentionLabPanel(*m_modelViews.photoModel, centre);
+    m_cachePanel = new views::CachePanel(centre);
     m_labs = new QTabWidget(centre);
     m_labs->setObjectName(QStringLiteral("labs"));
     m_labs->setDocumentMode(true);
-    m_labs->addTab(m_views.panel, tr("Spectrum"));
-    m_labs->addTab(m_modelViews.panel, tr("Model"));
-    m_labs->addTab(m_modelViews.photos, tr("Photos"));
-    m_labs->addTab(m_lowRankViews.panel, tr("Low rank"));
-    m_labs->addTab(m_encoderViews.panel, tr("Encoder"));
-    m_labs->addTab(m_tokenPanel, tr("Tokens"));
-    m_labs->addTab(m_attentionPanel, tr("Attention"));
     layout->addWidget(m_notice);
     layout->addWidget(m_views.header);
     layout->addWidget(m_labs, 1);
@@ -146,6 +143,20 @@ QDockWidget* MainWindow::dock(const QString& title, const QString& name, QWidget
     dock->setWidget(content);
     addDockWidget(area, dock);
     return dock;
+}
+
+void MainWindow::addLab(QWidget* lab, const QString& title, QWidget* settings)
+{
+    m_settingsOf.push_back(settings ? m_settings->count() : 0);
+    m_labs->addTab(lab, title);
+    if (!settings)
+        return;
+    auto* scroll = new QScrollArea(m_settings);
+    scroll->setWidgetResizable(true);
+    scroll->setFrameShape(QFrame::NoFrame);
+    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    scroll->setWidget(settings);
+    m_settings->addWidget(scroll);
 }
 
 void MainWindow::buildDocks()
@@ -170,19 +181,17 @@ void MainWindow::buildDocks()
     layout->addStretch();
     m_settings = new QStackedWidget(this);
     m_settings->setMinimumWidth(270);
-    for (QWidget* page : {side, m_lowRankViews.panel->settings(), static_cast<QWidget*>(m_encoderViews.panel->settings()), static_cast<QWidget*>(m_tokenPanel->settings()),
-                          static_cast<QWidget*>(m_attentionPanel->settings())}) {
-        auto* scroll = new QScrollArea(m_settings);
-        scroll->setWidgetResizable(true);
-        scroll->setFrameShape(QFrame::NoFrame);
-        scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-        scroll->setWidget(page);
-        m_settings->addWidget(scroll);
-    }
+    addLab(m_views.panel, tr("Spectrum"), side);
+    addLab(m_modelViews.panel, tr("Model"));
+    addLab(m_modelViews.photos, tr("Photos"));
+    addLab(m_lowRankViews.panel, tr("Low rank"), m_lowRankViews.panel->settings());
+    addLab(m_encoderViews.panel, tr("Encoder"), m_encoderViews.panel->settings());
+    addLab(m_tokenPanel, tr("Tokens"), m_tokenPanel->settings());
+    addLab(m_attentionPanel, tr("Attention"), m_attentionPanel->settings());
+    addLab(m_cachePanel, tr("Cache"), m_cachePanel->settings());
     m_parametersDock = dock(tr("Parameters"), QStringLiteral("parametersDock"), m_settings, Qt::RightDockWidgetArea);
-    connect(m_labs, &QTabWidget::currentChanged, this, [this] { // the low-rank lab has a budget of its own, the encoder lab, the token lab and the attention lab none
-        const QWidget* lab = m_labs->currentWidget();
-        m_settings->setCurrentIndex(lab == m_lowRankViews.panel ? 1 : lab == m_encoderViews.panel ? 2 : lab == m_tokenPanel ? 3 : lab == m_attentionPanel ? 4 : 0);
+    connect(m_labs, &QTabWidget::currentChanged, this, [this](int lab) { // the low-rank lab has a budget of its own, those that follow have none
+        m_settings->setCurrentIndex(m_settingsOf[static_cast<std::size_t>(lab)]);
         m_views.header->setVisible(m_settings->currentIndex() == 0);
     });
 
@@ -237,26 +246,18 @@ void MainWindow::connectControllers()
                 m_attentionMaps->setWorkspace(m_workspaces->workspace());
                 m_tokens->setWorkspace(m_workspaces->workspace());
                 m_attentionLab->setWorkspace(m_workspaces->workspace());
+                m_cache->setWorkspace(m_workspaces->workspace());
                 m_encoder->setWorkspace();
                 m_commands->refresh();
             });
     connect(m_model.get(), &ModelController::failed, this, &MainWindow::sayFailure);
     connect(m_model.get(), &ModelController::done, this, [this](const QString& sentence) { say(false, sentence); });
-    connect(m_lowRank.get(), &LowRankController::availabilityChanged, m_commands, &CommandRegistry::refresh);
-    connect(m_lowRank.get(), &LowRankController::failed, this, &MainWindow::sayFailure);
-    connect(m_lowRank.get(), &LowRankController::done, this, [this](const QString& sentence) { say(false, sentence); });
-    connect(m_encoder.get(), &EncoderController::availabilityChanged, m_commands, &CommandRegistry::refresh);
-    connect(m_encoder.get(), &EncoderController::failed, this, &MainWindow::sayFailure);
-    connect(m_encoder.get(), &EncoderController::done, this, [this](const QString& sentence) { say(false, sentence); });
-    connect(m_tokens.get(), &TokensController::availabilityChanged, m_commands, &CommandRegistry::refresh);
-    connect(m_tokens.get(), &TokensController::failed, this, &MainWindow::sayFailure);
-    connect(m_tokens.get(), &TokensController::done, this, [this](const QString& sentence) { say(false, sentence); });
-    connect(m_attentionLab.get(), &AttentionLabController::availabilityChanged, m_commands, &CommandRegistry::refresh);
-    connect(m_attentionLab.get(), &AttentionLabController::failed, this, &MainWindow::sayFailure);
-    connect(m_attentionLab.get(), &AttentionLabController::done, this, [this](const QString& sentence) { say(false, sentence); });
-    connect(m_addressing.get(), &AddressingController::availabilityChanged, m_commands, &CommandRegistry::refresh);
-    connect(m_addressing.get(), &AddressingController::failed, this, &MainWindow::sayFailure);
-    connect(m_addressing.get(), &AddressingController::done, this, [this](const QString& sentence) { say(false, sentence); });
+    listenTo(*m_lowRank);
+    listenTo(*m_encoder);
+    listenTo(*m_tokens);
+    listenTo(*m_attentionLab);
+    listenTo(*m_addressing);
+    listenTo(*m_cache);
     connect(m_encoder.get(), &EncoderController::opened, this, [this] { showLab(m_encoderViews.panel); });
     connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);
     connect(m_model.get(), &ModelController::photoFolderChanged, this, [this](const QString& folder) {

@@ -10,6 +10,7 @@
 #include "app/window/addressing_controller.h"
 #include "app/window/attention_lab_controller.h"
 #include "app/window/attention_map_controller.h"
+#include "app/window/cache_tab.h"
 #include "app/window/encoder_controller.h"
 #include "app/window/export_controller.h"
 #include "app/window/file_questions.h"
@@ -23,6 +24,7 @@
 #include <QMainWindow>
 
 #include <memory>
+#include <vector>
 
 class QStackedWidget;
 class QTabWidget;
@@ -58,6 +60,7 @@ public:
     AddressingController& addressing() noexcept { return *m_addressing; }
     AttentionLabController& attentionLab() noexcept { return *m_attentionLab; }
     TokenPlanController& tokenPlan() noexcept { return *m_tokenPlan; }
+    CacheTab& cache() noexcept { return *m_cache; }
     ExportController& exports() noexcept { return *m_exports; }
     JobQueue& jobs() noexcept { return m_jobs; }
     RecentFiles& recentFiles() noexcept { return m_recent; }
@@ -83,8 +86,16 @@ protected:
 
 private:
     void buildCentre();
+    void addLab(QWidget* lab, const QString& title, QWidget* settings = nullptr); ///< a tab, and its page of the parameters; nullptr: those of the first
     void buildDocks();
     void buildMenus();
+    /// Passes on what a lab's controller says.
+    template <class Controller> void listenTo(Controller& controller)
+    {
+        connect(&controller, &Controller::availabilityChanged, m_commands, &CommandRegistry::refresh);
+        connect(&controller, &Controller::failed, this, &MainWindow::sayFailure);
+        connect(&controller, &Controller::done, this, [this](const QString& sentence) { say(false, sentence); });
+    }
     void connectControllers();
     void connectExports();
     void showRecent();
@@ -104,6 +115,7 @@ private:
     EncoderViews m_encoderViews;
     views::TokenPanel* m_tokenPanel = nullptr;
     views::AttentionLabPanel* m_attentionPanel = nullptr;
+    views::CachePanel* m_cachePanel = nullptr;
     CommandRegistry* m_commands = nullptr;
     CommandPalette* m_palette = nullptr;
     views::NoticeBar* m_notice = nullptr;
@@ -114,7 +126,8 @@ private:
     QDockWidget* m_pointsDock = nullptr;
     bool m_arranged = false;
     QTabWidget* m_labs = nullptr;
-    QStackedWidget* m_settings = nullptr; ///< of the spectrum lab, of the low-rank lab, of the encoder lab, of the token lab, of the attention lab
+    QStackedWidget* m_settings = nullptr; ///< parameters of the labs
+    std::vector<int> m_settingsOf;        ///< [labs] page of m_settings
     QMenu* m_recentMenu = nullptr;
     std::unique_ptr<SpectrumController> m_spectrum;
     std::unique_ptr<WorkspaceController> m_workspaces;
@@ -127,6 +140,7 @@ private:
     std::unique_ptr<AttentionLabController> m_attentionLab;
     std::unique_ptr<AddressingController> m_addressing;
     std::unique_ptr<TokenPlanController> m_tokenPlan;
+    std::unique_ptr<CacheTab> m_cache;
     std::unique_ptr<Autosave> m_autosave;
 };
 

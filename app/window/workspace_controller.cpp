@@ -60,7 +60,7 @@ void WorkspaceController::openModel(const QString& model, const QString& calibra
     if (m_workspace && QString::fromStdString(m_document.state().modelPath) == model)
         state = m_document.state(); // another calibration set for the same model: settings stay
     state.selection.photos = m_document.state().selection.photos; // photos are looked at with any model
-    state.encoder = m_document.state().encoder;                   // and so is an autoencoder
+    keepOpened(state, m_document.state());
     state.modelPath = QFileInfo(model).absoluteFilePath().toStdString();
     state.calibrationPath = calibration.isEmpty() ? std::string() : QFileInfo(calibration).absoluteFilePath().toStdString();
     load(std::move(state), {}, false);
@@ -68,7 +68,7 @@ void WorkspaceController::openModel(const QString& model, const QString& calibra
 
 void WorkspaceController::load(SessionState state, const QString& sessionFile, bool markChanged, std::function<void()> whenOpen)
 {
-    if (state.modelPath.empty() && !state.encoder.autoencoder.empty()) { // a session of the encoder lab alone
+    if (state.modelPath.empty() && standsAlone(state)) { // a session of labs that need no model
         m_workspace.reset();
         m_sessionFile = sessionFile;
         m_document.reset(state);
@@ -101,7 +101,7 @@ void WorkspaceController::load(SessionState state, const QString& sessionFile, b
                 if (const auto* method = spectrum::findMethod(state.settings.method))
                     state.settings.parameters = method->declaration.schema.defaults();
             if (sessionFile.isEmpty() && !markChanged)
-                state.encoder = m_document.state().encoder; // may have been opened while the model was read
+                keepOpened(state, m_document.state()); // may have been opened while the model was read
             if (sessionFile.isEmpty() && state.selection.photos.empty())
                 state.selection.photos = m_document.state().selection.photos; // opened while the model was read
             m_document.reset(state);
@@ -260,12 +260,8 @@ void WorkspaceController::closeWorkspace()
     if (!mayClose())
         return;
     SessionState left;
-    if (m_workspace) { // an autoencoder was opened by itself and stays; with no model open it is what is closed
-        const SessionState& before = m_document.state();
-        left.encoder = before.encoder;
-        left.selection.encoderPage = before.selection.encoderPage;
-        left.selection.encoderToken = before.selection.encoderToken;
-    }
+    if (m_workspace) // what was opened by itself stays; with no model open it is what is closed
+        keepOpened(left, m_document.state());
     m_workspace.reset();
     m_sessionFile.clear();
     m_document.reset(left);

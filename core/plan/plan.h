@@ -3,6 +3,7 @@
 // A plan: which operators are replaced by what. JSON, schema tamis.plan/1: docs/formats.md.
 #include "core/base/parameter_schema.h"
 #include "core/plan/allocate.h"
+#include "core/plan/planned_cache.h"
 #include "core/plan/planned_tokens.h"
 #include "core/report/budget_report.h"
 #include "core/report/spectrum_report.h"
@@ -51,6 +52,7 @@ struct Plan {
     std::optional<PlannedTokens> tokens;    ///< of vision transformers
     std::vector<PlannedAttention> attention; ///< in place of the exact attention; of the same heads the last one holds
     std::int64_t attentionSeed = 0;         ///< what random features and projections are drawn by
+    std::optional<PlannedCache> cache;      ///< beside the model: no operator depends on it
     report::Cost cost, baseline;
     double predictedLoss = 0, predictedRelativeLoss = 0;
     bool operator==(const Plan&) const = default;

@@ -24,6 +24,7 @@ constexpr io::JsonLimits kLimits{.bytes = 64u << 20, .depth = 16, .values = 8'00
 constexpr std::size_t kLongestMethod = 100; ///< bytes
 constexpr double kMostTokens = 1e9;
 constexpr std::int64_t kMostBlocks = 1'000'000; ///< and heads
+constexpr std::int64_t kLargestCache = std::int64_t{1} << 60;
 constexpr std::int64_t kLargestSide = std::int64_t{1} << 40;
 
 std::string described(const json& value)
@@ -277,6 +278,34 @@ ordered_json attentionToJson(const std::vector<PlannedAttention>& all)
     return array;
 }
 
+PlannedCache cacheFrom(const Node& node)
+{
+    PlannedCache cache;
+    cache.policy = node.key("policy").text("the name of a cache policy");
+    if (cache.policy.empty() || cache.policy.size() > kLongestMethod)
+        node.key("policy").refuse("the name of a cache policy");
+    for (const auto& [name, value] : node.key("parameters").members())
+        cache.parameters.set(name, value.setting());
+    cache.size = static_cast<std::uint64_t>(node.key("size").integer(1, kLargestCache));
+    const std::string unit = node.key("unit").text("'objects' or 'bytes'");
+    if (unit != "objects" && unit != "bytes")
+        node.key("unit").refuse("'objects' or 'bytes'");
+    cache.bytes = unit == "bytes";
+    if (const Node warmUp = node.key("warmUp"); warmUp.present()) {
+        cache.warmUp = warmUp.numberOrNan();
+        if (!(cache.warmUp >= 0 && cache.warmUp < 1))
+            warmUp.refuse("a share of the trace, from 0 to below 1");
+    }
+    if (const Node trace = node.key("trace"); trace.present())
+        cache.trace = trace.text();
+    return cache;
+}
+
+ordered_json cacheToJson(const PlannedCache& cache)
+{
+    return {{"policy", cache.policy}, {"parameters", parametersToJson(cache.parameters)}, {"size", cache.size}, {"unit", cache.bytes ? "bytes" : "objects"}, {"warmUp", cache.warmUp}, {"trace", cache.trace}};
+}
+
 BudgetRequest budgetFrom(const Node& root)
 {
     BudgetRequest budget;
@@ -370,6 +399,8 @@ std::string planToJson(const Plan& plan)
         root["attention"] = attentionToJson(plan.attention);
         root["attentionSeed"] = plan.attentionSeed;
     }
+    if (plan.cache)
+        root["cache"] = cacheToJson(*plan.cache);
     root["cost"] = costToJson(plan.cost);
     root["baseline"] = costToJson(plan.baseline);
     root["predictedLoss"] = plan.predictedLoss;
@@ -414,6 +445,8 @@ Plan planFromJson(std::string_view text, const std::string& subject)
             plan.attention.push_back(attentionFrom(node));
     if (const Node seed = root.key("attentionSeed"); seed.present())
         plan.attentionSeed = seed.integer(std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max());
+    if (const Node cache = root.key("cache"); cache.present())
+        plan.cache = cacheFrom(cache);
     plan.cost = costFrom(root.key("cost"));
     plan.baseline = costFrom(root.key("baseline"));
     plan.predictedLoss = root.key("predictedLoss").loss();

@@ -48,6 +48,9 @@ Plan sample()
     plan.attention[0].parameters.set("landmarks", std::int64_t(32));
     plan.attention[2].parameters.set("share", 2.0); // a real that looks like an integer stays a real
     plan.attentionSeed = -7;
+    plan.cache = PlannedCache{"cache.lru-k", {}, std::uint64_t{1} << 60U, true, 1.0 / 3, "requests \"of\" a day.csv"};
+    plan.cache->parameters.set("k", std::int64_t(3));
+    plan.cache->parameters.set("share", 2.0);
     plan.cost = {123456789012345678ull, 1, 2, 0.5};
     plan.baseline = {std::numeric_limits<std::uint64_t>::max(), 4, 5, 0.7};
     plan.predictedLoss = 5e-324;
@@ -97,6 +100,23 @@ private slots:
         QVERIFY(!parsed(plan).contains("tokens")); // as before there were any
         QVERIFY(!planFromJson(planToJson(plan), "text").tokens);
         QVERIFY(parsed(sample())["tokens"].toObject()["parameters"].toObject()["keep"].isDouble());
+    }
+    void aCacheAloneIsAPlan()
+    {
+        Plan plan = sample();
+        plan.method.clear();
+        plan.modelPath.clear();
+        plan.operators.clear();
+        QVERIFY(planFromJson(planToJson(plan), "text") == plan);
+        const auto written = parsed(plan)["cache"].toObject();
+        QCOMPARE(written.keys(), QStringList({"parameters", "policy", "size", "trace", "unit", "warmUp"}));
+        QCOMPARE(written["unit"].toString(), QString("bytes"));
+        QVERIFY(written["parameters"].toObject()["share"].isDouble());
+        plan.cache->bytes = false;
+        QCOMPARE(parsed(plan)["cache"].toObject()["unit"].toString(), QString("objects"));
+        plan.cache.reset();
+        QVERIFY(!parsed(plan).contains("cache")); // as before there were any
+        QVERIFY(!planFromJson(planToJson(plan), "text").cache);
     }
     void attentionIsInTheOrderOfItsChoices()
     {

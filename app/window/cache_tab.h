@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+#include "app/session/recent_files.h"
+#include "app/window/export_controller.h"
+#include "app/window/model_controller.h"
+
+#include <QObject>
+
+#include <memory>
+
+namespace tamis::views {
+class CachePanel;
+class WorkspaceTree;
+} // namespace tamis::views
+
+namespace tamis::app {
+
+/// What the tab's labs share with the others. Not owned.
+struct CacheNeighbours {
+    SessionDocument& document;
+    ModelController& model;
+    ExportController& exports;
+    JobQueue& jobs;
+    RecentFiles& recent;
+    const FileQuestions& ask;
+    views::WorkspaceTree& tree;
+};
+
+/// The tab of caches: its panel, and the controllers of the labs that hang their pages in there.
+class CacheTab : public QObject
+{
+    Q_OBJECT
+public:
+    CacheTab(const CacheNeighbours& neighbours, views::CachePanel& panel, QObject* parent = nullptr); ///< `panel` outlives it
+    ~CacheTab() override;
+
+    void setWorkspace(const std::shared_ptr<const Workspace>& workspace); ///< the model that is open; null: none
+    views::CachePanel& panel() const noexcept { return m_panel; }
+
+signals:
+    void availabilityChanged();
+    void done(const QString& sentence);
+    void failed(const QString& sentence);
+
+private:
+    /// Passes on what a lab's controller says.
+    template <class Controller> void listenTo(Controller& controller)
+    {
+        connect(&controller, &Controller::availabilityChanged, this, &CacheTab::availabilityChanged);
+        connect(&controller, &Controller::done, this, &CacheTab::done);
+        connect(&controller, &Controller::failed, this, &CacheTab::failed);
+    }
+
+    CacheNeighbours m_with;
+    views::CachePanel& m_panel;
+};
+
+} // namespace tamis::app

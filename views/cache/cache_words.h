@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+// How the pages of the cache lab name sizes, and what they count.
+#include "core/report/cache_report.h"
+
+#include <QString>
+
+#include <vector>
+
+namespace tamis::views {
+
+/// "1 200 objects", "64 MiB".
+QString cacheSizeText(std::uint64_t size, bool sized);
+/// The point of `curve` whose size is next to `size` on a logarithmic scale; nullptr: it has none.
+const report::PolicyPoint* pointNear(const report::PolicyCurve& curve, std::uint64_t size);
+/// "LRU-K, k 3": the title, and the parameters that are not in `defaults`.
+QString configurationTitle(const QString& title, const Parameters& parameters, const Parameters& defaults);
+
+/// What a curve's height stands for.
+struct CacheMeasure {
+    enum class Counted { Requests, Bytes, Cost };
+    Counted counted = Counted::Requests;
+    bool misses = true;       ///< what is missed; else what is hit. A cost is always of misses
+    double missMicros = 1000; ///< a miss costs so much,
+    double nanosAByte = 0;    ///< and so much for each byte, or object where the trace has no sizes
+    bool operator==(const CacheMeasure&) const = default;
+};
+
+/// NaN: not measured. A cost: microseconds a request.
+double measureOf(const report::PolicyPoint& point, const CacheMeasure& measure);
+
+} // namespace tamis::views
