@@ -30,6 +30,7 @@ declare -A may=(
     [cache]="cache io tensor report base"
     [hierarchy]="hierarchy cache measure nn kernels inputs io tensor report base"
     [remote]="remote tensor report base"
+    [fleet]="fleet remote cache measure nn kernels inputs io tensor report base"
     [plan]="plan spectrum cost nn kernels linalg io tensor report base"
     [lowrank]="lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base"
     [bench]="bench attention addressing tokens encoder lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base")
