@@ -2,6 +2,7 @@
 #include "core/cache/arc.h"
 
 #include "core/cache/object_lists.h"
+#include "core/cache/standing_text.h"
 
 #include <algorithm>
 
@@ -45,8 +46,8 @@ public:
         if (m_ghost == 0 && m_lists.bytes(kOnce) + m_lists.bytes(kOnceGhost) + m_incoming > capacity()) {
             if (m_lists.back(kOnceGhost) == kNoObject) {
                 const std::uint32_t object = m_lists.back(kOnce);
-                m_lists.remove(object);
                 tellEvicted(object);
+                m_lists.remove(object);
                 return;
             }
             m_lists.remove(m_lists.back(kOnceGhost));
@@ -76,6 +77,11 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_lists.bytesHeld(); }
+    std::string standing(std::uint32_t object) const override
+    {
+        return std::string(m_lists[object].list == kOnce ? "among those requested once, " : "among those requested again, ") + placeText(m_lists, object) + "; " +
+               std::to_string(m_lists.bytes(kOnce)) + " requested once, " + std::to_string(static_cast<std::uint64_t>(m_target)) + " aimed at";
+    }
 
 private:
     std::uint64_t total() const noexcept { return m_lists.bytes(kOnce) + m_lists.bytes(kOnceGhost) + m_lists.bytes(kOften) + m_lists.bytes(kOftenGhost); }
@@ -84,8 +90,8 @@ private:
         const auto once = static_cast<double>(m_lists.bytes(kOnce));
         const bool fromOnce = (once > 0 && (once > m_target || (once == m_target && m_ghost == kOftenGhost))) || m_lists.back(kOften) == kNoObject;
         const std::uint32_t object = m_lists.back(fromOnce ? kOnce : kOften);
-        m_lists.moveTo(fromOnce ? kOnceGhost : kOftenGhost, object);
         tellEvicted(object);
+        m_lists.moveTo(fromOnce ? kOnceGhost : kOftenGhost, object);
     }
     ObjectLists m_lists{4};
     double m_target = 0;        ///< p: what T1 should hold

@@ -7,6 +7,8 @@
 
 namespace tamis::cache {
 namespace {
+std::string nextText(std::uint32_t next) { return next == kNever ? "does not come again" : "comes again at request " + std::to_string(next); }
+
 /// The farthest next request first.
 class Belady final : public EvictingPolicy<Belady> {
 public:
@@ -27,9 +29,8 @@ public:
     }
     void evict()
     {
-        const std::uint32_t object = m_heap.pop();
-        m_bytes -= m_sizes[object];
-        tellEvicted(object);
+        tellEvicted(m_heap.top());
+        m_bytes -= m_sizes[m_heap.pop()];
     }
     void insert(const Request& request)
     {
@@ -47,6 +48,7 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_heap.bytesHeld() + m_sizes.capacity() * sizeof(std::uint32_t); }
+    std::string standing(std::uint32_t object) const override { return m_heap.contains(object) ? nextText(kNever - m_heap.key(object)) : std::string(); }
 
 private:
     ObjectHeap<std::uint32_t> m_heap;
@@ -73,8 +75,8 @@ public:
         if (place == kNoObject)
             return false;
         if (request.next == kNever) {
-            take(place);
             tellEvicted(request.object);
+            take(place);
         } else {
             m_held[place].next = request.next;
         }
@@ -92,9 +94,8 @@ public:
                 worst = i;
             }
         }
-        const std::uint32_t object = m_held[worst].object;
+        tellEvicted(m_held[worst].object);
         take(worst);
-        tellEvicted(object);
     }
     void insert(const Request& request)
     {
@@ -114,6 +115,11 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return (m_places.capacity() + m_sizes.capacity()) * sizeof(std::uint32_t) + m_held.capacity() * sizeof(Held); }
+    std::string standing(std::uint32_t object) const override
+    {
+        const std::uint32_t place = m_places[object];
+        return place == kNoObject ? std::string() : nextText(m_held[place].next) + ", size " + std::to_string(m_sizes[object]);
+    }
 
 private:
     struct Held {

@@ -27,6 +27,11 @@ public:
         }
         return object;
     }
+    std::string standing(std::uint32_t object) const override
+    {
+        const std::uint16_t rounds = queue()[object].count;
+        return rounds == 0 ? "no second chance left" : "to be passed over " + timesText(rounds);
+    }
 
 private:
     std::uint16_t m_most;

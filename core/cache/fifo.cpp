@@ -10,6 +10,7 @@ public:
     using QueuePolicy::QueuePolicy;
     bool touch(const Request& request) noexcept { return queue()[request.object].list != 0; }
     std::uint32_t victim() noexcept { return queue().back(kQueue); }
+    std::string standing(std::uint32_t object) const override { return "the queue's " + placeText(queue(), object); }
 };
 } // namespace
 

@@ -2,6 +2,7 @@
 #include "core/cache/gdsf.h"
 
 #include "core/cache/object_heap.h"
+#include "core/cache/standing_text.h"
 
 #include <algorithm>
 #include <tuple>
@@ -39,9 +40,8 @@ public:
     void evict()
     {
         m_age = m_heap.topKey().priority;
-        const std::uint32_t object = m_heap.pop();
-        m_bytes -= m_sizes[object];
-        tellEvicted(object);
+        tellEvicted(m_heap.top());
+        m_bytes -= m_sizes[m_heap.pop()];
     }
     bool erase(std::uint32_t object) override
     {
@@ -69,6 +69,12 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_heap.bytesHeld() + (m_counts.capacity() + m_sizes.capacity()) * sizeof(std::uint32_t); }
+    std::string standing(std::uint32_t object) const override
+    {
+        if (!m_heap.contains(object))
+            return {};
+        return counted(m_counts[object], "request") + " of a size of " + std::to_string(m_sizes[object]) + ", priority " + std::to_string(m_heap.key(object).priority);
+    }
 
 private:
     /// age + requests / size: the cost of fetching is taken as the same for all.

@@ -3,6 +3,7 @@
 
 #include "core/base/split_mix.h"
 #include "core/cache/object_lists.h"
+#include "core/cache/standing_text.h"
 
 #include <algorithm>
 
@@ -40,13 +41,13 @@ public:
             }
         }
         const Held gone = m_held[worst];
+        tellEvicted(gone.object);
         m_bytes -= gone.size;
         m_places[gone.object] = kNoObject;
         m_held[worst] = m_held.back();
         m_held.pop_back();
         if (worst < m_held.size())
             m_places[m_held[worst].object] = static_cast<std::uint32_t>(worst);
-        tellEvicted(gone.object);
     }
     void insert(const Request& request)
     {
@@ -65,6 +66,13 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_places.capacity() * sizeof(std::uint32_t) + m_held.capacity() * sizeof(Held); }
+    std::string standing(std::uint32_t object) const override
+    {
+        const std::uint32_t place = m_places[object];
+        if (place == kNoObject)
+            return {};
+        return "weight " + std::to_string(priorityOf(m_held[place])) + ": " + counted(m_held[place].requests, "request") + " in " + std::to_string(m_now - m_held[place].since + 1) + (m_bySize ? ", by its size" : "");
+    }
 
 private:
     struct Held {

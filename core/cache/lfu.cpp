@@ -37,8 +37,8 @@ public:
     void evict()
     {
         const std::uint32_t object = m_buckets[m_first].front;
-        erase(object);
         tellEvicted(object);
+        erase(object);
     }
     bool erase(std::uint32_t object) override
     {
@@ -69,6 +69,11 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_nodes.capacity() * sizeof(Node) + m_buckets.capacity() * sizeof(Bucket); }
+    std::string standing(std::uint32_t object) const override
+    {
+        const std::uint32_t bucket = m_nodes[object].bucket;
+        return bucket == kNone ? std::string() : std::string(bucket == m_first ? "the least count of all held, " : "a count of ") + std::to_string(m_buckets[bucket].count);
+    }
 
 private:
     struct Node {

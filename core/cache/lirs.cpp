@@ -2,6 +2,7 @@
 #include "core/cache/lirs.h"
 
 #include "core/cache/object_lists.h"
+#include "core/cache/standing_text.h"
 
 #include <algorithm>
 
@@ -52,6 +53,12 @@ public:
             if (!evictHir())
                 demote();
         return before > 0;
+    }
+    std::string standing(std::uint32_t object) const override
+    {
+        if (m_queue[object].list == kQueue)
+            return std::string("queue of those that come back late, ") + placeText(m_queue, object);
+        return inStack(object) && m_stack[object].mark == Lir ? "among those that come back soon" : "";
     }
 
 private:
@@ -149,11 +156,11 @@ private:
     {
         const std::uint32_t object = m_stack.back(kStack);
         const std::uint32_t size = m_stack[object].size;
+        if (size > m_hirLimit)
+            tellEvicted(object);
         m_stack.remove(object);
         m_lir -= size;
-        if (size > m_hirLimit) {
-            tellEvicted(object);
-        } else {
+        if (size <= m_hirLimit) {
             while (m_queue.bytes(kQueue) + size > m_hirLimit && evictHir()) {}
             m_queue[object].size = size;
             m_queue.pushFront(kQueue, object);
@@ -165,8 +172,8 @@ private:
         const std::uint32_t object = m_queue.back(kQueue);
         if (object == kNoObject)
             return false;
-        m_queue.remove(object);
         tellEvicted(object);
+        m_queue.remove(object);
         if (inStack(object)) {
             m_stack[object].mark = Gone;
             m_queue.pushFront(kGone, object);

@@ -19,6 +19,7 @@ public:
         return true;
     }
     std::uint32_t victim() noexcept { return Newest ? this->queue().front(Base::kQueue) : this->queue().back(Base::kQueue); }
+    std::string standing(std::uint32_t object) const override { return "by recency " + placeText(this->queue(), object); }
     std::vector<std::uint32_t> contents() const override
     {
         const std::vector<std::uint32_t> held = Base::contents();

@@ -2,6 +2,7 @@
 #include "core/cache/lru_k.h"
 
 #include "core/cache/object_heap.h"
+#include "core/cache/standing_text.h"
 
 #include <algorithm>
 #include <deque>
@@ -54,16 +55,18 @@ public:
     {
         std::uint32_t object = 0;
         if (!m_heap.empty()) {
-            object = m_heap.pop();
+            object = m_heap.top();
+            tellEvicted(object);
+            m_heap.pop();
         } else {
             while (!isYoung(m_young.front()))
                 m_young.pop_front();
             object = m_young.front().object;
+            tellEvicted(object);
             m_young.pop_front();
         }
         m_held[object] = 0;
         m_bytes -= m_sizes[object];
-        tellEvicted(object);
     }
     /// Its times are kept, as of what is evicted.
     bool erase(std::uint32_t object) override
@@ -102,6 +105,13 @@ public:
     {
         return m_heap.bytesHeld() + m_sizes.capacity() * sizeof(std::uint32_t) + m_held.capacity() + m_young.size() * sizeof(Recent) +
                (m_latest.capacity() + m_times.capacity()) * sizeof(std::uint64_t);
+    }
+    std::string standing(std::uint32_t object) const override
+    {
+        const std::uint64_t kth = m_times[object * m_settings.k + m_settings.k - 1];
+        if (kth == 0)
+            return "fewer than " + counted(m_settings.k, "request") + " known";
+        return ordinal(m_settings.k) + " last request " + counted(m_now - kth, "request") + " ago" + (m_settings.correlated > 0 && !m_heap.contains(object) ? ", within its correlated period" : "");
     }
 
 private:

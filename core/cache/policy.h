@@ -62,7 +62,10 @@ public:
     /// Lets the object go that would leave next, as if room were needed. False: nothing is held.
     virtual bool evictOne() = 0;
     virtual std::vector<PolicyFigure> figures() const { return {}; } ///< as they are now; none: it learns nothing
-    /// Told of every object that leaves, at once; empty: nobody.
+    /// What the policy itself knows of an object that it holds, for people: "small queue, used once". "": nothing beyond what anybody can count.
+    virtual std::string standing(std::uint32_t object) const;
+    /// Told of every object that leaves, just before it does: standing() still knows it, occupied() and contents() may count it. The watch calls
+    /// nothing that changes the policy. Empty: nobody.
     void watchEvictions(std::function<void(std::uint32_t object)> watch) { m_watch = std::move(watch); }
 
 protected:
@@ -75,6 +78,7 @@ protected:
 private:
     std::function<void(std::uint32_t)> m_watch;
 };
+inline std::string Policy::standing(std::uint32_t) const { return {}; }
 using PolicyPtr = std::unique_ptr<Policy>;
 
 /// The loop over requests with the policy's own step in line: Derived has bool access(const Request&) and void prefetch(object).

@@ -3,6 +3,7 @@
 // Policies with one queue: newcomers at the front. Private to the lab.
 #include "core/cache/object_lists.h"
 #include "core/cache/policy.h"
+#include "core/cache/standing_text.h"
 
 namespace tamis::cache {
 
@@ -15,8 +16,8 @@ public:
     void evict()
     {
         const std::uint32_t object = static_cast<Derived&>(*this).victim();
-        m_queue.remove(object);
         this->tellEvicted(object);
+        m_queue.remove(object);
     }
     void insert(const Request& request) noexcept
     {
@@ -44,10 +45,12 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_queue.bytesHeld(); }
+    std::string standing(std::uint32_t object) const override { return placeText(m_queue, object); }
 
 protected:
     static constexpr std::size_t kQueue = 1;
     ObjectLists& queue() noexcept { return m_queue; }
+    const ObjectLists& queue() const noexcept { return m_queue; }
 
 private:
     ObjectLists m_queue{1};

@@ -21,8 +21,8 @@ public:
     void evict()
     {
         const std::uint32_t object = m_held[static_cast<std::size_t>(nextBits(m_state) % m_held.size())];
-        erase(object);
         tellEvicted(object);
+        erase(object);
     }
     bool erase(std::uint32_t object) override
     {
@@ -48,6 +48,7 @@ public:
     std::uint64_t occupied() const noexcept override { return m_bytes; }
     std::vector<std::uint32_t> contents() const override { return m_held; }
     std::size_t stateBytes() const noexcept override { return (m_places.capacity() + m_sizes.capacity() + m_held.capacity()) * sizeof(std::uint32_t); }
+    std::string standing(std::uint32_t) const override { return "as likely to leave as any of the " + std::to_string(m_held.size()) + " held"; }
 
 private:
     std::vector<std::uint32_t> m_held, m_places, m_sizes;

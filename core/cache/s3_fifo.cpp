@@ -2,6 +2,7 @@
 #include "core/cache/s3_fifo.h"
 
 #include "core/cache/object_lists.h"
+#include "core/cache/standing_text.h"
 
 #include <algorithm>
 
@@ -62,6 +63,11 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_lists.bytesHeld(); }
+    std::string standing(std::uint32_t object) const override
+    {
+        const ObjectNode& node = m_lists[object];
+        return node.list == kSmall ? "small queue, used " + counted(node.count, "time") : node.list == kMain ? "main queue, " + counted(node.count, "round") + " left" : std::string();
+    }
 
 private:
     void evictSmall()
@@ -73,8 +79,8 @@ private:
                 m_lists.moveTo(kMain, object);
                 continue;
             }
-            m_lists.remove(object);
             tellEvicted(object);
+            m_lists.remove(object);
             const std::uint64_t size = m_lists[object].size;
             if (size > m_ghost)
                 return;
@@ -90,8 +96,8 @@ private:
             const std::uint32_t object = m_lists.back(kMain);
             ObjectNode& node = m_lists[object];
             if (node.count == 0) {
-                m_lists.remove(object);
                 tellEvicted(object);
+                m_lists.remove(object);
                 return;
             }
             node.count = static_cast<std::uint16_t>(std::min(node.count, kMostRounds) - 1);

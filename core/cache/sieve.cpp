@@ -32,6 +32,7 @@ public:
         if (m_hand == object)
             m_hand = queue()[object].towardsFront;
     }
+    std::string standing(std::uint32_t object) const override { return queue()[object].mark != 0 ? "requested since the hand came by" : "not requested since the hand came by"; }
 
 private:
     std::uint32_t m_hand = kNoObject;

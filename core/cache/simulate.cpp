@@ -46,13 +46,7 @@ struct Outcome {
     std::string failure;
 };
 
-std::string inWords(const Parameters& parameters, const ParameterSchema& schema)
-{
-    std::string text;
-    for (const ParameterSpec& spec : schema.specs())
-        text += (text.empty() ? "" : ", ") + spec.name + " " + toText(parameters.value(spec.name));
-    return text;
-}
+double meanSize(const Trace& trace) { return trace.sized() ? static_cast<double>(trace.workingSet()) / static_cast<double>(trace.ids.size()) : 1; }
 
 void requireSettings(const std::vector<Configuration>& configurations, const CurveSettings& settings)
 {
@@ -63,8 +57,7 @@ void requireSettings(const std::vector<Configuration>& configurations, const Cur
     if (settings.rate < 1 && settings.samples < 2)
         throw Error(ErrorCode::InvalidParameter, "expected 2 samples at least, to see how they differ", "samples");
     for (const Configuration& each : configurations)
-        if (!findMethod(each.method))
-            throw Error(ErrorCode::InvalidParameter, "found '" + each.method + "', expected a policy of the cache lab", "policy");
+        methodOf(each);
 }
 
 /// A cache on a sample is as much smaller as the sample; one object at least.
@@ -116,7 +109,6 @@ private:
     bool isOnePass(std::size_t c) const { return m_configurations[c].method == "cache.lru" && !m_trace.sized(); }
     Outcome& outcome(const Task& task) { return m_outcomes[task.configuration * perConfiguration() + task.part * m_settings.sizes.size() + task.size]; }
 
-    double meanSize() const { return static_cast<double>(m_trace.workingSet()) / static_cast<double>(m_trace.ids.size()); }
     /// Of what every thread's policy keeps for each object, and of looking ahead.
     void requireRoom() const
     {
@@ -128,7 +120,7 @@ private:
         for (const PolicyCurve& curve : report.curves)
             if (!curve.failure.empty())
                 report.warnings.push_back(curve.policy + ": " + curve.failure);
-        const auto grain = static_cast<double>(kGrain) * (m_trace.sized() ? meanSize() : 1);
+        const auto grain = static_cast<double>(kGrain) * m_meanSize;
         if (m_settings.rate < 1 && static_cast<double>(m_settings.sizes.front()) * m_settings.rate < grain)
             report.warnings.push_back("caches of fewer than " + std::to_string(kGrain) + " objects in the samples are coarse: sizes below " +
                                       std::to_string(static_cast<std::uint64_t>(grain / m_settings.rate)) + " are not to be trusted at this rate");
@@ -169,8 +161,7 @@ private:
                 runOnePass(task, part);
             } else {
                 const Configuration& configuration = m_configurations[task.configuration];
-                const PolicyPtr policy =
-                    findMethod(configuration.method)->policy({scaled(m_settings.sizes[task.size], m_settings.rate), m_settings.seed, m_trace.sized() ? meanSize() : 1}, configuration.parameters);
+                const PolicyPtr policy = methodOf(configuration).policy({scaled(m_settings.sizes[task.size], m_settings.rate), m_settings.seed, m_meanSize}, configuration.parameters);
                 outcome(task).counts = simulate(*part.trace, part.next, *policy, part.warmUp, RunContext(m_context.stopToken()));
                 outcome(task).stateBytes = policy->stateBytes();
             }
@@ -235,7 +226,7 @@ private:
         PolicyCurve curve{.policy = m_configurations[c].method, .title = method.declaration.title, .limit = method.limit && !m_trace.sized(), .knowsFuture = method.knowsFuture, .exact = m_settings.rate == 1};
         try {
             curve.parameters = method.declaration.schema.complete(m_configurations[c].parameters);
-            curve.settings = inWords(curve.parameters, method.declaration.schema);
+            curve.settings = settingsText(m_configurations[c]);
         } catch (const Error& error) {
             curve.failure = error.what();
         }
@@ -261,6 +252,7 @@ private:
     const CurveSettings& m_settings;
     const RunContext& m_context;
     const std::function<void(const PolicyCurve&)>& m_ready;
+    double m_meanSize = meanSize(m_trace);
     Counts m_counted; ///< requests and bytes of the whole behind the warm-up
     std::vector<ObjectSample> m_samples;
     std::vector<Part> m_parts;
@@ -270,6 +262,30 @@ private:
     std::mutex m_mutex;
 };
 } // namespace
+
+const Method& methodOf(const Configuration& configuration)
+{
+    if (const Method* method = findMethod(configuration.method))
+        return *method;
+    throw Error(ErrorCode::InvalidParameter, "found '" + configuration.method + "', expected a policy of the cache lab", "policy");
+}
+
+PolicyPtr policyFor(const Configuration& configuration, const Trace& trace, std::uint64_t size, std::uint64_t seed)
+{
+    if (size == 0 || size > kMostSize)
+        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(size) + ", expected a cache size of 1 to 2^60", "size");
+    return methodOf(configuration).policy({size, seed, meanSize(trace)}, configuration.parameters);
+}
+
+std::string settingsText(const Configuration& configuration)
+{
+    const ParameterSchema& schema = methodOf(configuration).declaration.schema;
+    const Parameters parameters = schema.complete(configuration.parameters);
+    std::string text;
+    for (const ParameterSpec& spec : schema.specs())
+        text += (text.empty() ? "" : ", ") + spec.name + " " + toText(parameters.value(spec.name));
+    return text;
+}
 
 Counts simulate(const Trace& trace, std::span<const std::uint32_t> next, Policy& policy, std::uint64_t warmUp, const RunContext& context)
 {

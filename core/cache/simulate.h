@@ -17,6 +17,13 @@ struct Configuration {
     Parameters parameters;
 };
 
+/// Throws Error{InvalidParameter (no such policy, parameters out of range)}. `size` as in CurveSettings; what the policy does not know of the trace
+/// (its objects) it is told by simulate().
+PolicyPtr policyFor(const Configuration& configuration, const Trace& trace, std::uint64_t size, std::uint64_t seed);
+/// The method and its complete parameters, "k 2, correlated 0". Throw as policyFor() does.
+const Method& methodOf(const Configuration& configuration);
+std::string settingsText(const Configuration& configuration);
+
 /// `next`: from nextRequests(), or empty for policies that do not look ahead. The first `warmUp` requests fill the cache, but are not counted. Throws
 /// Error{Cancelled}.
 Counts simulate(const Trace& trace, std::span<const std::uint32_t> next, Policy& policy, std::uint64_t warmUp, const RunContext& context);

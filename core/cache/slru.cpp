@@ -2,6 +2,7 @@
 #include "core/cache/slru.h"
 
 #include "core/cache/object_lists.h"
+#include "core/cache/standing_text.h"
 
 namespace tamis::cache {
 namespace {
@@ -30,8 +31,8 @@ public:
         for (std::size_t segment = 1; segment <= m_segments; ++segment)
             if (m_lists.back(segment) != kNoObject) {
                 const std::uint32_t object = m_lists.back(segment);
-                m_lists.remove(object);
                 tellEvicted(object);
+                m_lists.remove(object);
                 return;
             }
     }
@@ -68,6 +69,10 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_lists.bytesHeld(); }
+    std::string standing(std::uint32_t object) const override
+    {
+        return "segment " + std::to_string(m_lists[object].list) + " of " + std::to_string(m_segments) + ", " + placeText(m_lists, object);
+    }
 
 private:
     void sink(std::size_t segment)

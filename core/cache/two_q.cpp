@@ -2,6 +2,7 @@
 #include "core/cache/two_q.h"
 
 #include "core/cache/object_lists.h"
+#include "core/cache/standing_text.h"
 
 namespace tamis::cache {
 namespace {
@@ -33,14 +34,14 @@ public:
     {
         if (m_lists.bytes(kIn) > m_in || m_lists.back(kMain) == kNoObject) {
             const std::uint32_t object = m_lists.back(kIn);
-            m_lists.remove(object);
             tellEvicted(object);
+            m_lists.remove(object);
             remember(object);
             return;
         }
         const std::uint32_t object = m_lists.back(kMain);
-        m_lists.remove(object);
         tellEvicted(object);
+        m_lists.remove(object);
     }
     void insert(const Request& request)
     {
@@ -56,6 +57,10 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_lists.bytesHeld(); }
+    std::string standing(std::uint32_t object) const override
+    {
+        return (m_lists[object].list == kIn ? "newcomers' queue, " : "those that came back, ") + placeText(m_lists, object);
+    }
 
 private:
     void remember(std::uint32_t object)

@@ -95,6 +95,12 @@ public:
             drop(object);
         return object != kNoObject;
     }
+    std::string standing(std::uint32_t object) const override
+    {
+        const std::size_t in = m_lists[object].list;
+        const char* part = in == kWindow ? "window" : in == kProbation ? "probation" : in == kProtected ? "protected" : nullptr;
+        return part ? std::string(part) + ", counted " + std::to_string(m_sketch.estimate(object)) : std::string();
+    }
 
 private:
     std::uint64_t mainBytes() const noexcept { return m_lists.bytes(kProbation) + m_lists.bytes(kProtected); }
@@ -140,8 +146,8 @@ private:
     }
     void drop(std::uint32_t object)
     {
-        m_lists.remove(object);
         tellEvicted(object);
+        m_lists.remove(object);
     }
     /// In place of those that have been asked for less often than it; else it leaves.
     void admit(std::uint32_t object)

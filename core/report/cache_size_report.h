@@ -28,7 +28,7 @@ struct CacheSizeReport {
     std::string trace, policy, title, settings;
     Parameters parameters;
     std::uint64_t size = 0, warmUp = 0;
-    bool sized = false;
+    bool sized = false, exact = true;           ///< not exact: a first answer from some of the objects, scaled
     std::uint64_t requests = 0, hits = 0, bytes = 0, hitBytes = 0; ///< behind the warm-up
     std::vector<HitWindow> windows;             ///< the whole trace, the warm-up too, in equal stretches
     EvictionOutcome evicted;

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/cache/steps.h"
+
+#include "core/base/error.h"
+#include "core/cache/standing_text.h"
+
+#include <algorithm>
+#include <set>
+
+namespace tamis::cache {
+namespace {
+using report::CacheStep;
+using report::CacheStepReport;
+using report::StepEviction;
+
+constexpr std::size_t kStretch = 2048;
+constexpr std::uint64_t kMostSteps = 100'000;
+
+class Player {
+public:
+    Player(const Trace& trace, std::span<const std::uint32_t> next, const Configuration& configuration, std::uint64_t size, std::uint64_t seed)
+        : m_trace(trace), m_next(next), m_policy(policyFor(configuration, trace, size, seed)), m_facts(trace.ids.size())
+    {
+        m_policy->know(trace.ids.size());
+    }
+    void fill(std::uint64_t count, const RunContext& context)
+    {
+        for (; m_now < count; ++m_now) {
+            if (m_now % kStretch == 0) {
+                context.throwIfStopped();
+                context.setFraction(static_cast<double>(m_now) / static_cast<double>(count));
+            }
+            request();
+        }
+        m_cells = m_policy->contents();
+        for (std::size_t cell = 0; cell < m_cells.size(); ++cell)
+            m_facts[m_cells[cell]].cell = static_cast<int>(cell);
+        m_policy->watchEvictions([this](std::uint32_t object) { m_evicted.push_back(told(object)); });
+    }
+    const std::vector<std::uint32_t>& cells() const noexcept { return m_cells; }
+    CacheStep step()
+    {
+        CacheStep step{.request = m_now, .object = m_trace.objects[m_now], .size = sizeNow()};
+        m_evicted.clear();
+        m_before = m_policy->occupied();
+        step.hit = request();
+        bool itself = false;
+        for (const StepEviction& each : m_evicted) {
+            itself = itself || each.object == step.object;
+            if (each.cell >= 0)
+                leave(each.object);
+        }
+        if (!step.hit && !itself && entered(step.object))
+            settle(step.object);
+        step.bypassed = !step.hit && m_facts[step.object].cell < 0;
+        step.cell = m_facts[step.object].cell;
+        step.evicted = m_evicted;
+        ++m_now;
+        return step;
+    }
+
+private:
+    struct Facts {
+        std::uint64_t last = 0, entered = 0; ///< requests
+        std::uint32_t times = 0;             ///< requested since it entered, that one too
+        std::uint32_t next = kNever;
+        int cell = -1;
+    };
+    std::uint32_t sizeNow() const { return m_trace.sized() ? m_trace.sizes[m_now] : 1; }
+    bool request()
+    {
+        const std::uint32_t object = m_trace.objects[m_now];
+        Facts& facts = m_facts[object];
+        facts.next = m_next[m_now];
+        const bool hit = m_policy->request({object, sizeNow(), m_next[m_now]});
+        if (!hit) {
+            facts.entered = m_now;
+            facts.times = 0;
+        }
+        ++facts.times;
+        facts.last = m_now;
+        return hit;
+    }
+    /// Of one that missed and was not told to have left again: it is held, or passed by.
+    bool entered(std::uint32_t object) const
+    {
+        if (m_trace.sized()) { // what left has the size that it was put in with: not known here
+            const std::vector<std::uint32_t> held = m_policy->contents();
+            return std::ranges::find(held, object) != held.end();
+        }
+        return m_policy->occupied() + m_evicted.size() > m_before;
+    }
+    void leave(std::uint32_t object)
+    {
+        int& cell = m_facts[object].cell;
+        m_cells[static_cast<std::size_t>(cell)] = kNever;
+        m_free.insert(cell);
+        cell = -1;
+    }
+    void settle(std::uint32_t object)
+    {
+        int cell = static_cast<int>(m_cells.size());
+        if (m_free.empty())
+            m_cells.push_back(object);
+        else {
+            cell = *m_free.begin();
+            m_free.erase(m_free.begin());
+            m_cells[static_cast<std::size_t>(cell)] = object;
+        }
+        m_facts[object].cell = cell;
+    }
+    StepEviction told(std::uint32_t object) const
+    {
+        const Facts& facts = m_facts[object];
+        return {.object = object, .cell = facts.cell, .why = whyText(object), .wantedIn = facts.next == kNever ? -1 : static_cast<std::int64_t>(facts.next - m_now)};
+    }
+    std::string whyText(std::uint32_t object) const
+    {
+        const Facts& facts = m_facts[object];
+        const std::string standing = m_policy->standing(object), own = standing.empty() ? "" : "; " + standing;
+        if (facts.cell < 0)
+            return "came with this request and was not kept" + own;
+        if (object == m_trace.objects[m_now])
+            return "left with its own request" + own;
+        std::uint64_t held = 0, older = 0;
+        for (const std::uint32_t each : m_cells)
+            if (each != kNever) {
+                ++held;
+                older += m_facts[each].last < facts.last ? 1U : 0U;
+            }
+        std::string text = (older == 0 ? "" : ordinal(older + 1) + " ") + "least recently requested of the " + std::to_string(held) + " held, " + counted(m_now - facts.last, "request") + " ago; ";
+        const std::string since = " since it entered " + counted(m_now - facts.entered, "request") + " ago";
+        text += facts.times <= 1 ? "not requested again" + since : "requested again " + timesText(facts.times - 1) + since;
+        return text + own;
+    }
+
+    const Trace& m_trace;
+    std::span<const std::uint32_t> m_next;
+    PolicyPtr m_policy;
+    std::vector<Facts> m_facts;         ///< [objects]
+    std::vector<std::uint32_t> m_cells; ///< kNever: free
+    std::set<int> m_free;
+    std::vector<StepEviction> m_evicted; ///< by the request that is played
+    std::uint64_t m_now = 0, m_before = 0;
+};
+
+void addNames(CacheStepReport& report, const Trace& trace)
+{
+    std::set<std::uint32_t> named;
+    for (const std::uint32_t object : report.start)
+        if (object != kNever)
+            named.insert(object);
+    for (const CacheStep& step : report.steps) {
+        named.insert(step.object);
+        for (const StepEviction& each : step.evicted)
+            named.insert(each.object);
+    }
+    for (const std::uint32_t object : named) {
+        report.named.push_back(object);
+        report.names.push_back(std::to_string(trace.ids[object]));
+    }
+}
+} // namespace
+
+CacheStepReport playSteps(const Trace& trace, std::span<const std::uint32_t> next, const Configuration& configuration, std::uint64_t size, const StepSettings& settings, const RunContext& context)
+{
+    if (settings.first >= trace.requests())
+        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(settings.first) + ", expected a request of the trace, below " + std::to_string(trace.requests()), "first");
+    if (settings.count < 1 || settings.count > kMostSteps)
+        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(settings.count) + ", expected 1 to 100,000 requests", "steps");
+    if (!next.empty() && next.size() != trace.requests())
+        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(next.size()) + " next requests, expected " + std::to_string(trace.requests()), "next");
+    std::vector<std::uint32_t> own;
+    if (next.empty())
+        next = own = nextRequests(trace);
+    const Method& method = methodOf(configuration);
+    CacheStepReport report{.trace = trace.name, .policy = configuration.method, .title = method.declaration.title, .settings = settingsText(configuration),
+                           .parameters = method.declaration.schema.complete(configuration.parameters), .size = size, .first = settings.first};
+    context.setParts(2);
+    Player player(trace, next, configuration, size, settings.seed);
+    player.fill(settings.first, context.part(1, "filling the cache"));
+    const RunContext playing = context.part(1, "playing");
+    report.start = player.cells();
+    const std::uint64_t count = std::min<std::uint64_t>(settings.count, trace.requests() - settings.first);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        playing.throwIfStopped();
+        report.steps.push_back(player.step());
+        if (i % 64 == 0)
+            playing.setFraction(static_cast<double>(i) / static_cast<double>(count));
+    }
+    report.cells = static_cast<int>(player.cells().size());
+    report.start.resize(player.cells().size(), kNever);
+    addNames(report, trace);
+    playing.finish();
+    return report;
+}
+
+} // namespace tamis::cache
