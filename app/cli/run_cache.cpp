@@ -3,6 +3,7 @@
 
 #include "app/cli/json_output.h"
 #include "app/cli/method_choice.h"
+#include "app/cli/run_cache_size.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
@@ -45,13 +46,13 @@ double factorOf(std::string_view unit)
 }
 
 /// "1000", "64MiB", "2GB".
-std::uint64_t sizeFrom(std::string_view text)
+std::uint64_t sizeFrom(std::string_view text, const std::string& flag)
 {
     double number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     const double size = number * factorOf(text.substr(static_cast<std::size_t>(end - text.data())));
     if (error != std::errc() || !(size >= 1) || size > 9e18)
-        throw UsageError("--set sizes: found '" + std::string(text) + "', expected sizes of 1 at least between commas, such as 1000,64MiB");
+        throw UsageError(flag + ": found '" + std::string(text) + "', expected " + (flag == "--at" ? "a size of 1 at least, such as 64MiB" : "sizes of 1 at least between commas, such as 1000,64MiB"));
     return static_cast<std::uint64_t>(std::llround(size));
 }
 
@@ -64,7 +65,7 @@ std::vector<std::uint64_t> takeSizes(std::vector<std::string>& settings)
             sizes.clear();
             for (std::size_t at = 6; at <= setting.size();) {
                 const std::size_t comma = std::min(setting.find(',', at), setting.size());
-                sizes.push_back(sizeFrom(std::string_view(setting).substr(at, comma - at)));
+                sizes.push_back(sizeFrom(std::string_view(setting).substr(at, comma - at), "--set sizes"));
                 at = comma + 1;
             }
         }
@@ -203,15 +204,21 @@ void runCache(Console& console, const RunOptions& options)
     const auto configurations = configurationsFrom(options, settings, console.common());
     const io::TraceOptions format = traceOptions(options);
     const RunContext& context = console.context();
-    context.setParts(5);
+    const bool detailed = wantsCacheDetails(options);
+    const std::uint64_t at = options.at.empty() ? 0 : sizeFrom(options.at, "--at");
+    context.setParts(detailed ? 6 : 5);
     const cache::Trace trace = cache::loadTrace(options.trace, format, context.part(1, "reading the trace"));
     if (curves.warmUp >= trace.requests())
         throw UsageError("--warm-up: found " + std::to_string(curves.warmUp) + ", expected fewer than the trace's " + std::to_string(trace.requests()) + " requests");
     if (curves.sizes.empty())
         curves.sizes = cache::usualSizes(trace, kUsualSizes);
     const report::CacheReport report = cache::missRatioCurves(trace, configurations, curves, context.part(4, "simulating"));
-    console.print(described(report));
-    console.finish(documentOf(options, report));
+    std::string text = described(report);
+    ordered_json document = documentOf(options, report);
+    if (detailed)
+        addCacheDetails(options, trace, {configurations.front(), at, curves.warmUp, curves.seed}, context.part(1, "looking closer"), text, document);
+    console.print(text);
+    console.finish(std::move(document));
 }
 
 } // namespace tamis::cli

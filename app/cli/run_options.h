@@ -50,6 +50,9 @@ struct RunOptions {
     std::vector<std::string> traceColumns, also;              ///< cache.*: "id=3"; more policies on the same trace
     std::int64_t warmUp = 0;                                  ///< cache.*: requests that are not counted
     double rate = 1;                                          ///< cache.*: of the objects, below 1 a sample
+    std::string at;                                           ///< cache.*: the size that is looked at over time; empty: none
+    std::int64_t steps = 0, first = 0;                        ///< cache.*: requests that are played at that size, from which
+    bool shape = false;                                       ///< cache.*: of the trace: reuse distances, popularity
     std::string calibrationTokens, table, saveTable;          ///< addressing.*: what is fitted to; a table to read, where to write one
     std::int64_t batch = 8; ///< tokens.*: photos whose latency is measured
 };

@@ -213,6 +213,10 @@ void declareCache(OptionSet& set, RunOptions& options)
     set.texts("--column", options.traceColumns, "NAME=COLUMN", "cache.*: id, time or size of a CSV trace, by name or number from 1 (repeatable)");
     set.texts("--also", options.also, "POLICY", "cache.*: another policy on the same trace, or all (repeatable)");
     set.integer("--warm-up", options.warmUp, 0, 1'000'000'000'000, "cache.*: first requests that fill the cache but are not counted (0)");
+    set.text("--at", options.at, "SIZE", "cache.*: this size over time, and whether what it evicted was wanted again");
+    set.integer("--steps", options.steps, 0, 100'000, "cache.*: play so many requests at --at: what lies where, why what left did (0)");
+    set.integer("--first", options.first, 0, 1'000'000'000'000, "cache.*: request that --steps begins at (0)");
+    set.flag("--shape", options.shape, "cache.*: the trace's reuse distances over time and its popularity with a Zipf fit (off)");
     set.real("--rate", options.rate, 0, 1, "cache.*: share of the objects in the samples that caches are simulated on, as much smaller (1: all)");
 }
 } // namespace

@@ -7,6 +7,8 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <cmath>
+
 using namespace tamis::tests;
 
 class TestCliCache : public QObject {
@@ -51,6 +53,35 @@ private slots:
         const auto units = runCli({"run", "cache.fifo", "--trace", m_trace, "--no-baseline", "--set", "sizes=1KiB,2kB,0.5k", "--json", "-"}).json();
         QCOMPARE(units["curves"].toArray()[0].toObject()["sizes"].toArray(), (QJsonArray{500, 1024, 2000}));
     }
+    /// Ten objects in a loop through a cache of four: every request evicts what comes again seven requests later.
+    void oneSizeStepsAndShape()
+    {
+        const auto result = runCli({"run", "cache.lru", "--trace", m_trace, "--no-baseline", "--set", "sizes=4", "--at", "4", "--steps", "6", "--first", "2", "--shape", "--json", "-"});
+        QVERIFY2(result.status == 0, result.errors);
+        const auto json = result.json();
+        const auto size = json["size"].toObject(), evictions = size["evictions"].toObject();
+        QCOMPARE(size["hits"].toInt(), json["curves"].toArray()[0].toObject()["hits"].toArray()[0].toInt());
+        QCOMPARE(evictions["count"].toInt(), 996);
+        QCOMPARE(evictions["neverUsed"].toInt(), 996);
+        QCOMPARE(evictions["neverWanted"].toInt(), 6); // the ten last of them less the four that are held
+        QCOMPARE(evictions["wantedAfter"].toArray()[2].toInt(), 990); // 4 - 7
+        QCOMPARE(size["windows"].toObject()["hits"].toArray().size(), 200);
+        const auto steps = json["steps"].toObject()["steps"].toArray();
+        QCOMPARE(steps.size(), 6);
+        QCOMPARE(json["steps"].toObject()["cells"].toInt(), 4);
+        QCOMPARE(steps[0].toObject()["request"].toInt(), 2);
+        const auto evicted = steps[2].toObject()["evicted"].toArray()[0].toObject();
+        QCOMPARE(evicted["id"].toString(), "0");
+        QCOMPARE(evicted["wantedIn"].toInt(), 6);
+        QVERIFY(evicted["why"].toString().startsWith("least recently requested of the 4 held, 4 requests ago"));
+        QCOMPARE(steps[2].toObject()["cell"], evicted["cell"]);
+        const auto shape = json["shape"].toObject();
+        QCOMPARE(shape["first"].toArray()[0].toInt(), 10);
+        QCOMPARE(shape["counts"].toArray()[50].toArray()[3].toInt(), 10); // distance 10
+        QVERIFY(std::abs(shape["zipfExponent"].toDouble()) < 1e-6);
+        const auto text = runCli({"run", "cache.lru", "--trace", m_trace, "--no-baseline", "--set", "sizes=4", "--at", "4", "--steps", "6", "--shape"});
+        QVERIFY(text.output.contains("lru at 4 objects: hit ratio 0.00 %") && text.output.contains("4 cells") && text.output.contains("Zipf exponent"));
+    }
     void badInput_data()
     {
         QTest::addColumn<QStringList>("arguments");
@@ -65,6 +96,10 @@ private slots:
         QTest::newRow("format") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--trace-format", "xml"} << 2 << "--trace-format: found 'xml'";
         QTest::newRow("column") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--column", "id"} << 2 << "--column: found 'id'";
         QTest::newRow("warm-up") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--warm-up", "1000"} << 2 << "--warm-up: found 1000";
+        QTest::newRow("at") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--at", "0"} << 2 << "--at: found '0'";
+        QTest::newRow("steps") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--steps", "5"} << 2 << "--steps needs --at";
+        QTest::newRow("first") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--at", "5", "--first", "5"} << 2 << "--first needs --steps";
+        QTest::newRow("behind") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--at", "5", "--steps", "5", "--first", "1000"} << 1 << "found 1000";
         QTest::newRow("model") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--model", "M"} << 2 << "do not belong to cache.*";
         QTest::newRow("file") << QStringList{"run", "cache.lru", "--trace", "/nowhere"} << 1 << "cannot be opened";
     }
