@@ -180,6 +180,8 @@ CacheSizeReport inspectSize(const Trace& trace, std::span<const std::uint32_t> n
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(settings.windows) + ", expected 1 to 1,000,000", "windows");
     if (!next.empty() && next.size() != trace.requests())
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(next.size()) + " next requests, expected " + std::to_string(trace.requests()), "next");
+    if (size == 0)
+        throw Error(ErrorCode::InvalidParameter, "found 0, expected a cache size of 1 at least", "size");
     std::vector<std::uint32_t> own;
     if (next.empty())
         next = own = nextRequests(trace);

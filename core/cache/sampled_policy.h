@@ -35,13 +35,13 @@ public:
         }
         self().gone(m_held[worst]);
         const Entry gone = m_held[worst];
+        this->tellEvicted(gone.object);
         m_bytes -= gone.size;
         m_places[gone.object] = kNoObject;
         m_held[worst] = m_held.back();
         m_held.pop_back();
         if (worst < m_held.size())
             m_places[m_held[worst].object] = static_cast<std::uint32_t>(worst);
-        this->tellEvicted(gone.object);
     }
     void gone(const Entry&) const noexcept {}
     std::uint64_t occupied() const noexcept override { return m_bytes; }

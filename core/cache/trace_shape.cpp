@@ -100,7 +100,7 @@ report::TraceReport traceShape(const Trace& trace, int columns, const RunContext
     const auto start = std::chrono::steady_clock::now();
     const std::size_t requests = trace.requests(), each = std::max<std::size_t>(1, (requests + static_cast<std::size_t>(columns) - 1) / static_cast<std::size_t>(columns));
     report::TraceReport report{.trace = trace.name, .requests = requests, .objects = trace.ids.size(), .columns = static_cast<int>((requests + each - 1) / each),
-                               .distanceBins = std::bit_width(trace.ids.size()), .requestsPerColumn = each};
+                               .distanceBins = static_cast<int>(std::bit_width(trace.ids.size())), .requestsPerColumn = each};
     const auto bins = static_cast<std::size_t>(report.distanceBins);
     report.counts.assign(static_cast<std::size_t>(report.columns) * bins, 0);
     report.first.assign(static_cast<std::size_t>(report.columns), 0);
