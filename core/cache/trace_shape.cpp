@@ -110,11 +110,11 @@ report::TraceReport traceShape(const Trace& trace, int columns, const RunContext
             context.throwIfStopped();
             context.setFraction(0.8 * static_cast<double>(i) / static_cast<double>(requests));
         }
-        const std::size_t distance = order.request(trace.objects[i]);
-        if (distance == 0)
+        const std::int64_t others = order.touch(trace.objects[i]);
+        if (others == RecencyOrder::kNever)
             ++report.first[i / each];
         else
-            ++report.counts[i / each * bins + static_cast<std::size_t>(std::bit_width(distance) - 1)];
+            ++report.counts[i / each * bins + static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(others) + 1) - 1)];
     }
     addPopularity(report, trace, context);
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
