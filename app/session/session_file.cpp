@@ -3,6 +3,7 @@
 
 #include "app/session/session_cache.h"
 #include "app/session/session_reader.h"
+#include "app/session/session_reuse.h"
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
 #include "core/io/json_limits.h"
@@ -347,14 +348,15 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
         {"tokens", toJson(state.tokens)},
         {"attention", toJson(state.attention)},
         {"cache", cacheToJson(state.cache, base)},
-        {"plan", {{"tokens", toJson(state.plannedTokens)}, {"cache", plannedCacheToJson(state.plannedCache)}}},
+        {"reuse", reuseToJson(state.reuse, base)},
+        {"plan", {{"tokens", toJson(state.plannedTokens)}, {"cache", plannedCacheToJson(state.plannedCache)}, {"reuse", plannedReuseToJson(state.plannedReuse)}}},
         {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay},
                        {"photos", writtenPath(state.selection.photos, base)}, {"lowRankPage", state.selection.lowRankPage},
                        {"encoderPage", state.selection.encoderPage}, {"encoderToken", state.selection.encoderToken},
                        {"tokenPage", state.selection.tokenPage}, {"tokenPhoto", state.selection.tokenPhoto},
                        {"attentionPage", state.selection.attentionPage}, {"attentionLayer", state.selection.attentionLayer},
                        {"attentionHead", state.selection.attentionHead}, {"attentionSample", state.selection.attentionSample},
-                       {"cachePage", state.selection.cachePage}, {"cacheStep", state.selection.cacheStep}}},
+                       {"cachePage", state.selection.cachePage}, {"cacheStep", state.selection.cacheStep}, {"reuseFrame", state.selection.reuseFrame}}},
         {"chart",
          {{"curve", kCurveNames[static_cast<int>(series.curve)]}, {"heldOut", series.heldOut}, {"samples", series.sample},
           {"baseline", series.baseline}, {"normalised", series.normalised}, {"logX", state.chart.logX}, {"logY", state.chart.logY}}},
@@ -386,12 +388,16 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         state.attention = attentionFrom(Reader(*value, "attention", subject));
     if (const auto* value = reader.child("cache"))
         state.cache = cacheFrom(Reader(*value, "cache", subject), base);
+    if (const auto* value = reader.child("reuse"))
+        state.reuse = reuseFrom(Reader(*value, "reuse", subject), base);
     if (const auto* value = reader.child("plan")) {
         const Reader plan(*value, "plan", subject);
         if (const auto* planned = plan.child("tokens"))
             state.plannedTokens = plannedFrom(Reader(*planned, plan.at("tokens"), subject));
         if (const auto* planned = plan.child("cache"))
             state.plannedCache = plannedCacheFrom(Reader(*planned, plan.at("cache"), subject));
+        if (const auto* planned = plan.child("reuse"))
+            state.plannedReuse = plannedReuseFrom(Reader(*planned, plan.at("reuse"), subject));
     }
     if (const auto* value = reader.child("selection")) {
         const Reader selection(*value, "selection", subject);
@@ -411,7 +417,7 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         selection.read("attentionLayer", layer);
         selection.requireValue(layer >= 0 && layer < kMostBlocks, "attentionLayer", std::to_string(layer), "0 to 99999");
         state.selection.attentionLayer = static_cast<int>(layer);
-        for (const auto& [key, value64] : {std::pair("attentionHead", &state.selection.attentionHead), std::pair("attentionSample", &state.selection.attentionSample)}) {
+        for (const auto& [key, value64] : {std::pair("attentionHead", &state.selection.attentionHead), std::pair("attentionSample", &state.selection.attentionSample), std::pair("reuseFrame", &state.selection.reuseFrame)}) {
             selection.read(key, *value64);
             selection.requireValue(*value64 >= 0, key, std::to_string(*value64), "at least 0");
         }

@@ -82,6 +82,8 @@ void keepOpened(SessionState& next, const SessionState& before)
     next.encoder = before.encoder;
     next.cache = before.cache;
     next.plannedCache = before.plannedCache;
+    next.reuse = before.reuse;
+    next.selection.reuseFrame = before.selection.reuseFrame;
     next.selection.encoderPage = before.selection.encoderPage;
     next.selection.encoderToken = before.selection.encoderToken;
     next.selection.cachePage = before.selection.cachePage;

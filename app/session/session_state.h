@@ -2,9 +2,11 @@
 #pragma once
 // Everything that a session file holds, as one value.
 #include "app/session/cache_choice.h"
+#include "app/session/reuse_choice.h"
 #include "core/base/parameter_schema.h"
 #include "core/plan/allocate.h"
 #include "core/plan/planned_cache.h"
+#include "core/plan/planned_reuse.h"
 #include "core/plan/planned_tokens.h"
 #include "core/report/budget_report.h"
 #include "core/report/spectrum_series.h"
@@ -139,6 +141,7 @@ struct Selection {
     std::int64_t attentionHead = 0, attentionSample = 0;
     std::string cachePage;            ///< of the tab of caches; "" for the first
     std::int64_t cacheStep = 0;       ///< of the cache that is played
+    std::int64_t reuseFrame = 0;      ///< that is looked at in the frame player
     bool operator==(const Selection&) const = default;
 };
 
@@ -156,8 +159,10 @@ struct SessionState {
     TokenChoice tokens;
     AttentionChoice attention;
     CacheChoice cache;
+    ReuseChoice reuse;
     std::optional<plan::PlannedTokens> plannedTokens; ///< the token lab's part of the plan
     std::optional<plan::PlannedCache> plannedCache;   ///< the cache lab's part of the plan
+    std::optional<plan::PlannedReuse> plannedReuse;   ///< the frame player's part of the plan
     Selection selection;
     ChartChoice chart;
     std::vector<KeptPoint> points;

@@ -4,6 +4,7 @@
 #include "core/base/parameter_schema.h"
 #include "core/plan/allocate.h"
 #include "core/plan/planned_cache.h"
+#include "core/plan/planned_reuse.h"
 #include "core/plan/planned_tokens.h"
 #include "core/report/budget_report.h"
 #include "core/report/spectrum_report.h"
@@ -53,6 +54,7 @@ struct Plan {
     std::vector<PlannedAttention> attention; ///< in place of the exact attention; of the same heads the last one holds
     std::int64_t attentionSeed = 0;         ///< what random features and projections are drawn by
     std::optional<PlannedCache> cache;      ///< beside the model: no operator depends on it
+    std::optional<PlannedReuse> reuse;      ///< between frames: no operator depends on it; a single sample is run whole
     report::Cost cost, baseline;
     double predictedLoss = 0, predictedRelativeLoss = 0;
     bool operator==(const Plan&) const = default;

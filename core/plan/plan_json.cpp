@@ -25,6 +25,7 @@ constexpr std::size_t kLongestMethod = 100; ///< bytes
 constexpr double kMostTokens = 1e9;
 constexpr std::int64_t kMostBlocks = 1'000'000; ///< and heads
 constexpr std::int64_t kLargestCache = std::int64_t{1} << 60;
+constexpr double kMostShare = 1000;
 constexpr std::int64_t kLargestSide = std::int64_t{1} << 40;
 
 std::string described(const json& value)
@@ -306,6 +307,29 @@ ordered_json cacheToJson(const PlannedCache& cache)
     return {{"policy", cache.policy}, {"parameters", parametersToJson(cache.parameters)}, {"size", cache.size}, {"unit", cache.bytes ? "bytes" : "objects"}, {"warmUp", cache.warmUp}, {"trace", cache.trace}};
 }
 
+PlannedReuse reuseFrom(const Node& node)
+{
+    PlannedReuse reuse;
+    reuse.method = node.key("method").text("the name of a reuse method");
+    if (reuse.method.empty() || reuse.method.size() > kLongestMethod)
+        node.key("method").refuse("the name of a reuse method");
+    for (const auto& [name, value] : node.key("parameters").members())
+        reuse.parameters.set(name, value.setting());
+    if (const Node sequence = node.key("sequence"); sequence.present())
+        reuse.sequence = sequence.text();
+    if (const Node share = node.key("macsShare"); share.present()) {
+        reuse.macsShare = share.numberOrNan();
+        if (!(reuse.macsShare >= 0 && reuse.macsShare <= kMostShare))
+            share.refuse("a share of the multiply-adds, from 0 to 1000");
+    }
+    return reuse;
+}
+
+ordered_json reuseToJson(const PlannedReuse& reuse)
+{
+    return {{"method", reuse.method}, {"parameters", parametersToJson(reuse.parameters)}, {"sequence", reuse.sequence}, {"macsShare", reuse.macsShare}};
+}
+
 BudgetRequest budgetFrom(const Node& root)
 {
     BudgetRequest budget;
@@ -401,6 +425,8 @@ std::string planToJson(const Plan& plan)
     }
     if (plan.cache)
         root["cache"] = cacheToJson(*plan.cache);
+    if (plan.reuse)
+        root["reuse"] = reuseToJson(*plan.reuse);
     root["cost"] = costToJson(plan.cost);
     root["baseline"] = costToJson(plan.baseline);
     root["predictedLoss"] = plan.predictedLoss;
@@ -447,6 +473,8 @@ Plan planFromJson(std::string_view text, const std::string& subject)
         plan.attentionSeed = seed.integer(std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max());
     if (const Node cache = root.key("cache"); cache.present())
         plan.cache = cacheFrom(cache);
+    if (const Node reuse = root.key("reuse"); reuse.present())
+        plan.reuse = reuseFrom(reuse);
     plan.cost = costFrom(root.key("cost"));
     plan.baseline = costFrom(root.key("baseline"));
     plan.predictedLoss = root.key("predictedLoss").loss();

@@ -45,6 +45,11 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.selection.attentionPage = "heads";
     state.selection.cachePage = "steps";
     state.selection.cacheStep = 41;
+    state.selection.reuseFrame = 17;
+    state.reuse.frames = folder + "/video";
+    state.reuse.setting = {"reuse.gate", state.settings.parameters};
+    state.reuse.kept = {{"reuse.eventful", {}}, {"reuse.\"odd\"", state.settings.parameters}};
+    state.plannedReuse = plan::PlannedReuse{"reuse.gate", state.settings.parameters, "video \"one\"", 1.0 / 3};
     state.cache.trace = folder + "/requests.csv";
     state.cache.format = "csv";
     state.cache.idColumn = "key";

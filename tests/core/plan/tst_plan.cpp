@@ -51,6 +51,9 @@ Plan sample()
     plan.cache = PlannedCache{"cache.lru-k", {}, std::uint64_t{1} << 60U, true, 1.0 / 3, "requests \"of\" a day.csv"};
     plan.cache->parameters.set("k", std::int64_t(3));
     plan.cache->parameters.set("share", 2.0);
+    plan.reuse = PlannedReuse{"reuse.gate", {}, "a \"video\"", 1.0 / 3};
+    plan.reuse->parameters.set("threshold", 2.0);
+    plan.reuse->parameters.set("r", std::int64_t(3));
     plan.cost = {123456789012345678ull, 1, 2, 0.5};
     plan.baseline = {std::numeric_limits<std::uint64_t>::max(), 4, 5, 0.7};
     plan.predictedLoss = 5e-324;
@@ -101,6 +104,22 @@ private slots:
         QVERIFY(!planFromJson(planToJson(plan), "text").tokens);
         QVERIFY(parsed(sample())["tokens"].toObject()["parameters"].toObject()["keep"].isDouble());
     }
+    void reuseAloneIsAPlan()
+    {
+        Plan plan;
+        plan.modelPath = "m";
+        plan.modelSha256 = "aa";
+        QVERIFY(!parsed(plan).contains("reuse")); // as before there was any
+        plan.reuse = PlannedReuse{"reuse.gate", {}, "motion", 0.25};
+        plan.reuse->parameters.set("threshold", 0.5);
+        const auto written = parsed(plan)["reuse"].toObject();
+        QCOMPARE(written.keys(), QStringList({"macsShare", "method", "parameters", "sequence"}));
+        QCOMPARE(written["macsShare"].toDouble(), 0.25);
+        QCOMPARE(planFromJson(planToJson(plan), "text").reuse, plan.reuse);
+        plan.reuse->macsShare = 0; // not measured
+        QCOMPARE(planFromJson(planToJson(plan), "text").reuse, plan.reuse);
+    }
+
     void aCacheAloneIsAPlan()
     {
         Plan plan = sample();
