@@ -6,6 +6,7 @@
 #include "core/addressing/method.h"
 #include "core/attention/method.h"
 #include "core/cache/method.h"
+#include "core/hierarchy/method.h"
 #include "core/encoder/method.h"
 #include "core/lowrank/method.h"
 #include "core/spectrum/method.h"
@@ -107,6 +108,14 @@ void run(Console& console)
         entry["trains"] = false;
         document["methods"].push_back(std::move(entry));
         text += described(method.declaration, std::string("  needs --trace\n") + (method.knowsFuture ? "  knows the future\n" : ""));
+    }
+    for (const auto& method : hierarchy::methods()) {
+        auto entry = toJson(method.declaration);
+        entry["needsCalibration"] = false;
+        entry["needsSamples"] = false;
+        entry["trains"] = false;
+        document["methods"].push_back(std::move(entry));
+        text += described(method.declaration, "  needs --trace, or --images and --model\n");
     }
     for (const auto& method : addressing::methods()) {
         auto entry = toJson(method.declaration);

@@ -9,6 +9,7 @@
 #include "app/cli/run_options.h"
 #include "app/cli/run_attention.h"
 #include "app/cli/run_cache.h"
+#include "app/cli/run_hierarchy.h"
 #include "app/cli/run_tokens.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
@@ -208,9 +209,9 @@ void declareAttention(OptionSet& set, RunOptions& options)
 
 void declareCache(OptionSet& set, RunOptions& options)
 {
-    set.text("--trace", options.trace, "FILE", "cache.*: requests, as text or binary, also in gzip, xz or zstd (docs/formats-trace.md)");
-    set.text("--trace-format", options.traceFormat, "NAME", "cache.*: ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64, le32 (automatic)");
-    set.texts("--column", options.traceColumns, "NAME=COLUMN", "cache.*: id, time or size of a CSV trace, by name or number from 1 (repeatable)");
+    set.text("--trace", options.trace, "FILE", "cache.*, hierarchy.*: requests, as text or binary, also in gzip, xz or zstd (docs/formats-trace.md)");
+    set.text("--trace-format", options.traceFormat, "NAME", "cache.*, hierarchy.*: ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64, le32 (automatic)");
+    set.texts("--column", options.traceColumns, "NAME=COLUMN", "cache.*, hierarchy.*: id, time or size of a CSV trace (hierarchy.*: operation, too), by name or number from 1 (repeatable)");
     set.texts("--also", options.also, "POLICY", "cache.*: another policy on the same trace, or all (repeatable)");
     set.integer("--warm-up", options.warmUp, 0, 1'000'000'000'000, "cache.*: first requests that fill the cache but are not counted (0)");
     set.text("--at", options.at, "SIZE", "cache.*: this size over time, and whether what it evicted was wanted again");
@@ -235,10 +236,11 @@ Verb verbRun()
             "  tamis-cli run tokens.learned --model datasets/vit20 --images datasets/photos --train-images PHOTOS --save-trained predictors.safetensors\n"
             "  tamis-cli run attention.performer --model datasets/vit20 --images datasets/photos --set features=64\n"
             "  tamis-cli run cache.arc --trace requests.csv --column id=key --also cache.lru --set sizes=64MiB,1GiB\n"
+            "  tamis-cli run hierarchy.levels --images datasets/motion --model datasets/vit20 --set l1=128KiB --set prefetch=motion\n"
             "  tamis-cli run addressing.deep-embed --model datasets/tinylm --tokens datasets/tinylm/heldout.npy --calibration-tokens datasets/tinylm/calibration.npy",
             [options](OptionSet& set) {
                 set.positional("METHOD", options->method, "Identity of the method, as tamis-cli methods lists it");
-                set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*, tokens.*, attention.*, addressing.*: checkpoint, a file or a directory");
+                set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*, tokens.*, attention.*, addressing.*, hierarchy.*: checkpoint, a file or a directory");
                 set.text("--calibration", options->calibration, "FILE", "Calibration set (HDF5)");
                 set.texts("--layer", options->layers, "PATTERN", "Only matrices whose name matches, e.g. 'blocks.*.mlp.*' (repeatable)");
                 set.texts("--set", options->settings, "NAME=VALUE", "A parameter of the method (repeatable)");
@@ -278,6 +280,8 @@ Verb verbRun()
                     return runAttention(console, *options);
                 if (options->method.starts_with("cache."))
                     return runCache(console, *options);
+                if (options->method.starts_with("hierarchy."))
+                    return runHierarchy(console, *options);
                 if (options->method.starts_with("addressing."))
                     return runAddressing(console, *options);
                 if (options->method.starts_with("tokens."))
