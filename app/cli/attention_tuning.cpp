@@ -12,7 +12,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 
 namespace tamis::cli {
 namespace {
@@ -141,6 +143,26 @@ std::string tunedText(const TunedOutcome& outcome)
     add("agreement", quality.fidelity.agreement);
     add("KL", quality.fidelity.kl);
     return text + "\n" + trainingText(outcome.tuned.losses, "samples");
+}
+
+std::string checksText(const std::vector<TunedOutcome>& outcomes)
+{
+    const auto named = [&](const char* name) { return std::ranges::find(outcomes, name, &TunedOutcome::name); };
+    const auto around = named("tuned"), exact = named("exact");
+    if (around == outcomes.end() || exact == outcomes.end())
+        return {};
+    const auto checksOf = [](const TunedOutcome& outcome) -> std::vector<report::Point> {
+        const auto held = std::ranges::find(outcome.tuned.losses, "held out", &report::Series::name);
+        return held == outcome.tuned.losses.end() ? std::vector<report::Point>() : held->points;
+    };
+    const attention::TuningSettings settings(around->tuned.settings);
+    const bool perplexity = settings.teacher == 0 && settings.labels == 1 && around->quality.quality.perplexity.present();
+    const auto shown = [&](const std::vector<report::Point>& checks, std::size_t i) { return i < checks.size() ? significant(perplexity ? std::exp(checks[i].y) : checks[i].y) : std::string(); };
+    const auto first = checksOf(*around), second = checksOf(*exact);
+    Table table({"step", "around the operators", "the model's own attention"}, 1);
+    for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i)
+        table.add({grouped(static_cast<std::uint64_t>((i < first.size() ? first : second)[i].x)), shown(first, i), shown(second, i)});
+    return std::string("\n") + (perplexity ? "perplexity" : "loss") + " on the samples kept apart\n" + table.text();
 }
 
 } // namespace tamis::cli

@@ -38,5 +38,8 @@ std::vector<TunedOutcome> tunedOutcomes(Console& console, const RunOptions& opti
                                         const attention::AssignmentInputs& with, std::optional<attention::Tuned> restored, const measure::SampleSource& measured, const RunContext& context);
 nlohmann::ordered_json tunedJson(const TunedOutcome& outcome);
 std::string tunedText(const TunedOutcome& outcome);
+/// Losses on the samples kept apart, step by step, of what was trained around operators beside the model's own attention; as perplexities where labels of texts alone
+/// were learnt. Empty without --tune-exact.
+std::string checksText(const std::vector<TunedOutcome>& outcomes);
 
 } // namespace tamis::cli

@@ -99,6 +99,7 @@ std::string described(const Measured& all, const RunOptions& options)
                 std::to_string(all.candidates->heads.size()) + " heads are replaced\n";
     for (const TunedOutcome& outcome : all.tuned)
         text += tunedText(outcome);
+    text += checksText(all.tuned);
     if (!all.fitted.empty())
         text += "measured on " + all.samples + "; methods that are fitted are to " + all.fitted + "\n";
     for (const std::string& warning : all.warnings)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/chosen_windows.h"
 
+#include "core/attention/tape_assignment.h"
 #include "core/attention/window.h"
+#include "core/base/parallel.h"
 #include "core/linalg/float_product.h"
+#include "core/train/block_ops.h"
 
 #include <algorithm>
 #include <cmath>
@@ -50,6 +53,16 @@ public:
     {
         const Windows windows = windowsOf(m_grid, q.rows, m_side, 0);
         forGroups(shape, windows, q, k, scratch, [&](const TokenGroup& group) { mixByGroups(shape, {&group, 1}, q, k, v, out, scratch); });
+    }
+    /// seen [tokens, tokens], 0 before: 1 where a query sees a key.
+    void mark(const HeadShape& shape, ConstRows q, ConstRows k, std::uint8_t* seen, nn::Scratch& scratch) const
+    {
+        forGroups(shape, windowsOf(m_grid, q.rows, m_side, 0), q, k, scratch, [&](const TokenGroup& group) {
+            for (const std::int32_t query : group.queries)
+                for (const std::int32_t key : group.keys)
+                    if (!shape.causal || (key <= query && (shape.slidingWindow == 0 || key > query - shape.slidingWindow)))
+                        seen[query * q.rows + key] = 1;
+        });
     }
 
 private:
@@ -107,11 +120,43 @@ private:
     bool m_causal;
 };
 
-nn::AttentionPtr chosenWindowsOp(const Inputs& inputs, const Parameters& given)
+std::shared_ptr<const ChosenWindows> ruleFor(const Inputs& inputs, const Parameters& given)
 {
     const Parameters parameters = chosenWindowsMethod().declaration.schema.complete(given);
-    return headwise(inputs.spec, chosenWindowsRule(gridOf(inputs, "attention.chosen-windows"), parameters.integer("window"), parameters.integer("windows"), inputs.spec.causal));
+    return std::make_shared<const ChosenWindows>(gridOf(inputs, "attention.chosen-windows"), parameters.integer("window"), parameters.integer("windows"), inputs.spec.causal);
 }
+
+nn::AttentionPtr chosenWindowsOp(const Inputs& inputs, const Parameters& given)
+{
+    return headwise(inputs.spec, ruleFor(inputs, given));
+}
+
+/// Exact attention over what the queries and keys of the moment choose; the choice itself has no gradient.
+class ChosenOnTape final : public TapeOperator {
+public:
+    ChosenOnTape(const Inputs& inputs, const Parameters& given) : m_spec(inputs.spec), m_rule(ruleFor(inputs, given)), m_op(chosenWindowsOp(inputs, given)) {}
+    train::Variable<float> mix(train::Tape<float>& tape, const train::AttentionRows<float>& rows) override
+    {
+        const auto keys = forEachHead(tape, rows.k, m_spec), values = forEachHead(tape, rows.v, m_spec);
+        const std::int64_t tokens = rows.q.rows() / rows.sequences, d = m_spec.headDim, heads = m_spec.heads;
+        auto* const seen = tape.scratch<std::uint8_t>(rows.sequences * heads * tokens * tokens);
+        std::fill_n(seen, rows.sequences * heads * tokens * tokens, std::uint8_t{0});
+        const ConstRows q = rows.q.value(), k = keys.value();
+        parallelFor(tape.context(), static_cast<std::size_t>(rows.sequences * heads), [&](std::size_t at) {
+            const std::int64_t sequence = static_cast<std::int64_t>(at) / heads, head = static_cast<std::int64_t>(at) % heads;
+            nn::Scratch scratch(false, RunContext(tape.context().stopToken()));
+            const auto own = [&](ConstRows x) { return ConstRows{x.data + sequence * tokens * x.stride + head * d, tokens, d, x.stride}; };
+            m_rule->mark(headShape(m_spec), own(q), own(k), seen + static_cast<std::int64_t>(at) * tokens * tokens, scratch);
+        });
+        return train::maskedAttention(rows.q, keys, values, seen, {.sequences = rows.sequences, .heads = heads, .keyValueHeads = heads, .scale = static_cast<double>(m_spec.scale)});
+    }
+    nn::AttentionPtr op() const override { return m_op; }
+
+private:
+    nn::AttentionSpec m_spec;
+    std::shared_ptr<const ChosenWindows> m_rule;
+    nn::AttentionPtr m_op;
+};
 } // namespace
 
 HeadRulePtr chosenWindowsRule(const TokenGrid& grid, std::int64_t side, std::int64_t windows, bool causal) { return std::make_shared<ChosenWindows>(grid, side, windows, causal); }
@@ -131,6 +176,7 @@ Method chosenWindowsMethod()
              .help = "Side of a window of the grid; texts: tokens of a run"},
         })};
     method.op = chosenWindowsOp;
+    method.onTape = [](const Inputs& inputs, const Parameters& given) { return std::make_unique<ChosenOnTape>(inputs, given); };
     return method;
 }
 

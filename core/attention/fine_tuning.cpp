@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/fine_tuning.h"
 
+#include "core/attention/fresh_weights.h"
 #include "core/attention/tape_assignment.h"
 #include "core/attention/tuning_objective.h"
 #include "core/attention/tuning_samples.h"
@@ -64,6 +65,8 @@ public:
           m_samples(*m_model, source, settings.checkShare, settings.length),
           m_objective(checkpoint, *m_model, m_operators, {settings.teacher, settings.labels, settings.temperature}, context)
     {
+        if (m_settings.fresh)
+            drawFreshWeights(m_objective.parameters(), m_settings.seed);
         freeze(choices);
         requireFitting();
     }
@@ -188,7 +191,7 @@ std::string nameOf(TrainedPart part) { return part == TrainedPart::All ? "all" :
 TuningSettings::TuningSettings(const Parameters& complete)
     : steps(complete.integer("steps")), batch(complete.integer("batch")), length(complete.integer("length")), checkEvery(complete.integer("check-every")), patience(complete.integer("patience")),
       learningRate(complete.real("learning-rate")), warmUp(complete.real("warm-up")), weightDecay(complete.real("weight-decay")), teacher(complete.real("teacher")), labels(complete.real("labels")),
-      temperature(complete.real("temperature")), part(partNamed(complete.text("trained"))), seed(static_cast<std::uint64_t>(complete.integer("seed")))
+      temperature(complete.real("temperature")), part(partNamed(complete.text("trained"))), fresh(complete.text("start") == "random"), seed(static_cast<std::uint64_t>(complete.integer("seed")))
 {
 }
 
@@ -200,6 +203,7 @@ Parameters TuningSettings::asParameters() const
     for (const auto& [name, value] : {std::pair{"learning-rate", learningRate}, {"warm-up", warmUp}, {"weight-decay", weightDecay}, {"teacher", teacher}, {"labels", labels}, {"temperature", temperature}})
         parameters.set(name, value);
     parameters.set("trained", nameOf(part));
+    parameters.set("start", std::string(fresh ? "random" : "checkpoint"));
     return parameters;
 }
 
@@ -221,6 +225,8 @@ std::vector<ParameterSpec> tuningParameters()
         {.name = "temperature", .title = "Temperature", .type = Type::Real, .defaultValue = 1.0, .minimum = 0.1, .maximum = 20, .help = "Of the divergence: above 1, improbable outputs weigh more"},
         {.name = "trained", .title = "What is trained", .type = Type::Choice, .defaultValue = std::string("all"), .help = "projections: q, k, v and output of the blocks chosen; operators: their own parameters alone",
          .choices = {"all", "projections", "operators"}},
+        {.name = "start", .title = "From", .type = Type::Choice, .defaultValue = std::string("checkpoint"), .help = "checkpoint: its weights; random: fresh ones by the seed, the same around whatever attention: from nothing",
+         .choices = {"checkpoint", "random"}},
         count("check-every", "Check every", 20, 1, 1e6, "steps", "How often the loss on the samples kept apart, the last eighth, is taken; the best by it is kept"),
         count("patience", "Patience", 5, 0, 1e6, "checks", "Training ends after so many checks without a better loss; 0: never"),
         {.name = "seed", .title = "Seed", .type = Type::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 2147483647, .step = 1, .help = "Of the order of the samples"},
@@ -232,6 +238,8 @@ Tuned fineTune(const io::Checkpoint& checkpoint, std::span<const HeadChoice> cho
 {
     if (settings.steps < 0 || settings.length < 0)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(settings.steps) + " steps on texts of " + std::to_string(settings.length) + " tokens, expected 0 at least", "training");
+    if (settings.fresh && settings.part != TrainedPart::All)
+        throw Error(ErrorCode::InvalidParameter, "found random weights of which only some are trained, expected all of them to be", "training");
     context.setParts(20);
     Tuned tuned = Training(checkpoint, choices, with, source, settings, context, talk).run();
     tuned.model = checkpoint.sha256(context);

@@ -33,10 +33,11 @@ struct TuningSettings {
     double teacher = 1, labels = 0, temperature = 1;
     double checkShare = 0.125; ///< of the samples, kept apart
     TrainedPart part = TrainedPart::All;
+    bool fresh = false;        ///< from random weights (by `seed`, the same for all operators) instead of the checkpoint's; with all weights trained alone
     std::uint64_t seed = 0;    ///< of the order of the samples
 };
 
-/// steps, batch, length, learning-rate, warm-up, weight-decay, teacher, labels, temperature, trained, check-every, patience, seed.
+/// steps, batch, length, learning-rate, warm-up, weight-decay, teacher, labels, temperature, trained, start, check-every, patience, seed.
 std::vector<ParameterSpec> tuningParameters();
 
 /// Between a training and whoever watches it. `seen` is called on the training's thread, some ten times a second.
@@ -49,7 +50,7 @@ struct TuningTalk {
 /// than at the start. No choices: the model's own attention, trained as long; what a comparison needs. A loss that is no number ends training
 /// with a warning. Does not depend on the number of threads. Throws Error{OutOfMemory} before the first step when the training cannot fit,
 /// Error{UnsupportedFeature} for a family or a method that no tape runs, Error{InvalidParameter} for fewer than two samples, for nothing to train and
-/// for samples that do not fit the model, Error{NonFinite} when the first loss is no number, Error{Cancelled} within 100 ms of work of one batch.
+/// for samples that do not fit the model, for random weights of which only some are trained, Error{NonFinite} when the first loss is no number, Error{Cancelled} within 100 ms of work of one batch.
 Tuned fineTune(const io::Checkpoint& checkpoint, std::span<const HeadChoice> choices, const AssignmentInputs& with, const measure::SampleSource& source, const TuningSettings& settings,
                const RunContext& context, const TuningTalk& talk = {});
 

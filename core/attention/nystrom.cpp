@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/nystrom.h"
 
+#include "core/attention/linformer.h"
 #include "core/attention/softmax_mix.h"
+#include "core/attention/tape_assignment.h"
 #include "core/base/error.h"
 #include "core/linalg/float_product.h"
+#include "core/train/attention_ops.h"
+#include "core/train/feature_ops.h"
+#include "core/train/landmark_ops.h"
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
 namespace tamis::attention {
@@ -108,6 +114,56 @@ nn::AttentionPtr nystromOp(const Inputs& inputs, const Parameters& given)
         throw Error(ErrorCode::UnsupportedFeature, "found causal attention, expected attention to all tokens: a landmark holds tokens that a query must not see", "attention.nystrom");
     return headwise(inputs.spec, nystromRule(parameters.integer("landmarks"), static_cast<int>(parameters.integer("iterations"))));
 }
+
+/// Nothing of its own is trained: landmarks are means, and gradients go through the steps of the pseudo-inverse.
+class NystromOnTape final : public TapeOperator {
+public:
+    NystromOnTape(const Inputs& inputs, const Parameters& given) : m_spec(inputs.spec), m_op(nystromOp(inputs, given)), m_exact(exactOnTape(inputs.spec))
+    {
+        const Parameters parameters = nystromMethod().declaration.schema.complete(given);
+        m_landmarks = parameters.integer("landmarks");
+        m_iterations = static_cast<int>(parameters.integer("iterations"));
+    }
+    train::Variable<float> mix(train::Tape<float>& tape, const train::AttentionRows<float>& rows) override
+    {
+        const std::int64_t tokens = rows.q.rows() / rows.sequences;
+        if (m_landmarks >= tokens)
+            return m_exact->mix(tape, rows);
+        const auto keys = forEachHead(tape, rows.k, m_spec), values = forEachHead(tape, rows.v, m_spec);
+        const auto pool = tape.constant(kept(m_pools, tokens, [&] { return poolingMatrix(m_landmarks, tokens); }).view());
+        const auto landmarkQueries = train::projectTokens(pool, rows.q, rows.sequences), landmarkKeys = train::projectTokens(pool, keys, rows.sequences);
+        const train::AttentionShape shape{.sequences = rows.sequences, .heads = m_spec.heads, .keyValueHeads = m_spec.heads, .scale = static_cast<double>(m_spec.scale)};
+        const auto identity = tape.constant(kept(m_identities, rows.sequences, [&] { return identities(rows.sequences); }).view());
+        const auto between = train::attention(landmarkQueries, landmarkKeys, identity, shape); // the map of the landmarks themselves
+        const auto mixed = train::attention(landmarkQueries, keys, values, shape);
+        const auto solved = train::landmarkProducts(between, mixed, {.sequences = rows.sequences, .heads = m_spec.heads, .iterations = m_iterations});
+        return train::attention(rows.q, landmarkKeys, solved, shape);
+    }
+    nn::AttentionPtr op() const override { return m_op; }
+
+private:
+    using Kept = std::map<std::int64_t, tensor::Matrix<float>>; ///< a tape borrows its constants
+    template <class Make> static const tensor::Matrix<float>& kept(Kept& all, std::int64_t size, const Make& make)
+    {
+        const auto found = all.find(size);
+        return found != all.end() ? found->second : all.emplace(size, make()).first->second;
+    }
+    /// [sequences landmarks, heads landmarks], an identity for each.
+    tensor::Matrix<float> identities(std::int64_t sequences) const
+    {
+        tensor::Matrix<float> all(sequences * m_landmarks, m_spec.heads * m_landmarks);
+        for (std::int64_t i = 0; i < all.rows(); ++i)
+            for (std::int64_t head = 0; head < m_spec.heads; ++head)
+                all(i, head * m_landmarks + i % m_landmarks) = 1;
+        return all;
+    }
+    nn::AttentionSpec m_spec;
+    nn::AttentionPtr m_op;
+    std::unique_ptr<TapeOperator> m_exact;
+    std::int64_t m_landmarks = 0;
+    int m_iterations = 0;
+    Kept m_pools, m_identities;
+};
 } // namespace
 
 HeadRulePtr nystromRule(std::int64_t landmarks, int iterations) { return std::make_shared<Nystrom>(landmarks, iterations); }
@@ -125,6 +181,7 @@ Method nystromMethod()
             {.name = "iterations", .title = "Iterations", .type = ParameterType::Integer, .defaultValue = std::int64_t{6}, .minimum = 0, .maximum = 40, .help = "Of the pseudo-inverse; the authors take 6"},
         })};
     method.op = nystromOp;
+    method.onTape = [](const Inputs& inputs, const Parameters& given) { return std::make_unique<NystromOnTape>(inputs, given); };
     return method;
 }
 

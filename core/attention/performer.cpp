@@ -6,6 +6,7 @@
 #include "core/linalg/float_product.h"
 #include "core/train/feature_ops.h"
 #include "core/train/pointwise_ops.h"
+#include "core/train/trigonometric_ops.h"
 
 #include <algorithm>
 #include <cmath>
@@ -159,30 +160,23 @@ nn::AttentionPtr performerOp(const Inputs& inputs, const Parameters& given)
     return headwise(inputs.spec, averagedRule(std::move(draws)));
 }
 
-/// The directions stay; what is trained are queries and keys.
+/// The directions stay; what is trained are queries and keys. Estimates of cosines and sines may be negative, their sums near 0 and gradients then large:
+/// that is their training's to bear (it clips gradients).
 class PerformerOnTape final : public TapeOperator {
 public:
     PerformerOnTape(const Inputs& inputs, const Parameters& given) : m_spec(inputs.spec), m_op(performerOp(inputs, given))
     {
         for (const PerformerSettings& settings : drawsFor(inputs, given)) {
-            if (!settings.positive)
-                throw Error(ErrorCode::UnsupportedFeature, "found cosines and sines, expected positive features: sums of estimates that may be negative come near 0, and gradients without bound", "attention.performer");
+            m_positive = settings.positive;
             m_epsilon = static_cast<double>(settings.epsilon);
             m_directions.push_back(randomDirections(settings.features, m_spec.headDim, settings.directions, settings.seed));
         }
     }
     train::Variable<float> mix(train::Tape<float>&, const train::AttentionRows<float>& rows) override
     {
-        const train::PositiveFeatureShape queries{.sequences = rows.sequences, .heads = m_spec.heads, .factor = std::sqrt(static_cast<double>(m_spec.scale)), .epsilon = m_epsilon, .keys = false};
-        train::PositiveFeatureShape keys = queries;
-        keys.heads = m_spec.keyValueHeads;
-        keys.keys = true;
-        keys.causal = m_spec.causal;
         train::Variable<float> sum;
         for (const tensor::Matrix<float>& directions : m_directions) {
-            const auto mixed = train::featureAttention(train::positiveFeatures<float>(rows.q, directions.view(), queries), train::positiveFeatures<float>(rows.k, directions.view(), keys), rows.v,
-                                                       {.sequences = rows.sequences, .heads = m_spec.heads, .keyValueHeads = m_spec.keyValueHeads, .causal = m_spec.causal, .running = m_spec.causal,
-                                                        .floor = m_epsilon / std::sqrt(static_cast<double>(directions.rows()))});
+            const auto mixed = m_positive ? positive(rows, directions) : trigonometric(rows, directions);
             sum = sum ? train::add(sum, mixed) : mixed;
         }
         return m_directions.size() == 1 ? sum : train::scale(sum, 1 / static_cast<float>(m_directions.size()));
@@ -190,9 +184,30 @@ public:
     nn::AttentionPtr op() const override { return m_op; }
 
 private:
+    train::Variable<float> positive(const train::AttentionRows<float>& rows, const tensor::Matrix<float>& directions) const
+    {
+        const train::PositiveFeatureShape queries{.sequences = rows.sequences, .heads = m_spec.heads, .factor = std::sqrt(static_cast<double>(m_spec.scale)), .epsilon = m_epsilon, .keys = false};
+        train::PositiveFeatureShape keys = queries;
+        keys.heads = m_spec.keyValueHeads;
+        keys.keys = true;
+        keys.causal = m_spec.causal;
+        return train::featureAttention(train::positiveFeatures<float>(rows.q, directions.view(), queries), train::positiveFeatures<float>(rows.k, directions.view(), keys), rows.v,
+                                       {.sequences = rows.sequences, .heads = m_spec.heads, .keyValueHeads = m_spec.keyValueHeads, .causal = m_spec.causal, .running = m_spec.causal,
+                                        .floor = m_epsilon / std::sqrt(static_cast<double>(directions.rows()))});
+    }
+    train::Variable<float> trigonometric(const train::AttentionRows<float>& rows, const tensor::Matrix<float>& directions) const
+    {
+        const train::TrigonometricShape queries{.sequences = rows.sequences, .heads = m_spec.heads, .factor = std::sqrt(static_cast<double>(m_spec.scale))};
+        train::TrigonometricShape keys = queries;
+        keys.heads = m_spec.keyValueHeads;
+        keys.keys = true;
+        return train::featureAttention(train::trigonometricFeatures<float>(rows.q, directions.view(), queries), train::trigonometricFeatures<float>(rows.k, directions.view(), keys), rows.v,
+                                       {.sequences = rows.sequences, .heads = m_spec.heads, .keyValueHeads = m_spec.keyValueHeads, .causal = m_spec.causal});
+    }
     nn::AttentionSpec m_spec;
     nn::AttentionPtr m_op;
     double m_epsilon = 0;
+    bool m_positive = true;
     std::vector<tensor::Matrix<float>> m_directions;
 };
 } // namespace

@@ -119,6 +119,19 @@ std::unique_ptr<TapeOperator> made(const nn::Model& model, const HeadChoice& cho
 }
 } // namespace
 
+Variable forEachHead(Tape& tape, Variable x, const nn::AttentionSpec& spec)
+{
+    if (spec.heads == spec.keyValueHeads)
+        return x;
+    const std::int64_t width = x.cols() / spec.keyValueHeads, group = spec.heads / spec.keyValueHeads;
+    Variable all;
+    for (std::int64_t head = 0; head < spec.heads; ++head) {
+        const Variable own = tape.window(x, head / group * width, width);
+        all = all ? train::joinColumns(all, own) : own;
+    }
+    return all;
+}
+
 std::unique_ptr<TapeOperator> exactOnTape(const nn::AttentionSpec& spec) { return std::make_unique<Exact>(spec); }
 std::unique_ptr<TapeOperator> maskedOnTape(const nn::AttentionSpec& spec, Visible visible, nn::AttentionPtr op) { return std::make_unique<Masked>(spec, std::move(visible), std::move(op)); }
 

@@ -21,6 +21,9 @@ TapeOperators tapeOperatorsFor(const nn::Model& model, std::span<const HeadChoic
 /// The model's own softmax attention.
 std::unique_ptr<TapeOperator> exactOnTape(const nn::AttentionSpec& spec);
 
+/// Keys or values [rows, keyValueHeads width] with each head's own side by side: [rows, heads width].
+train::Variable<float> forEachHead(train::Tape<float>& tape, train::Variable<float> x, const nn::AttentionSpec& spec);
+
 /// Whether a query sees a key of a sequence of so many tokens; a causal mask and a sliding window hold besides.
 using Visible = std::function<bool(std::int64_t tokens, std::int64_t query, std::int64_t key)>;
 /// Exact attention over the keys that are visible: a mask on all scores, whatever `op` leaves out when it runs. Every query sees one key at least.

@@ -18,12 +18,7 @@ private slots:
         for (const QString& page : pages)
             QVERIFY2(attention::findMethod(page.chopped(3).toStdString()), qPrintable(page));
     }
-    void pagesNameWhatCanBeSet_data()
-    {
-        QTest::addColumn<QString>("id");
-        for (const char* id : {"band", "window", "chosen-windows", "block-sparse", "linformer", "fitted-linformer", "nystrom", "joint-qk", "performer", "linear", "mean-value", "zero"})
-            QTest::newRow(id) << QStringLiteral("attention.%1").arg(QLatin1String(id));
-    }
+    void pagesNameWhatCanBeSet_data() { test::addMethodRows(attention::methods()); }
     void pagesNameWhatCanBeSet()
     {
         QFETCH(QString, id);

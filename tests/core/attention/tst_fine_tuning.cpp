@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/io/npz.h"
+#include "tests/core/attention/one_head.h"
 
 #include <QTemporaryDir>
 #include <QTest>
@@ -113,6 +114,12 @@ Parameters telling(const std::string& method)
         parameters.set("reach", std::int64_t{3});
     if (method == "attention.performer")
         parameters.set("features", std::int64_t{12});
+    if (method == "attention.nystrom")
+        parameters.set("landmarks", std::int64_t{5});
+    if (method == "attention.chosen-windows") {
+        parameters.set("window", std::int64_t{2});
+        parameters.set("windows", std::int64_t{3});
+    }
     return parameters;
 }
 } // namespace
@@ -129,6 +136,7 @@ private slots:
             for (const bool text : {false, true})
                 if (method.onTape && !method.fits) // those have tests of their own
                     QTest::addRow("%s, %s", method.declaration.id.c_str(), text ? "text" : "photo") << QString::fromStdString(method.declaration.id) << text;
+        QTest::newRow("trigonometric, photo") << QStringLiteral("attention.performer+trigonometric") << false; // a text: see cosinesAndSinesOfATextToo
         QTest::addRow("exact, photo") << QString() << false;
         QTest::addRow("exact, text") << QString() << true;
     }
@@ -139,9 +147,12 @@ private slots:
         const auto checkpoint = text ? decoder() : vit();
         const auto model = nn::Model::load(*checkpoint);
         const Listed list = text ? texts(3, 40, 48) : noise(3, 16);
-        const std::string method = id.toStdString();
+        const std::string method = id.section(u'+', 0, 0).toStdString();
+        Parameters settings = telling(method);
+        if (id.endsWith("trigonometric"))
+            settings.set("map", std::string("trigonometric"));
         // block 0: all heads; block 1: one head, the others exact
-        const std::vector<HeadChoice> choices{{0, kAllHeads, method, telling(method)}, {1, 1, method, telling(method)}};
+        const std::vector<HeadChoice> choices{{0, kAllHeads, method, settings}, {1, 1, method, settings}};
         TapeOperators operators;
         try {
             operators = tapeOperatorsFor(*model, choices);
@@ -171,6 +182,58 @@ private slots:
                     most = std::max(most, std::abs(static_cast<double>(expected(r, c)) - static_cast<double>(logits(static_cast<std::int64_t>(i) * expected.rows() + r, c))));
             QVERIFY2(most < 2e-5, qPrintable(QString::number(most)));
         }
+    }
+    /// Estimates by cosines and sines of far queries and keys, which the small text model has, are noise around 0 whose sums cancel, and no two orders of sums agree then.
+    /// Near ones (deviation 0.3, |q - k| below 2) have estimates near 1: float's rounding alone, 1e-6 of numbers of size 1. Causal, heads in groups, several draws.
+    void cosinesAndSinesOfATextToo()
+    {
+        const std::int64_t sequences = 2, tokens = 40, heads = 4, keyHeads = 2, dim = 6;
+        Inputs inputs;
+        inputs.spec = {.heads = heads, .keyValueHeads = keyHeads, .headDim = dim, .scale = 0.7F, .causal = true};
+        Parameters parameters;
+        parameters.set("map", std::string("trigonometric"));
+        parameters.set("features", std::int64_t{64});
+        parameters.set("draws", std::int64_t{2});
+        const Method& method = *findMethod("attention.performer");
+        const auto onTape = method.onTape(inputs, parameters);
+        const auto q = test::normalRows(sequences * tokens, heads * dim, 0.3, 1), k = test::normalRows(sequences * tokens, keyHeads * dim, 0.3, 2), v = test::normalRows(sequences * tokens, keyHeads * dim, 1, 3);
+        train::Tape<float> tape;
+        const auto mixed = onTape->mix(tape, {.x = {}, .q = tape.input(q.view()), .k = tape.input(k.view()), .v = tape.input(v.view()), .sequences = sequences}).value();
+        for (std::int64_t s = 0; s < sequences; ++s) {
+            const auto own = [&](const tensor::Matrix<float>& x) { return kernels::ConstRows{x.data() + s * tokens * x.cols(), tokens, x.cols(), x.cols()}; };
+            tensor::Matrix<float> expected(tokens, heads * dim);
+            nn::Scratch scratch(false);
+            onTape->op()->apply({.q = own(q), .k = own(k), .v = own(v)}, expected.view(), scratch);
+            double most = 0;
+            for (std::int64_t i = 0; i < tokens; ++i)
+                for (std::int64_t j = 0; j < heads * dim; ++j)
+                    most = std::max(most, std::abs(static_cast<double>(expected(i, j)) - static_cast<double>(mixed(s * tokens + i, j))));
+            QVERIFY2(most < 2e-5, qPrintable(QString::number(most)));
+        }
+    }
+    /// Two runs from random weights by one seed begin at the same loss, whatever the checkpoint's weights and the length of training are, and learn.
+    void fromNothing()
+    {
+        TuningSettings settings = brief(40);
+        settings.teacher = 0;
+        settings.labels = 1;
+        settings.learningRate = 3e-3;
+        settings.fresh = true;
+        settings.checkEvery = 10;
+        const Listed list = texts(8, 30, 3);
+        const Tuned exact = fineTune(*decoder(), {}, {}, list, settings, {});
+        // 48 tokens and logits near 0: about ln 48 = 3.87 to begin with, and at best ln 3 = 1.10
+        QVERIFY2(exact.startLoss > 3.5 && exact.startLoss < 4.5, qPrintable(QString::number(exact.startLoss)));
+        QVERIFY2(exact.bestLoss < 2.0, qPrintable(QString::number(exact.bestLoss)));
+        Parameters all;
+        all.set("reach", std::int64_t{1000});
+        const std::vector<HeadChoice> band{{0, kAllHeads, "attention.band", all}, {1, kAllHeads, "attention.band", all}};
+        const Tuned same = fineTune(*decoder(), band, {}, list, settings, {});
+        QVERIFY(std::abs(same.startLoss - exact.startLoss) < 1e-5); // the same weights around another form of the same attention
+        settings.seed = 1;
+        QVERIFY(std::abs(fineTune(*decoder(), {}, {}, list, settings, {}).startLoss - exact.startLoss) > 1e-5);
+        settings.part = TrainedPart::Projections;
+        QVERIFY_EXCEPTION_THROWN(fineTune(*decoder(), {}, {}, list, settings, {}), Error);
     }
     void nothingTrainedIsTheModel()
     {
