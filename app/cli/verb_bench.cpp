@@ -10,6 +10,7 @@
 #include "core/bench/addressing_bench.h"
 #include "core/bench/attention_bench.h"
 #include "core/bench/bench.h"
+#include "core/bench/cache_bench.h"
 #include "core/bench/encoder_bench.h"
 #include "core/bench/encoder_recall_bench.h"
 #include "core/bench/lowrank_bench.h"
@@ -140,6 +141,7 @@ const std::vector<NamedBench>& benches()
         {"lowrank", [](const RunContext& context, const Settings& settings) { return bench::benchLowRank(context, {settings.size, bundledLanguageModel(context)}); }},
         {"tokens", [](const RunContext& context, const Settings& settings) { return bench::benchTokens(context, {.batch = settings.batch, .merged = settings.merged}); }},
         {"addressing", [](const RunContext& context, const Settings& settings) { return bench::benchAddressing(context, {.directory = settings.directory}); }, true},
+        {"cache", [](const RunContext& context, const Settings& settings) { return bench::benchCache(context, {.directory = settings.directory}); }, true},
         {"encoder", encoders, true},
         {"attention", attention, true},
         {"lowrank-7b", shards, true}};
@@ -209,9 +211,10 @@ Verb verbBench()
             "  tamis-cli bench attention\n"
             "  tamis-cli bench encoder --latents 8192\n"
             "  tamis-cli bench addressing\n"
+            "  tamis-cli bench cache\n"
             "  tamis-cli bench lowrank-7b --layers 1 --width 1024 --hidden 2816",
             [settings](OptionSet& set) {
-                set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but addressing, encoder, attention and lowrank-7b, which take gigabytes or the disk", false);
+                set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but addressing, cache, encoder, attention and lowrank-7b, which take minutes, gigabytes or the disk", false);
                 set.integer("--size", settings->size, 64, 8192, "lowrank: side of the matrix that is decomposed and of the largest operator");
                 set.integer("--latents", settings->latents, 1024, 131072, "encoder: latents of a dictionary at most (131072 and 65536 without it)");
                 set.integer("--batch", settings->batch, 1, 1024, "tokens: images a pass (8)");
@@ -219,7 +222,7 @@ Verb verbBench()
                 set.integer("--layers", settings->layers, 1, 1000, "lowrank-7b: layers of the random model");
                 set.integer("--width", settings->width, 16, 65536, "lowrank-7b: features of its residual stream");
                 set.integer("--hidden", settings->hidden, 16, 65536, "lowrank-7b: features between up and down");
-                set.text("--directory", settings->directory, "DIR", "lowrank-7b, addressing: where files are written and removed again (9 GB at full size; 0.3 GB)");
+                set.text("--directory", settings->directory, "DIR", "lowrank-7b, addressing, cache: where files are written and removed again (9 GB at full size; 0.3 GB; 0.8 GB, 0.08 GB without it)");
             },
             [settings](Console& console) { run(console, *settings); }};
 }

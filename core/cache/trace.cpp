@@ -4,6 +4,8 @@
 #include "core/base/error.h"
 #include "core/base/split_mix.h"
 
+#include <algorithm>
+#include <array>
 #include <numeric>
 
 namespace tamis::cache {
@@ -21,9 +23,33 @@ ObjectNumbers::ObjectNumbers() : m_slots(1024, 0), m_mask(1023) {}
 
 void ObjectNumbers::prefetch(std::uint64_t id) const noexcept { __builtin_prefetch(&m_slots[mixedBits(id) & m_mask]); }
 
-std::uint32_t ObjectNumbers::of(std::uint64_t id)
+std::uint32_t ObjectNumbers::of(std::uint64_t id) { return find(id, mixedBits(id)); }
+
+void ObjectNumbers::of(std::span<const std::uint64_t> ids, std::span<std::uint32_t> numbers)
 {
-    for (std::uint64_t slot = mixedBits(id) & m_mask;; slot = (slot + 1) & m_mask) {
+    constexpr std::size_t kFar = 24, kNear = 12, kRing = 32; // requests ahead: the slot, then the id that the slot names
+    std::array<std::uint64_t, kRing> hashes{};
+    const std::size_t count = ids.size();
+    for (std::size_t i = 0; i < std::min(kFar, count); ++i) {
+        hashes[i] = mixedBits(ids[i]);
+        __builtin_prefetch(&m_slots[hashes[i] & m_mask]);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        if (i + kFar < count) {
+            const std::uint64_t hash = mixedBits(ids[i + kFar]);
+            hashes[(i + kFar) % kRing] = hash;
+            __builtin_prefetch(&m_slots[hash & m_mask]);
+        }
+        if (i + kNear < count)
+            if (const std::uint32_t number = m_slots[hashes[(i + kNear) % kRing] & m_mask]; number != 0)
+                __builtin_prefetch(&m_ids[number - 1]);
+        numbers[i] = find(ids[i], hashes[i % kRing]);
+    }
+}
+
+std::uint32_t ObjectNumbers::find(std::uint64_t id, std::uint64_t hash)
+{
+    for (std::uint64_t slot = hash & m_mask;; slot = (slot + 1) & m_mask) {
         const std::uint32_t number = m_slots[slot];
         if (number != 0) {
             if (m_ids[number - 1] == id)
