@@ -66,7 +66,7 @@ private:
         std::vector<std::byte> from(std::size_t{64} << 20U, std::byte{1}), to(from.size());
         double best = std::numeric_limits<double>::infinity();
         for (int round = 0; round < 3; ++round)
-            best = std::min(best, wallSeconds([&] { std::memcpy(to.data(), from.data(), from.size()); }));
+            best = std::min(best, processorSeconds([&] { std::memcpy(to.data(), from.data(), from.size()); }));
         m_bandwidth = static_cast<double>(from.size()) / best;
     }
     void measureLookup()
@@ -74,7 +74,7 @@ private:
         m_objects.resize(m_ids.size());
         for (int round = 0; round < kRounds; ++round) {
             ObjectNumbers numbers;
-            m_lookupSeconds = std::min(m_lookupSeconds, wallSeconds([&] {
+            m_lookupSeconds = std::min(m_lookupSeconds, processorSeconds([&] {
                 blocks([&](std::size_t first, std::size_t count) { numbers.of(std::span(m_ids).subspan(first, count), std::span(m_objects).subspan(first, count)); });
             }));
             m_known = numbers.count();
@@ -97,7 +97,7 @@ private:
             Counts counts;
             ObjectNumbers numbers;
             std::vector<std::uint32_t> block(kBlock);
-            const double seconds = wallSeconds([&] {
+            const double seconds = processorSeconds([&] {
                 if (!fromIds)
                     policy->know(m_known);
                 blocks([&](std::size_t first, std::size_t count) {
@@ -118,7 +118,7 @@ private:
         return best;
     }
     double millions(double seconds) const { return static_cast<double>(m_ids.size()) / seconds * 1e-6; }
-    std::string unit() const { return "s for " + fixedText(static_cast<double>(m_ids.size()) * 1e-6, 1) + " M requests"; }
+    std::string unit() const { return "s of the processor for " + fixedText(static_cast<double>(m_ids.size()) * 1e-6, 1) + " M requests"; }
     void bound(BenchResult& result, double bytes) const
     {
         result.bound = fixedText(bytes, 0) + " bytes that a request touches at " + fixedText(m_bandwidth * 1e-6, 0) + " MB/s of copies";
@@ -159,7 +159,7 @@ private:
         std::list<std::uint64_t> order;
         std::unordered_map<std::uint64_t, std::list<std::uint64_t>::iterator> places;
         std::uint64_t hits = 0;
-        const double seconds = wallSeconds([&] {
+        const double seconds = processorSeconds([&] {
             blocks([&](std::size_t first, std::size_t count) {
                 for (std::size_t i = first; i < first + count; ++i) {
                     const std::uint64_t id = m_ids[i];

@@ -17,7 +17,7 @@ struct CacheBenchInputs {
     std::filesystem::path directory; ///< where that file is written and removed; empty: the system's place
 };
 
-/// Policies of the lab on one thread, from 64-bit ids in memory to counts: the number of each id is looked up in the same pass, as a simulator that is given ids must. What the lookup takes
+/// Policies of the lab on one thread, in seconds of its processor, from 64-bit ids in memory to counts: the number of each id is looked up in the same pass, as a simulator that is given ids must. What the lookup takes
 /// alone, and a policy on numbers, is in the notes. Peers: libCacheSim's own figures on a machine of this kind, as constants (no run of it here), and, in this run, a list and a hash map of
 /// the standard library. Then 20 sizes of 10 policies, exactly, on samples, to the first curve and to a stop, against the lab's goals; last a file that is streamed. Two minutes or three.
 /// Throws Error{IoFailure, OutOfMemory, InvalidParameter (the peer counted other hits), Cancelled}.

@@ -4,6 +4,7 @@
 #include "core/bench/cache_bench.h"
 
 #include <chrono>
+#include <ctime>
 #include <limits>
 
 namespace tamis::bench {
@@ -15,6 +16,19 @@ template <class Function> double wallSeconds(Function&& function)
     const auto start = std::chrono::steady_clock::now();
     function();
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Of the calling thread's processor: other work on the machine does not count as ours, or as the peer's.
+template <class Function> double processorSeconds(Function&& function)
+{
+    const auto now = [] {
+        timespec time{};
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+        return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+    };
+    const double start = now();
+    function();
+    return now() - start;
 }
 
 /// An entry against a goal that is a figure, not a program.
