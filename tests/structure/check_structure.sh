@@ -33,7 +33,7 @@ declare -A may=(
     [fleet]="fleet remote cache measure nn kernels inputs io tensor report base"
     [plan]="plan spectrum cost nn kernels linalg io tensor report base"
     [lowrank]="lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base"
-    [bench]="bench attention addressing tokens encoder lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base")
+    [bench]="bench attention addressing cache tokens encoder lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base")
 for folder in core/*/; do
     [ -d "$folder" ] || continue
     name=$(basename "$folder")
