@@ -53,6 +53,7 @@ struct RunOptions {
     std::string at;                                           ///< cache.*: the size that is looked at over time; empty: none
     std::int64_t steps = 0, first = 0;                        ///< cache.*: requests that are played at that size, from which
     bool shape = false;                                       ///< cache.*: of the trace: reuse distances, popularity
+    std::string server, passwordFile;                         ///< fleet.*: a Redis server; a file with its password
     std::string calibrationTokens, table, saveTable;          ///< addressing.*: what is fitted to; a table to read, where to write one
     std::int64_t batch = 8; ///< tokens.*: photos whose latency is measured
 };

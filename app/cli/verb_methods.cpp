@@ -8,6 +8,7 @@
 #include "core/cache/method.h"
 #include "core/hierarchy/method.h"
 #include "core/encoder/method.h"
+#include "core/fleet/method.h"
 #include "core/lowrank/method.h"
 #include "core/spectrum/method.h"
 #include "core/tokens/method.h"
@@ -116,6 +117,15 @@ void run(Console& console)
         entry["trains"] = false;
         document["methods"].push_back(std::move(entry));
         text += described(method.declaration, "  needs --trace, or --images and --model\n");
+    }
+    for (const auto& method : fleet::methods()) {
+        const auto needs = [](fleet::Need need) { return need == fleet::Need::Required; };
+        auto entry = toJson(method.declaration);
+        entry["needsCalibration"] = false;
+        entry["needsSamples"] = needs(method.model);
+        entry["trains"] = false;
+        document["methods"].push_back(std::move(entry));
+        text += described(method.declaration, std::string(needs(method.trace) ? "  needs --trace\n" : "") + (needs(method.model) ? "  needs --model, --images and --server\n" : ""));
     }
     for (const auto& method : addressing::methods()) {
         auto entry = toJson(method.declaration);

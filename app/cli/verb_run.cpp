@@ -10,6 +10,7 @@
 #include "app/cli/run_attention.h"
 #include "app/cli/run_cache.h"
 #include "app/cli/run_hierarchy.h"
+#include "app/cli/run_fleet.h"
 #include "app/cli/run_tokens.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
@@ -268,6 +269,8 @@ Verb verbRun()
                 set.flag("--latency,!--no-latency", options->latency, "encoder.*: measure latency at batch 1, 8 and 64 beside the exact encoder; tokens.*: of one batch; addressing.*: of reads (on)");
                 declareAttention(set, *options);
                 declareCache(set, *options);
+                set.text("--server", options->server, "HOST:PORT", "fleet.*: a Redis server, or unix:PATH; its password is in TAMIS_REDIS_PASSWORD");
+                set.text("--password-file", options->passwordFile, "FILE", "fleet.*: the server's password is the first line of this file");
                 set.text("--calibration-tokens", options->calibrationTokens, "FILE", "addressing.*: token ids that tables and memories are fitted to");
                 set.text("--table", options->table, "FILE", "addressing.deep-embed: a table (safetensors, .npy) instead of fitting one");
                 set.text("--save-table", options->saveTable, "FILE", "addressing.*: write the table, or the memory's values, that was fitted (safetensors)");
@@ -282,6 +285,8 @@ Verb verbRun()
                     return runCache(console, *options);
                 if (options->method.starts_with("hierarchy."))
                     return runHierarchy(console, *options);
+                if (options->method.starts_with("fleet."))
+                    return runFleet(console, *options);
                 if (options->method.starts_with("addressing."))
                     return runAddressing(console, *options);
                 if (options->method.starts_with("tokens."))
