@@ -2,6 +2,7 @@
 #include "app/session/session_file.h"
 
 #include "app/session/session_cache.h"
+#include "app/session/session_fleet.h"
 #include "app/session/session_reader.h"
 #include "app/session/session_reuse.h"
 #include "core/base/atomic_file.h"
@@ -349,6 +350,7 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
         {"attention", toJson(state.attention)},
         {"cache", cacheToJson(state.cache, base)},
         {"reuse", reuseToJson(state.reuse, base)},
+        {"fleet", fleetToJson(state.fleet)},
         {"plan", {{"tokens", toJson(state.plannedTokens)}, {"cache", plannedCacheToJson(state.plannedCache)}, {"reuse", plannedReuseToJson(state.plannedReuse)}}},
         {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay},
                        {"photos", writtenPath(state.selection.photos, base)}, {"lowRankPage", state.selection.lowRankPage},
@@ -390,6 +392,8 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         state.cache = cacheFrom(Reader(*value, "cache", subject), base);
     if (const auto* value = reader.child("reuse"))
         state.reuse = reuseFrom(Reader(*value, "reuse", subject), base);
+    if (const auto* value = reader.child("fleet"))
+        state.fleet = fleetFrom(Reader(*value, "fleet", subject));
     if (const auto* value = reader.child("plan")) {
         const Reader plan(*value, "plan", subject);
         if (const auto* planned = plan.child("tokens"))

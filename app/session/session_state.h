@@ -3,6 +3,7 @@
 // Everything that a session file holds, as one value.
 #include "app/session/cache_choice.h"
 #include "app/session/reuse_choice.h"
+#include "app/session/fleet_choice.h"
 #include "core/base/parameter_schema.h"
 #include "core/plan/allocate.h"
 #include "core/plan/planned_cache.h"
@@ -160,6 +161,7 @@ struct SessionState {
     AttentionChoice attention;
     CacheChoice cache;
     ReuseChoice reuse;
+    FleetChoice fleet;
     std::optional<plan::PlannedTokens> plannedTokens; ///< the token lab's part of the plan
     std::optional<plan::PlannedCache> plannedCache;   ///< the cache lab's part of the plan
     std::optional<plan::PlannedReuse> plannedReuse;   ///< the frame player's part of the plan

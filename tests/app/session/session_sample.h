@@ -65,6 +65,9 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.cache.cells = 256;
     state.cache.firstStep = 12345678901;
     state.cache.beside = "cache.lru";
+    state.fleet.method = "fleet.gossip";
+    state.fleet.parameters = {{"fleet.ring", state.settings.parameters}};
+    state.fleet.server = "unix:/run/odd \"name\".sock";
     state.plannedCache = plan::PlannedCache{"cache.lru-k", state.settings.parameters, 123456789012, true, 1.0 / 3, "requests.csv"};
     state.selection.attentionLayer = 2;
     state.selection.attentionHead = 3;
