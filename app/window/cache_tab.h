@@ -15,6 +15,8 @@ class WorkspaceTree;
 
 namespace tamis::app {
 
+class FleetController;
+
 /// What the tab's labs share with the others. Not owned.
 struct CacheNeighbours {
     SessionDocument& document;
@@ -36,6 +38,7 @@ public:
 
     void setWorkspace(const std::shared_ptr<const Workspace>& workspace); ///< the model that is open; null: none
     views::CachePanel& panel() const noexcept { return m_panel; }
+    FleetController& fleet() noexcept { return *m_fleet; }
 
 signals:
     void availabilityChanged();
@@ -53,6 +56,7 @@ private:
 
     CacheNeighbours m_with;
     views::CachePanel& m_panel;
+    std::unique_ptr<FleetController> m_fleet;
 };
 
 } // namespace tamis::app

@@ -3,6 +3,7 @@
 
 #include "app/commands/shortcut_sheet.h"
 #include "app/window/about_dialog.h"
+#include "app/window/fleet_controller.h"
 #include "app/window/loss_controller.h"
 #include "app/window/lowrank_run_controller.h"
 #include "app/window/main_window.h"
@@ -384,6 +385,26 @@ void addAttentionCommands(MainWindow& w)
              }});
 }
 
+void addFleetCommands(MainWindow& w)
+{
+    auto& add = w.commands();
+    const QString lab = tr("Cache");
+    FleetController& controller = w.cache().fleet();
+    const auto show = [&w] {
+        w.showLab(&w.cache().panel());
+        w.document().select([](Selection& selection) { selection.cachePage = "devices"; });
+    };
+    add.add({"cache.devices", lab, tr("Show several devices"), tr("Keys divided among devices, gossip, device, edge and cloud"), {}, show});
+    add.add({"cache.measure-server", lab, tr("Measure the Redis server"), tr("The open model on the open photos through it; without them its latency"), {},
+             [&controller, show] {
+                 show();
+                 controller.measure();
+             },
+             [&controller] { return controller.disabledReason(); }});
+    add.add({"cache.use-measured", lab, tr("Take the measured server as the edge"), tr("Its latency and bandwidth for the edge tier"), {}, [&controller] { controller.useMeasured(); }, [&controller] { return controller.useDisabledReason(); }});
+    add.add({"cache.stop-server", lab, tr("Stop measuring the server"), tr("What is measured before stays"), {}, [&controller] { controller.stop(); }});
+}
+
 void addPictureCommands(MainWindow& w)
 {
     auto& add = w.commands();
@@ -463,6 +484,7 @@ void registerCommands(MainWindow& window)
     addEncoderCommands(window);
     addTokenCommands(window);
     addAttentionCommands(window);
+    addFleetCommands(window);
     addViewCommands(window);
     addHelpCommands(window);
 }
