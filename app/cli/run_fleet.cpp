@@ -5,6 +5,7 @@
 #include "app/cli/json_output.h"
 #include "app/cli/method_choice.h"
 #include "app/cli/run_inputs.h"
+#include "app/cli/trace_options.h"
 #include "app/cli/usage_error.h"
 #include "core/base/error.h"
 #include "core/cache/load_trace.h"
@@ -44,23 +45,6 @@ void requireOptions(const fleet::Method& method, const RunOptions& options)
         throw UsageError("--password-file belongs to --server");
     if (!options.calibration.empty() || !options.out.empty() || !options.layers.empty() || !options.blocks.empty() || !options.samples.tokens.empty() || !options.samples.text.empty())
         throw UsageError("--calibration, --layer, --blocks, --tokens, --text and --out do not belong to fleet.*");
-}
-
-io::TraceOptions traceOptions(const RunOptions& options)
-{
-    io::TraceOptions trace;
-    const auto format = io::traceFormatNamed(options.traceFormat);
-    if (!format)
-        throw UsageError("--trace-format: found '" + options.traceFormat + "', expected automatic, ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64 or le32");
-    trace.format = *format;
-    for (const std::string& column : options.traceColumns) {
-        const auto [name, value] = splitAssignment(column, "--column");
-        std::string* to = name == "id" ? &trace.columns.id : name == "time" ? &trace.columns.time : name == "size" ? &trace.columns.size : nullptr;
-        if (!to || value.empty())
-            throw UsageError("--column: found '" + column + "', expected id=, time= or size= and a name or number of a column");
-        *to = value;
-    }
-    return trace;
 }
 
 /// The first line of the file, else the environment's; empty: none.
@@ -111,7 +95,7 @@ void runFleet(Console& console, const RunOptions& options)
         inputs.store->connection.password = passwordFrom(options.passwordFile);
     }
     if (!options.trace.empty())
-        inputs.trace = std::make_shared<const cache::Trace>(cache::loadTrace(options.trace, traceOptions(options), context.part(2, "reading the trace")));
+        inputs.trace = std::make_shared<const cache::Trace>(cache::loadTrace(options.trace, traceOptionsFrom(options.traceFormat, options.traceColumns, false), context.part(2, "reading the trace")));
     if (!options.model.empty()) {
         const auto checkpoint = io::Checkpoint::open(options.model, context.part(0.5, "opening"));
         inputs.model = nn::Model::load(*checkpoint, context.part(1, "loading"));

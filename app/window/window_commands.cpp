@@ -9,6 +9,7 @@
 #include "app/window/main_window.h"
 #include "app/window/training_controller.h"
 #include "views/attention/attention_lab_panel.h"
+#include "views/cache/cache_panel.h"
 #include "views/common/chart_figure.h"
 #include "views/common/line_chart.h"
 #include "views/common/theme.h"
