@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/cache/cache_panel.h"
 
+#include "views/cache/trace_columns.h"
 #include "views/common/elided_label.h"
 #include "views/common/icons.h"
 #include "views/common/ink.h"
@@ -18,7 +19,7 @@ namespace tamis::views {
 
 CachePanel::CachePanel(QWidget* parent)
     : QWidget(parent), m_summary(new ElidedLabel(this, QStringLiteral("cacheSummary"), Ink::MutedText)), m_running(mutedLabel(this, QStringLiteral("cacheRunning"))),
-      m_stop(new QPushButton(themedIcon(QStringLiteral("stop")), tr("Stop"), this)), m_notices(new NoticeBar(this)), m_pages(new QTabWidget(this)), m_settings(new QStackedWidget(this))
+      m_stop(new QPushButton(themedIcon(QStringLiteral("stop")), tr("Stop"), this)), m_notices(new NoticeBar(this)), m_columns(new TraceColumns(this)), m_pages(new QTabWidget(this)), m_settings(new QStackedWidget(this))
 {
     setObjectName(QStringLiteral("cachePanel"));
     m_settings->setObjectName(QStringLiteral("cacheSettings"));
@@ -37,6 +38,8 @@ CachePanel::CachePanel(QWidget* parent)
     row->addWidget(m_stop);
     column->addLayout(row);
     column->addWidget(m_notices);
+    column->addWidget(m_columns);
+    m_columns->hide();
     column->addWidget(m_pages, 1);
     connect(m_stop, &QPushButton::clicked, this, &CachePanel::stopRequested);
     connect(m_pages, &QTabWidget::currentChanged, this, [this] {

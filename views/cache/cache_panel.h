@@ -11,6 +11,7 @@ class QTabWidget;
 namespace tamis::views {
 
 class NoticeBar;
+class TraceColumns;
 
 /// The tab of caches: a line that says what is open and what runs, notices, and pages that labs hang in. What the user asks for is a signal.
 class CachePanel : public QWidget {
@@ -28,6 +29,7 @@ public:
     void setSummary(const QString& text); ///< what is open; empty: nothing
     void setRunning(const QString& what); ///< what Stop ends; empty: nothing
     void setProblem(const QString& sentence); ///< empty: none
+    TraceColumns* columns() const { return m_columns; } ///< hidden until the owner shows it
 
 signals:
     void pageShown(const QString& name); ///< by the user
@@ -44,6 +46,7 @@ private:
     QLabel *m_summary, *m_running;
     QPushButton* m_stop;
     NoticeBar* m_notices;
+    TraceColumns* m_columns;
     QTabWidget* m_pages;
     QStackedWidget* m_settings; ///< [pages]
 };

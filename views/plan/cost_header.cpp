@@ -55,6 +55,7 @@ CostHeader::CostHeader(QWidget* parent) : QFrame(parent)
     column->addWidget(buildSettings());
     column->addWidget(buildAccountings());
     column->addWidget(buildTokens());
+    m_column = column;
     m_staleTimer = new QTimer(this);
     m_staleTimer->setSingleShot(true);
     m_staleTimer->setInterval(kBadgeDelay);
@@ -219,31 +220,58 @@ QWidget* CostHeader::buildAccountings()
     return box;
 }
 
-QWidget* CostHeader::buildTokens()
+QWidget* CostHeader::partLine(const QString& name, const QString& title, const QString& help, ElidedLabel** text, QToolButton** remove)
 {
-    m_tokensLine = new QWidget(this);
-    m_tokensLine->setObjectName(QStringLiteral("tokensLine"));
-    auto* row = new QHBoxLayout(m_tokensLine);
+    auto* line = new QWidget(this);
+    line->setObjectName(name + QStringLiteral("Line"));
+    auto* row = new QHBoxLayout(line);
     row->setContentsMargins(0, 0, 0, 0);
     row->setSpacing(Theme::kSpacing);
-    auto* title = new QLabel(tr("Tokens"), m_tokensLine);
-    title->setProperty("muted", true);
-    title->setFont(Theme::smallFont(font()));
-    m_tokens = new ElidedLabel(m_tokensLine, QStringLiteral("tokensOfPlan"), Ink::Text);
-    auto* remove = new QToolButton(m_tokensLine);
+    auto* heading = new QLabel(title, line);
+    heading->setProperty("muted", true);
+    heading->setFont(Theme::smallFont(font()));
+    *text = new ElidedLabel(line, name + QStringLiteral("OfPlan"), Ink::Text);
+    auto* button = new QToolButton(line);
+    button->setIcon(themedIcon(QStringLiteral("remove")));
+    button->setText(tr("Remove"));
+    button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    button->setAutoRaise(true);
+    button->setAccessibleName(help);
+    button->setToolTip(tr("%1; its tab keeps it").arg(help));
+    row->addWidget(heading);
+    row->addWidget(*text, 1);
+    row->addWidget(button);
+    line->hide();
+    *remove = button;
+    return line;
+}
+
+QWidget* CostHeader::buildTokens()
+{
+    ElidedLabel* text = nullptr;
+    QToolButton* remove = nullptr;
+    m_tokensLine = partLine(QStringLiteral("tokens"), tr("Tokens"), tr("Take the token method out of the plan"), &text, &remove);
+    m_tokens = text;
     remove->setObjectName(QStringLiteral("removeTokensOfPlan"));
-    remove->setIcon(themedIcon(QStringLiteral("remove")));
-    remove->setText(tr("Remove"));
-    remove->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-    remove->setAutoRaise(true);
-    remove->setAccessibleName(tr("Take the token method out of the plan"));
-    remove->setToolTip(tr("Take the token method out of the plan; its tab keeps it"));
-    row->addWidget(title);
-    row->addWidget(m_tokens, 1);
-    row->addWidget(remove);
-    m_tokensLine->hide();
     connect(remove, &QToolButton::clicked, this, &CostHeader::tokensRemoved);
     return m_tokensLine;
+}
+
+void CostHeader::setPart(const QString& part, const QString& title, const QString& text, const QString& help)
+{
+    if (text.isEmpty() && !m_parts.contains(part))
+        return;
+    Part& shown = m_parts[part];
+    if (!shown.line) {
+        QToolButton* remove = nullptr;
+        shown.line = partLine(part, title, tr("Take this out of the plan"), &shown.text, &remove);
+        remove->setObjectName(part + QStringLiteral("-removeOfPlan"));
+        connect(remove, &QToolButton::clicked, this, [this, part] { emit partRemoved(part); });
+        m_column->addWidget(shown.line);
+    }
+    shown.text->setText(text);
+    shown.text->setToolTip(help.isEmpty() ? text : help);
+    shown.line->setVisible(!text.isEmpty());
 }
 
 void CostHeader::setTokens(const QString& method, const QString& help)

@@ -5,6 +5,7 @@
 #include <QFrame>
 
 #include <array>
+#include <map>
 #include <memory>
 
 class QBoxLayout;
@@ -13,8 +14,11 @@ class QDoubleSpinBox;
 class QLabel;
 class QSlider;
 class QTimer;
+class QToolButton;
 
 namespace tamis::views {
+
+class ElidedLabel;
 
 /// What the plan saves and loses, before -> after, and the four settings of the budget. Nothing moves when digits change.
 class CostHeader : public QFrame {
@@ -27,6 +31,8 @@ public:
     void setSettings(double keep, const QString& allocation, const QString& accounting, int alignment);
     /// What the plan has of the token lab, in words; empty: nothing, and no line for it.
     void setTokens(const QString& method, const QString& help);
+    /// What the plan has of another lab, in words; empty: nothing, and no line for it. `part` names it ("cache"), `title` stands before it.
+    void setPart(const QString& part, const QString& title, const QString& text, const QString& help);
     /// Badge after 150 ms: the figures belong to older settings.
     void setStale(bool stale);
     double keep() const;
@@ -37,6 +43,7 @@ signals:
     void accountingEdited(const QString& accounting);
     void alignmentEdited(int alignment);
     void tokensRemoved();
+    void partRemoved(const QString& part);
 
 private:
     struct Figure {
@@ -47,6 +54,8 @@ private:
     QWidget* buildSettings();
     QWidget* buildAccountings();
     QWidget* buildTokens();
+    /// A line of `name`: a title, words and Remove.
+    QWidget* partLine(const QString& name, const QString& title, const QString& help, ElidedLabel** text, QToolButton** remove);
     void buildKeep(QBoxLayout* row);
     void showFigures();
     void restyle();
@@ -58,6 +67,12 @@ private:
     QComboBox *m_allocation = nullptr, *m_accounting = nullptr, *m_alignment = nullptr;
     QWidget* m_tokensLine = nullptr;
     QLabel* m_tokens = nullptr;
+    struct Part {
+        QWidget* line = nullptr;
+        ElidedLabel* text = nullptr;
+    };
+    std::map<QString, Part> m_parts;
+    QBoxLayout* m_column = nullptr;
     QLabel *m_stale = nullptr, *m_achieved = nullptr, *m_warning = nullptr;
     std::array<QLabel*, 3> m_sameKeep{};
     QTimer* m_staleTimer = nullptr;

@@ -77,6 +77,17 @@ void WorkspaceModel::setAutoencoder(const QString& path, const QString& shape)
     endResetModel();
 }
 
+void WorkspaceModel::setTrace(const QString& path, const QString& shape)
+{
+    if (path == m_trace && shape == m_traceShape)
+        return;
+    beginResetModel();
+    m_trace = path;
+    m_traceShape = shape;
+    build();
+    endResetModel();
+}
+
 void WorkspaceModel::build()
 {
     m_root = std::make_unique<Node>();
@@ -88,6 +99,16 @@ void WorkspaceModel::build()
         buildAutoencoder();
     if (!m_photoFolder.isEmpty())
         buildPhotos();
+    if (!m_trace.isEmpty())
+        buildTrace();
+}
+
+void WorkspaceModel::buildTrace()
+{
+    Node& node = m_root->add(Kind::Trace, fileName(m_trace.toStdString()));
+    node.role = tr("trace");
+    node.shape = m_traceShape;
+    node.toolTip = m_trace + QLatin1Char('\n') + m_traceShape;
 }
 
 void WorkspaceModel::buildAutoencoder()
@@ -207,6 +228,7 @@ QVariant WorkspaceModel::data(const QModelIndex& index, int role) const
                : at.kind == Kind::Calibration ? QVariant(themedIcon(QStringLiteral("calibration")))
                : at.kind == Kind::Photos ? QVariant(themedIcon(QStringLiteral("photo")))
                : at.kind == Kind::Autoencoder ? QVariant(themedIcon(QStringLiteral("spectrum")))
+               : at.kind == Kind::Trace ? QVariant(themedIcon(QStringLiteral("log")))
                : at.kind == Kind::Matrix ? QVariant(themedIcon(QStringLiteral("matrix"), Ink::MutedText)) : QVariant();
     case Qt::ToolTipRole: return at.toolTip.isEmpty() ? QVariant() : at.toolTip;
     case Qt::TextAlignmentRole: return index.column() == SizeColumn ? QVariant(Qt::AlignRight | Qt::AlignVCenter) : QVariant();
@@ -219,6 +241,8 @@ QVariant WorkspaceModel::data(const QModelIndex& index, int role) const
             return m_photoFolder;
         if (at.kind == Kind::Autoencoder)
             return m_autoencoder;
+        if (at.kind == Kind::Trace)
+            return m_trace;
         return QString::fromStdString(at.kind == Kind::Calibration || at.kind == Kind::Site ? m_outline.calibrationPath : m_outline.modelPath);
     case MatrixRole: return at.matrix;
     case LayerRole: return at.layer;

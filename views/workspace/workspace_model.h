@@ -8,12 +8,12 @@
 
 namespace tamis::views {
 
-/// The model > layers ("Outside the blocks" last) > matrices; the calibration set > sites; the autoencoder; the photos. Columns: what, role, shape, size.
+/// The model > layers ("Outside the blocks" last) > matrices; the calibration set > sites; the autoencoder; the photos; the trace of requests. Columns: what, role, shape, size.
 class WorkspaceModel : public QAbstractItemModel {
     Q_OBJECT
 public:
     enum Column { NameColumn, RoleColumn, ShapeColumn, SizeColumn, kColumnCount };
-    enum class Kind { Root, Model, Layer, Matrix, Calibration, Site, Photos, Autoencoder };
+    enum class Kind { Root, Model, Layer, Matrix, Calibration, Site, Photos, Autoencoder, Trace };
     Q_ENUM(Kind)
     enum Role { KindRole = Qt::UserRole + 1, PathRole, MatrixRole, LayerRole }; ///< file path; matrix name; block number
 
@@ -25,6 +25,7 @@ public:
     QString photos() const { return m_photoFolder; }
     void setAutoencoder(const QString& path, const QString& shape); ///< empty path: none is open
     QString autoencoder() const { return m_autoencoder; }
+    void setTrace(const QString& path, const QString& shape); ///< of requests; empty path: none is open
     const report::WorkspaceOutline& outline() const noexcept { return m_outline; }
     QModelIndex matrixIndex(const QString& name) const; ///< invalid: not in the model
 
@@ -41,11 +42,12 @@ private:
     void build();
     void buildPhotos();
     void buildAutoencoder();
+    void buildTrace();
     void buildModel();
     void buildCalibration();
 
     report::WorkspaceOutline m_outline;
-    QString m_photoFolder, m_autoencoder, m_autoencoderShape;
+    QString m_photoFolder, m_autoencoder, m_autoencoderShape, m_trace, m_traceShape;
     int m_photoCount = 0;
     std::unique_ptr<Node> m_root;
 };

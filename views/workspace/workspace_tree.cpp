@@ -26,7 +26,7 @@ namespace tamis::views {
 namespace {
 using Kind = WorkspaceModel::Kind;
 
-bool canClose(Kind kind) { return kind == Kind::Model || kind == Kind::Calibration || kind == Kind::Photos || kind == Kind::Autoencoder; }
+bool canClose(Kind kind) { return kind == Kind::Model || kind == Kind::Calibration || kind == Kind::Photos || kind == Kind::Autoencoder || kind == Kind::Trace; }
 
 /// A row stays when every word stands in its name, role or shape, or in those of a row above or below it.
 class TreeFilter : public QSortFilterProxyModel {
@@ -137,6 +137,17 @@ void WorkspaceTree::setAutoencoder(const QString& path, const QString& shape)
     setSelection(before);
 }
 
+void WorkspaceTree::setTrace(const QString& path, const QString& shape)
+{
+    const QStringList before = selection();
+    m_quiet = true;
+    m_model->setTrace(path, shape);
+    m_quiet = false;
+    collapseAll();
+    m_stack->setCurrentIndex(m_model->rowCount() > 0 ? 1 : 0);
+    setSelection(before);
+}
+
 void WorkspaceTree::applyFilter(const QString& text)
 {
     m_quiet = true; // rows that the filter hides leave the selection; nobody chose that
@@ -221,6 +232,11 @@ void WorkspaceTree::announce()
     });
     if (autoencoder != rows.end())
         emit autoencoderSelected(autoencoder->data(WorkspaceModel::PathRole).toString());
+    const auto trace = std::find_if(rows.begin(), rows.end(), [](const QModelIndex& index) {
+        return index.data(WorkspaceModel::KindRole).value<Kind>() == Kind::Trace;
+    });
+    if (trace != rows.end())
+        emit traceSelected(trace->data(WorkspaceModel::PathRole).toString());
     if (const QStringList names = selection(); !names.isEmpty())
         emit matricesSelected(names);
 }

@@ -22,6 +22,7 @@ public:
     void setOutline(const report::WorkspaceOutline& outline);
     void setPhotos(const QString& folder, int count); ///< empty: none; the selection stays
     void setAutoencoder(const QString& path, const QString& shape); ///< empty path: none; the selection stays
+    void setTrace(const QString& path, const QString& shape); ///< empty path: none; the selection stays
     /// Brushed elsewhere: selects and shows these matrices without a signal.
     void setSelection(const QStringList& matrices);
     QStringList selection() const; ///< matrix names, in the order of the tree
@@ -38,7 +39,8 @@ signals:
     void calibrationSelected(const QString& path);
     void photosSelected(const QString& folder);
     void autoencoderSelected(const QString& path);
-    void closeRequested(const QString& path); ///< Delete or context menu on a model, calibration set, autoencoder or folder of photos
+    void traceSelected(const QString& path);
+    void closeRequested(const QString& path); ///< Delete or context menu on a model, calibration set, autoencoder, trace or folder of photos
     void openRequested();                     ///< from the empty state
 
 private:

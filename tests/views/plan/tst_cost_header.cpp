@@ -67,6 +67,24 @@ private slots:
         m_header->setTokens({}, {});
         QVERIFY(!line->isVisible());
     }
+    void anotherLabsPartHasALineOfItsOwn()
+    {
+        m_header->setPart("cache", "Cache", {}, {});
+        QVERIFY(!find<QWidget>("cacheLine")); // no room for what is not there
+        m_header->setPart("cache", "Cache", "LRU, 10 objects", "Chosen on words.txt");
+        m_header->setPart("reuse", "Reuse", "gate", {});
+        auto* line = find<QWidget>("cacheLine");
+        QVERIFY(line && line->isVisible() && find<QWidget>("reuseLine")->isVisible());
+        QCOMPARE(text("cacheOfPlan"), QStringLiteral("LRU, 10 objects"));
+        QCOMPARE(find<QLabel>("cacheOfPlan")->toolTip(), QStringLiteral("Chosen on words.txt"));
+        QSignalSpy removed(m_header.get(), &CostHeader::partRemoved);
+        QTest::mouseClick(find<QToolButton>("reuse-removeOfPlan"), Qt::LeftButton);
+        QTest::mouseClick(find<QToolButton>("cache-removeOfPlan"), Qt::LeftButton);
+        QCOMPARE(removed.value(0).value(0).toString(), QStringLiteral("reuse"));
+        QCOMPARE(removed.value(1).value(0).toString(), QStringLiteral("cache"));
+        m_header->setPart("cache", "Cache", {}, {});
+        QVERIFY(!line->isVisible() && find<QWidget>("reuseLine")->isVisible());
+    }
     void figuresAreThoseOfTheBudget()
     {
         const auto budget = sample::budget(*m_spectra, 0.6);

@@ -121,6 +121,23 @@ private slots:
         QCOMPARE(m_tree->model()->rowCount(), 0);
     }
 
+    void aTraceStandsBesideTheModelAndAlone()
+    {
+        m_tree->setSelection({"blocks.0.mlp.fc1"});
+        m_tree->setTrace("/traces/words.txt.gz", "100 requests, 7 objects");
+        QCOMPARE(asText(*m_tree->model()).last(), QStringLiteral("words.txt.gz | trace | 100 requests, 7 objects | "));
+        QCOMPARE(m_tree->selection(), QStringList{"blocks.0.mlp.fc1"});
+        QSignalSpy chosen(m_tree.get(), &WorkspaceTree::traceSelected), closed(m_tree.get(), &WorkspaceTree::closeRequested);
+        click("words.txt.gz");
+        QCOMPARE(chosen.value(0).value(0).toString(), QStringLiteral("/traces/words.txt.gz"));
+        QTest::keyClick(m_tree->view(), Qt::Key_Delete);
+        QCOMPARE(closed.value(0).value(0).toString(), QStringLiteral("/traces/words.txt.gz"));
+        m_tree->setOutline({});
+        QCOMPARE(m_tree->model()->rowCount(), 1);
+        m_tree->setTrace({}, {});
+        QCOMPARE(m_tree->model()->rowCount(), 0);
+    }
+
     void theTreeAsText()
     {
         QCOMPARE(asText(*m_tree->model()), (QStringList{
