@@ -55,6 +55,7 @@ struct RunOptions {
     bool shape = false;                                       ///< cache.*: of the trace: reuse distances, popularity
     std::string server, passwordFile;                         ///< fleet.*: a Redis server; a file with its password
     std::string calibrationTokens, table, saveTable;          ///< addressing.*: what is fitted to; a table to read, where to write one
+    std::int64_t rounds = 3;                                  ///< reuse.*: of which the least times count
     std::int64_t batch = 8; ///< tokens.*: photos whose latency is measured
 };
 

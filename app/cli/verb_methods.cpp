@@ -10,6 +10,7 @@
 #include "core/encoder/method.h"
 #include "core/fleet/method.h"
 #include "core/lowrank/method.h"
+#include "core/reuse/method.h"
 #include "core/spectrum/method.h"
 #include "core/tokens/method.h"
 
@@ -134,6 +135,14 @@ void run(Console& console)
         entry["trains"] = false;
         document["methods"].push_back(std::move(entry));
         text += described(method.declaration, std::string("  needs --tokens or --text, and --calibration-tokens") + (method.takesTable ? " or --table\n" : "\n"));
+    }
+    for (const auto& method : reuse::methods()) {
+        auto entry = toJson(method.declaration);
+        entry["needsCalibration"] = false;
+        entry["needsSamples"] = true;
+        entry["trains"] = false;
+        document["methods"].push_back(std::move(entry));
+        text += described(method.declaration, "  needs --images: frames\n");
     }
     for (const auto& method : tokens::methods()) {
         auto entry = toJson(method.declaration);

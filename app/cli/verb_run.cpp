@@ -11,6 +11,7 @@
 #include "app/cli/run_cache.h"
 #include "app/cli/run_hierarchy.h"
 #include "app/cli/run_fleet.h"
+#include "app/cli/run_reuse.h"
 #include "app/cli/run_tokens.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
@@ -213,7 +214,7 @@ void declareCache(OptionSet& set, RunOptions& options)
     set.text("--trace", options.trace, "FILE", "cache.*, hierarchy.*: requests, as text or binary, also in gzip, xz or zstd (docs/formats-trace.md)");
     set.text("--trace-format", options.traceFormat, "NAME", "cache.*, hierarchy.*: ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64, le32 (automatic)");
     set.texts("--column", options.traceColumns, "NAME=COLUMN", "cache.*, hierarchy.*: id, time or size of a CSV trace (hierarchy.*: operation, too), by name or number from 1 (repeatable)");
-    set.texts("--also", options.also, "POLICY", "cache.*: another policy on the same trace, or all (repeatable)");
+    set.texts("--also", options.also, "METHOD", "cache.*: another policy on the same trace; reuse.*: another method on the same frames, with NAME=VALUE behind commas; or all (repeatable)");
     set.integer("--warm-up", options.warmUp, 0, 1'000'000'000'000, "cache.*: first requests that fill the cache but are not counted (0)");
     set.text("--at", options.at, "SIZE", "cache.*: this size over time, and whether what it evicted was wanted again");
     set.integer("--steps", options.steps, 0, 100'000, "cache.*: play so many requests at --at: what lies where, why what left did (0)");
@@ -238,10 +239,11 @@ Verb verbRun()
             "  tamis-cli run attention.performer --model datasets/vit20 --images datasets/photos --set features=64\n"
             "  tamis-cli run cache.arc --trace requests.csv --column id=key --also cache.lru --set sizes=64MiB,1GiB\n"
             "  tamis-cli run hierarchy.levels --images datasets/motion --model datasets/vit20 --set l1=128KiB --set prefetch=motion\n"
-            "  tamis-cli run addressing.deep-embed --model datasets/tinylm --tokens datasets/tinylm/heldout.npy --calibration-tokens datasets/tinylm/calibration.npy",
+            "  tamis-cli run addressing.deep-embed --model datasets/tinylm --tokens datasets/tinylm/heldout.npy --calibration-tokens datasets/tinylm/calibration.npy\n"
+            "  tamis-cli run reuse.gate --model datasets/vit20 --images datasets/motion --also reuse.eventful",
             [options](OptionSet& set) {
                 set.positional("METHOD", options->method, "Identity of the method, as tamis-cli methods lists it");
-                set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*, tokens.*, attention.*, addressing.*, hierarchy.*: checkpoint, a file or a directory");
+                set.text("--model", options->model, "PATH", "spectrum.*, lowrank.*, tokens.*, attention.*, addressing.*, hierarchy.*, reuse.*: checkpoint, a file or a directory");
                 set.text("--calibration", options->calibration, "FILE", "Calibration set (HDF5)");
                 set.texts("--layer", options->layers, "PATTERN", "Only matrices whose name matches, e.g. 'blocks.*.mlp.*' (repeatable)");
                 set.texts("--set", options->settings, "NAME=VALUE", "A parameter of the method (repeatable)");
@@ -274,6 +276,7 @@ Verb verbRun()
                 set.text("--calibration-tokens", options->calibrationTokens, "FILE", "addressing.*: token ids that tables and memories are fitted to");
                 set.text("--table", options->table, "FILE", "addressing.deep-embed: a table (safetensors, .npy) instead of fitting one");
                 set.text("--save-table", options->saveTable, "FILE", "addressing.*: write the table, or the memory's values, that was fitted (safetensors)");
+                set.integer("--rounds", options->rounds, 1, 1000, "reuse.*: times that the sequence is run; of each frame the least time counts (3)");
                 set.integer("--batch", options->batch, 1, 4096, "tokens.*: photos in the batch whose latency is measured (8)");
             },
             [options](Console& console) {
@@ -289,6 +292,8 @@ Verb verbRun()
                     return runFleet(console, *options);
                 if (options->method.starts_with("addressing."))
                     return runAddressing(console, *options);
+                if (options->method.starts_with("reuse."))
+                    return runReuse(console, *options);
                 if (options->method.starts_with("tokens."))
                     return runTokens(console, *options);
                 if (options->model.empty())

@@ -68,24 +68,6 @@ private:
     std::string m_description;
 };
 
-inputs::ImagePreprocess settingsFor(const PhotoRequest& request, const fs::path& modelPath, const nn::Model& model)
-{
-    if (!model.spec().vision())
-        throw Error(ErrorCode::InvalidParameter, "reads text, expected a model that reads images", modelPath.string());
-    const nn::PatchSpec& patch = model.spec().patch;
-    inputs::ImagePreprocess settings = inputs::readImagePreprocess(modelPath);
-    if (request.squash)
-        settings = inputs::squashed(settings);
-    if (settings.height != patch.imageHeight || settings.width != patch.imageWidth)
-        throw Error(ErrorCode::InvalidParameter, "images are prepared at " + std::to_string(settings.width) + " x " + std::to_string(settings.height)
-                                                     + " pixels, expected the model's " + std::to_string(patch.imageWidth) + " x "
-                                                     + std::to_string(patch.imageHeight), modelPath.string());
-    if (patch.channels != 3)
-        throw Error(ErrorCode::UnsupportedFeature, "the model reads images of " + std::to_string(patch.channels) + " channels, expected 3",
-                    modelPath.string());
-    return settings;
-}
-
 bool staysInside(const fs::path& relative)
 {
     return relative.is_relative() && std::ranges::find(relative, fs::path("..")) == relative.end();
@@ -123,10 +105,28 @@ std::vector<Photo> allPhotos(const PhotoRequest& request)
 
 } // namespace
 
+inputs::ImagePreprocess photoSettings(bool squash, const fs::path& modelPath, const nn::Model& model)
+{
+    if (!model.spec().vision())
+        throw Error(ErrorCode::InvalidParameter, "reads text, expected a model that reads images", modelPath.string());
+    const nn::PatchSpec& patch = model.spec().patch;
+    inputs::ImagePreprocess settings = inputs::readImagePreprocess(modelPath);
+    if (squash)
+        settings = inputs::squashed(settings);
+    if (settings.height != patch.imageHeight || settings.width != patch.imageWidth)
+        throw Error(ErrorCode::InvalidParameter, "images are prepared at " + std::to_string(settings.width) + " x " + std::to_string(settings.height)
+                                                     + " pixels, expected the model's " + std::to_string(patch.imageWidth) + " x "
+                                                     + std::to_string(patch.imageHeight), modelPath.string());
+    if (patch.channels != 3)
+        throw Error(ErrorCode::UnsupportedFeature, "the model reads images of " + std::to_string(patch.channels) + " channels, expected 3",
+                    modelPath.string());
+    return settings;
+}
+
 std::unique_ptr<measure::SampleSource> openPhotos(const PhotoRequest& request, const fs::path& modelPath, const nn::Model& model, const RunContext& context)
 {
     context.throwIfStopped();
-    auto settings = settingsFor(request, modelPath, model);
+    auto settings = photoSettings(request.squash, modelPath, model);
     auto photos = request.labels.empty() ? allPhotos(request) : labelledPhotos(request, model);
     fs::path folder = fs::absolute(request.folder).lexically_normal();
     if (!folder.has_filename())

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
+#include "core/inputs/image_preprocess.h"
 #include "core/measure/sample_source.h"
 
 #include <filesystem>
@@ -18,5 +19,8 @@ struct PhotoRequest {
 /// (a build without image plugins)}, and what reading labels and settings throws. load() throws what decoding throws.
 std::unique_ptr<measure::SampleSource> openPhotos(const PhotoRequest& request, const std::filesystem::path& modelPath, const nn::Model& model,
                                                   const RunContext& context);
+
+/// How `model` (whose files are at `modelPath`) reads a picture. Throws as openPhotos().
+inputs::ImagePreprocess photoSettings(bool squash, const std::filesystem::path& modelPath, const nn::Model& model);
 
 } // namespace tamis::app

@@ -31,6 +31,7 @@ declare -A may=(
     [hierarchy]="hierarchy cache measure nn kernels inputs io tensor report base"
     [remote]="remote tensor report base"
     [fleet]="fleet remote cache measure nn kernels inputs io tensor report base"
+    [reuse]="reuse measure nn kernels inputs linalg io tensor report base"
     [plan]="plan spectrum cost nn kernels linalg io tensor report base"
     [lowrank]="lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base"
     [bench]="bench attention addressing cache tokens encoder lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base")
@@ -50,7 +51,7 @@ breach "views include only core/report and the parameter schema from core" \
     "$(search '#include *"core/' views | grep -vE '#include *"core/(report/|base/parameter_schema\.h)')"
 breach "no TBB under views" "$(search '#include *[<"](oneapi/)?tbb/' views)"
 breach "views link only tamis::report of core" \
-    "$(find views -name CMakeLists.txt -print0 2>/dev/null | xargs -0 -r grep -nE 'tamis::(base|tensor|io|linalg|spectrum|plan|bench|blas|kernels|nn|inputs|train|cost|measure|encoder|attention|addressing|tokens|cache|hierarchy|remote|fleet|lowrank)\b|TBB::')"
+    "$(find views -name CMakeLists.txt -print0 2>/dev/null | xargs -0 -r grep -nE 'tamis::(base|tensor|io|linalg|spectrum|plan|bench|blas|kernels|nn|inputs|train|cost|measure|encoder|attention|addressing|tokens|cache|reuse|hierarchy|remote|fleet|lowrank)\b|TBB::')"
 breach "processEvents only in tests" "$(search 'processEvents' core views app)"
 breach "no colour literal outside views/common/theme" \
     "$(search 'QColor *[A-Za-z_]* *[({] *[0-9"]|QColor *[A-Za-z_]* *[({] *Qt::|"#[0-9a-fA-F]{6}"|Qt::(red|green|blue|black|white|gray|yellow|cyan|magenta|dark[A-Z][a-z]+|light[A-Z][a-z]+)\b' views app | grep -v '^views/common/theme')"
