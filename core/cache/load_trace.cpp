@@ -5,19 +5,19 @@
 #include "core/base/memory_estimate.h"
 
 #include <algorithm>
+#include <array>
 
 namespace tamis::cache {
 namespace {
 constexpr std::size_t kStretch = 65536; ///< requests
 
-/// Numbers the ids of entries; the table is asked for a few entries ahead.
 void number(std::span<const io::TraceEntry> entries, ObjectNumbers& numbers, std::span<std::uint32_t> objects)
 {
-    constexpr std::size_t kAhead = 12;
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-        if (i + kAhead < entries.size())
-            numbers.prefetch(entries[i + kAhead].id);
-        objects[i] = numbers.of(entries[i].id);
+    std::array<std::uint64_t, 4096> ids;
+    for (std::size_t first = 0; first < entries.size(); first += ids.size()) {
+        const std::size_t count = std::min(ids.size(), entries.size() - first);
+        std::ranges::transform(entries.subspan(first, count), ids.begin(), &io::TraceEntry::id);
+        numbers.of(std::span<const std::uint64_t>(ids).first(count), objects.subspan(first));
     }
 }
 
