@@ -84,8 +84,8 @@ public:
     double residual(const GlobalMotion& motion, std::size_t match) const
     {
         const auto to = motion.at(m_matches[match].x, m_matches[match].y);
-        const double off = std::hypot(to[0] - m_matches[match].toX, to[1] - m_matches[match].toY);
-        return std::isfinite(off) ? off : 1e300;
+        const double across = to[0] - m_matches[match].toX, down = to[1] - m_matches[match].toY, squared = across * across + down * down;
+        return squared < 1e300 ? std::sqrt(squared) : 1e300; // no number neither
     }
     std::vector<std::size_t> inliers(const GlobalMotion& motion) const
     {
