@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/run_cache.h"
 
+#include "app/cli/cache_rules.h"
 #include "app/cli/json_output.h"
 #include "app/cli/method_choice.h"
 #include "app/cli/run_cache_size.h"
@@ -85,9 +86,9 @@ io::TraceOptions traceOptions(const RunOptions& options)
     for (const std::string& column : options.traceColumns) {
         const std::size_t equals = column.find('=');
         const std::string name = column.substr(0, equals), value = equals == std::string::npos ? std::string() : column.substr(equals + 1);
-        std::string* to = name == "id" ? &trace.columns.id : name == "time" ? &trace.columns.time : name == "size" ? &trace.columns.size : nullptr;
+        std::string* to = name == "id" ? &trace.columns.id : name == "time" ? &trace.columns.time : name == "size" ? &trace.columns.size : name == "cost" ? &trace.columns.cost : nullptr;
         if (!to || value.empty())
-            throw UsageError("--column: found '" + column + "', expected id=, time= or size= and a name or number of a column");
+            throw UsageError("--column: found '" + column + "', expected id=, time=, size= or cost= and a name or number of a column");
         *to = value;
     }
     return trace;
@@ -131,7 +132,21 @@ ordered_json curveJson(const report::PolicyCurve& curve)
         json["byteHitRatio"].push_back(orNull(point.byteHitRatio));
         if (!curve.exact)
             json["deviation"].push_back(orNull(point.deviation));
+        if (std::isfinite(point.costMissRatio)) {
+            json["missCost"].push_back(point.missCost);
+            json["costMissRatio"].push_back(point.costMissRatio);
+        }
+        if (std::isfinite(point.unruledHitRatio)) {
+            json["sceneChanges"].push_back(point.sceneChanges);
+            json["hitRatioWithoutScene"].push_back(point.unruledHitRatio);
+        }
+        for (const report::PolicyFigure& figure : point.figures)
+            json["figures"][figure.name].push_back(orNull(figure.value));
     }
+    if (!curve.rules.empty())
+        json["rules"] = curve.rules;
+    if (curve.bound)
+        json["bound"] = true;
     json["seconds"] = curve.seconds;
     json["stateBytes"] = curve.stateBytes;
     if (!curve.failure.empty())
@@ -146,7 +161,24 @@ std::string cellOf(const report::PolicyCurve& curve, std::size_t size, bool size
     if (!curve.failure.empty())
         return "-";
     const report::PolicyPoint& point = curve.points[size];
-    return percent(point.hitRatio, 2) + (sized ? " / " + percent(point.byteHitRatio, 2) : "") + (std::isfinite(point.deviation) ? " +- " + percent(point.deviation, 2) : "");
+    return percent(point.hitRatio, 2) + (sized ? " / " + percent(point.byteHitRatio, 2) : "") + (std::isfinite(point.costMissRatio) ? " / " + percent(point.costMissRatio, 2) : "") +
+           (std::isfinite(point.deviation) ? " +- " + percent(point.deviation, 2) : "");
+}
+
+/// What a curve learned, or what a rule did to it, at its sizes.
+std::string remarksOn(const report::PolicyCurve& curve, bool sized)
+{
+    std::string text;
+    for (const report::PolicyPoint& point : curve.points) {
+        std::string line;
+        for (const report::PolicyFigure& figure : point.figures)
+            line += (line.empty() ? "" : ", ") + figure.name + " " + significant(figure.value, 3);
+        if (std::isfinite(point.unruledHitRatio))
+            line += (line.empty() ? "" : ", ") + std::to_string(point.sceneChanges) + " scene changes: " + percent(point.hitRatio, 2) + ", " + percent(point.unruledHitRatio, 2) + " without looking for them";
+        if (!line.empty())
+            text += curve.policy.substr(6) + " at " + sizeText(point.size, sized) + ": " + line + "\n";
+    }
+    return text;
 }
 
 std::string described(const report::CacheReport& report)
@@ -164,8 +196,11 @@ std::string described(const report::CacheReport& report)
             row.push_back(cellOf(curve, i, report.sized));
         table.add(row);
     }
-    text += table.text() + "\nhit ratio" + (report.sized ? " of requests / of bytes" : "") + "; ";
+    text += table.text() + "\nhit ratio" + (report.sized ? " of requests / of bytes" : "") + (report.costed ? " / misses' share of the cost" : "") + "; ";
     text += significant(report.seconds, 3) + " s\n";
+    if (const std::string rules = report.curves.front().rules; !rules.empty())
+        text += "rules: " + rules + "\n";
+    text += remarksOn(report.curves.front(), report.sized);
     for (const std::string& warning : report.warnings)
         text += "warning: " + warning + "\n";
     return text;
@@ -201,6 +236,7 @@ void runCache(Console& console, const RunOptions& options)
     curves.warmUp = static_cast<std::uint64_t>(options.warmUp);
     curves.seed = static_cast<std::uint64_t>(console.common().seed.value_or(0));
     curves.rate = options.rate;
+    curves.rules = capacityRulesFrom(options);
     const auto configurations = configurationsFrom(options, settings, console.common());
     const io::TraceOptions format = traceOptions(options);
     const RunContext& context = console.context();
@@ -210,6 +246,7 @@ void runCache(Console& console, const RunOptions& options)
     const cache::Trace trace = cache::loadTrace(options.trace, format, context.part(1, "reading the trace"));
     if (curves.warmUp >= trace.requests())
         throw UsageError("--warm-up: found " + std::to_string(curves.warmUp) + ", expected fewer than the trace's " + std::to_string(trace.requests()) + " requests");
+    protect(curves.rules, options.cacheRules.protectedIds, trace);
     if (curves.sizes.empty())
         curves.sizes = cache::usualSizes(trace, kUsualSizes);
     const report::CacheReport report = cache::missRatioCurves(trace, configurations, curves, context.part(4, "simulating"));

@@ -9,6 +9,17 @@
 
 namespace tamis::cli {
 
+/// cache.*: rules of capacity.
+struct CacheRuleOptions {
+    double hard = 1, soft = 0; ///< shares of the cache; soft 0: as hard
+    std::int64_t batch = 1;
+    std::vector<std::string> protectedIds;
+    double protectMost = 0;
+    std::string sceneChange = "off", sceneAction = "clear";
+    std::int64_t sceneWindow = 1000;
+    double sceneThreshold = 5;
+};
+
 /// What `run` takes. Budgets and samples are for the low-rank lab's methods, autoencoders and activations for the encoder lab's.
 struct RunOptions {
     std::string method, model, calibration, out;
@@ -49,6 +60,7 @@ struct RunOptions {
     std::string trace, traceFormat = "automatic";             ///< cache.*
     std::vector<std::string> traceColumns, also;              ///< cache.*: "id=3"; more policies on the same trace
     std::int64_t warmUp = 0;                                  ///< cache.*: requests that are not counted
+    CacheRuleOptions cacheRules;
     double rate = 1;                                          ///< cache.*: of the objects, below 1 a sample
     std::string at;                                           ///< cache.*: the size that is looked at over time; empty: none
     std::int64_t steps = 0, first = 0;                        ///< cache.*: requests that are played at that size, from which

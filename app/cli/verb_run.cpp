@@ -213,7 +213,7 @@ void declareCache(OptionSet& set, RunOptions& options)
 {
     set.text("--trace", options.trace, "FILE", "cache.*, hierarchy.*: requests, as text or binary, also in gzip, xz or zstd (docs/formats-trace.md)");
     set.text("--trace-format", options.traceFormat, "NAME", "cache.*, hierarchy.*: ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64, le32 (automatic)");
-    set.texts("--column", options.traceColumns, "NAME=COLUMN", "cache.*, hierarchy.*: id, time or size of a CSV trace (hierarchy.*: operation, too), by name or number from 1 (repeatable)");
+    set.texts("--column", options.traceColumns, "NAME=COLUMN", "cache.*, hierarchy.*: id, time, size or cost of a CSV trace (hierarchy.*: operation, too), by name or number from 1 (repeatable)");
     set.texts("--also", options.also, "METHOD", "cache.*: another policy on the same trace; reuse.*: another method on the same frames, with NAME=VALUE behind commas; or all (repeatable)");
     set.integer("--warm-up", options.warmUp, 0, 1'000'000'000'000, "cache.*: first requests that fill the cache but are not counted (0)");
     set.text("--at", options.at, "SIZE", "cache.*: this size over time, and whether what it evicted was wanted again");
@@ -221,6 +221,16 @@ void declareCache(OptionSet& set, RunOptions& options)
     set.integer("--first", options.first, 0, 1'000'000'000'000, "cache.*: request that --steps begins at (0)");
     set.flag("--shape", options.shape, "cache.*: the trace's reuse distances over time and its popularity with a Zipf fit (off)");
     set.real("--rate", options.rate, 0, 1, "cache.*: share of the objects in the samples that caches are simulated on, as much smaller (1: all)");
+    CacheRuleOptions& rules = options.cacheRules;
+    set.real("--hard", rules.hard, 0, 1, "cache.*: share of the cache that is used; what would pass it makes room (1)");
+    set.real("--soft", rules.soft, 0, 1, "cache.*: share down to which room is made then (as --hard)");
+    set.integer("--evict-batch", rules.batch, 1, 1'000'000'000, "cache.*: objects that leave together at least (1)");
+    set.texts("--protect", rules.protectedIds, "ID", "cache.*: an object that is never evicted, as the trace has it (repeatable)");
+    set.real("--protect-most", rules.protectMost, 0, 1, "cache.*: share of the cache for the most requested objects, which are not evicted (none)");
+    set.text("--scene-change", rules.sceneChange, "SIGNAL", "cache.*: watch for a change of the requests by hit-ratio or new-objects (off)");
+    set.text("--scene-action", rules.sceneAction, "ACTION", "cache.*: what a change does: clear, halve, forget what was counted (clear)");
+    set.integer("--scene-window", rules.sceneWindow, 1, 1'000'000'000, "cache.*: requests between looks for a change (1000)");
+    set.real("--scene-threshold", rules.sceneThreshold, 0, 1e6, "cache.*: deviations that must add up for a change (5)");
 }
 } // namespace
 

@@ -23,7 +23,7 @@ void number(std::span<const io::TraceEntry> entries, ObjectNumbers& numbers, std
 
 void requireRoom(const Trace& trace, const ObjectNumbers& numbers)
 {
-    const std::uint64_t bytes = trace.objects.capacity() * sizeof(std::uint32_t) + trace.sizes.capacity() * sizeof(std::uint32_t) + trace.times.capacity() * sizeof(std::int64_t) +
+    const std::uint64_t bytes = trace.objects.capacity() * sizeof(std::uint32_t) + trace.sizes.capacity() * sizeof(std::uint32_t) + trace.times.capacity() * sizeof(std::int64_t) + trace.costs.capacity() * sizeof(float) +
                                 numbers.count() * 24;
     requireMemory(2 * bytes, "a trace of " + std::to_string(trace.requests()) + " requests or more");
 }
@@ -49,6 +49,8 @@ Trace loadTrace(const std::filesystem::path& file, const io::TraceOptions& optio
                 trace.sizes.push_back(entries[i].size);
             if (reader->timed())
                 trace.times.push_back(entries[i].time);
+            if (reader->costed())
+                trace.costs.push_back(entries[i].cost);
         }
         context.setFraction(reader->progress());
     }

@@ -32,6 +32,8 @@ ObjectSample sampleObjects(const Trace& trace, double rate, std::uint64_t salt, 
         sample.trace.objects.push_back(numbers[object]);
         if (trace.sized())
             sample.trace.sizes.push_back(trace.sizes[i]);
+        if (trace.costed())
+            sample.trace.costs.push_back(trace.costs[i]);
         sample.warmUp += i < warmUp ? 1U : 0U;
     }
     return sample;

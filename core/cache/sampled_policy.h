@@ -33,16 +33,25 @@ public:
                 worst = place;
             }
         }
+        const std::uint32_t object = m_held[worst].object;
         self().gone(m_held[worst]);
-        const Entry gone = m_held[worst];
-        this->tellEvicted(gone.object);
-        m_bytes -= gone.size;
-        m_places[gone.object] = kNoObject;
-        m_held[worst] = m_held.back();
-        m_held.pop_back();
-        if (worst < m_held.size())
-            m_places[m_held[worst].object] = static_cast<std::uint32_t>(worst);
+        this->tellEvicted(object);
+        erase(object);
     }
+    bool erase(std::uint32_t object) override
+    {
+        const std::uint32_t place = m_places[object];
+        if (place == kNoObject)
+            return false;
+        m_bytes -= m_held[place].size;
+        m_places[object] = kNoObject;
+        m_held[place] = m_held.back();
+        m_held.pop_back();
+        if (place < m_held.size())
+            m_places[m_held[place].object] = place;
+        return true;
+    }
+    bool canErase() const noexcept override { return true; }
     void gone(const Entry&) const noexcept {}
     std::uint64_t occupied() const noexcept override { return m_bytes; }
     std::vector<std::uint32_t> contents() const override

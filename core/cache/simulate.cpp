@@ -21,7 +21,9 @@ using report::PolicyCurve;
 using report::PolicyPoint;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kStretch = 2048;  ///< requests between looks at the stop: some are dear
+constexpr std::size_t kStretch = 2048;  ///< requests between looks at the stop, fewer where they are dear
+constexpr std::size_t kLeastStretch = 64;
+constexpr double kLongStretch = 0.005;  ///< seconds: of a stretch that is made shorter
 constexpr std::uint64_t kGrain = 30;     ///< objects in the cache of a sample below which its hits are coarse
 constexpr std::uint64_t kMostSize = std::uint64_t{1} << 60U;
 
@@ -32,6 +34,7 @@ struct Part {
     const Trace* trace = nullptr;
     std::vector<std::uint32_t> next; ///< empty where no policy looks ahead
     std::uint64_t warmUp = 0;
+    std::vector<bool> protectedObjects;
 };
 
 /// One policy on one part, at all sizes.
@@ -41,6 +44,8 @@ struct Task {
 
 struct Outcome {
     Counts counts;
+    Counts unruled; ///< without the rule of scene changes, where there is one
+    std::vector<PolicyFigure> figures;
     double seconds = 0;
     std::uint64_t stateBytes = 0;
     std::string failure;
@@ -58,6 +63,7 @@ void requireSettings(const std::vector<Configuration>& configurations, const Cur
         throw Error(ErrorCode::InvalidParameter, "expected 2 samples at least, to see how they differ", "samples");
     for (const Configuration& each : configurations)
         methodOf(each);
+    requireRules(settings.rules);
 }
 
 /// A cache on a sample is as much smaller as the sample; one object at least.
@@ -72,6 +78,8 @@ public:
         const std::size_t first = static_cast<std::size_t>(std::min<std::uint64_t>(trace.requests(), settings.warmUp));
         m_counted.requests = trace.requests() - first;
         m_counted.bytes = trace.sized() ? std::accumulate(trace.sizes.begin() + static_cast<std::ptrdiff_t>(first), trace.sizes.end(), std::uint64_t{0}) : m_counted.requests;
+        for (std::size_t i = first; i < trace.costs.size(); ++i)
+            m_counted.cost += static_cast<double>(trace.costs[i]);
     }
     report::CacheReport run()
     {
@@ -79,7 +87,7 @@ public:
         requireRoom();
         makeParts();
         report::CacheReport report{.trace = m_trace.name, .requests = m_trace.requests(), .objects = m_trace.ids.size(), .workingSet = m_trace.workingSet(), .sized = m_trace.sized(),
-                                   .warmUp = m_settings.warmUp, .compulsory = compulsory()};
+                                   .costed = m_trace.costed(), .warmUp = m_settings.warmUp, .compulsory = compulsory()};
         m_outcomes.assign(m_configurations.size() * perConfiguration(), {});
         m_left = std::vector<std::atomic<std::size_t>>(m_configurations.size());
         m_curves.resize(m_configurations.size());
@@ -106,7 +114,9 @@ public:
 
 private:
     std::size_t perConfiguration() const noexcept { return m_parts.size() * m_settings.sizes.size(); }
-    bool isOnePass(std::size_t c) const { return m_configurations[c].method == "cache.lru" && !m_trace.sized(); }
+    bool isOnePass(std::size_t c) const { return m_configurations[c].method == "cache.lru" && !m_trace.sized() && !m_trace.costed() && !m_settings.rules.active(); }
+    bool ruled(const Method& method) const noexcept { return m_settings.rules.active() && !method.knowsFuture && !method.bound; }
+    bool watchesScene(const Method& method) const noexcept { return ruled(method) && m_settings.rules.scene.signal != SceneSignal::Off; }
     Outcome& outcome(const Task& task) { return m_outcomes[task.configuration * perConfiguration() + task.part * m_settings.sizes.size() + task.size]; }
 
     /// Of what every thread's policy keeps for each object, and of looking ahead.
@@ -129,16 +139,18 @@ private:
     {
         const bool ahead = std::ranges::any_of(m_configurations, [](const Configuration& each) { return findMethod(each.method)->knowsFuture; });
         if (m_settings.rate == 1) {
-            m_parts.push_back({&m_trace, {}, m_settings.warmUp});
+            m_parts.push_back({&m_trace, {}, m_settings.warmUp, {}});
         } else {
             m_samples.resize(static_cast<std::size_t>(m_settings.samples));
             parallelFor(m_context, m_samples.size(), [&](std::size_t i) { m_samples[i] = sampleObjects(m_trace, m_settings.rate, m_settings.seed + i, m_settings.warmUp, m_context); });
             for (const ObjectSample& sample : m_samples)
-                m_parts.push_back({&sample.trace, {}, sample.warmUp});
+                m_parts.push_back({&sample.trace, {}, sample.warmUp, {}});
         }
-        if (ahead)
-            for (Part& part : m_parts)
+        for (Part& part : m_parts) {
+            if (ahead)
                 part.next = nextRequests(*part.trace);
+            part.protectedObjects = protectedObjects(m_settings.rules, *part.trace);
+        }
     }
     double compulsory() const
     {
@@ -160,10 +172,7 @@ private:
             if (isOnePass(task.configuration)) {
                 runOnePass(task, part);
             } else {
-                const Configuration& configuration = m_configurations[task.configuration];
-                const PolicyPtr policy = methodOf(configuration).policy({scaled(m_settings.sizes[task.size], m_settings.rate), m_settings.seed, m_meanSize}, configuration.parameters);
-                outcome(task).counts = simulate(*part.trace, part.next, *policy, part.warmUp, RunContext(m_context.stopToken()));
-                outcome(task).stateBytes = policy->stateBytes();
+                runPolicy(task, part);
             }
         } catch (const Error& error) {
             if (error.code() == ErrorCode::Cancelled)
@@ -176,12 +185,39 @@ private:
             outcome(task).failure = "found a sample of the objects without a request to count, expected some: take a higher rate";
         outcome(task).seconds = secondsSince(start);
     }
+    void runPolicy(const Task& task, const Part& part)
+    {
+        const Configuration& configuration = m_configurations[task.configuration];
+        const Method& method = methodOf(configuration);
+        const PolicyInputs inputs{scaled(m_settings.sizes[task.size], m_settings.rate), m_settings.seed, m_meanSize};
+        const RunContext context(m_context.stopToken());
+        Outcome& result = outcome(task);
+        if (method.bound) {
+            Requests requests = part.trace->view();
+            requests.next = part.next;
+            result.counts = method.bound(requests, inputs.capacity, part.warmUp, context);
+            return;
+        }
+        const auto with = [&](const CapacityRules& rules) {
+            const PolicyPtr policy = ruled(method) ? ruledPolicy(method, inputs, configuration.parameters, rules, part.protectedObjects) : method.policy(inputs, configuration.parameters);
+            const Counts counts = simulate(*part.trace, part.next, *policy, part.warmUp, context);
+            result.stateBytes = policy->stateBytes();
+            result.figures = policy->figures();
+            return counts;
+        };
+        if (watchesScene(method)) {
+            CapacityRules unwatched = m_settings.rules;
+            unwatched.scene.signal = SceneSignal::Off;
+            result.unruled = with(unwatched);
+        }
+        result.counts = with(m_settings.rules);
+    }
     void runOnePass(const Task& task, const Part& part)
     {
         const StackDistances distances = stackDistances(part.trace->objects, part.trace->ids.size(), part.warmUp, RunContext(m_context.stopToken()));
         for (std::size_t size = 0; size < m_settings.sizes.size(); ++size) {
             const std::uint64_t hits = distances.hits(scaled(m_settings.sizes[size], m_settings.rate));
-            outcome({task.configuration, task.part, size}).counts = {distances.requests, hits, distances.requests, hits};
+            outcome({task.configuration, task.part, size}).counts = {distances.requests, hits, distances.requests, hits, 0, 0};
         }
     }
     /// Of a sample: requests of the whole that it stands for are known, its misses are scaled (SHARDS_adj's correction for popular objects that are
@@ -198,7 +234,7 @@ private:
     PolicyPoint point(std::size_t c, std::size_t size)
     {
         PolicyPoint point{.size = m_settings.sizes[size]};
-        double sum = 0, squares = 0, bytes = 0;
+        double sum = 0, squares = 0, bytes = 0, missCost = 0, unruled = 0;
         const auto parts = static_cast<double>(m_parts.size());
         for (std::size_t part = 0; part < m_parts.size(); ++part) {
             const Counts& counts = outcome({c, part, size}).counts;
@@ -210,7 +246,20 @@ private:
             point.hits += counts.hits;
             point.bytes += counts.bytes;
             point.hitBytes += counts.hitBytes;
+            point.cost += counts.cost;
+            missCost += counts.cost - counts.hitCost;
+            unruled += ratios(outcome({c, part, size}).unruled).first;
+            for (const PolicyFigure& figure : outcome({c, part, size}).figures)
+                addFigure(point, figure);
         }
+        if (m_trace.costed()) { // of samples: of all requests that they stand for, as misses are
+            const double whole = m_settings.rate == 1 ? point.cost : parts * m_settings.rate * m_counted.cost;
+            point.costMissRatio = std::clamp(missCost / whole, 0.0, 1.0);
+            point.cost = m_counted.cost;
+            point.missCost = point.costMissRatio * m_counted.cost;
+        }
+        if (watchesScene(*findMethod(m_configurations[c].method)))
+            point.unruledHitRatio = unruled / parts;
         point.hitRatio = sum / parts;
         point.byteHitRatio = bytes / parts;
         if (m_settings.rate < 1) {
@@ -220,10 +269,23 @@ private:
         }
         return point;
     }
+    /// Of samples: means, but scene changes are counted together.
+    void addFigure(PolicyPoint& point, const PolicyFigure& figure) const
+    {
+        if (figure.name == kSceneChanges) {
+            point.sceneChanges += static_cast<std::uint64_t>(figure.value);
+            return;
+        }
+        auto found = std::ranges::find(point.figures, figure.name, &report::PolicyFigure::name);
+        if (found == point.figures.end())
+            found = point.figures.insert(found, {figure.name, 0});
+        found->value += figure.value / static_cast<double>(m_parts.size());
+    }
     void finish(std::size_t c)
     {
         const Method& method = *findMethod(m_configurations[c].method);
-        PolicyCurve curve{.policy = m_configurations[c].method, .title = method.declaration.title, .limit = method.limit && !m_trace.sized(), .knowsFuture = method.knowsFuture, .exact = m_settings.rate == 1};
+        PolicyCurve curve{.policy = m_configurations[c].method, .title = method.declaration.title, .limit = method.limit && (method.bound || !m_trace.sized()), .bound = static_cast<bool>(method.bound),
+                          .rules = ruled(method) ? inWords(m_settings.rules) : std::string(), .knowsFuture = method.knowsFuture, .exact = m_settings.rate == 1};
         try {
             curve.parameters = method.declaration.schema.complete(m_configurations[c].parameters);
             curve.settings = settingsText(m_configurations[c]);
@@ -292,12 +354,15 @@ Counts simulate(const Trace& trace, std::span<const std::uint32_t> next, Policy&
     policy.know(trace.ids.size());
     Counts before, counts;
     const std::size_t warm = static_cast<std::size_t>(std::min<std::uint64_t>(warmUp, trace.requests()));
-    for (std::size_t first = 0; first < trace.requests();) {
+    for (std::size_t first = 0, length = kStretch / 8; first < trace.requests();) {
         context.throwIfStopped();
-        const std::size_t end = first < warm ? std::min(first + kStretch, warm) : std::min(first + kStretch, trace.requests());
+        const auto start = Clock::now();
+        const std::size_t end = first < warm ? std::min(first + length, warm) : std::min(first + length, trace.requests());
         const auto stretch = [&](std::span<const std::uint32_t> all) { return all.empty() ? all : all.subspan(first, end - first); };
-        policy.run({stretch(trace.objects), stretch(trace.sizes), stretch(next)}, first < warm ? before : counts);
+        const std::span<const float> costs = trace.costed() ? std::span(trace.costs).subspan(first, end - first) : std::span<const float>();
+        policy.run({stretch(trace.objects), stretch(trace.sizes), stretch(next), costs}, first < warm ? before : counts);
         first = end;
+        length = secondsSince(start) > kLongStretch ? std::max(length / 2, kLeastStretch) : std::min(2 * length, kStretch);
     }
     return counts;
 }

@@ -2,6 +2,7 @@
 #pragma once
 // Policies on a trace: one at one size, and many at many.
 #include "core/base/run_context.h"
+#include "core/cache/capacity_rules.h"
 #include "core/cache/method.h"
 #include "core/cache/trace.h"
 #include "core/report/cache_report.h"
@@ -34,6 +35,7 @@ struct CurveSettings {
     std::uint64_t seed = 0;
     double rate = 1;                   ///< below 1: of a sample of the objects, caches as much smaller
     int samples = 4;                   ///< with rate < 1: drawn anew, for the deviation between them
+    CapacityRules rules;               ///< of every policy that does not know the future
 };
 
 /// Sizes as they are usual: `count` of them, evenly on a logarithmic scale, to the working set.
@@ -41,7 +43,7 @@ std::vector<std::uint64_t> usualSizes(const Trace& trace, int count);
 
 /// Curves in the order of the configurations, sizes in parallel; least recently used without sizes in one pass. `ready` is told of each as soon as
 /// it is whole, from the thread that finished it. A failure of one is in its curve. Throws Error{InvalidParameter (no size, a rate out of (0, 1],
-/// an unknown policy), Cancelled}.
+/// an unknown policy, rules that contradict one another), Cancelled}.
 report::CacheReport missRatioCurves(const Trace& trace, const std::vector<Configuration>& configurations, const CurveSettings& settings, const RunContext& context,
                                     const std::function<void(const report::PolicyCurve&)>& ready = {});
 

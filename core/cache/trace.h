@@ -22,9 +22,11 @@ struct Trace {
     std::vector<std::uint64_t> ids;     ///< [objects] as in the file
     std::vector<std::uint32_t> sizes;   ///< [requests] bytes; empty: the trace has none, every object counts 1
     std::vector<std::int64_t> times;    ///< [requests] seconds; empty: none
+    std::vector<float> costs;           ///< [requests] of computing or fetching it anew, in a unit of the trace's own; empty: the trace has none
     bool sized() const noexcept { return !sizes.empty(); }
+    bool costed() const noexcept { return !costs.empty(); }
     std::size_t requests() const noexcept { return objects.size(); }
-    Requests view() const noexcept { return {objects, sizes, {}}; }
+    Requests view() const noexcept { return {objects, sizes, {}, costs}; }
     std::uint64_t workingSet() const; ///< bytes of all objects at their last size; objects where sizes are not known
 };
 

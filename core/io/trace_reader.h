@@ -28,9 +28,9 @@ std::optional<TraceFormat> traceFormatNamed(std::string_view name) noexcept;
 std::string_view traceFormatName(TraceFormat format) noexcept;
 
 /// Columns of a CSV file by the name in its first line or by number from 1. An empty text: found by usual names ("time", "id", "key", "obj_id",
-/// "lbn", "size", ...), or not there.
+/// "lbn", "size", "cost", ...), or not there.
 struct TraceColumns {
-    std::string time, id, size;
+    std::string time, id, size, cost;
     std::string operation; ///< reads and writes; never found by itself
 };
 
@@ -39,11 +39,19 @@ struct TraceOptions {
     TraceColumns columns;
 };
 
+/// What readers may make of a text that stands for an object.
+struct TraceIds {
+    std::optional<std::uint64_t> number; ///< where it is one
+    std::uint64_t key = 0;               ///< its hash, where ids are keys
+};
+TraceIds traceIds(std::string_view text) noexcept;
+
 struct TraceEntry {
     std::uint64_t id = 0;
     std::uint32_t size = 1; ///< bytes; 1 where the format has no sizes
     bool write = false;     ///< all others are reads
     std::int64_t time = 0;  ///< seconds as a rule; 0 where it has none
+    float cost = 1;         ///< of computing or fetching it anew, in any unit; 1 where the format has none
 };
 
 /// Not thread-safe. Memory does not depend on the length of the trace.
@@ -56,6 +64,7 @@ public:
     virtual bool sized() const noexcept = 0; ///< entries have sizes of their own
     virtual bool timed() const noexcept = 0;
     virtual bool marksWrites() const noexcept { return false; } ///< entries say whether they are writes
+    virtual bool costed() const noexcept { return false; }
     virtual TraceFormat format() const noexcept = 0;
     virtual double progress() const noexcept = 0; ///< share of the file, 0 .. 1
 

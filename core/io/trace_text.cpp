@@ -208,6 +208,7 @@ constexpr std::array<std::string_view, 5> kTimeNames{"time", "timestamp", "ts", 
 constexpr std::array<std::string_view, 6> kSizeNames{"size", "obj_size", "object_size", "bytes", "length", "len"};
 constexpr std::array<std::string_view, 5> kReadWords{"r", "read", "get", "gets", "0"};
 constexpr std::array<std::string_view, 5> kWriteWords{"w", "write", "set", "put", "1"};
+constexpr std::array<std::string_view, 4> kCostNames{"cost", "recompute_cost", "cost_ms", "miss_cost"};
 constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
 
 class CsvTrace final : public TextTrace {
@@ -230,10 +231,11 @@ public:
         m_time = find(columns.time, names, kTimeNames, "time");
         m_size = find(columns.size, names, kSizeNames, "size");
         m_operation = find(columns.operation, names, std::array<std::string_view, 0>{}, "operation");
+        m_cost = find(columns.cost, names, kCostNames, "cost");
         if (!header && columns.id.empty()) { // time, id, size; or an id alone
             m_id = names.size() > 1 ? 1 : 0;
             m_time = names.size() > 1 && columns.time.empty() ? 0 : m_time;
-            m_size = names.size() > 2 && columns.size.empty() ? 2 : m_size;
+            m_size = names.size() > 2 && columns.size.empty() && m_cost != 2 ? 2 : m_size;
         }
         if (m_id == kAbsent)
             throw Error(ErrorCode::UnsupportedFeature, "found no column with ids (found: " + std::string(first->substr(0, 200)) + "), expected one to be named", lines().name());
@@ -244,6 +246,7 @@ public:
     bool sized() const noexcept override { return m_size != kAbsent; }
     bool timed() const noexcept override { return m_time != kAbsent; }
     bool marksWrites() const noexcept override { return m_operation != kAbsent; }
+    bool costed() const noexcept override { return m_cost != kAbsent; }
 
 protected:
     bool next(TraceEntry& entry) override
@@ -276,6 +279,12 @@ protected:
         }
         if (m_operation != kAbsent)
             entry.write = isWrite(field(m_operation, *text));
+        if (m_cost != kAbsent) {
+            const auto cost = numberFrom<double>(field(m_cost, *text));
+            if (!cost || !(*cost >= 0 && *cost < 1e30))
+                lines().malformed(field(m_cost, *text), "a cost of 0 or more");
+            entry.cost = static_cast<float>(*cost);
+        }
         return true;
     }
 
@@ -326,10 +335,12 @@ private:
     }
     char m_separator = ',';
     std::vector<std::string_view> m_fields;
-    std::size_t m_id = kAbsent, m_time = kAbsent, m_size = kAbsent, m_operation = kAbsent;
+    std::size_t m_id = kAbsent, m_time = kAbsent, m_size = kAbsent, m_operation = kAbsent, m_cost = kAbsent;
     std::string m_pending, m_kept; ///< a first line that is no header
 };
 } // namespace
+
+TraceIds traceIds(std::string_view text) noexcept { return {numberFrom<std::uint64_t>(text), hashed(text)}; }
 
 std::unique_ptr<TraceReader> textTrace(const std::filesystem::path& path, TraceFormat format, const TraceColumns& columns)
 {

@@ -104,6 +104,36 @@ private slots:
             QVERIFY(QByteArray(error.what()).contains("line 3: found 'delete', expected r,"));
         }
     }
+    void costs()
+    {
+        QTemporaryDir directory;
+        const std::filesystem::path file = directory.filePath("costs.csv").toStdString();
+        const auto write = [&](const char* text) { std::ofstream(file) << text; };
+        write("id,cost\n7,2.5\n8,0\n");
+        QVERIFY(TraceReader::open(file)->costed());
+        const std::vector<TraceEntry> entries = all(file);
+        QCOMPARE(entries.size(), std::size_t{2});
+        QCOMPARE(entries[0].cost, 2.5F);
+        QCOMPARE(entries[1].cost, 0.0F);
+        write("id,size,milliseconds\n7,10,3\n");
+        QVERIFY(!TraceReader::open(file)->costed());
+        QCOMPARE(all(file)[0].cost, 1.0F);
+        TraceOptions options;
+        options.columns.cost = "milliseconds";
+        QCOMPARE(all(file, options)[0].cost, 3.0F);
+        for (const char* wrong : {"-1", "nan", "much", "1e31"}) {
+            std::ofstream(file) << "id,cost\n7,1\n8," << wrong << "\n";
+            try {
+                all(file);
+                QFAIL("a cost that is none was read");
+            } catch (const Error& error) {
+                QCOMPARE(error.code(), ErrorCode::MalformedFile);
+                QVERIFY(QByteArray(error.what()).contains("line 3"));
+            }
+        }
+        QCOMPARE(*traceIds("12").number, std::uint64_t{12});
+        QVERIFY(!traceIds("a12").number && traceIds("a12").key != traceIds("a13").key);
+    }
     void orders()
     {
         const QTemporaryDir folder;

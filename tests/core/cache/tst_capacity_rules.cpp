@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Rules of capacity: limits, batches and protected objects against a plain list, the policy alone where no rule asks for anything, and what a change
+// of scene does to a trace that changes.
+#include "core/base/error.h"
+#include "core/cache/capacity_rules.h"
+#include "core/cache/simulate.h"
+#include "tests/core/cache/mixed_trace.h"
+
+#include <QTest>
+
+#include <cmath>
+#include <set>
+
+using namespace tamis;
+using namespace tamis::cache;
+
+namespace {
+/// Least recently used under the rules, by searching a vector: oldest first.
+struct PlainList {
+    std::uint64_t hard, soft, batch;
+    std::set<std::uint32_t> kept;
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> list;
+
+    std::uint64_t bytes() const
+    {
+        std::uint64_t sum = 0;
+        for (const auto& each : list)
+            sum += each.second;
+        return sum;
+    }
+    bool evict()
+    {
+        const auto victim = std::ranges::find_if(list, [this](const auto& each) { return !kept.contains(each.first); });
+        if (victim == list.end())
+            return false;
+        list.erase(victim);
+        return true;
+    }
+    bool request(std::uint32_t object, std::uint64_t size)
+    {
+        const auto found = std::ranges::find(list, object, &std::pair<std::uint32_t, std::uint64_t>::first);
+        if (found != list.end()) {
+            const auto moved = *found;
+            list.erase(found);
+            list.push_back(moved);
+            return true;
+        }
+        std::uint64_t fixed = size;
+        for (const auto& each : list)
+            fixed += kept.contains(each.first) ? each.second : 0;
+        if (fixed > hard)
+            return false; // what must stay leaves no room
+        if (bytes() + size > hard)
+            for (std::uint64_t gone = 0; bytes() + size > std::max(soft, size) || gone < batch; ++gone)
+                if (!evict())
+                    break;
+        list.emplace_back(object, size);
+        return false;
+    }
+};
+
+/// Two sets of 200 popular objects, one after the other, and strays.
+Trace sceneTrace(std::size_t requests, std::size_t changeAt)
+{
+    Trace trace;
+    ObjectNumbers numbers;
+    std::uint64_t state = 1;
+    for (std::size_t i = 0; i < requests; ++i) {
+        const std::uint64_t a = nextBits(state) % 200, b = nextBits(state) % 200;
+        trace.objects.push_back(numbers.of((i < changeAt ? 0 : 1000) + std::min(a, b) + (nextBits(state) % 20 == 0 ? 100'000 + i : 0)));
+    }
+    trace.ids = numbers.takeIds();
+    return trace;
+}
+
+CapacityRules watching(SceneSignal signal, SceneAction action)
+{
+    CapacityRules rules;
+    rules.scene = {signal, 500, 5};
+    rules.action = action;
+    return rules;
+}
+
+std::uint64_t hitsOf(const Trace& trace, const std::string& id, std::uint64_t capacity, const CapacityRules& rules)
+{
+    const PolicyPtr policy = ruledPolicy(*findMethod(id), {capacity, 3}, {}, rules, protectedObjects(rules, trace));
+    return simulate(trace, {}, *policy, 0, {}).hits;
+}
+} // namespace
+
+class TstCapacityRules : public QObject {
+    Q_OBJECT
+private slots:
+    void againstAPlainList()
+    {
+        struct Case {
+            double hard, soft;
+            std::uint64_t batch;
+            bool keeps;
+        };
+        for (const bool sized : {false, true}) {
+            const Trace trace = mixedTrace(5, 4000, sized);
+            const std::uint64_t capacity = sized ? 3000 : 100;
+            for (const Case& each : {Case{1, 1, 1, false}, Case{0.8, 0.8, 1, false}, Case{1, 0.7, 1, false}, Case{0.9, 0.5, 3, false}, Case{1, 1, 7, false}, Case{1, 1, 1, true}, Case{0.9, 0.6, 4, true}}) {
+                CapacityRules rules{.hard = each.hard, .soft = each.soft, .batch = each.batch, .protectedIds = {}};
+                PlainList list{static_cast<std::uint64_t>(each.hard * static_cast<double>(capacity)), static_cast<std::uint64_t>(each.soft * static_cast<double>(capacity)), each.batch, {}, {}};
+                if (each.keeps)
+                    for (const std::uint32_t object : {3U, 10U, 50U, 200U, 201U, 202U}) {
+                        rules.protectedIds.push_back(trace.ids[object]);
+                        list.kept.insert(object);
+                    }
+                const PolicyPtr policy = ruledPolicy(*findMethod("cache.lru"), {capacity, 1}, {}, rules, protectedObjects(rules, trace));
+                policy->know(trace.ids.size());
+                std::set<std::uint32_t> evicted;
+                policy->watchEvictions([&](std::uint32_t object) { evicted.insert(object); });
+                for (std::size_t i = 0; i < trace.requests(); ++i) {
+                    const std::uint32_t size = sized ? trace.sizes[i] : 1;
+                    QCOMPARE(policy->request({trace.objects[i], size}), list.request(trace.objects[i], size));
+                    QCOMPARE(policy->occupied(), list.bytes());
+                }
+                QVERIFY(evicted.size() > 100);
+                for (const std::uint32_t object : list.kept)
+                    QVERIFY(!evicted.contains(object));
+                const std::vector<std::uint32_t> held = policy->contents();
+                QCOMPARE(held.size(), list.list.size());
+                for (const auto& [object, size] : list.list)
+                    QVERIFY(std::ranges::find(held, object) != held.end());
+            }
+        }
+    }
+    /// A watch that never finds anything changes nothing; every policy keeps what it must, and the limit, whatever its order.
+    void anyPolicy()
+    {
+        for (const bool sized : {false, true}) {
+            const Trace trace = mixedTrace(7, 4000, sized);
+            const std::uint64_t capacity = sized ? 3000 : 100;
+            CapacityRules idle = watching(SceneSignal::HitRatio, SceneAction::Clear), busy{.hard = 0.9, .soft = 0.6, .batch = 2, .protectedIds = {trace.ids[0], trace.ids[5], trace.ids[9]}};
+            idle.scene.threshold = 1e9;
+            busy.protectedShare = 0.2;
+            for (const Method& method : methods()) {
+                if (method.knowsFuture || method.bound)
+                    continue;
+                const PolicyPtr alone = method.policy({capacity, 3}, {});
+                QVERIFY2(hitsOf(trace, method.declaration.id, capacity, idle) == simulate(trace, {}, *alone, 0, {}).hits, method.declaration.id.c_str());
+                const PolicyPtr policy = ruledPolicy(method, {capacity, 3}, {}, busy, protectedObjects(busy, trace));
+                policy->know(trace.ids.size());
+                std::set<std::uint32_t> held;
+                policy->watchEvictions([&](std::uint32_t object) {
+                    QVERIFY2(object != 0 && object != 5 && object != 9, method.declaration.id.c_str());
+                    held.erase(object);
+                });
+                for (std::size_t i = 0; i < trace.requests(); ++i) {
+                    const bool there = held.contains(trace.objects[i]);
+                    const bool hit = policy->request({trace.objects[i], sized ? trace.sizes[i] : 1});
+                    QVERIFY2(hit <= there, method.declaration.id.c_str());
+                    QVERIFY2(policy->occupied() <= capacity * 9 / 10, method.declaration.id.c_str());
+                    if (i % 50 == 49) {
+                        const std::vector<std::uint32_t> contents = policy->contents();
+                        held = {contents.begin(), contents.end()};
+                        QCOMPARE(held.size(), contents.size());
+                        std::uint64_t bytes = 0;
+                        for (const std::uint32_t object : held)
+                            bytes += sized ? 1 + trace.ids[object] * 2654435761U % 64 : 1;
+                        QVERIFY2(bytes == policy->occupied(), method.declaration.id.c_str());
+                    } else {
+                        held.insert(trace.objects[i]); // at most: it may have passed by
+                    }
+                }
+            }
+        }
+    }
+    /// All that fits is protected: newcomers are refused, and nothing leaves.
+    void refusedWhenAllIsProtected()
+    {
+        const Trace trace = mixedTrace(5, 3000, false);
+        CapacityRules rules;
+        rules.protectedIds.assign(trace.ids.begin(), trace.ids.begin() + 10);
+        const PolicyPtr policy = ruledPolicy(*findMethod("cache.lru"), {5, 1}, {}, rules, protectedObjects(rules, trace));
+        policy->know(trace.ids.size());
+        for (std::uint32_t object = 0; object < 10; ++object)
+            QVERIFY(!policy->request({object}));
+        policy->watchEvictions([](std::uint32_t) { QFAIL("nothing may leave"); });
+        for (int round = 0; round < 3; ++round)
+            for (std::uint32_t object = 0; object < 20; ++object)
+                QCOMPARE(policy->request({object}), object < 5);
+        QCOMPARE(policy->occupied(), std::uint64_t{5});
+        QVERIFY(!policy->evictOne());
+    }
+    /// A scan washes a cache of the most recent out, but for the objects that were requested most.
+    void mostRequestedStay()
+    {
+        Trace trace;
+        ObjectNumbers numbers;
+        for (std::uint64_t round = 0; round < 40; ++round) {
+            for (int twice = 0; twice < 2; ++twice)
+                for (std::uint64_t id = 0; id < 20; ++id)
+                    trace.objects.push_back(numbers.of(id));
+            for (std::uint64_t id = 0; id < 200; ++id)
+                trace.objects.push_back(numbers.of(1000 + 200 * round + id));
+        }
+        trace.ids = numbers.takeIds();
+        CapacityRules rules;
+        rules.protectedShare = 0.5;
+        QCOMPARE(hitsOf(trace, "cache.lru", 100, {}), std::uint64_t{800});
+        QVERIFY(hitsOf(trace, "cache.lru", 100, rules) > 1500); // of 1580 that come again
+    }
+    void sceneChanges()
+    {
+        const Trace trace = sceneTrace(30000, 15000), steady = sceneTrace(30000, 30000);
+        for (const SceneSignal signal : {SceneSignal::HitRatio, SceneSignal::NewObjects})
+            for (const SceneAction action : {SceneAction::Clear, SceneAction::Halve, SceneAction::Forget}) {
+                const CapacityRules rules = watching(signal, action);
+                const CacheRun changed = runOf(trace, rules), same = runOf(steady, rules);
+                QCOMPARE(changed.changes, std::uint64_t{1});
+                QCOMPARE(same.changes, std::uint64_t{0});
+                QCOMPARE(same.hits, same.unruled);
+                if (action != SceneAction::Halve) // half of the old favourites stay, and are still the most counted
+                    QVERIFY(changed.hits > changed.unruled + 2000);
+            }
+    }
+    void detectorIsLateByFewWindows()
+    {
+        SceneDetector detector({SceneSignal::HitRatio, 100, 5});
+        std::uint64_t state = 3;
+        std::vector<int> found;
+        for (int i = 0; i < 20000; ++i)
+            if (detector.after(0, nextBits(state) % 100 < (i < 10000 ? 70U : 40U)))
+                found.push_back(i);
+        QCOMPARE(found.size(), std::size_t{1});
+        QVERIFY(found[0] >= 10000 && found[0] < 10400); // six deviations off: seen in four windows at most
+    }
+    void wrongRules()
+    {
+        const auto refused = [](CapacityRules rules) { QVERIFY_THROWS_EXCEPTION(Error, requireRules(rules)); };
+        refused({.hard = 0, .protectedIds = {}});
+        refused({.hard = 0.5, .soft = 0.6, .protectedIds = {}});
+        refused({.batch = 0, .protectedIds = {}});
+        refused({.protectedIds = {}, .protectedShare = 1.5});
+        CapacityRules rules = watching(SceneSignal::HitRatio, SceneAction::Clear);
+        rules.scene.window = 0;
+        refused(rules);
+        QVERIFY_THROWS_EXCEPTION(Error, sceneSignalNamed("loud"));
+        QVERIFY_THROWS_EXCEPTION(Error, sceneActionNamed("sleep"));
+        QVERIFY_THROWS_EXCEPTION(Error, ruledPolicy(*findMethod("cache.belady"), {10, 1}, {}, watching(SceneSignal::HitRatio, SceneAction::Clear), {}));
+    }
+    /// Rules reach the curves, but not those that know the future; an ordinary pass for all sizes is not taken.
+    void inCurves()
+    {
+        const Trace trace = mixedTrace(9, 5000, false);
+        CurveSettings settings{.sizes = {50, 100}};
+        settings.rules = {.hard = 0.9, .soft = 0.5, .protectedIds = {}};
+        const report::CacheReport report = missRatioCurves(trace, {{"cache.lru", {}}, {"cache.belady", {}}}, settings, {});
+        QCOMPARE(report.curves[0].points[1].hits, hitsOf(trace, "cache.lru", 100, settings.rules));
+        QCOMPARE(report.curves[0].rules, std::string("hard 0.9, soft 0.5"));
+        QVERIFY(report.curves[1].rules.empty());
+        QVERIFY(report.curves[1].limit);
+    }
+
+private:
+    struct CacheRun {
+        std::uint64_t hits, unruled, changes;
+    };
+    static CacheRun runOf(const Trace& trace, const CapacityRules& rules)
+    {
+        CurveSettings settings{.sizes = {100}};
+        settings.rules = rules;
+        const report::PolicyPoint point = missRatioCurves(trace, {{"cache.lfu", {}}}, settings, {}).curves[0].points[0];
+        return {point.hits, static_cast<std::uint64_t>(std::llround(point.unruledHitRatio * static_cast<double>(trace.requests()))), point.sceneChanges};
+    }
+};
+
+QTEST_GUILESS_MAIN(TstCapacityRules)
+#include "tst_capacity_rules.moc"
