@@ -4,6 +4,7 @@
 #include "core/base/split_mix.h"
 #include "core/cache/lru_k.h"
 #include "core/cache/object_heap.h"
+#include "core/cache/standing_text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -114,9 +115,8 @@ public:
     }
     void evict()
     {
-        const std::uint32_t object = m_heap.pop();
-        m_bytes -= m_sizes[object];
-        tellEvicted(object);
+        tellEvicted(m_heap.top());
+        m_bytes -= m_sizes[m_heap.pop()];
     }
     void insert(const Request& request)
     {
@@ -134,6 +134,13 @@ public:
     std::size_t stateBytes() const noexcept override
     {
         return m_heap.bytesHeld() + m_sizes.capacity() * sizeof(std::uint32_t) + m_times.capacity() * sizeof(std::uint64_t) + m_trials.bytesHeld();
+    }
+    std::string standing(std::uint32_t object) const override
+    {
+        if (!m_heap.contains(object))
+            return {};
+        const std::uint64_t kth = m_heap.key(object).kth;
+        return kth == 0 ? "fewer than " + counted(m_k, "request") + " known" : "request " + std::to_string(m_k) + " from the last " + counted(m_now - kth, "request") + " ago";
     }
     std::vector<PolicyFigure> figures() const override { return {{"K", static_cast<double>(m_k)}, {"changes of K", static_cast<double>(m_changes)}}; }
 

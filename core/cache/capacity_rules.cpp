@@ -67,6 +67,7 @@ public:
         return held;
     }
     std::size_t stateBytes() const noexcept override { return m_inner->stateBytes() + m_objects.capacity() * sizeof(Object) + m_scene.bytesHeld(); }
+    std::string standing(std::uint32_t object) const override { return m_objects[object].aside ? "protected, kept aside" : m_inner->standing(object); }
     /// What is protected does not leave.
     bool evictOne() override
     {

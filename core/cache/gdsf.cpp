@@ -5,6 +5,7 @@
 #include "core/cache/standing_text.h"
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 namespace tamis::cache {
@@ -18,10 +19,13 @@ struct Key {
 
 class Gdsf final : public EvictingPolicy<Gdsf> {
 public:
-    using EvictingPolicy::EvictingPolicy;
+    /// Exponents of the requests and of the cost.
+    Gdsf(std::uint64_t capacity, double frequency, double cost) : EvictingPolicy(capacity), m_frequency(frequency), m_cost(cost) {}
     void know(std::size_t objects) override
     {
         m_heap.know(objects);
+        if (!m_worth.empty() && objects > m_worth.size())
+            m_worth.resize(objects, 1.0F);
         if (objects > m_counts.size()) {
             m_counts.resize(objects);
             m_sizes.resize(objects);
@@ -57,6 +61,10 @@ public:
         m_counts[request.object] = 1;
         m_sizes[request.object] = request.size;
         m_bytes += request.size;
+        if (request.cost != 1 || !m_worth.empty()) [[unlikely]] {
+            m_worth.resize(m_sizes.size(), 1.0F);
+            m_worth[request.object] = m_cost == 1 ? request.cost : std::pow(request.cost, static_cast<float>(m_cost));
+        }
         set(request.object);
     }
     std::uint64_t occupied() const noexcept override { return m_bytes; }
@@ -68,7 +76,7 @@ public:
         std::ranges::sort(held, [this](std::uint32_t a, std::uint32_t b) { return m_heap.key(b) < m_heap.key(a); });
         return held;
     }
-    std::size_t stateBytes() const noexcept override { return m_heap.bytesHeld() + (m_counts.capacity() + m_sizes.capacity()) * sizeof(std::uint32_t); }
+    std::size_t stateBytes() const noexcept override { return m_heap.bytesHeld() + (m_counts.capacity() + m_sizes.capacity()) * sizeof(std::uint32_t) + m_worth.capacity() * sizeof(float); }
     std::string standing(std::uint32_t object) const override
     {
         if (!m_heap.contains(object))
@@ -77,13 +85,20 @@ public:
     }
 
 private:
-    /// age + requests / size: the cost of fetching is taken as the same for all.
+    /// age + requests x cost / size.
     void set(std::uint32_t object)
     {
-        m_heap.set(object, {m_age + 1e6 * static_cast<double>(m_counts[object]) / static_cast<double>(m_sizes[object]), m_turn});
+        double worth = 1e6 * static_cast<double>(m_counts[object]);
+        if (m_frequency != 1) [[unlikely]]
+            worth = 1e6 * std::pow(static_cast<double>(m_counts[object]), m_frequency);
+        if (!m_worth.empty()) [[unlikely]]
+            worth *= static_cast<double>(m_worth[object]);
+        m_heap.set(object, {m_age + worth / static_cast<double>(m_sizes[object]), m_turn});
     }
+    double m_frequency, m_cost;
     ObjectHeap<Key> m_heap;
     std::vector<std::uint32_t> m_counts, m_sizes;
+    std::vector<float> m_worth; ///< [objects] cost to its power; empty: none has a cost other than 1
     std::uint64_t m_bytes = 0, m_turn = 0;
     double m_age = 0; ///< priority of the last that left
 };
@@ -92,8 +107,16 @@ private:
 Method gdsfMethod()
 {
     Method method;
-    method.declaration = {.id = "cache.gdsf", .lab = "cache", .title = "GDSF (frequency and size)", .reference = "Cherkasova 1998: age + requests x cost / size, least first; the cost is the same for all", .schema = {}};
-    method.policy = [](const PolicyInputs& inputs, const Parameters&) { return std::make_unique<Gdsf>(inputs.capacity); };
+    method.declaration = {.id = "cache.gdsf", .lab = "cache", .title = "GDSF (frequency and size)", .reference = "Cherkasova 1998: age + requests x cost / size, least first; the cost is the trace's, 1 without",
+                          .schema = ParameterSchema({
+                              {.name = "frequency", .title = "Frequency", .type = ParameterType::Real, .defaultValue = 1.0, .minimum = 0, .maximum = 4, .help = "Exponent of the requests; 0: they do not count"},
+                              {.name = "cost", .title = "Cost", .type = ParameterType::Real, .defaultValue = 1.0, .minimum = 0, .maximum = 4,
+                               .help = "Exponent of what the trace's cost column holds: of recomputing, or how far an object lies from its neighbours; 0: it does not count"},
+                          })};
+    method.policy = [](const PolicyInputs& inputs, const Parameters& given) {
+        const Parameters parameters = gdsfMethod().declaration.schema.complete(given);
+        return std::make_unique<Gdsf>(inputs.capacity, parameters.real("frequency"), parameters.real("cost"));
+    };
     return method;
 }
 

@@ -6,13 +6,16 @@
 #include "core/cache/standing_text.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace tamis::cache {
 namespace {
-/// Priority requests / (age x size^share): its order changes while nobody asks, so that no heap can hold it.
+/// Priority requests x cost / (age x size^share): its order changes while nobody asks, so that no heap can hold it.
 class Hyperbolic final : public EvictingPolicy<Hyperbolic> {
 public:
-    Hyperbolic(std::uint64_t capacity, std::size_t sample, bool bySize, std::uint64_t seed) : EvictingPolicy(capacity), m_sample(sample), m_bySize(bySize), m_state(seed) {}
+    /// `frequency`, `cost`: exponents.
+    Hyperbolic(std::uint64_t capacity, std::size_t sample, bool bySize, double frequency, double cost, std::uint64_t seed)
+        : EvictingPolicy(capacity), m_sample(sample), m_bySize(bySize), m_frequency(frequency), m_cost(cost), m_state(seed) {}
     void know(std::size_t objects) override
     {
         if (objects > m_places.size())
@@ -53,7 +56,7 @@ public:
     {
         m_bytes += request.size;
         m_places[request.object] = static_cast<std::uint32_t>(m_held.size());
-        m_held.push_back({request.object, request.size, 1, m_now});
+        m_held.push_back({request.object, request.size, 1, m_now, m_cost == 1 || request.cost == 1 ? request.cost : std::pow(request.cost, static_cast<float>(m_cost))});
     }
     std::uint64_t occupied() const noexcept override { return m_bytes; }
     std::vector<std::uint32_t> contents() const override
@@ -78,16 +81,19 @@ private:
     struct Held {
         std::uint32_t object, size;
         std::uint64_t requests, since;
+        float worth; ///< cost to its power
     };
     double priorityOf(const Held& held) const noexcept
     {
         const double age = static_cast<double>(m_now - held.since) + 1;
-        return static_cast<double>(held.requests) / (age * (m_bySize ? static_cast<double>(held.size) : 1.0));
+        const auto count = static_cast<double>(held.requests);
+        return (m_frequency == 1 ? count : std::pow(count, m_frequency)) * static_cast<double>(held.worth) / (age * (m_bySize ? static_cast<double>(held.size) : 1.0));
     }
     std::vector<Held> m_held;
     std::vector<std::uint32_t> m_places;
     std::size_t m_sample;
     bool m_bySize;
+    double m_frequency, m_cost;
     std::uint64_t m_bytes = 0, m_now = 0, m_state;
 };
 } // namespace
@@ -99,15 +105,18 @@ Method hyperbolicMethod()
         .id = "cache.hyperbolic",
         .lab = "cache",
         .title = "Hyperbolic",
-        .reference = "Blankstein, Sen, Freedman 2017: requests per time in the cache, the least of a sample leaves",
+        .reference = "Blankstein, Sen, Freedman 2017: requests x cost per time in the cache, the least of a sample leaves; the cost is the trace's, 1 without",
         .schema = ParameterSchema({
             {.name = "sample", .title = "Sample", .type = ParameterType::Integer, .defaultValue = std::int64_t{64}, .minimum = 1, .maximum = 1024, .unit = "objects", .help = "Looked at for each that leaves"},
             {.name = "by-size", .title = "By size", .type = ParameterType::Boolean, .defaultValue = false, .help = "Divide by the size: small objects stay longer"},
+            {.name = "frequency", .title = "Frequency", .type = ParameterType::Real, .defaultValue = 1.0, .minimum = 0, .maximum = 4, .help = "Exponent of the requests; 0: they do not count"},
+            {.name = "cost", .title = "Cost", .type = ParameterType::Real, .defaultValue = 1.0, .minimum = 0, .maximum = 4,
+             .help = "Exponent of what the trace's cost column holds: of recomputing, or how far an object lies from its neighbours; 0: it does not count"},
         })};
     method.random = true;
     method.policy = [](const PolicyInputs& inputs, const Parameters& given) {
         const Parameters parameters = hyperbolicMethod().declaration.schema.complete(given);
-        return std::make_unique<Hyperbolic>(inputs.capacity, static_cast<std::size_t>(parameters.integer("sample")), parameters.boolean("by-size"), inputs.seed);
+        return std::make_unique<Hyperbolic>(inputs.capacity, static_cast<std::size_t>(parameters.integer("sample")), parameters.boolean("by-size"), parameters.real("frequency"), parameters.real("cost"), inputs.seed);
     };
     return method;
 }

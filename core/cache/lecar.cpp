@@ -3,6 +3,7 @@
 
 #include "core/base/split_mix.h"
 #include "core/cache/object_heap.h"
+#include "core/cache/standing_text.h"
 
 #include <algorithm>
 #include <cmath>
@@ -66,12 +67,12 @@ public:
         const bool byRecency = std::ldexp(static_cast<double>(nextBits(m_state) >> 11U), -53) < m_recency;
         const std::uint32_t oldest = m_lists.back(kHeld), rarest = m_heap.top();
         const std::uint32_t object = byRecency ? oldest : rarest;
+        tellEvicted(object);
         m_lists.remove(object);
         m_heap.remove(object);
         m_left[object] = m_now;
         if (oldest != rarest) // who agree are not to be blamed
             remember(byRecency ? kGoneByRecency : kGoneByFrequency, object);
-        tellEvicted(object);
     }
     void insert(const Request& request)
     {
@@ -90,6 +91,12 @@ public:
     std::size_t stateBytes() const noexcept override
     {
         return m_lists.bytesHeld() + m_heap.bytesHeld() + (m_counts.capacity() + m_left.capacity()) * sizeof(std::uint64_t);
+    }
+    std::string standing(std::uint32_t object) const override
+    {
+        if (m_lists[object].list != kHeld)
+            return {};
+        return counted(m_counts[object], "request") + "; recency decides with a weight of " + std::to_string(m_recency);
     }
     std::vector<PolicyFigure> figures() const override { return {{"weight of recency", m_recency}, {"weight of frequency", 1 - m_recency}}; }
 

@@ -52,6 +52,12 @@ public:
         return true;
     }
     bool canErase() const noexcept override { return true; }
+    std::string standing(std::uint32_t object) const override
+    {
+        if (m_places[object] == kNoObject)
+            return {};
+        return "worth " + std::to_string(static_cast<const Derived&>(*this).worth(m_held[m_places[object]])) + ", the least of a sample leaves";
+    }
     void gone(const Entry&) const noexcept {}
     std::uint64_t occupied() const noexcept override { return m_bytes; }
     std::vector<std::uint32_t> contents() const override

@@ -180,6 +180,20 @@ class Gdsf(Lfu):
         self.priority[x] = (self.age + 1e6 / self.size(x), self.turn)
 
 
+class GdsfCosts(Gdsf):
+    """Costs 0 to 15 by the object."""
+
+    def touch(self, x):
+        hit = super().touch(x)
+        if hit:
+            self.priority[x] = (self.age + 1e6 * self.held[x][0] * (x * 40503 % 16) / self.size(x), self.turn)
+        return hit
+
+    def insert(self, x):
+        super().insert(x)
+        self.priority[x] = (self.age + 1e6 * (x * 40503 % 16) / self.size(x), self.turn)
+
+
 class LruK(Cache):
     """O'Neil, O'Neil, Weikum 1993, figure 2.1: HIST and LAST, the correlated reference period, the retained information period."""
 
@@ -723,6 +737,7 @@ def main():
         golden[key]["lru-3"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 3)]}
         golden[key]["lru-2 correlated"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 2, 40, 0)]}
         golden[key]["lru-2 retained"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 2, 25, 300)]}
+        golden[key]["gdsf costs"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [GdsfCosts(c, key == "sized")]}
         golden[key]["adaptive-lru-k"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [AdaptiveLruK(c, key == "sized")]}
         for name, policy in (("lecar", LeCaR), ("importance-weighted", ImportanceWeighted)):
             golden[key][name] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [policy(c, key == "sized", 3)]}
