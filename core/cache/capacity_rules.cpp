@@ -48,7 +48,7 @@ public:
         const bool hit = serve(request);
         if (m_mostProtected > 0) {
             ++m_objects[request.object].requests;
-            if (++m_sinceCount >= std::max(m_held, kLeastBetweenCounts))
+            if (++m_sinceCount >= std::max<std::uint64_t>(m_held.size(), kLeastBetweenCounts))
                 countAnew();
         }
         if (m_rules.scene.signal != SceneSignal::Off && m_scene.after(request.object, hit))
@@ -59,14 +59,14 @@ public:
     std::vector<std::uint32_t> contents() const override
     {
         std::vector<std::uint32_t> held;
-        for (std::uint32_t object = 0; m_asideBytes > 0 && object < m_objects.size(); ++object)
+        for (const std::uint32_t object : m_held)
             if (m_objects[object].aside)
                 held.push_back(object);
         const std::vector<std::uint32_t> inner = m_inner->contents();
         held.insert(held.end(), inner.begin(), inner.end());
         return held;
     }
-    std::size_t stateBytes() const noexcept override { return m_inner->stateBytes() + m_objects.capacity() * sizeof(Object) + m_scene.bytesHeld(); }
+    std::size_t stateBytes() const noexcept override { return m_inner->stateBytes() + m_objects.capacity() * sizeof(Object) + m_held.capacity() * sizeof(std::uint32_t) + m_scene.bytesHeld(); }
     std::string standing(std::uint32_t object) const override { return m_objects[object].aside ? "protected, kept aside" : m_inner->standing(object); }
     /// What is protected does not leave.
     bool evictOne() override
@@ -87,7 +87,7 @@ public:
 
 private:
     struct Object {
-        std::uint32_t size = 0, requests = 0;
+        std::uint32_t size = 0, requests = 0, place = 0; ///< place: in m_held
         float cost = 1;
         bool held = false, aside = false;
         std::uint8_t protection = 0;
@@ -112,21 +112,30 @@ private:
             Object& object = m_objects[request.object];
             object.size = request.size;
             object.cost = request.cost;
-            hold(object, true);
+            hold(request.object, true);
         }
         const bool hit = m_inner->request(request);
         Object& object = m_objects[request.object];
         m_passedBy = !was && object.held && !object.aside && m_inner->occupied() + m_gone <= before;
         if (m_passedBy)
-            hold(object, false);
+            hold(request.object, false);
         return hit;
     }
-    void hold(Object& object, bool held) noexcept
+    void hold(std::uint32_t number, bool held)
     {
+        Object& object = m_objects[number];
         object.held = held;
-        m_held += held ? 1 : std::uint64_t(-1);
-        if (object.protection != 0)
-            m_protectedBytes += held ? object.size : std::uint64_t(0) - object.size;
+        if (held) {
+            object.place = static_cast<std::uint32_t>(m_held.size());
+            m_held.push_back(number);
+            m_protectedBytes += object.protection != 0 ? object.size : 0;
+            return;
+        }
+        m_protectedBytes -= object.protection != 0 ? object.size : 0;
+        object.protection &= kById;
+        m_objects[m_held.back()].place = object.place;
+        m_held[object.place] = m_held.back();
+        m_held.pop_back();
     }
     /// Told by the policy.
     void leaves(std::uint32_t number)
@@ -142,7 +151,7 @@ private:
     }
     void letGo(std::uint32_t number)
     {
-        hold(m_objects[number], false);
+        hold(number, false);
         ++m_left;
         tellEvicted(number);
     }
@@ -171,7 +180,7 @@ private:
             const std::vector<std::uint32_t> contents = m_inner->contents();
             startAnew();
             for (auto object = contents.rbegin(); object != contents.rend(); ++object) {
-                hold(m_objects[*object], false);
+                hold(*object, false);
                 ask({*object, m_objects[*object].size, kNever, m_objects[*object].cost});
                 if (m_passedBy)
                     tellEvicted(*object);
@@ -187,18 +196,14 @@ private:
     void countAnew()
     {
         m_sinceCount = 0;
-        std::vector<std::uint32_t> held;
-        for (std::uint32_t number = 0; number < m_objects.size(); ++number)
-            if (m_objects[number].held)
-                held.push_back(number);
-        std::ranges::stable_sort(held, [this](std::uint32_t a, std::uint32_t b) { return m_objects[a].requests > m_objects[b].requests; });
+        std::vector<std::uint32_t> held = m_held;
+        std::ranges::sort(held, [this](std::uint32_t a, std::uint32_t b) { return m_objects[a].requests != m_objects[b].requests ? m_objects[a].requests > m_objects[b].requests : a < b; });
         std::uint64_t bytes = 0;
         m_protectedBytes = 0;
-        for (Object& object : m_objects)
-            object.protection &= kById;
         bool full = false;
         for (const std::uint32_t number : held) {
             Object& object = m_objects[number];
+            object.protection &= kById;
             full = full || bytes + object.size > m_mostProtected;
             if (!full) {
                 bytes += object.size;
@@ -222,7 +227,8 @@ private:
     bool m_leavesRoom; ///< to the policy: nothing asks for more than it would do
     PolicyPtr m_inner;
     std::vector<Object> m_objects;
-    std::uint64_t m_held = 0, m_asideBytes = 0, m_protectedBytes = 0; ///< objects; bytes of what is kept aside, of all that is held and protected
+    std::vector<std::uint32_t> m_held; ///< objects, aside or not
+    std::uint64_t m_asideBytes = 0, m_protectedBytes = 0; ///< of what is kept aside, of all that is held and protected
     std::uint64_t m_gone = 0, m_left = 0, m_sinceCount = 0, m_changes = 0;
 };
 } // namespace
