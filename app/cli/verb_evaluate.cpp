@@ -110,6 +110,8 @@ void run(Console& console, const EvaluateArguments& arguments)
         compressed = app::withPlannedAttention(compressed, plan, arguments.plan, split.fitted.get(), context.part(plan.attention.empty() ? 0 : 1, "the plan's attention"));
         if (plan.tokens)
             context.warn("The plan's tokens are left aside: tamis-cli run " + plan.tokens->method + " --plan measures them on top of its operators.");
+        if (plan.reuse)
+            context.warn("The plan's feature reuse is left aside: every sample is run whole. tamis-cli run " + plan.reuse->method + " measures it on frames that follow one another.");
         cost = plan.cost;
     }
     measure::EvaluateOptions options;

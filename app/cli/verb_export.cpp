@@ -66,6 +66,8 @@ void run(Console& console, const ExportArguments& arguments)
         throw UsageError("--plan: " + arguments.plan + " replaces no operator, expected one at least: tokens and attention alone are run (run --plan, evaluate --plan), not exported");
     if (plan.tokens)
         console.context().warn("The plan's tokens are left aside: what is exported has its operators alone.");
+    if (plan.reuse)
+        console.context().warn("The plan's feature reuse is left aside: it has no weights to write, and who plays the frames decides what is computed again.");
     if (!plan.attention.empty())
         console.context().warn("The plan's attention is left aside: it has no weights to write, and what is exported runs with the model's own (evaluate --plan measures it).");
     const auto opening = context.part(1, "opening");

@@ -2,7 +2,10 @@
 #include "app/window/cache_tab.h"
 
 #include "app/window/fleet_controller.h"
+#include "app/window/reuse_controller.h"
 #include "views/cache/cache_panel.h"
+#include "views/reuse/frames_page.h"
+#include "views/reuse/reuse_settings.h"
 
 namespace tamis::app {
 
@@ -11,12 +14,24 @@ CacheTab::CacheTab(const CacheNeighbours& neighbours, views::CachePanel& panel, 
     const auto exportFigure = [this](const views::Figure& figure, views::FigureFormat format, const QString& name) { m_with.exports.exportFigure(figure, format, name); };
     m_fleet = std::make_unique<FleetController>(FleetNeighbours{m_with.document, m_with.jobs, exportFigure}, panel);
     listenTo(*m_fleet);
+    auto* frames = new views::FramesPage(&m_panel);
+    m_panel.addPage(frames, QStringLiteral("frames"), tr("Frames"), frames->settings());
+    m_reuse = std::make_unique<ReuseController>(ReuseNeighbours{m_with.document, m_with.jobs, m_with.ask, exportFigure}, *frames);
+    listenTo(*m_reuse);
+    connect(&m_with.model, &ModelController::reportShown, this, &CacheTab::showModel); // its kind is known
     connect(&m_panel, &views::CachePanel::pageShown, this, [this](const QString& name) { m_with.document.select([&](Selection& selection) { selection.cachePage = name.toStdString(); }); });
     connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState&, const SessionState& after) { m_panel.showPage(QString::fromStdString(after.selection.cachePage)); });
 }
 
 CacheTab::~CacheTab() = default;
 
-void CacheTab::setWorkspace(const std::shared_ptr<const Workspace>& /*workspace*/) {}
+void CacheTab::setWorkspace(const std::shared_ptr<const Workspace>& /*workspace*/) { showModel(); }
+
+void CacheTab::showModel()
+{
+    const auto& report = m_with.model.report();
+    using enum ReuseController::Reads;
+    m_reuse->setModel(m_with.model.runnable(), !report ? Unknown : report->task.rfind("image", 0) == 0 ? Images : Text);
+}
 
 } // namespace tamis::app

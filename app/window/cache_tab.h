@@ -16,6 +16,7 @@ class WorkspaceTree;
 namespace tamis::app {
 
 class FleetController;
+class ReuseController;
 
 /// What the tab's labs share with the others. Not owned.
 struct CacheNeighbours {
@@ -39,6 +40,7 @@ public:
     void setWorkspace(const std::shared_ptr<const Workspace>& workspace); ///< the model that is open; null: none
     views::CachePanel& panel() const noexcept { return m_panel; }
     FleetController& fleet() noexcept { return *m_fleet; }
+    ReuseController& reuse() noexcept { return *m_reuse; }
 
 signals:
     void availabilityChanged();
@@ -54,9 +56,12 @@ private:
         connect(&controller, &Controller::failed, this, &CacheTab::failed);
     }
 
+    void showModel(); ///< to labs that look at it
+
     CacheNeighbours m_with;
     views::CachePanel& m_panel;
     std::unique_ptr<FleetController> m_fleet;
+    std::unique_ptr<ReuseController> m_reuse;
 };
 
 } // namespace tamis::app

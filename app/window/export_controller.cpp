@@ -45,10 +45,11 @@ void ExportController::savePlan()
         file += QStringLiteral(".json");
     m_jobs.add(
         tr("Save %1").arg(QFileInfo(file).fileName()),
-        [picture = m_spectrum.picture(), tokens = m_document.state().plannedTokens, path = file.toStdString(), attention = m_attention ? m_attention() : std::vector<plan::PlannedAttention>(), seed = m_document.state().attention.seed](const RunContext& context) {
+        [picture = m_spectrum.picture(), tokens = m_document.state().plannedTokens, path = file.toStdString(), attention = m_attention ? m_attention() : std::vector<plan::PlannedAttention>(), seed = m_document.state().attention.seed, reuse = m_document.state().plannedReuse](const RunContext& context) {
             plan::Plan plan = planOf(*picture, tokens, context);
             plan.attention = attention;
             plan.attentionSeed = attention.empty() ? 0 : seed;
+            plan.reuse = reuse;
             plan::writePlan(path, plan);
             return tr("Plan written to %1").arg(QString::fromStdString(path));
         },

@@ -4,6 +4,7 @@
 #include "app/commands/shortcut_sheet.h"
 #include "app/window/about_dialog.h"
 #include "app/window/fleet_controller.h"
+#include "app/window/frame_commands.h"
 #include "app/window/loss_controller.h"
 #include "app/window/lowrank_run_controller.h"
 #include "app/window/main_window.h"
@@ -486,6 +487,7 @@ void registerCommands(MainWindow& window)
     addTokenCommands(window);
     addAttentionCommands(window);
     addFleetCommands(window);
+    addFrameCommands(window);
     addViewCommands(window);
     addHelpCommands(window);
 }

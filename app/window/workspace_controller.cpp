@@ -3,6 +3,7 @@
 
 #include "app/session/session_file.h"
 #include "app/window/attention_lab_work.h"
+#include "app/window/reuse_plan.h"
 #include "app/window/token_plan_controller.h"
 #include "core/base/error.h"
 #include "core/io/sae_checkpoint.h"
@@ -140,11 +141,12 @@ void WorkspaceController::openPlan(const QString& file)
     try {
         const plan::Plan plan = plan::readPlan(file.toStdString());
         const auto tokens = plannedTokensOf(plan, file.toStdString());
+        const auto reuse = plannedReuseOf(plan, file.toStdString());
         if (lowrank::findMethod(plan.method)) {
             openLowRankPlan(plan, tokens);
             return;
         }
-        const bool linearAsTheyAre = plan.method.empty() && plan.operators.empty() && (tokens || !plan.attention.empty());
+        const bool linearAsTheyAre = plan.method.empty() && plan.operators.empty() && (tokens || reuse || !plan.attention.empty());
         if (!spectrum::findMethod(plan.method) && !linearAsTheyAre)
             throw Error(ErrorCode::InvalidParameter, "found the method \"" + plan.method + "\", expected one of the spectrum or the low-rank lab", file.toStdString());
         const auto take = [&](SessionState& state) {
@@ -153,6 +155,7 @@ void WorkspaceController::openPlan(const QString& file)
             else
                 state.settings = {plan.method, plan.parameters, plan.budget};
             takePlannedTokens(state, tokens);
+            takePlannedReuse(state, reuse);
             takeAttention(state, plan);
         };
         if (!m_workspace) {
@@ -181,6 +184,7 @@ void WorkspaceController::openLowRankPlan(const plan::Plan& plan, const std::opt
     if (m_workspace) {
         m_document.change(tr("Take the plan's tokens and attention"), {}, [&](SessionState& state) {
             takePlannedTokens(state, tokens);
+            takePlannedReuse(state, plannedReuseOf(plan, {}));
             takeAttention(state, plan);
         });
         emit lowRankPlanOpened(plan);
@@ -192,6 +196,7 @@ void WorkspaceController::openLowRankPlan(const plan::Plan& plan, const std::opt
     state.calibrationPath = plan.calibrationPath;
     state.lowRank.run = {plan.method, plan.parameters, plan.budget};
     takePlannedTokens(state, tokens);
+    takePlannedReuse(state, plannedReuseOf(plan, {}));
     takeAttention(state, plan);
     load(std::move(state), {}, true, [this, plan, tokens] {
         emit lowRankPlanOpened(plan);

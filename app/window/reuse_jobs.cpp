@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the frame player does as jobs: opening a sequence, comparing methods.
+#include "app/bundled/bundled.h"
+#include "app/window/reuse_controller.h"
+#include "core/base/error.h"
+#include "core/reuse/method.h"
+#include "views/reuse/frames_page.h"
+#include "views/reuse/transport_bar.h"
+
+#include <QCoreApplication>
+#include <QFileInfo>
+#include <QPointer>
+
+#include <algorithm>
+#include <system_error>
+
+namespace tamis::app {
+namespace {
+namespace fs = std::filesystem;
+QString text(const std::string& s) { return QString::fromStdString(s); }
+
+fs::path bundledFrames()
+{
+    try {
+        const fs::path found = bundledDatasets() / "motion";
+        std::error_code error;
+        return fs::is_directory(found, error) ? found : fs::path();
+    } catch (const Error&) { // no datasets on this machine
+        return {};
+    }
+}
+} // namespace
+
+// The sequence -------------------------------------------------------------------------------------------------------------
+
+void ReuseController::askAndOpen()
+{
+    if (const QString chosen = m_with.ask.openDirectory(tr("Open a folder of frames")); !chosen.isEmpty())
+        openFrames(chosen);
+}
+
+void ReuseController::openBundled()
+{
+    edit(tr("Open the bundled frames"), {}, true, [](ReuseChoice& choice) { choice.frames.clear(); });
+}
+
+void ReuseController::openFrames(const QString& chosen)
+{
+    m_opening.reset(); // once more, though it failed before
+    edit(tr("Open %1").arg(QFileInfo(chosen).fileName()), {}, true, [&](ReuseChoice& choice) { choice.frames = QFileInfo(chosen).absoluteFilePath().toStdString(); });
+    showState();
+}
+
+fs::path ReuseController::folder() const
+{
+    const auto& chosen = m_with.document.state().reuse.frames;
+    return chosen.empty() ? bundledFrames() : fs::path(chosen);
+}
+
+std::optional<ReuseController::Wanted> ReuseController::wanted() const
+{
+    if (!isVision())
+        return {};
+    Wanted made{m_model, folder()};
+    return made.folder.empty() ? std::nullopt : std::optional(std::move(made));
+}
+
+void ReuseController::setModel(std::shared_ptr<RunnableModel> model, Reads reads)
+{
+    const bool other = model != m_model;
+    m_model = std::move(model);
+    m_reads = reads;
+    if (other) {
+        m_opening.reset();
+        m_opens.stop();
+        takeSources(nullptr);
+    }
+    showState();
+}
+
+void ReuseController::open(const Wanted& of)
+{
+    m_opening = of;
+    m_problem.clear();
+    m_opens.stop();
+    m_jobs.stop();
+    m_openJob = m_opens.start(
+        tr("Open frames of %1").arg(text(of.folder.filename().string())), tr("Reading frames"),
+        [of, guard = QPointer<ReuseController>(this)](const RunContext& context) {
+            auto sources = openReuseSources(of.model, of.folder, context);
+            const auto count = sources->files.size();
+            QMetaObject::invokeMethod(qApp, [guard, of, sources] {
+                if (guard && guard->m_opening == of)
+                    guard->takeSources(sources);
+            }, Qt::QueuedConnection);
+            return tr("%1 frames of %2").arg(count).arg(text(of.folder.filename().string()));
+        },
+        [this, of](const Job& job) {
+            m_openJob = 0;
+            if (job.state == JobState::Failed && m_opening == of)
+                m_problem = job.message;
+            else if (job.state == JobState::Cancelled && m_opening == of)
+                m_problem = tr("Reading was stopped.");
+            showEmpty();
+            emit availabilityChanged();
+        });
+    showEmpty();
+}
+
+// Comparisons ----------------------------------------------------------------------------------------------------------------
+
+void ReuseController::compare()
+{
+    if (const QString reason = compareDisabledReason(); !reason.isEmpty()) {
+        emit failed(tr("Methods cannot be compared: %1.").arg(reason));
+        return;
+    }
+    std::vector<ReuseSetting> all = m_with.document.state().reuse.kept, missing;
+    for (const auto& method : reuse::methods())
+        if (const ReuseSetting each{method.declaration.id, {}}; !method.frames && std::ranges::none_of(all, [&](const ReuseSetting& kept) { return settingKey(kept) == settingKey(each); }))
+            all.push_back(each);
+    for (const ReuseSetting& each : all)
+        if (!m_done.contains(settingKey(each)))
+            missing.push_back(each);
+    edit(tr("Compare methods of reuse"), {}, true, [&](ReuseChoice& choice) { choice.kept = all; });
+    m_compareJob = m_jobs.start(
+        tr("Compare %1 ways to reuse features").arg(all.size()), tr("Comparing"),
+        [missing, count = all.size(), sources = m_sources, guard = QPointer<ReuseController>(this)](const RunContext& context) {
+            context.setParts(static_cast<double>(std::max<std::size_t>(missing.size(), 1)));
+            for (const ReuseSetting& each : missing) {
+                auto run = runOne(*sources, each, context.part(1, reuseSettingTitle(each).toStdString()));
+                QMetaObject::invokeMethod(qApp, [guard, sources, key = settingKey(each), run = std::move(run)] {
+                    if (!guard || guard->m_sources != sources)
+                        return;
+                    guard->m_done[key] = run;
+                    guard->showRuns();
+                }, Qt::QueuedConnection);
+            }
+            return tr("%1 ways to reuse features compared on %2 frames").arg(count).arg(sources->files.size());
+        },
+        [this](const Job&) {
+            m_compareJob = 0;
+            showSettings();
+            emit availabilityChanged();
+        });
+    showSettings();
+    emit availabilityChanged();
+}
+
+void ReuseController::stop()
+{
+    m_lane.cancel();
+    m_asked.reset(); // may be asked for again
+    m_opens.stop();
+    m_jobs.stop();
+    m_page.transport()->pause();
+}
+
+void ReuseController::togglePlay()
+{
+    auto* transport = m_page.transport();
+    transport->isPlaying() ? transport->pause() : transport->play();
+}
+
+void ReuseController::step(int by) { m_page.transport()->step(by); }
+
+} // namespace tamis::app
