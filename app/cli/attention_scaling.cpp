@@ -96,7 +96,7 @@ void runAttentionScaling(Console& console, const RunOptions& options)
         settings.seed = static_cast<std::uint64_t>(*console.common().seed);
     std::vector<attention::CurveChoice> choices;
     if (options.settings.empty())
-        for (const auto& usual : attention::usualSettings(method))
+        for (const auto& usual : attention::usualSettings(method, {}, sizes.back())) // what a method takes for the longest
             choices.push_back({usual.method, usual.parameters});
     else
         choices.push_back({method.declaration.id, parameters});

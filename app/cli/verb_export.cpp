@@ -65,11 +65,11 @@ void run(Console& console, const ExportArguments& arguments)
     if (plan.operators.empty())
         throw UsageError("--plan: " + arguments.plan + " replaces no operator, expected one at least: tokens and attention alone are run (run --plan, evaluate --plan), not exported");
     if (plan.tokens)
-        console.context().warn("The plan's tokens are left aside: what is exported has its operators alone.");
+        console.context().warn("The plan's tokens are in plan.json alone: what is exported has its operators, and runs on all tokens elsewhere.");
     if (plan.reuse)
         console.context().warn("The plan's feature reuse is left aside: it has no weights to write, and who plays the frames decides what is computed again.");
     if (!plan.attention.empty())
-        console.context().warn("The plan's attention is left aside: it has no weights to write, and what is exported runs with the model's own (evaluate --plan measures it).");
+        console.context().warn("The plan's attention is in plan.json alone: it has no weights to write, and what is exported runs with the model's own elsewhere (evaluate --plan measures it).");
     const auto opening = context.part(1, "opening");
     const auto checkpoint = io::Checkpoint::open(arguments.model, opening);
     auto calibration = calibrationOf(arguments.calibration, arguments.plan, plan);

@@ -201,6 +201,10 @@ private:
         std::vector<std::string> names;
         for (const auto& file : m_files)
             names.push_back(file.lexically_relative(m_staging.path()).generic_string());
+        if (!m_plan.attention.empty() || m_plan.tokens) { // no file of weights holds them
+            writePlan(m_staging.path() / kPlanFile, m_plan);
+            names.push_back(kPlanFile);
+        }
         names.push_back("recipe.json");
         writeText("recipe.json", recipeJson(m_plan, m_options, result, names));
         context.throwIfStopped(); // the last chance: from here on the export exists
@@ -210,6 +214,7 @@ private:
         context.finish();
     }
 
+    static constexpr const char* kPlanFile = "plan.json";
     const Plan& m_plan;
     const spectrum::Inputs& m_inputs;
     const ExportOptions& m_options;

@@ -39,6 +39,7 @@ struct ExportResult {
     report::Cost cost; ///< of the whole model with the factors as written (parameters, bytes, MACs)
 };
 
+/// Where the plan has attention or tokens, which no file of weights holds, plan.json stands beside the weights: every block's and head's method and settings.
 /// Everything is written into a temporary directory beside `directory`, verified, then renamed: on any error nothing is left.
 /// `directory` must not exist or be empty (Error{InvalidParameter}). Needs the model (and, for whitened losses, the
 /// calibration) that the plan names by hash: a different hash is refused. A "remapped" operator is an accounting and is

@@ -197,6 +197,25 @@ private slots:
         QCOMPARE(adapter["rank_pattern"].toObject().size(), qsizetype(result.verified.size()));
         QCOMPARE(json(target + "/config.json")["embed_dim"].toInt(), 128);
     }
+    /// Attention has no weights: what stands where is in the plan that goes along, and only then is there one.
+    void attentionGoesAlongInThePlan()
+    {
+        auto prepared = fixture::vit20("spectrum.plain", 0.4, Accounting::Factors);
+        QTemporaryDir directory;
+        const std::filesystem::path without = directory.filePath("without").toStdString(), with = directory.filePath("with").toStdString();
+        exported(prepared, without, {.dense = false});
+        QVERIFY(!std::filesystem::exists(without / "plan.json"));
+        Parameters settings;
+        settings.set("landmarks", std::int64_t{16});
+        prepared.plan.attention = {{0, -1, "attention.nystrom", settings}, {3, 1, "", {}}};
+        prepared.plan.attentionSeed = 7;
+        const auto result = exported(prepared, with, {.dense = false});
+        QVERIFY(std::ranges::find(result.files, with / "plan.json") != result.files.end());
+        const Plan again = readPlan(with / "plan.json");
+        QCOMPARE(again.attention.size(), std::size_t{2});
+        QVERIFY(again.attention[0].method == "attention.nystrom" && again.attention[0].parameters == settings && again.attention[1].head == 1);
+        QCOMPARE(again.attentionSeed, std::int64_t{7});
+    }
     void theSameInputsGiveTheSameBytes()
     {
         const auto prepared = fixture::vit20("spectrum.whitened", 0.5, Accounting::BlockIdentity, Allocation::Uniform);
