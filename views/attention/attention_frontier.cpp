@@ -232,6 +232,7 @@ void AttentionFrontier::showAxes()
     FrontierAxis x = axis(false), y = axis(true);
     x.title = attentionCostTitle(m_cost);
     x.format = [cost = m_cost](double value) { return formatAttentionCost(cost, value); };
+    x.bytes = m_cost == AttentionCost::Scratch;
     y.title = moreIsBetter(m_error) ? attentionErrorTitle(m_error) : tr("%1 (less is upwards)").arg(attentionErrorTitle(m_error));
     y.backwards = !moreIsBetter(m_error);
     y.format = [error = m_error](double value) { return formatAttentionError(error, value); };

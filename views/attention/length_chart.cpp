@@ -108,7 +108,8 @@ void LengthChart::rebuild()
     const double padX = std::max(0.04 * std::log10(xHigh / xLow), 0.05), padY = std::max(0.06 * std::log10(yHigh / yLow), 0.05);
     setAxes({.title = tr("tokens"), .low = std::log10(xLow) - padX, .high = std::log10(xHigh) + padX, .logarithmic = true, .format = formatTokens},
             {.title = lengthMeasureTitle(m_measure), .low = std::log10(yLow) - padY, .high = std::log10(yHigh) + padY, .logarithmic = true,
-             .format = [measure = m_measure](double value) { return formatLengthValue(measure, value); }});
+             .format = [measure = m_measure](double value) { return formatLengthValue(measure, value); },
+             .bytes = m_measure == LengthMeasure::Scratch || m_measure == LengthMeasure::Read});
 }
 
 std::vector<LengthChart::Crossover> LengthChart::crossovers() const

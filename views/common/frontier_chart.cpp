@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/common/frontier_chart.h"
 
+#include "views/common/binary_ticks.h"
 #include "views/common/plot_paint.h"
 #include "views/common/theme.h"
 
@@ -37,7 +38,8 @@ double FrontierAxis::share(double value) const
 
 std::vector<double> FrontierAxis::ticks(int most) const
 {
-    auto values = logarithmic ? logTicks(std::pow(10, low), std::pow(10, high), most) : linearTicks(low, high, most);
+    auto values = bytes ? binaryTicks(logarithmic ? std::pow(10, low) : low, logarithmic ? std::pow(10, high) : high, most, logarithmic)
+                        : logarithmic ? logTicks(std::pow(10, low), std::pow(10, high), most) : linearTicks(low, high, most);
     std::erase_if(values, [this](double value) { return value > lastTick; });
     return values;
 }

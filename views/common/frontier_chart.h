@@ -28,6 +28,7 @@ struct FrontierAxis {
     bool backwards = false;                                    ///< the least value to the right or on top
     double lastTick = std::numeric_limits<double>::infinity(); ///< values above it are not labelled
     std::function<QString(double)> format;
+    bool bytes = false;                                        ///< labelled at powers of two
 
     double share(double value) const;        ///< of the axis' length from its origin
     std::vector<double> ticks(int most) const; ///< values to label

@@ -49,6 +49,11 @@ private slots:
         QCOMPARE(decades.share(10), 0.5);
         QCOMPARE(decades.share(0), 0.0); // has no logarithm: at the foot
         QCOMPARE(decades.ticks(5), (std::vector<double>{0.1, 1, 10, 100, 1000}));
+        // Bytes: 0.5 to 4 MiB in half a MiB or more, and powers of two from 1 KiB to 1 MiB at every second one
+        FrontierAxis bytes{.low = 524288, .high = 4194304, .bytes = true};
+        QCOMPARE(bytes.ticks(4), (std::vector<double>{1048576, 2097152, 3145728, 4194304}));
+        bytes = {.low = std::log10(1024.0), .high = std::log10(1048576.0), .logarithmic = true, .bytes = true};
+        QCOMPARE(bytes.ticks(6), (std::vector<double>{1024 * 1.0, 4096, 16384, 65536, 262144, 1048576}));
         const FrontierAxis shares{.low = 0, .high = 1.2, .lastTick = 1};
         QVERIFY(!shares.ticks(6).empty());
         QVERIFY(shares.ticks(6).back() <= 1);
