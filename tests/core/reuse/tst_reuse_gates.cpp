@@ -3,6 +3,7 @@
 #include "core/io/npz.h"
 #include "tests/core/reuse/frames.h"
 
+#include <QFile>
 #include <QTest>
 
 #include <algorithm>
@@ -128,6 +129,22 @@ private slots:
         QVERIFY(run.frames[3].keyFrame); // frame 30
         QVERIFY(run.frames[3].featureError < 1e-5);
         QVERIFY(!run.frames[1].keyFrame || run.frames[1].featureError < 1e-5);
+    }
+
+    /// A camera at rest: most patches stand still, and the gate beats dropping frames at its cost.
+    void realFramesAreMostlyReused()
+    {
+        const QString folder = qEnvironmentVariable("TAMIS_SHARED_DATA") + "/frames";
+        if (!qEnvironmentVariableIsSet("TAMIS_SHARED_DATA") || !QFile::exists(folder))
+            QSKIP("TAMIS_SHARED_DATA is not set: these frames are not bundled");
+        const auto sequence = app::openFrames({folder.toStdString(), 24, false}, TAMIS_SOURCE_DIR "/datasets/vit20", *test::vit20(), {});
+        const Configuration all[] = {test::configured("reuse.gate", {})};
+        const auto report = runReuse(test::vit20(), sequence, all, {.seed = 0, .baselines = true, .rounds = 1}, {});
+        QCOMPARE(report.runs.size(), std::size_t{3});
+        const auto &gate = report.runs[0], &drop = report.runs[2];
+        QVERIFY2(gate.macsShare < 0.2, qPrintable(QString::number(gate.macsShare)));
+        QCOMPARE(gate.agreement, 1.0);
+        QVERIFY(gate.worstError < drop.worstError);
     }
 
     /// Lower thresholds compute more; with a sensible one a good part is saved, at a small error.
