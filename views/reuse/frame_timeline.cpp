@@ -26,7 +26,7 @@ double stripValue(int strip, const report::FrameResult& frame)
 
 QString stripTitle(int strip)
 {
-    return strip == FrameTimeline::MacsStrip ? QObject::tr("MACs") : strip == FrameTimeline::ErrorStrip ? QObject::tr("error") : QObject::tr("KL, nats");
+    return strip == FrameTimeline::MacsStrip ? QObject::tr("MACs") : strip == FrameTimeline::ErrorStrip ? QObject::tr("error") : QObject::tr("KL");
 }
 
 FrameTimeline::FrameTimeline(QWidget* parent) : QWidget(parent)

@@ -151,7 +151,7 @@ QWidget* FramesPage::buildRuns()
     m_table->horizontalHeader()->setSectionResizeMode(QHeaderView::Interactive);
     m_table->setColumnWidth(ReuseRunModel::RunColumn, 190);
     for (int column = ReuseRunModel::MacsColumn; column < ReuseRunModel::kColumnCount; ++column)
-        m_table->setColumnWidth(column, 66);
+        m_table->setColumnWidth(column, column == ReuseRunModel::AgreementColumn ? 82 : 66);
     m_frontier = new ReuseFrontier(this);
     auto* choices = new QWidget(this);
     auto* row = new QHBoxLayout(choices);

@@ -63,7 +63,7 @@ void Model::setReport(std::shared_ptr<const report::ReuseReport> report)
                 m_most[column] = std::max(m_most[column], value);
     }
     m_most[MeanColumn] = m_most[WorstColumn] = std::max(m_most[MeanColumn], m_most[WorstColumn]); // bars that compare
-    m_most[MacsColumn] = m_most[TimeColumn] = std::max({m_most[MacsColumn], m_most[TimeColumn], 1.0});
+    m_most[MacsColumn] = m_most[TimeColumn] = std::max(m_most[MacsColumn], 1.0); // of all frames whole; a slower run has a full bar
     if (!same)
         endResetModel();
     else if (rowCount() > 0)

@@ -94,7 +94,7 @@ void FrameTimeline::drawStrip(QPainter& painter, int strip) const
         painter.drawText(area, Qt::AlignCenter, tr("not measured"));
         return;
     }
-    for (const double value : linearTicks(0, m_high[strip], std::clamp(static_cast<int>(area.height() / (1.8 * metrics.height())), 1, 4))) {
+    for (const double value : linearTicks(0, m_high[strip], std::clamp(static_cast<int>(area.height() / (1.8 * metrics.height())), 2, 4))) {
         const double y = area.bottom() - value / m_high[strip] * area.height();
         painter.setPen(QPen(theme.color(Ink::Grid), 1));
         painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y));

@@ -34,7 +34,8 @@ private slots:
         QCOMPARE(text(2, Model::RunColumn), QString("Everything computed"));
         QVERIFY(model.data(model.index(2, 0), Qt::FontRole).value<QFont>().italic());
         QVERIFY(model.data(model.index(0, 0), Qt::FontRole).value<QFont>().bold());
-        QCOMPARE(model.data(model.index(0, Model::MacsColumn), kFractionRole).toDouble(), 0.4 / 1.25); // of the longest, a time share
+        QCOMPARE(model.data(model.index(0, Model::MacsColumn), kFractionRole).toDouble(), 0.4); // of all frames whole
+        QCOMPARE(model.data(model.index(2, Model::TimeColumn), kFractionRole).toDouble(), 1.0); // slower than that: a full bar
         QCOMPARE(model.data(model.index(3, Model::MeanColumn), kSortRole).toDouble(), 0.2);
         for (int column = 0; column < Model::kColumnCount; ++column) {
             QVERIFY(!model.headerData(column, Qt::Horizontal, Qt::DisplayRole).toString().isEmpty());
