@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace tamis::views {
 namespace {
@@ -22,6 +23,21 @@ constexpr int kMarkRoom = 9; ///< pixels below the groove
 constexpr double kMark = 3.5;
 constexpr int kSpeeds[] = {1, 2, 5, 10, 25}; ///< frames a second
 constexpr int kUsual = 3;                    ///< of them
+
+/// The style's icon in the colour of the theme's text, for the style's own are black.
+QIcon tinted(const QWidget& widget, QStyle::StandardPixmap icon)
+{
+    QIcon made;
+    for (const auto& [mode, ink] : {std::pair(QIcon::Normal, Ink::Text), std::pair(QIcon::Disabled, Ink::Border)}) {
+        QPixmap pixmap = widget.style()->standardIcon(icon).pixmap(QSize(32, 32), widget.devicePixelRatioF());
+        QPainter painter(&pixmap);
+        painter.setCompositionMode(QPainter::CompositionMode_SourceIn);
+        painter.fillRect(pixmap.rect(), Theme::instance().color(ink));
+        painter.end();
+        made.addPixmap(pixmap, mode);
+    }
+    return made;
+}
 } // namespace
 
 ScrubSlider::ScrubSlider(QWidget* parent) : QSlider(Qt::Horizontal, parent)
@@ -93,10 +109,9 @@ TransportBar::TransportBar(QWidget* parent) : QWidget(parent), m_slider(new Scru
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(0, 0, 0, 0);
     row->setSpacing(Theme::kSpacing / 2);
-    const auto button = [&](const char* name, QStyle::StandardPixmap icon, const QString& title) {
+    const auto button = [&](const char* name, const QString& title) {
         auto* made = new QToolButton(this);
         made->setObjectName(QLatin1String(name));
-        made->setIcon(style()->standardIcon(icon));
         made->setToolTip(title);
         made->setAccessibleName(title);
         made->setAutoRaise(true);
@@ -104,11 +119,11 @@ TransportBar::TransportBar(QWidget* parent) : QWidget(parent), m_slider(new Scru
         row->addWidget(made);
         return made;
     };
-    m_first = button("firstFrame", QStyle::SP_MediaSkipBackward, tr("First frame"));
-    m_back = button("previousFrame", QStyle::SP_MediaSeekBackward, tr("One frame back"));
-    m_play = button("playFrames", QStyle::SP_MediaPlay, tr("Play"));
-    m_forward = button("nextFrame", QStyle::SP_MediaSeekForward, tr("One frame forward"));
-    m_last = button("lastFrame", QStyle::SP_MediaSkipForward, tr("Last frame"));
+    m_first = button("firstFrame", tr("First frame"));
+    m_back = button("previousFrame", tr("One frame back"));
+    m_play = button("playFrames", tr("Play"));
+    m_forward = button("nextFrame", tr("One frame forward"));
+    m_last = button("lastFrame", tr("Last frame"));
     row->addWidget(m_slider, 1);
     m_position->setObjectName(QStringLiteral("framePosition"));
     m_position->setFont(Theme::numberFont(font()));
@@ -135,6 +150,8 @@ TransportBar::TransportBar(QWidget* parent) : QWidget(parent), m_slider(new Scru
     });
     connect(m_slider, &QSlider::actionTriggered, this, &TransportBar::pause);
     connect(m_slider, &QSlider::sliderPressed, this, &TransportBar::pause);
+    connect(&Theme::instance(), &Theme::changed, this, &TransportBar::showIcons);
+    showIcons();
     setFrameCount(0);
 }
 
@@ -189,11 +206,20 @@ void TransportBar::pause()
     emit playingChanged(false);
 }
 
+void TransportBar::showIcons()
+{
+    m_first->setIcon(tinted(*this, QStyle::SP_MediaSkipBackward));
+    m_back->setIcon(tinted(*this, QStyle::SP_MediaSeekBackward));
+    m_forward->setIcon(tinted(*this, QStyle::SP_MediaSeekForward));
+    m_last->setIcon(tinted(*this, QStyle::SP_MediaSkipForward));
+    showState();
+}
+
 void TransportBar::showState()
 {
     m_position->setText(m_count > 0 ? tr("%1 of %2").arg(frame() + 1).arg(m_count) : QString());
     const QString title = isPlaying() ? tr("Pause") : tr("Play");
-    m_play->setIcon(style()->standardIcon(isPlaying() ? QStyle::SP_MediaPause : QStyle::SP_MediaPlay));
+    m_play->setIcon(tinted(*this, isPlaying() ? QStyle::SP_MediaPause : QStyle::SP_MediaPlay));
     m_play->setToolTip(title);
     m_play->setAccessibleName(title);
 }

@@ -56,6 +56,7 @@ signals:
 
 private:
     void goTo(int frame);
+    void showIcons(); ///< in the colours of the theme of now
     void showState();
 
     int m_count = 0;
