@@ -351,6 +351,7 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
         {"cache", cacheToJson(state.cache, base)},
         {"reuse", reuseToJson(state.reuse, base)},
         {"fleet", fleetToJson(state.fleet)},
+        {"hierarchy", {{"frames", writtenPath(state.hierarchy.frames, base)}, {"parameters", parametersToJson(state.hierarchy.parameters)}}},
         {"plan", {{"tokens", toJson(state.plannedTokens)}, {"cache", plannedCacheToJson(state.plannedCache)}, {"reuse", plannedReuseToJson(state.plannedReuse)}}},
         {"selection", {{"current", state.selection.current}, {"overlay", state.selection.overlay},
                        {"photos", writtenPath(state.selection.photos, base)}, {"lowRankPage", state.selection.lowRankPage},
@@ -394,6 +395,10 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         state.reuse = reuseFrom(Reader(*value, "reuse", subject), base);
     if (const auto* value = reader.child("fleet"))
         state.fleet = fleetFrom(Reader(*value, "fleet", subject));
+    if (const auto* value = reader.child("hierarchy")) {
+        const Reader levels(*value, "hierarchy", subject);
+        state.hierarchy = {.frames = readPath(levels, "frames", base), .parameters = parametersFrom(levels)};
+    }
     if (const auto* value = reader.child("plan")) {
         const Reader plan(*value, "plan", subject);
         if (const auto* planned = plan.child("tokens"))

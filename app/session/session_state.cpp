@@ -82,6 +82,7 @@ void keepOpened(SessionState& next, const SessionState& before)
     next.encoder = before.encoder;
     next.cache = before.cache;
     next.fleet = before.fleet;
+    next.hierarchy = before.hierarchy;
     next.plannedCache = before.plannedCache;
     next.reuse = before.reuse;
     next.selection.reuseFrame = before.selection.reuseFrame;

@@ -2,6 +2,7 @@
 #pragma once
 // Everything that a session file holds, as one value.
 #include "app/session/cache_choice.h"
+#include "app/session/hierarchy_choice.h"
 #include "app/session/reuse_choice.h"
 #include "app/session/fleet_choice.h"
 #include "core/base/parameter_schema.h"
@@ -162,6 +163,7 @@ struct SessionState {
     CacheChoice cache;
     ReuseChoice reuse;
     FleetChoice fleet;
+    HierarchyChoice hierarchy;
     std::optional<plan::PlannedTokens> plannedTokens; ///< the token lab's part of the plan
     std::optional<plan::PlannedCache> plannedCache;   ///< the cache lab's part of the plan
     std::optional<plan::PlannedReuse> plannedReuse;   ///< the frame player's part of the plan

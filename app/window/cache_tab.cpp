@@ -4,6 +4,8 @@
 #include "app/window/fleet_controller.h"
 #include "app/window/reuse_controller.h"
 #include "views/cache/cache_panel.h"
+#include "views/hierarchy/levels_page.h"
+#include "views/hierarchy/levels_settings.h"
 #include "views/reuse/frames_page.h"
 #include "views/reuse/reuse_settings.h"
 
@@ -12,6 +14,7 @@ namespace tamis::app {
 CacheTab::CacheTab(const CacheNeighbours& neighbours, views::CachePanel& panel, QObject* parent) : QObject(parent), m_with(neighbours), m_panel(panel)
 {
     const auto exportFigure = [this](const views::Figure& figure, views::FigureFormat format, const QString& name) { m_with.exports.exportFigure(figure, format, name); };
+    addLevels();
     m_fleet = std::make_unique<FleetController>(FleetNeighbours{m_with.document, m_with.jobs, exportFigure}, panel);
     listenTo(*m_fleet);
     auto* frames = new views::FramesPage(&m_panel);
@@ -25,13 +28,26 @@ CacheTab::CacheTab(const CacheNeighbours& neighbours, views::CachePanel& panel, 
 
 CacheTab::~CacheTab() = default;
 
-void CacheTab::setWorkspace(const std::shared_ptr<const Workspace>& /*workspace*/) { showModel(); }
+void CacheTab::setWorkspace(const std::shared_ptr<const Workspace>& /*workspace*/)
+{
+    showModel();
+    m_levels->sourcesChanged(); // its model is that of ModelController, which was told before
+}
 
 void CacheTab::showModel()
 {
     const auto& report = m_with.model.report();
     using enum ReuseController::Reads;
     m_reuse->setModel(m_with.model.runnable(), !report ? Unknown : report->task.rfind("image", 0) == 0 ? Images : Text);
+}
+
+void CacheTab::addLevels()
+{
+    auto* page = new views::LevelsPage;
+    auto* settings = new views::LevelsSettings;
+    m_panel.addPage(page, QStringLiteral("levels"), tr("Levels"), settings);
+    m_levels = std::make_unique<HierarchyController>(HierarchyNeighbours{m_with.document, m_with.model, m_with.exports, m_with.ask}, *page, *settings);
+    listenTo(*m_levels);
 }
 
 } // namespace tamis::app

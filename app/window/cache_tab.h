@@ -2,6 +2,7 @@
 #pragma once
 #include "app/session/recent_files.h"
 #include "app/window/export_controller.h"
+#include "app/window/hierarchy_controller.h"
 #include "app/window/model_controller.h"
 
 #include <QObject>
@@ -41,6 +42,7 @@ public:
     views::CachePanel& panel() const noexcept { return m_panel; }
     FleetController& fleet() noexcept { return *m_fleet; }
     ReuseController& reuse() noexcept { return *m_reuse; }
+    HierarchyController& levels() const noexcept { return *m_levels; }
 
 signals:
     void availabilityChanged();
@@ -57,11 +59,13 @@ private:
     }
 
     void showModel(); ///< to labs that look at it
+    void addLevels();
 
     CacheNeighbours m_with;
     views::CachePanel& m_panel;
     std::unique_ptr<FleetController> m_fleet;
     std::unique_ptr<ReuseController> m_reuse;
+    std::unique_ptr<HierarchyController> m_levels;
 };
 
 } // namespace tamis::app

@@ -407,6 +407,21 @@ void addFleetCommands(MainWindow& w)
     add.add({"cache.stop-server", lab, tr("Stop measuring the server"), tr("What is measured before stays"), {}, [&controller] { controller.stop(); }});
 }
 
+void addLevelCommands(MainWindow& w)
+{
+    const auto showLevels = [&w] {
+        w.showLab(&w.cache().panel());
+        w.cache().panel().showPage(QStringLiteral("levels"));
+    };
+    auto& add = w.commands();
+    const QString lab = tr("Cache");
+    add.add({"cache.levels", lab, tr("Levels of caches"), tr("What on-chip memory, RAM and storage before recomputing save, on the open trace or on frames"), {}, showLevels});
+    add.add({"cache.levels-frames", lab, tr("Levels of caches on frames…"), tr("A folder of frames, whose features in the open vision model are asked for"), {}, [&w, showLevels] {
+                 showLevels();
+                 w.cache().levels().askFrames();
+             }});
+}
+
 void addPictureCommands(MainWindow& w)
 {
     auto& add = w.commands();
@@ -488,6 +503,7 @@ void registerCommands(MainWindow& window)
     addAttentionCommands(window);
     addFleetCommands(window);
     addFrameCommands(window);
+    addLevelCommands(window);
     addViewCommands(window);
     addHelpCommands(window);
 }

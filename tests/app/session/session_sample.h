@@ -68,6 +68,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.fleet.method = "fleet.gossip";
     state.fleet.parameters = {{"fleet.ring", state.settings.parameters}};
     state.fleet.server = "unix:/run/odd \"name\".sock";
+    state.hierarchy = {.frames = folder + "/frames", .parameters = state.settings.parameters};
     state.plannedCache = plan::PlannedCache{"cache.lru-k", state.settings.parameters, 123456789012, true, 1.0 / 3, "requests.csv"};
     state.selection.attentionLayer = 2;
     state.selection.attentionHead = 3;

@@ -130,7 +130,7 @@ private slots:
         const std::string text = sessionToJson(sampleSession("/sessions"), "/sessions");
         const auto root = parsed(text);
         QCOMPARE(root["schema"].toString(), QString("tamis.session/1"));
-        QCOMPARE(root.keys(), QStringList({"attention", "cache", "calibration", "chart", "encoder", "fleet", "lowRank", "model", "plan", "points", "reuse", "schema", "selection", "settings", "tokens"}));
+        QCOMPARE(root.keys(), QStringList({"attention", "cache", "calibration", "chart", "encoder", "fleet", "hierarchy", "lowRank", "model", "plan", "points", "reuse", "schema", "selection", "settings", "tokens"}));
         QCOMPARE(root["settings"].toObject().keys(),
                  QStringList({"accounting", "alignment", "allocation", "keep", "method", "overrides", "parameters"}));
         QCOMPARE(root["chart"].toObject().keys(),

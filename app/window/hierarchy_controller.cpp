@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/window/hierarchy_controller.h"
+
+#include "app/window/export_controller.h"
+#include "app/window/model_controller.h"
+#include "views/hierarchy/levels_page.h"
+#include "views/hierarchy/levels_settings.h"
+
+namespace tamis::app {
+namespace {
+using views::LevelsPage;
+using views::LevelsSettings;
+QString text(const std::string& s) { return QString::fromStdString(s); }
+} // namespace
+
+HierarchyController::HierarchyController(const HierarchyNeighbours& neighbours, LevelsPage& page, LevelsSettings& settings, QObject* parent)
+    : QObject(parent), m_with(neighbours), m_page(page), m_settings(settings),
+      m_lane(
+          [work = std::make_shared<HierarchyWork>()](const HierarchyRequest& request, Level level, const RunContext& context, const auto&) {
+              return level == Level::Coarse ? work->coarse(request) : work->refine(request, context);
+          },
+          [this](const auto& picture, const HierarchyRequest&, Level level, bool) { show(picture, level == Level::Final); })
+{
+    const auto& declaration = hierarchy::methods().front().declaration;
+    m_settings.setMethods({{text(declaration.id), text(declaration.title), text(declaration.reference), false, {}, declaration.schema}});
+    connectViews();
+    connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState& before, const SessionState& after) {
+        if (before.hierarchy != after.hierarchy || before.cache.trace != after.cache.trace || before.cache.format != after.cache.format || before.cache.idColumn != after.cache.idColumn ||
+            before.cache.timeColumn != after.cache.timeColumn || before.cache.sizeColumn != after.cache.sizeColumn)
+            showState();
+    });
+    connect(&m_lane, &LaneCore::failed, this, [this](const QString& sentence) { m_page.setProblem(sentence); });
+    showState();
+}
+
+void HierarchyController::connectViews()
+{
+    connect(&m_page, &LevelsPage::shown, this, &HierarchyController::ask);
+    connect(&m_page, &LevelsPage::exportRequested, this,
+            [this](views::Figure* figure, views::FigureFormat format, const QString& name) { m_with.exports.exportFigure(*figure, format, QStringLiteral("levels-") + name); });
+    connect(&m_settings, &LevelsSettings::framesRequested, this, &HierarchyController::askFrames);
+    connect(&m_settings, &LevelsSettings::traceRequested, this, [this] { setFrames({}); });
+    connect(&m_settings, &LevelsSettings::parameterEdited, this, [this](const QString& name, const ParameterValue& value, bool finished) {
+        m_with.document.change(tr("Set %1").arg(name), "hierarchy-parameter:" + name, [&](SessionState& state) { state.hierarchy.parameters.set(name.toStdString(), value); });
+        if (finished)
+            m_with.document.endMerge();
+    });
+}
+
+void HierarchyController::askFrames()
+{
+    if (const QString folder = m_with.ask.openDirectory(tr("Frames whose features are asked for")); !folder.isEmpty())
+        setFrames(folder);
+}
+
+void HierarchyController::setFrames(const QString& folder)
+{
+    m_with.document.change(folder.isEmpty() ? tr("Levels on the trace") : tr("Levels on frames"), {}, [&](SessionState& state) { state.hierarchy.frames = folder.toStdString(); });
+}
+
+void HierarchyController::sourcesChanged() { showState(); }
+
+QString HierarchyController::disabledReason() const
+{
+    const SessionState& state = m_with.document.state();
+    if (state.hierarchy.frames.empty())
+        return state.cache.trace.empty() ? tr("neither a trace nor frames are open") : QString();
+    if (!m_with.model.runnable())
+        return tr("frames need a vision model, and none is open");
+    return {};
+}
+
+std::optional<HierarchyRequest> HierarchyController::request() const
+{
+    if (!disabledReason().isEmpty())
+        return {};
+    const SessionState& state = m_with.document.state();
+    HierarchyRequest made{.model = {}, .frames = state.hierarchy.frames, .trace = {}, .parameters = state.hierarchy.parameters};
+    if (made.frames.empty()) {
+        made.trace = state.cache.trace;
+        made.format = state.cache.format;
+        made.idColumn = state.cache.idColumn;
+        made.timeColumn = state.cache.timeColumn;
+        made.sizeColumn = state.cache.sizeColumn;
+    } else {
+        made.model = m_with.model.runnable();
+    }
+    return made;
+}
+
+bool HierarchyController::isUpToDate() const { return m_report && m_whole && m_shownOf == request(); }
+
+void HierarchyController::showState()
+{
+    const SessionState& state = m_with.document.state();
+    m_settings.setChoice(text(hierarchy::methods().front().declaration.id), state.hierarchy.parameters);
+    m_settings.setTrace(text(state.cache.trace));
+    m_settings.setFrames(text(state.hierarchy.frames));
+    ask();
+    emit availabilityChanged();
+}
+
+/// Nothing is computed while the page is out of sight.
+void HierarchyController::ask()
+{
+    const auto now = request();
+    if (!now) {
+        m_lane.cancel();
+        m_asked.reset();
+        m_shownOf.reset();
+        m_report.reset();
+        m_page.setReport(nullptr);
+        m_page.setProblem({});
+        return;
+    }
+    m_page.setStale(m_report && m_shownOf != now);
+    if (!m_page.isVisible() || m_asked == now)
+        return;
+    m_page.setProblem({});
+    m_asked = now;
+    m_lane.request(*now);
+}
+
+void HierarchyController::show(const HierarchyWork::Picture& picture, bool whole)
+{
+    const auto now = request();
+    if (!picture || !now || !picture->request.sameSource(*now))
+        return;
+    m_report = picture->report;
+    m_shownOf = picture->request;
+    m_whole = whole;
+    m_page.setReport(m_report);
+    m_page.setCaption(caption());
+    m_page.setProblem({});
+    m_page.setStale(m_shownOf != now);
+    emit availabilityChanged();
+}
+
+QString HierarchyController::caption() const
+{
+    QString line = tr("%1: %2").arg(text(m_report->source), text(m_report->method));
+    for (const auto& [name, value] : m_shownOf->parameters.all())
+        line += QStringLiteral(", %1 %2").arg(text(name), text(toText(value)));
+    return line;
+}
+
+} // namespace tamis::app

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Levels of caches in the window: refused with a reason, on the tab's trace and on frames as core computes them, live and undoable, nothing computed
+// out of sight.
+#include "core/hierarchy/method.h"
+#include "tests/app/window/desk.h"
+#include "views/cache/cache_panel.h"
+#include "views/common/theme.h"
+#include "views/hierarchy/break_even_chart.h"
+#include "views/hierarchy/level_chain.h"
+#include "views/hierarchy/levels_page.h"
+#include "views/hierarchy/levels_settings.h"
+
+#include <QElapsedTimer>
+#include <QLabel>
+#include <QPushButton>
+#include <QTest>
+
+using namespace tamis;
+using namespace tamis::app;
+using namespace tamis::app::test;
+
+namespace {
+struct LevelsDesk : Desk {
+    HierarchyController& controller() { return window.cache().levels(); }
+    views::LevelsPage& page() { return *child<views::LevelsPage>("levels"); }
+    bool showWindow()
+    {
+        if (!QTest::qWaitForWindowExposed(&window, kExposed))
+            return false;
+        QApplication::setActiveWindow(&window);
+        return true;
+    }
+    void openTrace(const QString& file)
+    {
+        window.document().change(QStringLiteral("Open trace"), {}, [&](SessionState& state) { state.cache.trace = file.toStdString(); });
+    }
+    void showPage()
+    {
+        window.showLab(&window.cache().panel());
+        window.cache().panel().showPage(QStringLiteral("levels"));
+    }
+    void set(const char* name, const ParameterValue& value, bool finished = true) { emit window.cache().panel().settings()->findChild<views::LevelsSettings*>()->parameterEdited(QLatin1String(name), value, finished); }
+    bool ready() { return waitFor([this] { return controller().isUpToDate(); }); }
+    QString words() { return dataset("traces/sotu-words.txt.gz"); }
+};
+} // namespace
+
+class TstHierarchyController : public QObject {
+    Q_OBJECT
+public:
+    static void initMain() { prepareApplication("tst_hierarchy_controller"); }
+
+private slots:
+    void refusedWithAReason()
+    {
+        LevelsDesk desk;
+        QCOMPARE(desk.controller().disabledReason(), QString("neither a trace nor frames are open"));
+        desk.controller().setFrames(dataset("motion"));
+        QCOMPARE(desk.controller().disabledReason(), QString("frames need a vision model, and none is open"));
+        desk.controller().setFrames({});
+        QVERIFY(!desk.controller().isUpToDate());
+    }
+    void onTheTraceOfTheTab()
+    {
+        LevelsDesk desk;
+        QVERIFY(desk.showWindow());
+        desk.openTrace(desk.words());
+        QTest::qWait(100);
+        QVERIFY(!desk.controller().report() && desk.controller().lane().counts().requests == 0); // out of sight
+        desk.showPage();
+        QVERIFY(desk.ready());
+        hierarchy::Inputs inputs;
+        inputs.trace = std::make_shared<const hierarchy::RequestStream>(hierarchy::loadRequests(desk.words().toStdString(), {}, {}));
+        const auto core = hierarchy::methods().front().run(inputs, {}, {});
+        QCOMPARE(desk.controller().report()->totalNs, core.totalNs);
+        QCOMPARE(desk.controller().report()->levels[0].hits, core.levels[0].hits);
+        // Live, merged while it is dragged, and undoable.
+        const int steps = desk.window.document().undoStack().count();
+        for (const std::int64_t bytes : {300'000, 600'000, 900'000})
+            desk.set("l1-capacity", bytes, bytes == 900'000);
+        QVERIFY(desk.ready());
+        QCOMPARE(desk.window.document().undoStack().count(), steps + 1);
+        QVERIFY(desk.controller().report()->levels[0].hits > core.levels[0].hits);
+        desk.window.document().undoStack().undo();
+        QVERIFY(desk.ready());
+        QCOMPARE(desk.controller().report()->levels[0].hits, core.levels[0].hits);
+        // A setting that cannot be: a sentence, and the old picture stays.
+        desk.set("prefetch", std::string("motion"));
+        QVERIFY(desk.waitFor([&] { return desk.child<QLabel>("levelsProblem")->isVisible(); }));
+        QVERIFY(desk.child<QLabel>("levelsProblem")->text().contains("expected frames and a model"));
+        QVERIFY(!desk.controller().isUpToDate() && desk.controller().report());
+        desk.set("prefetch", std::string("neighbours"));
+        QVERIFY(desk.ready());
+        QVERIFY(!desk.child<QLabel>("levelsProblem")->isVisible());
+        QVERIFY(desk.controller().lane().counts().coarse > 0);
+        savePicture(desk.window, "levels-trace");
+    }
+    void onFrames()
+    {
+        LevelsDesk desk;
+        QVERIFY(desk.open(dataset("vit20")));
+        desk.answer = dataset("motion");
+        desk.window.commands().action(QStringLiteral("cache.levels-frames"))->trigger();
+        QVERIFY(desk.ready());
+        QCOMPARE(desk.controller().report()->reads, std::uint64_t{60 * 6 * 256});
+        QCOMPARE(desk.controller().report()->types.size(), std::size_t{3});
+        QVERIFY(desk.page().chain()->boxRect(3).isValid());
+        QElapsedTimer timer;
+        timer.start();
+        desk.set("prefetch", std::string("layer"));
+        QVERIFY(desk.ready());
+        qInfo("a setting on 92,160 requests: %lld ms until all is shown", static_cast<long long>(timer.elapsed()));
+        QVERIFY(desk.controller().report()->prefetch.issued > 0);
+        makeRoom(desk.window);
+        QTest::qWait(200);
+        savePicture(desk.window, "cache-levels");
+        views::Theme::instance().apply(*qApp, views::Theme::Mode::Dark);
+        QTest::qWait(200);
+        savePicture(desk.window, "cache-levels-dark");
+        views::Theme::instance().apply(*qApp, views::Theme::Mode::Light);
+        // A session keeps it.
+        const SessionState before = desk.window.document().state();
+        QCOMPARE(before.hierarchy.frames, dataset("motion").toStdString());
+        QCOMPARE(before.hierarchy.parameters.text("prefetch"), std::string("layer"));
+        desk.openTrace(desk.words());
+        desk.set("prefetch", std::string("none"));
+        desk.child<QPushButton>("useTrace")->click();
+        QVERIFY(desk.ready());
+        QVERIFY(desk.controller().report()->types.empty());
+    }
+};
+
+QTEST_MAIN(TstHierarchyController)
+#include "tst_hierarchy_controller.moc"
