@@ -23,7 +23,8 @@ public:
     {
         m_policy->know(trace.ids.size());
     }
-    void fill(std::uint64_t count, const RunContext& context)
+    /// Plays `count` requests; so many `steps` may follow.
+    void fill(std::uint64_t count, std::uint64_t steps, const RunContext& context)
     {
         for (; m_now < count; ++m_now) {
             if (m_now % kStretch == 0) {
@@ -35,13 +36,19 @@ public:
         m_cells = m_policy->contents();
         for (std::size_t cell = 0; cell < m_cells.size(); ++cell)
             m_facts[m_cells[cell]].cell = static_cast<int>(cell);
-        m_policy->watchEvictions([this](std::uint32_t object) { m_evicted.push_back(told(object)); });
+        orderByRequest(steps);
+        m_policy->watchEvictions([this](std::uint32_t object) {
+            m_evicted.push_back(told(object));
+            m_leaving += m_facts[object].size;
+            setPlace(m_facts[object], kNowhere); // others that leave with this request are among those that stay
+        });
     }
     const std::vector<std::uint32_t>& cells() const noexcept { return m_cells; }
     CacheStep step()
     {
         CacheStep step{.request = m_now, .object = m_trace.objects[m_now], .size = sizeNow()};
         m_evicted.clear();
+        m_leaving = 0;
         m_before = m_policy->occupied();
         step.hit = request();
         bool itself = false;
@@ -50,8 +57,11 @@ public:
             if (each.cell >= 0)
                 leave(each.object);
         }
-        if (!step.hit && !itself && entered(step.object))
+        if (!step.hit && !itself && entered())
             settle(step.object);
+        if (m_facts[step.object].cell >= 0)
+            setPlace(m_facts[step.object], m_nextPlace);
+        ++m_nextPlace;
         step.bypassed = !step.hit && m_facts[step.object].cell < 0;
         step.cell = m_facts[step.object].cell;
         step.evicted = m_evicted;
@@ -64,8 +74,39 @@ private:
         std::uint64_t last = 0, entered = 0; ///< requests
         std::uint32_t times = 0;             ///< requested since it entered, that one too
         std::uint32_t next = kNever;
+        std::uint32_t size = 1;              ///< that it was put in with
+        std::size_t place = kNowhere;        ///< in the order of last requests
         int cell = -1;
     };
+    static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+    /// What is held, in the order of its last requests: sums over places that are taken or not (Fenwick 1994). What is held now comes first, each step then has the place behind.
+    void orderByRequest(std::uint64_t steps)
+    {
+        std::vector<std::uint32_t> held = m_cells;
+        std::ranges::sort(held, {}, [this](std::uint32_t object) { return m_facts[object].last; });
+        m_sums.assign(held.size() + static_cast<std::size_t>(steps) + 1, 0);
+        for (const std::uint32_t object : held)
+            setPlace(m_facts[object], m_nextPlace++);
+    }
+    void setPlace(Facts& facts, std::size_t place)
+    {
+        const auto add = [this](std::size_t at, std::int32_t change) {
+            for (std::size_t i = at + 1; i < m_sums.size(); i += i & (~i + 1))
+                m_sums[i] += change;
+            m_held += change;
+        };
+        if (facts.place != kNowhere)
+            add(facts.place, -1);
+        if (facts.place = place; place != kNowhere)
+            add(place, 1);
+    }
+    std::int32_t heldBefore(std::size_t place) const
+    {
+        std::int32_t sum = 0;
+        for (std::size_t i = place; i > 0; i &= i - 1)
+            sum += m_sums[i];
+        return sum;
+    }
     std::uint32_t sizeNow() const { return m_trace.sized() ? m_trace.sizes[m_now] : 1; }
     bool request()
     {
@@ -75,6 +116,7 @@ private:
         const bool hit = m_policy->request({object, sizeNow(), m_next[m_now]});
         if (!hit) {
             facts.entered = m_now;
+            facts.size = sizeNow();
             facts.times = 0;
         }
         ++facts.times;
@@ -82,13 +124,9 @@ private:
         return hit;
     }
     /// Of one that missed and was not told to have left again: it is held, or passed by.
-    bool entered(std::uint32_t object) const
+    bool entered() const
     {
-        if (m_trace.sized()) { // what left has the size that it was put in with: not known here
-            const std::vector<std::uint32_t> held = m_policy->contents();
-            return std::ranges::find(held, object) != held.end();
-        }
-        return m_policy->occupied() + m_evicted.size() > m_before;
+        return m_policy->occupied() + m_leaving > m_before;
     }
     void leave(std::uint32_t object)
     {
@@ -122,12 +160,7 @@ private:
             return "came with this request and was not kept" + own;
         if (object == m_trace.objects[m_now])
             return "left with its own request" + own;
-        std::uint64_t held = 0, older = 0;
-        for (const std::uint32_t each : m_cells)
-            if (each != kNever) {
-                ++held;
-                older += m_facts[each].last < facts.last ? 1U : 0U;
-            }
+        const std::uint64_t held = static_cast<std::uint64_t>(m_held), older = static_cast<std::uint64_t>(heldBefore(facts.place));
         std::string text = (older == 0 ? "" : ordinal(older + 1) + " ") + "least recently requested of the " + std::to_string(held) + " held, " + counted(m_now - facts.last, "request") + " ago; ";
         const std::string since = " since it entered " + counted(m_now - facts.entered, "request") + " ago";
         text += facts.times <= 1 ? "not requested again" + since : "requested again " + timesText(facts.times - 1) + since;
@@ -141,7 +174,10 @@ private:
     std::vector<std::uint32_t> m_cells; ///< kNever: free
     std::set<int> m_free;
     std::vector<StepEviction> m_evicted; ///< by the request that is played
-    std::uint64_t m_now = 0, m_before = 0;
+    std::uint64_t m_now = 0, m_before = 0, m_leaving = 0; ///< occupied before the request, and what it has evicted
+    std::vector<std::int32_t> m_sums;
+    std::size_t m_nextPlace = 0;
+    std::int32_t m_held = 0;
 };
 
 void addNames(CacheStepReport& report, const Trace& trace)
@@ -178,10 +214,10 @@ CacheStepReport playSteps(const Trace& trace, std::span<const std::uint32_t> nex
                            .parameters = method.declaration.schema.complete(configuration.parameters), .size = size, .first = settings.first};
     context.setParts(2);
     Player player(trace, next, configuration, size, settings.seed);
-    player.fill(settings.first, context.part(1, "filling the cache"));
+    const std::uint64_t count = std::min<std::uint64_t>(settings.count, trace.requests() - settings.first);
+    player.fill(settings.first, count, context.part(1, "filling the cache"));
     const RunContext playing = context.part(1, "playing");
     report.start = player.cells();
-    const std::uint64_t count = std::min<std::uint64_t>(settings.count, trace.requests() - settings.first);
     for (std::uint64_t i = 0; i < count; ++i) {
         playing.throwIfStopped();
         report.steps.push_back(player.step());

@@ -8,6 +8,7 @@
 #include "core/cache/trace_shape.h"
 #include "tests/core/cache/mixed_trace.h"
 
+#include <QElapsedTimer>
 #include <QTest>
 
 #include <bit>
@@ -266,6 +267,37 @@ private slots:
                 for (const std::uint32_t object : policy->contents())
                     (void)policy->standing(object); // of any that is held: no crash, whatever it says
             }
+    }
+    /// One large object sends three small ones away: each is told of those that are still there.
+    void severalLeaveWithOneRequest()
+    {
+        Trace trace;
+        trace.ids = {1, 2, 3, 4};
+        trace.objects = {0, 1, 2, 0, 3};
+        trace.sizes = {2, 3, 4, 2, 8};
+        const report::CacheStepReport report = playSteps(trace, {}, {"cache.lru", {}}, 9, {.first = 4, .count = 1}, {});
+        const auto& evicted = report.steps.front().evicted;
+        QCOMPARE(evicted.size(), std::size_t{3});
+        const char* const starts[] = {"least recently requested of the 3 held, 3 requests ago; ", "least recently requested of the 2 held, 2 requests ago; ", "least recently requested of the 1 held, 1 request ago; "};
+        for (std::size_t i = 0; i < 3; ++i)
+            QVERIFY2(evicted[i].why.starts_with(starts[i]), evicted[i].why.c_str());
+        QCOMPARE(report.steps.front().cell, 0);
+    }
+    /// 100,000 objects held, each of 30,000 steps evicts one and counts what is older: 3e9 visits cell by cell (many seconds), half a million in sums of halves.
+    void manyCells()
+    {
+        constexpr std::uint32_t kHeld = 100'000, kSteps = 30'000;
+        Trace trace;
+        for (std::uint32_t i = 0; i < kHeld + kSteps; ++i) {
+            trace.objects.push_back(i);
+            trace.ids.push_back(i);
+            trace.sizes.push_back(1 + i % 2);
+        }
+        QElapsedTimer timer;
+        timer.start();
+        const report::CacheStepReport report = playSteps(trace, {}, {"cache.lru", {}}, 150'000, {.first = kHeld, .count = kSteps}, {});
+        QVERIFY2(timer.elapsed() < 2000, qPrintable(QString::number(timer.elapsed())));
+        QVERIFY(report.steps.back().evicted.front().why.starts_with("least recently requested of the "));
     }
     /// Columns add up to their requests, all of them together to Mattson's counts.
     void heatMap()
