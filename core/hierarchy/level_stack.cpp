@@ -2,10 +2,16 @@
 #include "core/hierarchy/level_stack.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 
 #include <utility>
 
 namespace tamis::hierarchy {
+namespace {
+constexpr std::uint64_t kBytesAnObject = 9;        ///< and level: held, size, dirty
+constexpr std::uint64_t kPolicyBytesAnObject = 32; ///< and level: links and counters of most policies
+constexpr std::uint32_t kStretch = 65536;          ///< objects between looks at the stop
+} // namespace
 
 LevelStack::LevelStack(std::vector<cache::PolicyPtr> policies, Inclusion inclusion, WritePolicy writes) : m_inclusion(inclusion), m_writePolicy(writes)
 {
@@ -24,6 +30,8 @@ LevelStack::LevelStack(std::vector<cache::PolicyPtr> policies, Inclusion inclusi
 
 void LevelStack::know(std::size_t objects)
 {
+    const std::uint64_t each = m_levels.size() * (kBytesAnObject + kPolicyBytesAnObject);
+    requireMemory(objects > UINT64_MAX / each ? UINT64_MAX : objects * each, "levels that know " + std::to_string(objects) + " objects");
     for (Level& level : m_levels) {
         level.policy->know(objects);
         if (objects > level.held.size()) {
@@ -101,34 +109,35 @@ void LevelStack::settle(std::size_t level)
 void LevelStack::leave(std::size_t level, std::uint32_t object)
 {
     Level& from = m_levels[level];
-    std::uint32_t dirty = from.dirty[object];
+    Dirty dirty{level, from.dirty[object]};
     takeOut(level, object);
     if (m_inclusion == Inclusion::Inclusive)
-        dirty = invalidateAbove(level, object, dirty);
+        dirty = invalidateAbove(level, object, dirty.bytes);
     ++from.traffic.evictions;
-    from.traffic.dirtyEvictions += dirty > 0 ? 1U : 0U;
+    from.traffic.dirtyEvictions += dirty.bytes > 0 ? 1U : 0U;
     if (m_inclusion == Inclusion::Exclusive)
-        moveDown(level, object, from.sizes[object], dirty);
-    else if (dirty > 0)
+        moveDown(level, object, from.sizes[object], dirty.bytes);
+    else if (dirty.bytes > 0)
         writeDown(level, object, from.sizes[object], dirty);
 }
 
 /// The newest write of it, in `level` (`dirty`) or above, where it is no longer held afterwards.
-std::uint32_t LevelStack::invalidateAbove(std::size_t level, std::uint32_t object, std::uint32_t dirty)
+LevelStack::Dirty LevelStack::invalidateAbove(std::size_t level, std::uint32_t object, std::uint32_t dirty)
 {
+    Dirty newest{level, dirty};
     for (std::size_t above = level; above-- > 0;) {
         Level& each = m_levels[above];
         if (each.held[object] == 0)
             continue;
         if (each.dirty[object] > 0) {
-            m_writes.coalescedBytes += dirty;
-            dirty = each.dirty[object];
+            m_writes.coalescedBytes += newest.bytes;
+            newest = {above, each.dirty[object]};
         }
         each.policy->erase(object);
         ++each.traffic.invalidations;
         takeOut(above, object);
     }
-    return dirty;
+    return newest;
 }
 
 /// Exclusive: to the next level that takes it.
@@ -151,24 +160,24 @@ void LevelStack::moveDown(std::size_t from, std::uint32_t object, std::uint32_t 
     }
 }
 
-/// What was written, to the next level that has it or takes it.
-void LevelStack::writeDown(std::size_t from, std::uint32_t object, std::uint32_t size, std::uint32_t dirty)
+/// What was written, to the next level behind `from` that has it or takes it; read from where it was.
+void LevelStack::writeDown(std::size_t from, std::uint32_t object, std::uint32_t size, Dirty dirty)
 {
-    m_levels[from].traffic.readBytes += dirty;
+    m_levels[dirty.level].traffic.readBytes += dirty.bytes;
     for (std::size_t at = from + 1; at < m_levels.size(); ++at) {
         Level& level = m_levels[at];
         const bool had = level.held[object] != 0;
         const bool has = had || insert(at, object, size);
         if (has) {
-            makeDirty(level, object, dirty);
-            level.traffic.writeBackBytes += dirty;
+            makeDirty(level, object, dirty.bytes);
+            level.traffic.writeBackBytes += dirty.bytes;
         }
         if (!had)
             settle(at);
         if (has)
             return;
     }
-    m_writes.backingBytes += dirty;
+    m_writes.backingBytes += dirty.bytes;
 }
 
 // Between levels -------------------------------------------------------------------------------------------------------------
@@ -253,9 +262,11 @@ int LevelStack::write(std::uint32_t object, std::uint32_t size)
     return from;
 }
 
-void LevelStack::flush()
+void LevelStack::flush(const RunContext& context)
 {
     for (std::uint32_t object = 0; object < m_levels.front().held.size(); ++object) {
+        if (object % kStretch == 0)
+            context.throwIfStopped();
         bool newest = true; // the nearest is
         for (Level& level : m_levels) {
             const std::uint32_t dirty = std::exchange(level.dirty[object], 0U);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Caches one behind the other: what moves between them when an object is read or written.
+#include "core/base/run_context.h"
 #include "core/cache/policy.h"
 
 #include <cstdint>
@@ -21,12 +22,12 @@ enum class WritePolicy {
 
 /// Bytes and objects of one level.
 struct LevelTraffic {
-    std::uint64_t readBytes = 0;      ///< out of it: hits, and what moves to other levels
+    std::uint64_t readBytes = 0;      ///< out of it: hits, and what moves to other levels. What a lower level writes down because it forces an object out here is read here
     std::uint64_t fillBytes = 0;      ///< into it, from below or as they were made
     std::uint64_t movedDownBytes = 0; ///< into it, clean, evicted above
     std::uint64_t writeBackBytes = 0; ///< into it, dirty, evicted above
     std::uint64_t storeBytes = 0;     ///< into it, by writes
-    std::uint64_t evictions = 0, dirtyEvictions = 0, invalidations = 0;
+    std::uint64_t evictions = 0, dirtyEvictions = 0, invalidations = 0; ///< dirty: in it or above
     std::uint64_t writtenInto() const noexcept { return fillBytes + movedDownBytes + writeBackBytes + storeBytes; }
 };
 
@@ -48,7 +49,7 @@ public:
     LevelStack(const LevelStack&) = delete; // policies tell it of evictions
     LevelStack& operator=(const LevelStack&) = delete;
 
-    void know(std::size_t objects); ///< 0 .. objects - 1 may come
+    void know(std::size_t objects); ///< 0 .. objects - 1 may come. Throws Error{OutOfMemory}
     std::size_t levels() const noexcept { return m_levels.size(); }
     /// The nearest level that holds it.
     int find(std::uint32_t object) const noexcept;
@@ -58,8 +59,8 @@ public:
     int read(std::uint32_t object, std::uint32_t size);
     /// A write of the whole object: nothing is fetched. Returns the level that had it before.
     int write(std::uint32_t object, std::uint32_t size);
-    /// Writes down all that is dirty; levels keep what they hold.
-    void flush();
+    /// Writes down all that is dirty; levels keep what they hold. Throws Error{Cancelled}, with the rest still dirty.
+    void flush(const RunContext& context = {});
     std::uint64_t dirtyBytes() const noexcept; ///< looks at all objects
 
     const LevelTraffic& traffic(std::size_t level) const noexcept { return m_levels[level].traffic; }
@@ -81,9 +82,14 @@ private:
     void settle(std::size_t level);
     void leave(std::size_t level, std::uint32_t object);
     void takeOut(std::size_t level, std::uint32_t object);
-    std::uint32_t invalidateAbove(std::size_t level, std::uint32_t object, std::uint32_t dirty);
+    /// Bytes that were written and are not below, and the level that holds them.
+    struct Dirty {
+        std::size_t level = 0;
+        std::uint32_t bytes = 0;
+    };
+    Dirty invalidateAbove(std::size_t level, std::uint32_t object, std::uint32_t dirty);
     void moveDown(std::size_t from, std::uint32_t object, std::uint32_t size, std::uint32_t dirty);
-    void writeDown(std::size_t from, std::uint32_t object, std::uint32_t size, std::uint32_t dirty);
+    void writeDown(std::size_t from, std::uint32_t object, std::uint32_t size, Dirty dirty);
     void makeDirty(Level& level, std::uint32_t object, std::uint32_t bytes);
     void bringUp(int from, std::uint32_t object, std::uint32_t size);
     void moveUp(int from, std::uint32_t object, std::uint32_t size);

@@ -42,6 +42,7 @@ class Levels:
     def gone(self, i, left):
         for x, size, dirty in left:
             self.counts[i]["evictions"] += 1
+            source = i  # the level that holds the newest write: it is read there
             if self.inclusion == "inclusive":
                 for above in reversed(range(i)):
                     if x in self.levels[above]:
@@ -49,12 +50,12 @@ class Levels:
                         self.counts[above]["invalidations"] += 1
                         if newer:
                             self.coalesced += dirty
-                            dirty = newer
+                            dirty, source = newer, above
             self.counts[i]["dirty"] += dirty > 0
             if self.inclusion == "exclusive":
                 self.sink(i, x, size, dirty)
             elif dirty:
-                self.write_down(i, x, size, dirty)
+                self.write_down(i, source, x, size, dirty)
 
     def sink(self, i, x, size, dirty):
         for below in range(i + 1, len(self.levels)):
@@ -68,8 +69,8 @@ class Levels:
             self.counts[i]["read"] += size
             self.backing += dirty
 
-    def write_down(self, i, x, size, dirty):
-        self.counts[i]["read"] += dirty
+    def write_down(self, i, source, x, size, dirty):
+        self.counts[source]["read"] += dirty
         for below in range(i + 1, len(self.levels)):
             left = []
             if x not in self.levels[below]:

@@ -91,6 +91,34 @@ private slots:
             QVERIFY2(writes.flushBytes == static_cast<std::uint64_t>(run["flushed"].toInteger()), about);
         }
     }
+    /// Two levels of two objects. a is written, b read, a again (in the first level alone), then c: the second level lets a go, and what was written of
+    /// it is in the first. It is read there, once, and goes behind the last level.
+    void whatWasWrittenIsReadWhereItIs()
+    {
+        constexpr std::uint32_t a = 0, b = 1, c = 2;
+        LevelStack stack(policies({20, 20}), Inclusion::Inclusive, WritePolicy::Back);
+        stack.know(3);
+        stack.write(a, 10);
+        stack.read(b, 10);
+        QCOMPARE(stack.read(a, 10), 0);
+        QCOMPARE(stack.read(c, 10), LevelStack::kNowhere);
+        QVERIFY(!stack.holds(0, a) && !stack.holds(1, a) && stack.holds(0, c));
+        QCOMPARE(stack.writeTraffic().backingBytes, std::uint64_t{10});
+        QCOMPARE(stack.traffic(0).readBytes, std::uint64_t{20}); // the hit, and what was written
+        QCOMPARE(stack.traffic(1).readBytes, std::uint64_t{0});
+        QCOMPARE(stack.traffic(1).dirtyEvictions, std::uint64_t{1});
+    }
+    void memory()
+    {
+        LevelStack stack(policies({20, 20}), Inclusion::Inclusive, WritePolicy::Back);
+        for (const std::size_t objects : {std::size_t{1} << 48U, SIZE_MAX})
+            try {
+                stack.know(objects);
+                QFAIL("was taken");
+            } catch (const Error& error) {
+                QCOMPARE(error.code(), ErrorCode::OutOfMemory);
+            }
+    }
     /// Any policies that can give up objects, sizes, writes: after every request.
     void whatLevelsHold()
     {
