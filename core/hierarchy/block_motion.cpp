@@ -33,12 +33,13 @@ double difference(std::span<const float> before, std::span<const float> now, con
     return sum / static_cast<double>(pixels);
 }
 
-Shift best(std::span<const float> before, std::span<const float> now, const MotionGrid& grid, const Window& window)
+Shift best(std::span<const float> before, std::span<const float> now, const MotionGrid& grid, const Window& window, const RunContext& context)
 {
     Shift found;
     double least = difference(before, now, grid, window, 0, 0);
     int length = 0;
-    for (int down = -grid.reach; down <= grid.reach; ++down)
+    for (int down = -grid.reach; down <= grid.reach; ++down) {
+        context.throwIfStopped();
         for (int across = -grid.reach; across <= grid.reach; ++across) {
             const double value = difference(before, now, grid, window, across, down);
             const int far = across * across + down * down;
@@ -48,11 +49,12 @@ Shift best(std::span<const float> before, std::span<const float> now, const Moti
                 found = {static_cast<std::int8_t>(across), static_cast<std::int8_t>(down)};
             }
         }
+    }
     return found;
 }
 } // namespace
 
-std::vector<Shift> blockMotion(std::span<const float> before, std::span<const float> now, const MotionGrid& grid)
+std::vector<Shift> blockMotion(std::span<const float> before, std::span<const float> now, const MotionGrid& grid, const RunContext& context)
 {
     std::vector<Shift> shifts;
     for (std::int64_t row = 0; row < grid.rows; ++row)
@@ -60,7 +62,8 @@ std::vector<Shift> blockMotion(std::span<const float> before, std::span<const fl
             Window cell{row * grid.height / grid.rows, column * grid.width / grid.columns, (row + 1) * grid.height / grid.rows, (column + 1) * grid.width / grid.columns};
             const std::int64_t down = std::max<std::int64_t>(0, (kWindow - (cell.bottom - cell.top) + 1) / 2), across = std::max<std::int64_t>(0, (kWindow - (cell.right - cell.left) + 1) / 2);
             shifts.push_back(best(before, now, grid, {std::max<std::int64_t>(0, cell.top - down), std::max<std::int64_t>(0, cell.left - across), std::min(grid.height, cell.bottom + down),
-                                                      std::min(grid.width, cell.right + across)}));
+                                                      std::min(grid.width, cell.right + across)},
+                                  context));
         }
     return shifts;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Where the content of a picture's cells comes from in the picture before it, by block matching.
+#include "core/base/run_context.h"
+
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -20,7 +22,9 @@ struct MotionGrid {
 };
 
 /// For each cell the shift of the least mean absolute difference, over a window around the cell of 8 pixels a side at least, as far as both pictures
-/// have its pixels (half of it at least); ties: the shortest. Row by row. Pictures [height, width] of one channel. Full search.
-std::vector<Shift> blockMotion(std::span<const float> before, std::span<const float> now, const MotionGrid& grid);
+/// have its pixels (half of it at least); ties: the shortest. Row by row. Pictures [height, width] of one channel. Full search. What replays frames by
+/// motion looks for blocks that do not leave the earlier picture, by sums and to parts of a pixel; here content at the edge has moved, too, and whole
+/// cells count. Throws Error{Cancelled}.
+std::vector<Shift> blockMotion(std::span<const float> before, std::span<const float> now, const MotionGrid& grid, const RunContext& context);
 
 } // namespace tamis::hierarchy

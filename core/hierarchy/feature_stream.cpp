@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/hierarchy/feature_stream.h"
 
+#include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/base/split_mix.h"
 #include "core/cache/policy.h"
 
@@ -14,6 +16,10 @@ struct Step {
     std::int64_t down, across;
 };
 constexpr std::array<Step, 8> kAround{{{0, 1}, {1, 0}, {0, -1}, {-1, 0}, {1, 1}, {1, -1}, {-1, 1}, {-1, -1}}};
+
+constexpr std::size_t kStretch = 512;        ///< cells between looks at the stop: 24 layers of 1024 values each take some milliseconds
+constexpr std::size_t kBytesAnObject = 88;   ///< number and id, in a table with its pointers, and two requests
+constexpr std::size_t kMostObjects = cache::kNever;
 
 std::uint64_t contentKey(const CellContent& content, double tolerance)
 {
@@ -33,22 +39,35 @@ public:
         RequestStream& stream = m_made.requests;
         stream.name = m_frames.source;
         const std::size_t requests = m_frames.frames * m_layers * m_cells;
+        m_made.neighbours.each = static_cast<std::size_t>(m_settings.neighbours);
+        m_made.motion.each = m_made.layers.each = 1;
+        // Every request may be of an object of its own, and predict another one.
+        requireMemory(requests * (sizeof(std::uint32_t) * (3 + m_made.neighbours.each) + 2 * kBytesAnObject), "requests for the features of " + std::to_string(m_frames.frames) + " frames");
+        if (2 * requests >= kMostObjects)
+            throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(requests) + " features, expected fewer than " + std::to_string(kMostObjects / 2), "frames");
         stream.objects.reserve(requests);
-        m_made.neighbours = {.each = static_cast<std::size_t>(m_settings.neighbours), .candidates = {}};
-        m_made.neighbours.candidates.assign(requests * m_made.neighbours.each, cache::kNever);
-        for (PrefetchTable* table : {&m_made.motion, &m_made.layers}) {
-            table->each = 1;
-            table->candidates.assign(requests, cache::kNever);
-        }
-        for (const CellContent& content : m_frames.contents)
+        for (PrefetchTable* table : {&m_made.neighbours, &m_made.motion, &m_made.layers})
+            table->candidates.reserve(requests * table->each);
+        m_contents.reserve(m_frames.contents.size());
+        for (const CellContent& content : m_frames.contents) {
+            if (m_contents.size() % kStretch == 0)
+                context.throwIfStopped();
             m_contents.push_back(contentKey(content, m_settings.tolerance));
-        for (std::size_t frame = 0; frame < m_frames.frames; ++frame) {
-            context.throwIfStopped();
-            for (std::size_t layer = 0; layer < m_layers; ++layer)
-                for (std::size_t cell = 0; cell < m_cells; ++cell)
-                    ask(frame, layer, cell);
         }
-        predict();
+        for (std::size_t frame = 0; frame < m_frames.frames; ++frame) {
+            for (PrefetchTable* table : {&m_made.neighbours, &m_made.motion, &m_made.layers})
+                table->candidates.resize((frame + 1) * m_layers * m_cells * table->each, cache::kNever);
+            for (std::size_t layer = 0; layer < m_layers; ++layer)
+                for (std::size_t cell = 0; cell < m_cells; ++cell) {
+                    if (cell % kStretch == 0)
+                        context.throwIfStopped();
+                    ask(frame, layer, cell);
+                }
+            context.setFraction(0.6 * static_cast<double>(frame + 1) / static_cast<double>(m_frames.frames));
+        }
+        m_made.requested = stream.ids.size();
+        predict(context);
+        context.finish();
         m_made.reuseError = m_norm > 0 ? std::sqrt(m_error / m_norm) : report::kNotMeasured;
         return std::move(m_made);
     }
@@ -103,17 +122,24 @@ private:
                 m_made.neighbours.candidates[request * m_made.neighbours.each + i] = m_made.requests.objects[place];
         }
     }
-    void predict()
+    /// A key that motion names gets a number whether it is ever asked for or not: who predicts does not know.
+    void predict(const RunContext& context)
     {
+        std::vector<std::uint64_t>& ids = m_made.requests.ids;
         for (std::size_t frame = 0; frame < m_frames.frames; ++frame)
             for (std::size_t cell = 0; cell < m_cells; ++cell) {
+                if (cell % kStretch == 0)
+                    context.throwIfStopped();
                 const std::uint64_t coming = m_contents[frame * m_cells + comingFrom(frame, cell)];
                 for (std::size_t layer = 0; layer < m_layers; ++layer) {
                     const std::size_t request = at(frame, layer, cell);
                     if (layer + 1 < m_layers)
                         m_made.layers.candidates[request] = m_made.requests.objects[at(frame, layer + 1, cell)];
-                    if (const auto found = m_numbers.find(keyOf(coming, layer, cell)); found != m_numbers.end())
-                        m_made.motion.candidates[request] = found->second;
+                    const std::uint64_t key = keyOf(coming, layer, cell);
+                    const auto [entry, isNew] = m_numbers.try_emplace(key, static_cast<std::uint32_t>(ids.size()));
+                    if (isNew)
+                        ids.push_back(key);
+                    m_made.motion.candidates[request] = entry->second;
                 }
             }
     }

@@ -18,13 +18,15 @@ struct KeySettings {
 };
 
 struct FeatureStream {
-    RequestStream requests;
+    RequestStream requests;   ///< ids: of the requested objects, then of those that are predicted and never come
+    std::size_t requested = 0; ///< objects that come
     PrefetchTable neighbours; ///< what lay around this entry when it was last asked for
     PrefetchTable motion;     ///< what will be in this cell of the next frame if all keeps moving as it did
     PrefetchTable layers;     ///< the same cell behind the next block
     double reuseError = 0;    ///< |x - x'| / |x| over all requests but the first of each key; x': of the first frame with the key
 };
 
+/// No predictor knows what comes: motion names the keys that would be, whether they come or not. Throws Error{OutOfMemory, Cancelled}.
 FeatureStream featureStream(const FrameFeatures& frames, const KeySettings& settings, const RunContext& context);
 
 /// Frames with the stream that was asked for last. Thread-safe.

@@ -101,7 +101,7 @@ public:
         const MotionGrid grid{.height = spec.patch.imageHeight, .width = spec.patch.imageWidth, .rows = m_made.gridRows, .columns = m_made.gridColumns};
         parallelFor(m_context, m_made.frames, [&](std::size_t frame) {
             if (frame > 0)
-                std::ranges::copy(blockMotion(grey[frame - 1], grey[frame], grid), m_made.motion.begin() + static_cast<std::ptrdiff_t>(frame * m_made.cells()));
+                std::ranges::copy(blockMotion(grey[frame - 1], grey[frame], grid, m_context), m_made.motion.begin() + static_cast<std::ptrdiff_t>(frame * m_made.cells()));
         });
         std::ranges::nth_element(times, times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
         m_made.encodeNs = times[times.size() / 2] / static_cast<double>(m_made.layers) / static_cast<double>(m_made.cells());

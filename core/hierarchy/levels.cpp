@@ -89,7 +89,7 @@ Asked askedOf(const Inputs& inputs, const Parameters& parameters, const RunConte
         throw Error(ErrorCode::InvalidParameter, "found '" + kind + "' on a trace, expected frames and a model for it, or neighbours or none", "prefetch");
     asked.stream = inputs.trace.get();
     if (kind == "neighbours")
-        asked.neighbours = neighbouringIds(inputs.trace->ids, static_cast<int>(parameters.integer("degree")));
+        asked.neighbours = neighbouringIds(inputs.trace->ids, static_cast<int>(parameters.integer("degree")), context);
     return asked;
 }
 

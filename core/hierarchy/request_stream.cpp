@@ -37,16 +37,32 @@ RequestStream loadRequests(const std::filesystem::path& file, const io::TraceOpt
     return stream;
 }
 
-PrefetchTable neighbouringIds(std::span<const std::uint64_t> ids, int degree)
+PrefetchTable neighbouringIds(std::span<const std::uint64_t> ids, int degree, const RunContext& context)
 {
-    PrefetchTable table{.each = static_cast<std::size_t>(degree), .byObject = true, .candidates = std::vector<std::uint32_t>(ids.size() * static_cast<std::size_t>(degree), cache::kNever)};
-    std::vector<std::uint32_t> order(ids.size());
-    for (std::uint32_t i = 0; i < order.size(); ++i)
-        order[i] = i;
-    std::ranges::sort(order, {}, [&](std::uint32_t object) { return ids[object]; });
-    for (std::size_t place = 0; place < order.size(); ++place)
+    constexpr std::size_t kStretch = 65536; ///< objects, and comparisons, between looks at the stop
+    PrefetchTable table{.each = static_cast<std::size_t>(degree), .byObject = true, .candidates = {}};
+    std::vector<std::uint32_t> order;
+    requireMemory(sizeof(std::uint32_t) * ids.size() * (table.each + 1), "the neighbours of " + std::to_string(ids.size()) + " objects");
+    table.candidates.reserve(ids.size() * table.each);
+    order.reserve(ids.size());
+    while (order.size() < ids.size()) {
+        context.throwIfStopped();
+        for (const std::size_t end = std::min(order.size() + kStretch, ids.size()); order.size() < end;)
+            order.push_back(static_cast<std::uint32_t>(order.size()));
+        table.candidates.resize(order.size() * table.each, cache::kNever);
+    }
+    std::size_t compared = 0;
+    std::ranges::sort(order, [&](std::uint32_t a, std::uint32_t b) {
+        if (++compared % kStretch == 0)
+            context.throwIfStopped();
+        return ids[a] < ids[b];
+    });
+    for (std::size_t place = 0; place < order.size(); ++place) {
+        if (place % kStretch == 0)
+            context.throwIfStopped();
         for (std::size_t ahead = place + 1; ahead < order.size() && ids[order[ahead]] - ids[order[place]] <= static_cast<std::uint64_t>(degree); ++ahead)
             table.candidates[order[place] * table.each + (ids[order[ahead]] - ids[order[place]] - 1)] = order[ahead];
+    }
     return table;
 }
 

@@ -24,7 +24,7 @@ struct PrefetchTable {
     }
 };
 
-/// Immutable once made. Objects are numbered in the order of their first request.
+/// Immutable once made. Objects are numbered in the order of their first request, those that are named by predictors alone behind them.
 struct RequestStream {
     std::string name;
     std::vector<std::uint32_t> objects; ///< [requests]
@@ -37,7 +37,7 @@ struct RequestStream {
 /// A trace file: sizes and writes where it has them (docs/formats-trace.md). Throws what reading throws, Error{MalformedFile (no request), Cancelled}.
 RequestStream loadRequests(const std::filesystem::path& file, const io::TraceOptions& options, const RunContext& context);
 
-/// For every object those whose ids are the next `degree` higher ones, as far as they occur.
-PrefetchTable neighbouringIds(std::span<const std::uint64_t> ids, int degree);
+/// For every object those whose ids are the next `degree` higher ones, as far as they occur. Throws Error{OutOfMemory, Cancelled}.
+PrefetchTable neighbouringIds(std::span<const std::uint64_t> ids, int degree, const RunContext& context);
 
 } // namespace tamis::hierarchy

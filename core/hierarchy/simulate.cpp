@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/hierarchy/simulate.h"
 
+#include "core/base/memory_estimate.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -15,8 +17,41 @@ double ratio(double part, double whole) { return whole > 0 ? part / whole : repo
 /// One prefetch that was fetched.
 struct Fetch {
     double ready = 0, takes = 0; ///< on the clock; as a read of its own would
-    bool wanted = false;   ///< the object was requested since
-    bool polluted = false; ///< counted
+    std::uint32_t users = 0; ///< objects that it is the last fetch of, or pushed out
+    bool wanted = false;     ///< the object was requested since
+    bool polluted = false;   ///< counted
+};
+
+/// Fetches that something still asks about. Places are used again.
+class Fetches {
+public:
+    static constexpr std::uint64_t kMostAnObject = 2; ///< its last, and the one that pushed it out
+    static constexpr std::uint64_t kBytesEach = sizeof(Fetch) + sizeof(std::uint32_t);
+    Fetch& operator[](std::uint32_t place) { return m_all[place]; }
+    std::uint32_t add(const Fetch& fetch)
+    {
+        if (m_free.empty()) {
+            m_all.push_back(fetch);
+            return static_cast<std::uint32_t>(m_all.size() - 1);
+        }
+        const std::uint32_t place = m_free.back();
+        m_free.pop_back();
+        m_all[place] = fetch;
+        return place;
+    }
+    /// `user` stands for `place` (kNoFetch: none) from now on.
+    void let(std::uint32_t& user, std::uint32_t place)
+    {
+        if (place != kNoFetch)
+            ++m_all[place].users;
+        if (user != kNoFetch && --m_all[user].users == 0)
+            m_free.push_back(user);
+        user = place;
+    }
+
+private:
+    std::vector<Fetch> m_all;
+    std::vector<std::uint32_t> m_free;
 };
 
 class Simulation {
@@ -27,10 +62,12 @@ public:
         double sum = 0;
         for (const LevelCosts& each : settings.costs)
             m_lookUps.push_back(sum += each.timeNs);
-        stack.know(stream.ids.size());
         m_prefetches = settings.prefetch && !settings.prefetch->empty();
+        constexpr std::uint64_t kBytesAnObject = 1 + 2 * sizeof(std::uint32_t) + Fetches::kMostAnObject * Fetches::kBytesEach;
+        requireMemory(stream.ids.size() * (m_prefetches ? kBytesAnObject : 1), "requests for " + std::to_string(stream.ids.size()) + " objects");
+        stack.know(stream.ids.size());
         if (m_prefetches) {
-            m_pending.assign(stream.ids.size(), kNoFetch);
+            m_pending.assign(stream.ids.size(), 0);
             m_last.assign(stream.ids.size(), kNoFetch);
             m_pushedOutBy.assign(stream.ids.size(), kNoFetch);
             stack.watchNearest([this](std::uint32_t object) { left(object); });
@@ -68,7 +105,7 @@ public:
         report.writeRequests = m_writes;
         report.misses = m_misses;
         report.compulsory = ratio(static_cast<double>(first), static_cast<double>(report.reads));
-        m_stack.flush();
+        m_stack.flush(context);
         fill(report);
     }
 
@@ -108,9 +145,9 @@ private:
     {
         if (m_last[object] != kNoFetch)
             m_fetches[m_last[object]].wanted = true;
-        if (m_pending[object] != kNoFetch) { // in the first level, unread so far
-            const Fetch& fetch = m_fetches[m_pending[object]];
-            m_pending[object] = kNoFetch;
+        if (m_pending[object] != 0) { // in the first level, unread so far
+            const Fetch& fetch = m_fetches[m_last[object]];
+            m_pending[object] = 0;
             ++m_outcome.useful;
             const double own = std::max(0.0, fetch.takes - readNs(0, size));
             if (const double waits = std::min(fetch.ready - m_clock, own); waits > 0) {
@@ -124,7 +161,7 @@ private:
                 m_fetches[by].polluted = true;
                 ++m_outcome.pollution;
             }
-            m_pushedOutBy[object] = kNoFetch;
+            m_fetches.let(m_pushedOutBy[object], kNoFetch);
         }
     }
     /// A write of the whole object makes what was fetched of it worthless.
@@ -132,19 +169,18 @@ private:
     {
         if (m_last[object] != kNoFetch)
             m_fetches[m_last[object]].wanted = true;
-        if (m_pending[object] != kNoFetch) {
-            m_pending[object] = kNoFetch;
-            ++m_outcome.unused;
-        }
-        m_pushedOutBy[object] = kNoFetch;
+        noteUnused(object);
+        m_fetches.let(m_pushedOutBy[object], kNoFetch);
     }
     void left(std::uint32_t object)
     {
-        if (m_pending[object] != kNoFetch) {
-            m_pending[object] = kNoFetch;
-            ++m_outcome.unused;
-        }
-        m_pushedOutBy[object] = m_fetching;
+        noteUnused(object);
+        m_fetches.let(m_pushedOutBy[object], m_fetching);
+    }
+    void noteUnused(std::uint32_t object)
+    {
+        m_outcome.unused += m_pending[object];
+        m_pending[object] = 0;
     }
     void prefetch(std::size_t request, std::uint32_t from, std::uint32_t size)
     {
@@ -164,21 +200,20 @@ private:
     }
     void fetch(std::uint32_t object, int level, std::uint32_t size)
     {
-        const auto number = static_cast<std::uint32_t>(m_fetches.size());
-        const double takes = readNs(level, size);
-        m_fetches.push_back({.ready = std::max(m_channel, m_clock) + takes, .takes = takes});
-        m_fetching = number;
+        const double takes = readNs(level, size), ready = std::max(m_channel, m_clock) + takes;
+        m_fetches.let(m_fetching, m_fetches.add({.ready = ready, .takes = takes}));
         m_stack.read(object, size);
-        m_fetching = kNoFetch;
         m_madeAhead += level == LevelStack::kNowhere ? 1U : 0U;
-        if (!m_stack.holds(0, object)) {
+        if (m_stack.holds(0, object)) {
+            m_channel = ready;
+            ++m_outcome.issued;
+            m_pending[object] = 1;
+            m_fetches.let(m_last[object], m_fetching);
+            m_fetches.let(m_pushedOutBy[object], kNoFetch);
+        } else {
             ++m_outcome.refused;
-            return;
         }
-        m_channel = m_fetches.back().ready;
-        ++m_outcome.issued;
-        m_pending[object] = m_last[object] = number;
-        m_pushedOutBy[object] = kNoFetch;
+        m_fetches.let(m_fetching, kNoFetch);
     }
     /// Streams with sizes: of the object's last request so far, or of the one at hand where there was none.
     std::uint32_t sizeOf(std::uint32_t object, std::uint32_t fallback)
@@ -287,8 +322,8 @@ private:
     }
     void fillPrefetch(report::HierarchyReport& report)
     {
-        for (const std::uint32_t pending : m_pending)
-            m_outcome.unused += pending != kNoFetch ? 1U : 0U;
+        for (const std::uint8_t pending : m_pending)
+            m_outcome.unused += pending;
         m_outcome.kind = report.prefetch.kind;
         const auto useful = static_cast<double>(m_outcome.useful);
         m_outcome.accuracy = ratio(useful, static_cast<double>(m_outcome.issued));
@@ -305,11 +340,11 @@ private:
     std::uint64_t m_misses = 0, m_writes = 0, m_writeBytes = 0, m_madeAhead = 0;
     double m_clock = 0, m_channel = 0;
     bool m_prefetches = false;
-    std::vector<Fetch> m_fetches;
-    std::vector<std::uint32_t> m_pending;     ///< [objects] the fetch that is in the first level, unread; kNoFetch: none
+    Fetches m_fetches;
+    std::vector<std::uint8_t> m_pending;      ///< [objects] 1: its last fetch is in the first level, unread
     std::vector<std::uint32_t> m_last;        ///< [objects] the last fetch of it
     std::vector<std::uint32_t> m_pushedOutBy; ///< [objects] the fetch that pushed it out of the first level
-    std::uint32_t m_fetching = kNoFetch;
+    std::uint32_t m_fetching = kNoFetch;      ///< the one that is under way
     report::PrefetchOutcome m_outcome;
 };
 } // namespace

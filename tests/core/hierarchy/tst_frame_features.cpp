@@ -7,7 +7,9 @@
 #include "core/hierarchy/feature_types.h"
 #include "core/io/checkpoint.h"
 #include "core/measure/sample_run.h"
+#include "tests/core/hierarchy/mid_run_stop.h"
 #include "tests/core/hierarchy/moving_noise.h"
+#include "tests/core/hierarchy/noise_frames.h"
 
 #include <QTest>
 
@@ -62,12 +64,12 @@ private slots:
         measure::LoadedSample before, now;
         source.load(0, before);
         source.load(1, now);
-        const auto shifts = blockMotion(std::span(before.image).first(4096), std::span(now.image).first(4096), {.height = 64, .width = 64, .rows = 16, .columns = 16});
+        const auto shifts = blockMotion(std::span(before.image).first(4096), std::span(now.image).first(4096), {.height = 64, .width = 64, .rows = 16, .columns = 16}, {});
         for (int row = 3; row < 13; ++row) // what came round the edge came from nowhere near
             for (int column = 3; column < 13; ++column)
                 QCOMPARE(shifts[static_cast<std::size_t>(row * 16 + column)], (Shift{static_cast<std::int8_t>(across), static_cast<std::int8_t>(down)}));
         const std::vector<float> flat(4096, 0.5F); // everything is alike: the shortest
-        for (const Shift& shift : blockMotion(flat, flat, {.height = 64, .width = 64, .rows = 16, .columns = 16}))
+        for (const Shift& shift : blockMotion(flat, flat, {.height = 64, .width = 64, .rows = 16, .columns = 16}, {}))
             QCOMPARE(shift, Shift{});
     }
     /// Content that comes round again: with entries of any place there are as many as the first frame has cells, in every block.
@@ -75,12 +77,13 @@ private slots:
     {
         const FeatureStream anywhere = featureStream(*m_right, {.tolerance = 0, .sameCell = false}, {});
         QCOMPARE(anywhere.requests.requests(), std::size_t{4 * 6 * 256});
-        QCOMPARE(anywhere.requests.ids.size(), std::size_t{6 * 256});
+        QCOMPARE(anywhere.requested, std::size_t{6 * 256});
+        QCOMPARE(anywhere.requests.ids.size(), std::size_t{6 * 256}); // motion names what is there already
         const auto& objects = anywhere.requests.objects;
         for (std::size_t cell = 1; cell < 16; ++cell) // to the right by one cell
             QCOMPARE(objects[(1 * 6 + 2) * 256 + 5 * 16 + cell], objects[(0 * 6 + 2) * 256 + 5 * 16 + cell - 1]);
         const FeatureStream placed = featureStream(*m_right, {.tolerance = 0, .sameCell = true}, {});
-        QCOMPARE(placed.requests.ids.size(), placed.requests.requests());
+        QCOMPARE(placed.requested, placed.requests.requests());
         QVERIFY(!(placed.reuseError > 0)); // nothing comes again: there is none
         // Other neighbours, other positions: what is found again is not the same.
         QVERIFY(anywhere.reuseError > 0.01 && anywhere.reuseError < 2);
@@ -89,7 +92,7 @@ private slots:
     {
         const auto still = computeFrames(*m_model, MovingNoise(3, 0, 0), {});
         const FeatureStream stream = featureStream(*still, {.tolerance = 0.25, .sameCell = true}, {});
-        QCOMPARE(stream.requests.ids.size(), std::size_t{6 * 256});
+        QCOMPARE(stream.requested, std::size_t{6 * 256});
         QCOMPARE(stream.reuseError, 0.0); // the same frame gives the same features
         const auto& objects = stream.requests.objects;
         std::size_t named = 0;
@@ -116,11 +119,26 @@ private slots:
         // A first frame has no motion: what is there stays.
         QCOMPARE(stream.motion.at(100, objects[100])[0], objects[100]);
     }
+    /// Who predicts does not know which of the keys ever come: all are named, those that never come with numbers behind the others.
+    void motionDoesNotKnowTheFuture()
+    {
+        const auto frames = noiseFrames(3, 8); // every frame is new, and said to have moved by a cell
+        const FeatureStream stream = featureStream(frames, {.tolerance = 0, .sameCell = true}, {});
+        QCOMPARE(stream.requested, std::size_t{3 * 2 * 64});
+        QCOMPARE(stream.requests.ids.size(), std::size_t{3 * 2 * (64 + 56)});
+        for (std::size_t i = 0; i < stream.requests.requests(); ++i) {
+            const std::uint32_t named = stream.motion.at(i, stream.requests.objects[i])[0];
+            if (i % 8 == 0) // nothing is known of what comes in
+                QCOMPARE(named, stream.requests.objects[i]);
+            else
+                QVERIFY(named >= stream.requested && named < stream.requests.ids.size());
+        }
+    }
     void tolerance()
     {
         std::size_t before = SIZE_MAX;
         for (const double step : {0.0, 0.01, 0.5, 100.0}) { // coarser steps share more; steps of powers of 50 and 200 are no refinements, but these are far apart
-            const std::size_t objects = featureStream(*m_right, {.tolerance = step, .sameCell = false}, {}).requests.ids.size();
+            const std::size_t objects = featureStream(*m_right, {.tolerance = step, .sameCell = false}, {}).requested;
             QVERIFY(objects <= before);
             before = objects;
         }
@@ -172,9 +190,23 @@ private slots:
         const auto text = nn::Model::load(*io::Checkpoint::open(TAMIS_SOURCE_DIR "/datasets/tinylm"));
         QVERIFY_EXCEPTION_THROWN(computeFrames(*text, MovingNoise(1, 0, 0), {}), Error);
         QVERIFY_EXCEPTION_THROWN(computeFrames(*m_model, MovingNoise(0, 0, 0), {}), Error);
-        std::stop_source stop;
-        stop.request_stop();
-        QVERIFY_EXCEPTION_THROWN(computeFrames(*m_model, MovingNoise(2, 0, 0), RunContext(stop.get_token())), Error);
+        try { // more than any memory
+            FrameFeatures frames = noiseFrames(1, 8);
+            frames.frames = std::size_t{1} << 40U;
+            featureStream(frames, {}, {});
+            QFAIL("was taken");
+        } catch (const Error& error) {
+            QCOMPARE(error.code(), ErrorCode::OutOfMemory);
+        }
+    }
+    void stops()
+    {
+        test::verifyStopsMidRun([&](const RunContext& context) { computeFrames(*m_model, MovingNoise(500, 1, 0), context); }, 0.005);
+        const auto frames = noiseFrames(600, 16);
+        test::verifyStopsMidRun([&](const RunContext& context) { featureStream(frames, {.tolerance = 0}, context); }, 0.1);
+        test::verifyStopsMidRun([&](const RunContext& context) { featureStream(frames, {.tolerance = 0}, context); }, 0.6); // while it predicts
+        const std::vector<float> picture(1024 * 1024, 0.5F); // a second or more
+        test::verifyStopsMidRun([&](const RunContext& context) { blockMotion(picture, picture, {.height = 1024, .width = 1024, .rows = 64, .columns = 64, .reach = 32}, context); }, 0, std::chrono::milliseconds(50));
     }
 };
 

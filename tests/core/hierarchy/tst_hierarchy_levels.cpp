@@ -5,6 +5,7 @@
 #include "core/io/checkpoint.h"
 #include "tests/core/cache/mixed_trace.h"
 #include "tests/core/hierarchy/moving_noise.h"
+#include "tests/core/hierarchy/noise_frames.h"
 #include "tests/core/method_pages.h"
 
 #include <QTest>
@@ -77,6 +78,22 @@ private slots:
         QVERIFY(ahead.prefetch.absent > 5 * 6 * 256); // frames 0 to 6: never asked for before
         QCOMPARE(ahead.prefetch.issued, ahead.prefetch.useful + ahead.prefetch.unused);
         QVERIFY(ahead.levels[0].hits >= plain.levels[0].hits + ahead.prefetch.useful / 2);
+    }
+    /// Frames that have nothing in common, said to move: seven of eight columns are fetched ahead for nothing. The first names what is there.
+    void motionThatIsWrongFetchesForNothing()
+    {
+        Inputs inputs;
+        inputs.features = std::make_shared<const FeatureSource>(std::make_shared<const FrameFeatures>(noiseFrames(6, 8)));
+        const auto at = [&](const char* from) { return run(inputs, with({{"tolerance", 0.0}, {"prefetch", std::string("motion")}, {"prefetch-from", std::string(from)}})); };
+        const auto all = at("all"), levels = at("levels");
+        QCOMPARE(all.prefetch.asked, std::uint64_t{6 * 2 * 64});
+        QCOMPARE(all.prefetch.redundant, std::uint64_t{6 * 2 * 8});
+        QCOMPARE(all.prefetch.issued, std::uint64_t{6 * 2 * 56});
+        QCOMPARE(all.prefetch.accuracy, 0.0);
+        QCOMPARE(all.objects, std::uint64_t{6 * 2 * 64}); // of requests
+        QCOMPARE(levels.prefetch.issued, std::uint64_t{0});
+        QCOMPARE(levels.prefetch.absent, all.prefetch.issued);
+        QVERIFY(all.recomputePj > 1.8 * levels.recomputePj); // what was made for nothing, too
     }
     /// One level and objects of one size: halves hold twice as many, as twice the bytes of f32 do.
     void smallerTypesHoldMore()

@@ -4,14 +4,33 @@
 #include "core/cache/method.h"
 #include "core/hierarchy/simulate.h"
 #include "tests/core/cache/mixed_trace.h"
+#include "tests/core/hierarchy/mid_run_stop.h"
 
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <atomic>
+#include <cstdlib>
 #include <fstream>
+#include <new>
 
 using namespace tamis;
 using namespace tamis::hierarchy;
+
+namespace {
+std::atomic<std::size_t> largest = 0; ///< bytes that were asked for at once
+} // namespace
+
+void* operator new(std::size_t size)
+{
+    if (size > largest)
+        largest = size;
+    if (void* const place = std::malloc(std::max<std::size_t>(size, 1)))
+        return place;
+    throw std::bad_alloc();
+}
+void operator delete(void* place) noexcept { std::free(place); }
+void operator delete(void* place, std::size_t) noexcept { std::free(place); }
 
 namespace {
 std::unique_ptr<LevelStack> stackOf(const std::vector<std::uint64_t>& capacities, Inclusion inclusion)
@@ -53,7 +72,7 @@ private slots:
                 for (const bool writes : {false, true})
                     for (const bool ahead : {false, true}) {
                         const RequestStream stream = streamOf(sized, writes);
-                        const PrefetchTable table = neighbouringIds(stream.ids, 2);
+                        const PrefetchTable table = neighbouringIds(stream.ids, 2, {});
                         SimulationSettings settings{.costs = {{1.5, 12.5, 100}, {100, 160, 20}, {33000, 2000, 3}}, .encodeNs = 200'000, .encodeWatt = 15, .objectBytes = 3072,
                                                     .prefetch = ahead ? &table : nullptr, .prefetchMissing = ahead && sized};
                         const std::uint64_t unit = sized ? 1 : 3072;
@@ -153,7 +172,7 @@ private slots:
     void neighbours()
     {
         const std::vector<std::uint64_t> ids{7, 5, 6, 9, 100};
-        const PrefetchTable table = neighbouringIds(ids, 2);
+        const PrefetchTable table = neighbouringIds(ids, 2, {});
         const auto at = [&](std::uint32_t object) { return std::vector<std::uint32_t>(table.at(77, object).begin(), table.at(77, object).end()); };
         QCOMPARE(at(1), (std::vector<std::uint32_t>{2, 0}));
         QCOMPARE(at(2), (std::vector<std::uint32_t>{0, cache::kNever}));
@@ -177,12 +196,53 @@ private slots:
     }
     void stops()
     {
-        std::stop_source stop;
-        stop.request_stop();
-        const RequestStream stream = streamOf(false, false);
-        const auto stack = stackOf({10}, Inclusion::Inclusive);
+        RequestStream stream = streamOf(false, false);
+        const std::vector<std::uint32_t> once = stream.objects;
+        while (stream.requests() < 6'000'000)
+            stream.objects.insert(stream.objects.end(), once.begin(), once.end());
+        const auto stack = stackOf({10, 100}, Inclusion::Inclusive);
+        test::verifyStopsMidRun(
+            [&](const RunContext& context) {
+                report::HierarchyReport report;
+                simulate(stream, *stack, {.costs = {{1, 1, 1}, {1, 1, 1}}, .encodeNs = 1}, report, context);
+            },
+            0.2);
+        QVERIFY(stack->traffic(0).evictions > 1000); // it was under way
+        std::vector<std::uint64_t> ids(4'000'000);
+        for (std::uint64_t state = 8; std::uint64_t& id : ids)
+            id = nextBits(state);
+        test::verifyStopsMidRun([&](const RunContext& context) { neighbouringIds(ids, 4, context); }, 0, std::chrono::milliseconds(150));
+    }
+    void memory()
+    {
+        const std::vector<std::uint64_t> ids(100'000);
+        try {
+            neighbouringIds(ids, 2'000'000'000, {});
+            QFAIL("was taken");
+        } catch (const Error& error) {
+            QCOMPARE(error.code(), ErrorCode::OutOfMemory);
+        }
+    }
+    /// A loop over 50 objects, each of which is fetched one request ahead, every time: what is kept of that is as much as for 50 objects.
+    void fetchesAreForgotten()
+    {
+        constexpr std::uint32_t kObjects = 50;
+        RequestStream stream{.name = "loop", .objects = {}, .sizes = {}, .writes = {}, .ids = {}};
+        PrefetchTable table{.each = 1, .byObject = true, .candidates = {}};
+        for (std::uint32_t object = 0; object < kObjects; ++object) {
+            stream.ids.push_back(object);
+            table.candidates.push_back((object + 1) % kObjects);
+        }
+        for (std::uint32_t i = 0; i < 100'000; ++i)
+            stream.objects.push_back(i % kObjects);
+        const auto stack = stackOf({2, 100}, Inclusion::NonInclusive);
         report::HierarchyReport report;
-        QVERIFY_EXCEPTION_THROWN(simulate(stream, *stack, {.costs = {{1, 1, 1}}, .encodeNs = 1}, report, RunContext(stop.get_token())), Error);
+        largest = 0;
+        simulate(stream, *stack, {.costs = {{1, 1, 1}, {10, 1, 1}}, .encodeNs = 100, .prefetch = &table}, report, {});
+        const std::size_t most = largest;
+        QCOMPARE(report.prefetch.issued, std::uint64_t{100'000 - kObjects + 1}); // the first time round they are in no level
+        QCOMPARE(report.prefetch.useful, std::uint64_t{100'000 - kObjects});
+        QVERIFY2(most < 65536, std::to_string(most).c_str()); // a fetch is 24 bytes: all of them are two megabytes, and more while they grow
     }
     /// The first requests alone are what a stream of them is.
     void stretch()
