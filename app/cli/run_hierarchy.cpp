@@ -22,16 +22,58 @@ using report::HierarchyReport;
 
 ordered_json orNull(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr); }
 
+/// An option that nothing here looks at, and whether it says other than it does where it is not given.
+struct Foreign {
+    const char* flag;
+    bool given;
+};
+
+std::vector<Foreign> ofModels(const RunOptions& o)
+{
+    const RunOptions usual;
+    return {{"--calibration", !o.calibration.empty()}, {"--layer", !o.layers.empty()}, {"--keep", o.keep != usual.keep}, {"--no-baseline", o.baseline != usual.baseline},
+            {"--latency-tokens", o.latencyTokens != usual.latencyTokens}, {"--out", !o.out.empty()}, {"--format", o.overlayFormat != usual.overlayFormat}, {"--shade", o.shade != usual.shade},
+            {"--depth", o.depth != usual.depth}, {"--plan", !o.plan.empty()}, {"--save-plan", !o.savePlan.empty()}, {"--features", o.features}, {"--overwrite", o.overwrite}, {"--store", !o.store.empty()},
+            {"--allocate", o.allocation != usual.allocation}, {"--allocation-set", !o.allocationSettings.empty()}, {"--unit", o.unit != usual.unit}, {"--accounting", o.accounting != usual.accounting},
+            {"--align", o.alignment != usual.alignment}, {"--held-out", !o.heldOut.empty()}, {"--held-out-limit", o.heldOutLimit != usual.heldOutLimit}, {"--held-out-labels", !o.heldOutLabels.empty()},
+            {"--encoder", !o.encoder.empty()}, {"--assume", !o.assumed.empty()}, {"--activations", !o.activations.empty()}, {"--activations-site", !o.activationsSite.empty()},
+            {"--calibration-activations", !o.calibrationActivations.empty()}, {"--block", o.block != usual.block}, {"--k", o.k != usual.k}, {"--codes", !o.codes.empty()},
+            {"--save-encoder", !o.saveEncoder.empty()}, {"--trained", !o.trained.empty()}, {"--train-images", !o.trainImages.empty()}, {"--train-labels", !o.trainLabels.empty()},
+            {"--save-trained", !o.saveTrained.empty()}, {"--no-latency", o.latency != usual.latency}, {"--batch", o.batch != usual.batch}, {"--rounds", o.rounds != usual.rounds},
+            {"--labels", !o.samples.labels.empty()}, {"--tokens", !o.samples.tokens.empty()}, {"--text", !o.samples.text.empty()}, {"--context", o.samples.context != usual.samples.context},
+            {"--stride", o.samples.stride != usual.samples.stride}};
+}
+
+std::vector<Foreign> ofOtherLabs(const RunOptions& o)
+{
+    const RunOptions usual;
+    const CacheRuleOptions &rules = o.cacheRules, &usualRules = usual.cacheRules;
+    return {{"--blocks", !o.blocks.empty()}, {"--choose", !o.choices.empty()}, {"--fit-images", !o.fitting.images.empty()}, {"--fit-tokens", !o.fitting.tokens.empty()}, {"--effects", o.effects},
+            {"--suit", o.suit != usual.suit}, {"--suited-plan", !o.suitedPlan.empty()}, {"--view", !o.view.empty()}, {"--scaling", !o.scaling.empty()}, {"--view-sample", o.viewSample != usual.viewSample},
+            {"--tune", o.tune != usual.tune}, {"--tune-set", !o.tuneSettings.empty()}, {"--tune-exact", o.tuneExact}, {"--train-tokens", !o.trainTokens.empty()}, {"--save-tuned", !o.saveTuned.empty()},
+            {"--tuned", !o.tuned.empty()}, {"--also", !o.also.empty()}, {"--warm-up", o.warmUp != usual.warmUp}, {"--at", !o.at.empty()}, {"--steps", o.steps != usual.steps}, {"--first", o.first != usual.first},
+            {"--shape", o.shape}, {"--rate", o.rate != usual.rate}, {"--hard", rules.hard != usualRules.hard}, {"--soft", rules.soft != usualRules.soft}, {"--evict-batch", rules.batch != usualRules.batch},
+            {"--protect", !rules.protectedIds.empty()}, {"--protect-most", rules.protectMost != usualRules.protectMost}, {"--scene-change", rules.sceneChange != usualRules.sceneChange},
+            {"--scene-action", rules.sceneAction != usualRules.sceneAction}, {"--scene-window", rules.sceneWindow != usualRules.sceneWindow},
+            {"--scene-threshold", rules.sceneThreshold != usualRules.sceneThreshold}, {"--server", !o.server.empty()}, {"--password-file", !o.passwordFile.empty()},
+            {"--calibration-tokens", !o.calibrationTokens.empty()}, {"--table", !o.table.empty()}, {"--save-table", !o.saveTable.empty()}};
+}
+
 void requireOptions(const RunOptions& options)
 {
+    for (const auto& foreign : {ofModels(options), ofOtherLabs(options)})
+        for (const auto& [flag, given] : foreign)
+            if (given)
+                throw UsageError(std::string(flag) + " does not belong to hierarchy.*");
     if (options.trace.empty() == options.samples.images.empty())
         throw UsageError("expected exactly one of --trace, the requests, and --images with --model, the frames whose features are requested");
     if (options.samples.images.empty() != options.model.empty())
         throw UsageError("--images and --model belong together: frames, and the model whose features are kept");
-    if (!options.calibration.empty() || !options.out.empty() || !options.layers.empty() || !options.blocks.empty() || options.warmUp > 0 || options.rate < 1 || !options.also.empty() || options.steps > 0 || options.shape)
-        throw UsageError("--calibration, --layer, --blocks, --out, --also, --warm-up, --rate, --steps and --shape do not belong to hierarchy.*");
     if (options.trace.empty() && (options.traceFormat != "automatic" || !options.traceColumns.empty()))
         throw UsageError("--trace-format and --column belong to --trace");
+    const SampleOptions usual;
+    if (options.samples.images.empty() && (options.samples.limit != usual.limit || options.samples.resize != usual.resize))
+        throw UsageError("--samples and --resize belong to --images");
 }
 
 /// "l1=64MiB" or "l1=64MiB,cache.arc" is short for the level's capacity and policy.

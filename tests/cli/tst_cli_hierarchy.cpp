@@ -77,7 +77,24 @@ private slots:
         QTest::newRow("size") << QStringList{"--trace", "TRACE", "--set", "l2=big"} << "--set l2: found 'big'";
         QTest::newRow("column") << QStringList{"--trace", "TRACE", "--column", "cost=1"} << "size= or operation=";
         QTest::newRow("policy") << QStringList{"--trace", "TRACE", "--set", "l1=1k,cache.belady"} << "l1-policy";
-        QTest::newRow("other lab") << QStringList{"--trace", "TRACE", "--warm-up", "3"} << "do not belong to hierarchy.*";
+        QTest::newRow("limit") << QStringList{"--trace", "TRACE", "--samples", "3"} << "--samples and --resize belong to --images";
+        // Every option of `run` that says nothing here, with a value that its own lab takes.
+        for (const auto& [flag, value] : std::initializer_list<std::pair<const char*, const char*>>{
+                 {"--calibration", "x"}, {"--layer", "x"}, {"--keep", "0.5"}, {"--no-baseline", ""}, {"--latency-tokens", "3"}, {"--out", "x"}, {"--format", "svg"}, {"--shade", "scores"}, {"--depth", "1"},
+                 {"--plan", "x"}, {"--save-plan", "x"}, {"--features", ""}, {"--overwrite", ""}, {"--store", "x"}, {"--allocation-set", "x=1"}, {"--unit", "bytes"}, {"--accounting", "remapped"}, {"--align", "8"},
+                 {"--held-out", "x"}, {"--held-out-limit", "3"}, {"--held-out-labels", "x"}, {"--encoder", "x"}, {"--assume", "x=1"}, {"--activations", "x"}, {"--activations-site", "x"},
+                 {"--calibration-activations", "x"}, {"--block", "2"}, {"--k", "4"}, {"--codes", "x"}, {"--save-encoder", "x"}, {"--trained", "x"}, {"--train-images", "x"}, {"--train-labels", "x"},
+                 {"--save-trained", "x"}, {"--no-latency", ""}, {"--batch", "4"}, {"--rounds", "5"}, {"--labels", "x"}, {"--tokens", "x"}, {"--text", "x"}, {"--context", "64"}, {"--stride", "8"},
+                 {"--blocks", "0"}, {"--choose", "0=exact"}, {"--fit-images", "x"}, {"--fit-tokens", "x"}, {"--effects", ""}, {"--suit", "0.5"}, {"--suited-plan", "x"}, {"--view", "0:1"}, {"--scaling", "64"},
+                 {"--view-sample", "1"}, {"--tune", "5"}, {"--tune-set", "x=1"}, {"--tune-exact", ""}, {"--train-tokens", "x"}, {"--save-tuned", "x"}, {"--tuned", "x"}, {"--also", "cache.lru"}, {"--warm-up", "3"},
+                 {"--at", "64"}, {"--steps", "3"}, {"--first", "3"}, {"--shape", ""}, {"--rate", "0.5"}, {"--hard", "0.5"}, {"--soft", "0.5"}, {"--evict-batch", "3"}, {"--protect", "3"}, {"--protect-most", "0.5"},
+                 {"--scene-change", "hit-ratio"}, {"--scene-action", "halve"}, {"--scene-window", "50"}, {"--scene-threshold", "3"}, {"--server", "127.0.0.1:1"}, {"--password-file", "x"},
+                 {"--calibration-tokens", "x"}, {"--table", "x"}, {"--save-table", "x"}}) {
+            QStringList arguments{"--trace", "TRACE", flag};
+            if (*value)
+                arguments << value;
+            QTest::newRow(flag) << arguments << QString(QLatin1String(flag) + " does not belong to hierarchy.*");
+        }
     }
     void badInput()
     {
