@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/session/session_file.h"
 
+#include "app/session/session_attention.h"
 #include "app/session/session_cache.h"
 #include "app/session/session_fleet.h"
 #include "app/session/session_reader.h"
@@ -233,12 +234,13 @@ TokenChoice tokensFrom(const Reader& reader)
     return choice;
 }
 
-Json toJson(const AttentionChoice& choice)
+Json toJson(const AttentionChoice& choice, const std::filesystem::path& base)
 {
     Json places = Json::array();
     for (const auto& place : choice.places)
         places.push_back({{"block", place.block}, {"head", place.head}, {"method", place.method}, {"parameters", parametersToJson(place.parameters)}});
-    return {{"method", choice.method}, {"parameters", parametersToJson(choice.parameters)}, {"blocks", choice.blocks ? Json(*choice.blocks) : Json(nullptr)}, {"own", std::move(places)}, {"seed", choice.seed}};
+    return {{"method", choice.method}, {"parameters", parametersToJson(choice.parameters)}, {"blocks", choice.blocks ? Json(*choice.blocks) : Json(nullptr)}, {"own", std::move(places)}, {"seed", choice.seed},
+            {"fitted", writtenPath(choice.fitted, base)}};
 }
 
 AttentionPlace placeFrom(const Reader& reader)
@@ -255,12 +257,13 @@ AttentionPlace placeFrom(const Reader& reader)
     return place;
 }
 
-AttentionChoice attentionFrom(const Reader& reader)
+AttentionChoice attentionFrom(const Reader& reader, const std::filesystem::path& base)
 {
     AttentionChoice choice;
     reader.read("method", choice.method);
     choice.parameters = parametersFrom(reader);
     reader.read("seed", choice.seed);
+    choice.fitted = readPath(reader, "fitted", base);
     if (const auto* blocks = reader.child("blocks")) {
         reader.require(blocks->is_array() && std::all_of(blocks->begin(), blocks->end(), [](const auto& v) { return isInt64(v) && v.template get<std::int64_t>() >= 0 && v.template get<std::int64_t>() < kMostBlocks; }),
                        reader.at("blocks"), *blocks, "a list of blocks");
@@ -339,6 +342,9 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
     for (const auto& point : state.points)
         points.push_back(toJson(point));
     const auto& series = state.chart.series;
+    Json attention = toJson(state.attention, base);
+    attention["addressing"] = addressingToJson(state.addressing, base);
+    attention["training"] = attentionTrainingToJson(state.attentionTraining, base);
     const Json document = {
         {"schema", kSchema},
         {"model", writtenPath(state.modelPath, base)},
@@ -347,7 +353,7 @@ std::string sessionToJson(const SessionState& state, const std::filesystem::path
         {"lowRank", toJson(state.lowRank, base)},
         {"encoder", toJson(state.encoder, base)},
         {"tokens", toJson(state.tokens)},
-        {"attention", toJson(state.attention)},
+        {"attention", std::move(attention)},
         {"cache", cacheToJson(state.cache, base)},
         {"reuse", reuseToJson(state.reuse, base)},
         {"fleet", fleetToJson(state.fleet)},
@@ -387,8 +393,14 @@ SessionState sessionFromJson(std::string_view json, const std::filesystem::path&
         state.encoder = encoderFrom(Reader(*value, "encoder", subject), base);
     if (const auto* value = reader.child("tokens"))
         state.tokens = tokensFrom(Reader(*value, "tokens", subject));
-    if (const auto* value = reader.child("attention"))
-        state.attention = attentionFrom(Reader(*value, "attention", subject));
+    if (const auto* value = reader.child("attention")) {
+        const Reader attention(*value, "attention", subject);
+        state.attention = attentionFrom(attention, base);
+        if (const auto* addressing = attention.child("addressing"))
+            state.addressing = addressingFrom(Reader(*addressing, attention.at("addressing"), subject), base);
+        if (const auto* training = attention.child("training"))
+            state.attentionTraining = attentionTrainingFrom(Reader(*training, attention.at("training"), subject), base);
+    }
     if (const auto* value = reader.child("cache"))
         state.cache = cacheFrom(Reader(*value, "cache", subject), base);
     if (const auto* value = reader.child("reuse"))

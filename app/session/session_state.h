@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Everything that a session file holds, as one value.
+#include "app/session/attention_tab.h"
 #include "app/session/cache_choice.h"
 #include "app/session/hierarchy_choice.h"
 #include "app/session/reuse_choice.h"
@@ -103,6 +104,7 @@ struct AttentionChoice {
     std::optional<std::vector<int>> blocks; ///< ascending; nothing: all
     std::vector<AttentionPlace> places;     ///< by block and head, blocks before their heads: heads win
     std::int64_t seed = 0;                  ///< what random features and projections are drawn by
+    std::string fitted;                     ///< photos or text that methods which are fitted are fitted to; empty: the first of the samples
     bool operator==(const AttentionChoice&) const = default;
 };
 inline constexpr const char* kExactAttention = "exact";
@@ -160,6 +162,8 @@ struct SessionState {
     EncoderChoice encoder;
     TokenChoice tokens;
     AttentionChoice attention;
+    AddressingChoice addressing;
+    AttentionTraining attentionTraining;
     CacheChoice cache;
     ReuseChoice reuse;
     FleetChoice fleet;

@@ -32,8 +32,7 @@ bool reads(const nn::Model& model) { return !model.spec().vision(); }
 AddressingController::AddressingController(const AddressingNeighbours& neighbours, AddressingBench& bench, QObject* parent)
     : QObject(parent), m_with(neighbours), m_bench(bench),
       m_jobs(neighbours.jobs, {[this](const QString& sentence) { m_bench.setRunning(!sentence.isEmpty()); }, [this](const QString& sentence) { emit done(sentence); },
-                               [this](const QString& sentence) { emit failed(sentence); }}),
-      m_method(addressing::methods().front().declaration.id)
+                               [this](const QString& sentence) { emit failed(sentence); }})
 {
     std::vector<views::OfferedMethod> offered;
     for (const auto& each : addressing::methods()) {
@@ -43,17 +42,23 @@ AddressingController::AddressingController(const AddressingNeighbours& neighbour
     m_bench.setMethods(offered);
     connectBench();
     connect(&m_with.lab, &AttentionLabController::availabilityChanged, this, &AddressingController::takeSources);
+    connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState& before, const SessionState& after) {
+        if (before.addressing != after.addressing)
+            showSettings();
+    });
     showSettings();
 }
 
 void AddressingController::connectBench()
 {
     connect(&m_bench, &AddressingBench::methodEdited, this, [this](const QString& id) { setMethod(id.toStdString()); });
-    connect(&m_bench, &AddressingBench::parameterEdited, this, [this](const QString& name, const ParameterValue& value) {
-        m_parameters[m_method].set(name.toStdString(), value);
-        showState();
+    connect(&m_bench, &AddressingBench::parameterEdited, this, [this](const QString& name, const ParameterValue& value, bool finished) {
+        edit(tr("Set %1").arg(name), QStringLiteral("addressing-parameter:%1:%2").arg(text(method()), name), finished,
+             [&, method = method()](AddressingChoice& choice) { choice.parameters[method].set(name.toStdString(), value); });
     });
-    connect(&m_bench, &AddressingBench::readersToggled, this, &AddressingController::showState);
+    connect(&m_bench, &AddressingBench::readersToggled, this, [this](bool timed) {
+        edit(tr("Time readers"), {}, true, [timed](AddressingChoice& choice) { choice.readers = timed; });
+    });
     connect(&m_bench, &AddressingBench::calibrationRequested, this, &AddressingController::askCalibration);
     connect(&m_bench, &AddressingBench::measureRequested, this, &AddressingController::measure);
     connect(&m_bench, &AddressingBench::stopRequested, this, &AddressingController::stop);
@@ -63,8 +68,27 @@ void AddressingController::connectBench()
 
 void AddressingController::setMethod(const std::string& id)
 {
-    m_method = id;
-    showSettings();
+    edit(tr("Method of addressing"), {}, true, [&](AddressingChoice& choice) { choice.method = id; });
+}
+
+void AddressingController::edit(const QString& label, const QString& mergeKey, bool finished, const std::function<void(AddressingChoice&)>& change)
+{
+    m_with.document.change(label, mergeKey, [&](SessionState& state) { change(state.addressing); });
+    if (finished)
+        m_with.document.endMerge();
+}
+
+std::string AddressingController::method() const
+{
+    const std::string& chosen = m_with.document.state().addressing.method;
+    return addressing::findMethod(chosen) ? chosen : addressing::methods().front().declaration.id;
+}
+
+fs::path AddressingController::calibration() const
+{
+    if (const auto& chosen = m_with.document.state().addressing.calibration; !chosen.empty())
+        return chosen;
+    return m_sources && reads(*m_sources->model) ? calibrationBeside(m_sources->runnable->workspace()->outline.modelPath) : fs::path();
 }
 
 void AddressingController::askCalibration()
@@ -75,21 +99,14 @@ void AddressingController::askCalibration()
 
 void AddressingController::setCalibration(const fs::path& file)
 {
-    m_calibration = file;
-    m_chosen = true;
-    showSettings();
+    edit(tr("Tokens to fit to"), {}, true, [&](AddressingChoice& choice) { choice.calibration = file.string(); });
 }
 
-/// Another model forgets what was chosen and measured, another text of the same one what was measured.
+/// Another model and another text forget what was measured.
 void AddressingController::takeSources()
 {
     const auto& now = m_with.lab.sources();
     if (now != m_sources) {
-        if (now && (!m_sources || m_sources->runnable->workspace() != now->runnable->workspace())) {
-            m_chosen = m_chosen && !m_sources; // the first text may come after the tokens to fit to
-            if (!m_chosen)
-                m_calibration = reads(*now->model) ? calibrationBeside(now->runnable->workspace()->outline.modelPath) : fs::path();
-        }
         m_sources = now;
         m_jobs.stop();
         show({}, nullptr);
@@ -100,8 +117,14 @@ void AddressingController::takeSources()
 
 AddressingController::Asked AddressingController::asked() const
 {
-    const auto found = m_parameters.find(m_method);
-    return {m_sources, m_method, found == m_parameters.end() ? Parameters() : found->second, m_calibration, m_bench.timesReaders()};
+    const auto& choice = m_with.document.state().addressing;
+    const std::string of = method();
+    Parameters known; // a session may have others
+    if (const auto found = choice.parameters.find(of); found != choice.parameters.end())
+        for (const auto& [name, value] : found->second.all())
+            if (addressing::findMethod(of)->declaration.schema.find(name))
+                known.set(name, value);
+    return {m_sources, of, known, calibration(), choice.readers};
 }
 
 QString AddressingController::disabledReason() const
@@ -110,7 +133,7 @@ QString AddressingController::disabledReason() const
         return reason;
     if (!m_sources || !reads(*m_sources->model))
         return tr("the model reads images, and rows are addressed by tokens of a text");
-    return m_calibration.empty() ? tr("no tokens to fit to are chosen") : m_job != 0 ? tr("reads are being measured") : QString();
+    return calibration().empty() ? tr("no tokens to fit to are chosen") : m_job != 0 ? tr("reads are being measured") : QString();
 }
 
 bool AddressingController::isUpToDate() const { return m_report && m_shownOf && *m_shownOf == asked(); }
@@ -162,8 +185,9 @@ void AddressingController::measure()
 
 void AddressingController::showSettings()
 {
-    m_bench.setChoice(text(m_method), asked().parameters);
-    m_bench.setCalibration(text(m_calibration.string()));
+    m_bench.setChoice(text(method()), asked().parameters);
+    m_bench.setCalibration(text(calibration().string()));
+    m_bench.setTimesReaders(m_with.document.state().addressing.readers);
     showState();
 }
 

@@ -7,7 +7,7 @@
 #include <QObject>
 
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,7 +27,7 @@ struct AddressingNeighbours {
 };
 
 /// The attention tab's page of sparse addressing: a method, its parameters, what it is fitted to, and a job that measures its reads on the text of
-/// the tab. Nothing is measured unless it is asked for.
+/// the tab. What is chosen is in the session, and undoable. Nothing is measured unless it is asked for.
 class AddressingController : public QObject
 {
     Q_OBJECT
@@ -60,6 +60,9 @@ private:
     };
     void connectBench();
     Asked asked() const;
+    void edit(const QString& label, const QString& mergeKey, bool finished, const std::function<void(AddressingChoice&)>& change);
+    std::string method() const;               ///< one that there is
+    std::filesystem::path calibration() const; ///< empty: none
     void takeSources();
     void showSettings();
     void showState();
@@ -70,10 +73,6 @@ private:
     views::AddressingBench& m_bench;
     JobGroup m_jobs;
     std::shared_ptr<const AttentionLabSources> m_sources; ///< null: none
-    std::filesystem::path m_calibration;                  ///< empty: none
-    bool m_chosen = false;                                ///< by the user; else what stands beside the model
-    std::string m_method;
-    std::map<std::string, Parameters> m_parameters;       ///< by method; what is missing has its default
     std::optional<Asked> m_shownOf;
     std::shared_ptr<const report::AddressingReport> m_report;
     int m_job = 0;                                        ///< that measures; 0: none

@@ -83,6 +83,8 @@ void AttentionLabController::connectSettings()
     });
     connect(settings, &AttentionSettings::forgetRequested, this, &AttentionLabController::forget);
     connect(settings, &AttentionSettings::forgetAllRequested, this, &AttentionLabController::forgetAll);
+    connect(settings, &AttentionSettings::fittedRequested, this, &AttentionLabController::askFitted);
+    connect(settings, &AttentionSettings::fittedForgotten, this, [this] { setFitted({}); });
     connect(settings->samples(), &views::SamplePicker::openRequested, this, &AttentionLabController::askAndOpen);
     connect(settings->samples(), &views::SamplePicker::chosen, this, [this](int index) {
         m_with.document.select([&](Selection& selection) { selection.attentionSample = index; });
@@ -251,6 +253,18 @@ void AttentionLabController::askAndOpen()
         openText(file);
 }
 
+void AttentionLabController::askFitted()
+{
+    const QString path = isVision() ? m_with.ask.openDirectory(tr("Photos to fit to")) : m_with.ask.open(tr("Tokens or text to fit to"), tr("Texts and tokens (*.txt *.md *.npy *.ids);;All files (*)"));
+    if (!path.isEmpty())
+        setFitted(path.toStdString());
+}
+
+void AttentionLabController::setFitted(const std::filesystem::path& path)
+{
+    edit(tr("Samples to fit to"), {}, true, [&](AttentionChoice& choice) { choice.fitted = path.string(); });
+}
+
 void AttentionLabController::openText(const QString& file)
 {
     m_text = file.toStdString();
@@ -276,6 +290,7 @@ void AttentionLabController::ask()
 void AttentionLabController::takeSources(const std::shared_ptr<const AttentionLabSources>& sources)
 {
     m_sources = sources;
+    m_fittedOf = m_with.document.state().attention.fitted;
     m_effects.clear();
     m_candidates.reset();
     m_panel.length()->setCurves(nullptr);
@@ -299,7 +314,7 @@ void AttentionLabController::takeSources(const std::shared_ptr<const AttentionLa
 void AttentionLabController::show(const std::shared_ptr<const AttentionLabPicture>& picture, bool final)
 {
     const auto now = request();
-    if (!picture || !now || picture->request.model != now->model || picture->request.samples != now->samples)
+    if (!picture || !now || picture->request.model != now->model || picture->request.samples != now->samples || picture->request.choice.fitted != now->choice.fitted)
         return;
     if (m_sources != picture->sources)
         takeSources(picture->sources);
@@ -343,7 +358,7 @@ void AttentionLabController::showState()
     if (!state.selection.attentionPage.empty())
         m_panel.showPage(text(state.selection.attentionPage));
     const auto now = request();
-    if (!now || (m_sources && (m_sources->runnable != now->model || m_sources->samples->path != now->samples)))
+    if (!now || (m_sources && (m_sources->runnable != now->model || m_sources->samples->path != now->samples || m_fittedOf != now->choice.fitted)))
         takeSources(nullptr);
     showMethods();
     showChoices();
@@ -373,6 +388,7 @@ void AttentionLabController::showMethods()
     const AttentionPlace place = shownPlace();
     settings->setChoice(text(place.method), place.parameters);
     settings->setBlocks(m_sources ? static_cast<int>(m_sources->model->spec().blocks.size()) : 0, m_with.document.state().attention.blocks);
+    settings->setFitted(text(m_with.document.state().attention.fitted));
     settings->samples()->setOpenAction(m_with.model.report() ? isVision() ? tr("Open photos…") : tr("Open a text…") : QString());
     m_panel.heads()->setEffectReason(effectsDisabledReason());
     m_panel.heads()->setSuitedReason(suitedDisabledReason());

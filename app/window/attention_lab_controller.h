@@ -53,6 +53,9 @@ public:
     void measureEffects(); ///< each head alone, replaced
     void findSuited();     ///< every method at several settings on every head
     void stop();           ///< the jobs started here
+    void askFitted();      ///< what fitted methods are fitted to
+    void setFitted(const std::filesystem::path& path); ///< empty: the first of the samples
+    void showWorth(const report::AttentionComparison& worth); ///< of a training: beside the methods that were compared on the same samples, else alone
     void useHere(const views::HeadPlace& place);    ///< the general method
     void exactHere(const views::HeadPlace& place);
     void forget(const views::HeadPlace& place);
@@ -127,6 +130,7 @@ private:
     std::filesystem::path m_text;
     views::AttentionScope m_scope = views::AttentionScope::General;
     std::shared_ptr<const AttentionLabSources> m_sources; ///< that the panel shows; null: none
+    std::string m_fittedOf;                               ///< AttentionChoice::fitted of m_sources
     std::shared_ptr<const AttentionLabPicture> m_picture;
     std::optional<AttentionLabRequest> m_asked;           ///< last
     bool m_final = false;                                 ///< m_picture is all there is to say

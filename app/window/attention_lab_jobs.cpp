@@ -32,7 +32,8 @@ void AttentionLabController::stop() { m_jobs.stop(); }
 std::vector<plan::PlannedAttention> AttentionLabController::planned() const
 {
     AttentionChoice choice = m_with.document.state().attention;
-    choice.seed = 0; // alone it chooses nothing
+    choice.seed = 0; // alone it chooses nothing, and neither does what is fitted to
+    choice.fitted.clear();
     if (choice == AttentionChoice{} || !m_with.model.report())
         return {}; // nobody chose anything
     std::vector<std::int64_t> heads;
@@ -105,10 +106,10 @@ void AttentionLabController::startStudied(const QString& title, const QString& r
         title, running,
         [studied = std::move(studied), work = std::move(work), tried](const RunContext& context) mutable {
             context.setParts(10);
-            attention::AttentionStudy study(studied.sources->model, studied.sources->samples->source);
+            attention::AttentionStudy study(studied.sources->model, studied.sources->samples->source, studied.sources->fitting);
             const RunContext runs = context.part(1, "samples");
             std::vector<attention::HeadChoice> made = studied.request.choices;
-            if (study.samples().count() > 1 || attention::needsSamples(made)) // of one sample, what is fitted is not tried
+            if (studied.sources->fitting || study.samples().count() > 1 || attention::needsSamples(made)) // of one sample, what is fitted is not tried
                 made.insert(made.end(), tried.begin(), tried.end());
             for (const std::size_t sample : attention::spreadSamples(studied.request.sample, kSamples, study.samples().count(), study.firstScored(studied.request, made)))
                 studied.samples.push_back(study.capture(sample, RunContext(runs.stopToken())));
@@ -251,7 +252,7 @@ void AttentionLabController::compare()
             measure::LoadedSample first;
             samples->load(0, first);
             const auto settings = attention::usualSettings(sources->model->embeddedTokens(first.view()));
-            const auto result = attention::compareMethods(sources->model, *samples, settings, {.blocks = blocks, .seed = seed, .latencyRuns = kLatencyRuns}, context.part(19, "methods"), publish);
+            const auto result = attention::compareMethods(sources->model, *samples, settings, {.blocks = blocks, .fitting = sources->fitting, .seed = seed, .latencyRuns = kLatencyRuns}, context.part(19, "methods"), publish);
             return tr("%1 operators compared on %2 samples").arg(result.points.size() - 1).arg(samples->count());
         },
         [this, page](const Job&) {
@@ -266,6 +267,23 @@ void AttentionLabController::showComparison(const std::shared_ptr<const report::
 {
     m_comparison = comparison;
     m_panel.compare()->setComparison(comparison);
+}
+
+void AttentionLabController::showWorth(const report::AttentionComparison& worth)
+{
+    if (m_comparing != 0)
+        return; // what is being compared is drawn alone
+    auto made = std::make_shared<report::AttentionComparison>(m_comparison && m_comparison->samples == worth.samples ? *m_comparison : worth);
+    if (m_comparison && m_comparison->samples == worth.samples)
+        for (const auto& point : worth.points) {
+            const auto same = [&](const report::AttentionPoint& each) { return each.method == point.method && each.title == point.title && each.settings == point.settings && each.tuned == point.tuned; };
+            if (point.tuned) // the last training counts
+                std::erase_if(made->points, same);
+            if (std::ranges::none_of(made->points, same))
+                made->points.push_back(point);
+        }
+    made->planned = made->points.size();
+    showComparison(made);
 }
 
 void AttentionLabController::takePoint(int index)

@@ -117,13 +117,14 @@ AttentionChoice attentionChoice(const std::vector<HeadChoice>& choices)
 struct AttentionLabWork::Opened {
     std::shared_ptr<RunnableModel> model;
     std::filesystem::path path;
+    std::string fitted; ///< as AttentionChoice's
     std::shared_ptr<const AttentionLabSources> sources;
     std::optional<attention::AttentionStudy> study;
     std::size_t namedOf = 0, photoOf = 0; ///< samples that `names` and `photo` are of
     std::vector<std::string> names;
     QImage photo;
 
-    bool is(const AttentionLabRequest& request) const { return study && model == request.model && path == request.samples; }
+    bool is(const AttentionLabRequest& request) const { return study && model == request.model && path == request.samples && fitted == request.choice.fitted; }
     attention::AttentionRequest studied(const AttentionLabRequest& request) const
     {
         return {.choices = headChoices(request.choice, headsOf(sources->model->spec())), .sample = request.sample, .layer = request.layer, .head = request.head, .seed = static_cast<std::uint64_t>(request.choice.seed)};
@@ -140,15 +141,18 @@ void AttentionLabWork::open(const AttentionLabRequest& request, const RunContext
     auto opened = std::make_unique<Opened>();
     opened->model = request.model;
     opened->path = request.samples;
+    opened->fitted = request.choice.fitted;
     auto sources = std::make_shared<AttentionLabSources>();
     sources->runnable = request.model;
     sources->model = request.model->dense(context.part(3, "model"));
     attention::requireAttentionOverAllTokens(*sources->model);
     sources->samples = openLookedSamples(request.samples, request.model->workspace()->outline.modelPath, *sources->model, context.part(1, "samples"));
+    if (!opened->fitted.empty())
+        sources->fitting = openSamples(lookedRequest(opened->fitted, *sources->model), request.model->workspace()->outline.modelPath, *sources->model, context);
     for (const auto& method : attention::methods())
         if (const QString reason = refusal(*sources->model, method); !reason.isEmpty())
             sources->unavailable[method.declaration.id] = reason;
-    opened->study.emplace(sources->model, sources->samples->source);
+    opened->study.emplace(sources->model, sources->samples->source, sources->fitting);
     opened->sources = std::move(sources);
     m_opened = std::move(opened);
 }

@@ -38,6 +38,7 @@ struct AttentionLabSources {
     std::shared_ptr<RunnableModel> runnable;
     std::shared_ptr<const nn::Model> model;
     std::shared_ptr<const LookedSamples> samples;
+    std::shared_ptr<const measure::SampleSource> fitting; ///< what is fitted is fitted to; null: the first of the samples
     std::map<std::string, QString> unavailable; ///< methods that this model's attention refuses, and why
 };
 

@@ -78,6 +78,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_tokens = std::make_unique<TokensController>(TokensNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, *m_tokenPanel);
     m_attentionLab = std::make_unique<AttentionLabController>(AttentionLabNeighbours{m_document, *m_model, *m_exports, m_jobs, m_ask}, *m_attentionPanel);
     m_addressing = std::make_unique<AddressingController>(AddressingNeighbours{m_document, *m_attentionLab, m_jobs, m_ask}, *m_attentionPanel->addressing());
+    m_attentionTraining = std::make_unique<AttentionTrainingController>(AttentionTrainingNeighbours{m_document, *m_attentionLab, m_jobs, m_ask}, *m_attentionPanel->training());
     m_exports->setAttention([this] { return m_attentionLab->planned(); });
     m_tokenPlan = std::make_unique<TokenPlanController>(m_document, *m_tokens, *m_views.header, *m_tokenPanel->settings());
     m_cache = std::make_unique<CacheTab>(CacheNeighbours{m_document, *m_model, *m_exports, m_jobs, m_recent, m_ask, *m_views.tree}, *m_cachePanel);
@@ -97,6 +98,7 @@ MainWindow::~MainWindow()
     disconnect(&m_document.undoStack(), nullptr, this, nullptr); // tells of its end after the controllers are gone
     m_cache.reset();
     m_tokenPlan.reset();
+    m_attentionTraining.reset();
     m_addressing.reset();
     m_attentionLab.reset();
     m_tokens.reset();
@@ -257,6 +259,7 @@ void MainWindow::connectControllers()
     listenTo(*m_tokens);
     listenTo(*m_attentionLab);
     listenTo(*m_addressing);
+    listenTo(*m_attentionTraining);
     listenTo(*m_cache);
     connect(m_encoder.get(), &EncoderController::opened, this, [this] { showLab(m_encoderViews.panel); });
     connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);

@@ -8,6 +8,7 @@
 #include "app/session/recent_files.h"
 #include "app/session/session_document.h"
 #include "app/window/addressing_controller.h"
+#include "app/window/attention_training_controller.h"
 #include "app/window/attention_lab_controller.h"
 #include "app/window/attention_map_controller.h"
 #include "app/window/cache_tab.h"
@@ -58,6 +59,7 @@ public:
     EncoderController& encoder() noexcept { return *m_encoder; }
     TokensController& tokens() noexcept { return *m_tokens; }
     AddressingController& addressing() noexcept { return *m_addressing; }
+    AttentionTrainingController& attentionTraining() noexcept { return *m_attentionTraining; }
     AttentionLabController& attentionLab() noexcept { return *m_attentionLab; }
     TokenPlanController& tokenPlan() noexcept { return *m_tokenPlan; }
     CacheTab& cache() noexcept { return *m_cache; }
@@ -139,6 +141,7 @@ private:
     std::unique_ptr<TokensController> m_tokens;
     std::unique_ptr<AttentionLabController> m_attentionLab;
     std::unique_ptr<AddressingController> m_addressing;
+    std::unique_ptr<AttentionTrainingController> m_attentionTraining;
     std::unique_ptr<TokenPlanController> m_tokenPlan;
     std::unique_ptr<CacheTab> m_cache;
     std::unique_ptr<Autosave> m_autosave;

@@ -381,9 +381,16 @@ void addAttentionCommands(MainWindow& w)
                  w.addressing().measure();
              },
              [&w] { return w.addressing().disabledReason(); }});
+    add.add({"attention.train", lab, tr("Train around attention"), tr("The open model, around the attention that stands in it, on the samples that the Train page names"), {},
+             [&w, show] {
+                 show();
+                 w.attentionTraining().train();
+             },
+             [&w] { return w.attentionTraining().trainDisabledReason(); }});
     add.add({"attention.stop", lab, tr("Stop the attention lab"), tr("What is finished stays"), {}, [&w, &controller] {
                  controller.stop();
                  w.addressing().stop();
+                 w.attentionTraining().cancel();
              }});
 }
 

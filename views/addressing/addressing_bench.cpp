@@ -12,6 +12,7 @@
 #include <QHBoxLayout>
 #include <QPushButton>
 #include <QScrollArea>
+#include <QSignalBlocker>
 #include <QVBoxLayout>
 
 namespace tamis::views {
@@ -110,6 +111,10 @@ void AddressingBench::setRunning(bool running)
     m_reason->setVisible(!running && !m_reason->text().isEmpty());
 }
 
-bool AddressingBench::timesReaders() const { return m_readers->isChecked(); }
+void AddressingBench::setTimesReaders(bool timed)
+{
+    const QSignalBlocker quiet(m_readers);
+    m_readers->setChecked(timed);
+}
 
 } // namespace tamis::views

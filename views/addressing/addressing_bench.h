@@ -28,7 +28,7 @@ public:
     void setCalibration(const QString& file);      ///< that tables and memories are fitted to; empty: none is chosen
     void setDisabledReason(const QString& reason); ///< why nothing can be measured now, said below the button; empty: it can
     void setRunning(bool running);                 ///< Stop in place of the button that measures
-    bool timesReaders() const;
+    void setTimesReaders(bool timed); ///< without a signal
     AddressingPage* page() const { return m_page; }
 
 signals:

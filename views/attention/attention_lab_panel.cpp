@@ -5,6 +5,7 @@
 #include "views/attention/attention_compare_page.h"
 #include "views/attention/attention_maps_page.h"
 #include "views/attention/attention_settings.h"
+#include "views/attention/attention_training_page.h"
 #include "views/attention/head_comparison_model.h"
 #include "views/attention/heads_page.h"
 #include "views/attention/length_page.h"
@@ -33,7 +34,7 @@ namespace tamis::views {
 
 AttentionLabPanel::AttentionLabPanel(PhotoModel& photos, QWidget* parent)
     : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new QTabWidget(this)), m_settings(new AttentionSettings(photos, this)),
-      m_maps(new AttentionMapsPage(this)), m_heads(new HeadsPage(this)), m_compare(new AttentionComparePage(this)), m_length(new LengthPage(this)), m_sparse(new SparsePage(this)), m_addressing(new AddressingBench(this))
+      m_maps(new AttentionMapsPage(this)), m_heads(new HeadsPage(this)), m_compare(new AttentionComparePage(this)), m_training(new AttentionTrainingPage(this)), m_length(new LengthPage(this)), m_sparse(new SparsePage(this)), m_addressing(new AddressingBench(this))
 {
     setObjectName(QStringLiteral("attentionLabPanel"));
     m_settings->hide(); // until a dock takes it
@@ -95,6 +96,7 @@ void AttentionLabPanel::buildPages()
     add(m_maps, tr("Maps"), "maps");
     add(m_heads, tr("Heads"), "heads");
     add(m_compare, tr("Compare"), "compare");
+    add(m_training, tr("Train"), "training");
     add(m_length, tr("Length"), "length");
     add(m_sparse, tr("Sparse"), "sparse");
     add(m_addressing, tr("Addressing"), "addressing");
@@ -204,6 +206,7 @@ void AttentionLabPanel::setCaption(const QString& settings)
 {
     m_maps->setCaption(settings);
     m_heads->setCaption(settings);
+    m_training->setCaption(settings);
     m_length->setCaption(settings);
     m_sparse->setCaption(settings);
 }

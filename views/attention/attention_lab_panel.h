@@ -22,6 +22,7 @@ class AddressingBench;
 class AttentionComparePage;
 class AttentionMapsPage;
 class AttentionSettings;
+class AttentionTrainingPage;
 class HeadsPage;
 class LengthPage;
 class NoticeBar;
@@ -29,7 +30,7 @@ class PhotoModel;
 class PlaceholderPanel;
 class SparsePage;
 
-/// The attention lab's tab: maps of one head, all heads, methods compared, cost against length, what sparse operators read, sparse addressing. What the user asks
+/// The attention lab's tab: maps of one head, all heads, methods compared, the model trained around them, cost against length, what sparse operators read, sparse addressing. What the user asks
 /// for is a signal; nothing is computed here. The head that is seen closely is the same on all pages.
 class AttentionLabPanel : public QWidget {
     Q_OBJECT
@@ -48,7 +49,7 @@ public:
     void setSummary(const QString& text);     ///< what is open; empty: nothing, and the word what to open
     void setNothing(const QString& title, const QString& text, const QString& action); ///< what the empty state says
     void setProblem(const QString& sentence); ///< empty: none
-    void showPage(const QString& name); ///< "maps", "heads", "compare", "length", "sparse", "addressing"; another: nothing happens; no pageShown
+    void showPage(const QString& name); ///< "maps", "heads", "compare", "training", "length", "sparse", "addressing"; another: nothing happens; no pageShown
     QString page() const;
     int layer() const;
     int head() const;
@@ -57,6 +58,7 @@ public:
     AttentionMapsPage* maps() const { return m_maps; }
     HeadsPage* heads() const { return m_heads; }
     AttentionComparePage* compare() const { return m_compare; }
+    AttentionTrainingPage* training() const { return m_training; }
     LengthPage* length() const { return m_length; }
     SparsePage* sparse() const { return m_sparse; }
     AddressingBench* addressing() const { return m_addressing; }
@@ -95,6 +97,7 @@ private:
     AttentionMapsPage* m_maps;
     HeadsPage* m_heads;
     AttentionComparePage* m_compare;
+    AttentionTrainingPage* m_training;
     LengthPage* m_length;
     SparsePage* m_sparse;
     AddressingBench* m_addressing;

@@ -2,12 +2,14 @@
 #include "views/attention/attention_settings.h"
 
 #include "views/attention/sample_picker.h"
+#include "views/common/elided_label.h"
 #include "views/common/icons.h"
 #include "views/common/ink.h"
 #include "views/common/theme.h"
 
 #include <QAction>
 #include <QComboBox>
+#include <QFileInfo>
 #include <QGridLayout>
 #include <QListWidget>
 #include <QPushButton>
@@ -41,6 +43,7 @@ AttentionSettings::AttentionSettings(PhotoModel& photos, QWidget* parent)
     addMethod();
     buildBlocks();
     buildChoices();
+    buildFitted();
     column()->addSpacing(Theme::kSpacing);
     m_samples = new SamplePicker(photos, {.title = QStringLiteral("labSampleTitle"), .open = QStringLiteral("openLabSamples"), .photos = QStringLiteral("labPhotos"), .texts = QStringLiteral("labTexts")}, this);
     column()->addWidget(m_samples, 1);
@@ -49,6 +52,7 @@ AttentionSettings::AttentionSettings(PhotoModel& photos, QWidget* parent)
     setPlace(0, 0);
     setBlocks(0, {});
     setChoices({});
+    setFitted({});
 }
 
 void AttentionSettings::buildBlocks()
@@ -117,6 +121,32 @@ void AttentionSettings::buildChoices()
             emit placeChosen(of->layer, static_cast<int>(std::max<std::int64_t>(of->head, 0)));
     });
     connect(m_choices, &QListWidget::currentRowChanged, this, [this](int at) { m_forget->setEnabled(at >= 0); });
+}
+
+void AttentionSettings::buildFitted()
+{
+    auto* row = new QHBoxLayout;
+    auto* choose = new QPushButton(tr("F&itted to…"), this);
+    choose->setObjectName(QStringLiteral("chooseAttentionFitted"));
+    choose->setToolTip(tr("Samples whose first eight methods are fitted to, where a method is; other ones than are looked at"));
+    m_fitted = new ElidedLabel(this, QStringLiteral("attentionFitted"), Ink::Text);
+    m_fittedFirst = new QPushButton(themedIcon(QStringLiteral("reset")), {}, this);
+    m_fittedFirst->setObjectName(QStringLiteral("forgetAttentionFitted"));
+    m_fittedFirst->setAccessibleName(tr("Fit to the first samples"));
+    m_fittedFirst->setToolTip(tr("Fit to the first of the samples that are open: those are then not scored"));
+    row->addWidget(choose);
+    row->addWidget(m_fitted, 1);
+    row->addWidget(m_fittedFirst);
+    column()->addLayout(row);
+    connect(choose, &QPushButton::clicked, this, &AttentionSettings::fittedRequested);
+    connect(m_fittedFirst, &QPushButton::clicked, this, &AttentionSettings::fittedForgotten);
+}
+
+void AttentionSettings::setFitted(const QString& path)
+{
+    m_fitted->setText(path.isEmpty() ? tr("the first samples") : QFileInfo(path).fileName());
+    m_fitted->setToolTip(path);
+    m_fittedFirst->setEnabled(!path.isEmpty());
 }
 
 void AttentionSettings::setPlace(int layer, std::int64_t head)

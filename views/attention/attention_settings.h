@@ -13,6 +13,7 @@ class QToolButton;
 
 namespace tamis::views {
 
+class ElidedLabel;
 class PhotoModel;
 class SamplePicker;
 
@@ -31,6 +32,7 @@ public:
     AttentionScope scope() const;
     void setBlocks(int count, const std::optional<std::vector<int>>& chosen); ///< of the model, and those that the method replaces; nothing: all
     void setChoices(const std::vector<OwnChoice>& own);
+    void setFitted(const QString& path); ///< samples that fitted methods are fitted to; empty: the first of those that are open
     SamplePicker* samples() const { return m_samples; }
 
 signals:
@@ -39,10 +41,13 @@ signals:
     void placeChosen(int layer, int head);             ///< of a choice in the list; a block's: head 0
     void forgetRequested(tamis::views::HeadPlace place);
     void forgetAllRequested();
+    void fittedRequested(); ///< other samples to fit to are asked for
+    void fittedForgotten();
 
 private:
     void buildBlocks();
     void buildChoices();
+    void buildFitted();
     void tellBlocks();
 
     int m_blockCount = -1;
@@ -54,6 +59,8 @@ private:
     QPushButton *m_all = nullptr, *m_forget = nullptr, *m_forgetAll = nullptr;
     QLabel* m_choicesTitle = nullptr;
     QListWidget* m_choices = nullptr;
+    ElidedLabel* m_fitted = nullptr;
+    QPushButton* m_fittedFirst = nullptr;
     SamplePicker* m_samples = nullptr;
 };
 

@@ -41,7 +41,9 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.encoder.block = 3;
     state.encoder.assumed = {"input-scale=0.25", "decoder-norms=no"};
     state.tokens = {{"tokens.evit", state.settings.parameters}, TokenSetting{"tokens.tome", {}}, {{"cat 1.jpg", {{3, 7}, {5}}}, {"dogs/2.png", {{}, {1}}}}};
-    state.attention = {"attention.nystrom", state.settings.parameters, std::vector<int>{0, 2}, {{1, -1, "exact", {}}, {2, 3, "attention.band", state.settings.parameters}}, -7};
+    state.attention = {"attention.nystrom", state.settings.parameters, std::vector<int>{0, 2}, {{1, -1, "exact", {}}, {2, 3, "attention.band", state.settings.parameters}}, -7, folder + "/fitted to"};
+    state.addressing = {"addressing.mixture", {{"addressing.deep-embed", state.settings.parameters}, {"addressing.mixture", state.settings.parameters}}, folder + "/tokens.npy", false};
+    state.attentionTraining = {state.settings.parameters, "/elsewhere/photos to train on"};
     state.selection.attentionPage = "heads";
     state.selection.cachePage = "steps";
     state.selection.cacheStep = 41;

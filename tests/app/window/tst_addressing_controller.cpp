@@ -130,6 +130,38 @@ private slots:
         QCOMPARE(desk.child<QLabel>("addressingCalibration")->text(), QString("fit.ids"));
     }
 
+    /// What is chosen is the session's: undone and done again, and shown as it is there.
+    void choicesAreOfTheSession()
+    {
+        AddressingDesk desk;
+        QVERIFY(desk.openAll("tinylm"));
+        QVERIFY(desk.waitFor([&] { return desk.window.attentionLab().sources() != nullptr; }));
+        auto& document = desk.window.document();
+        const int before = document.undoStack().index();
+        desk.answer = desk.ids("fit.ids", 2048, 4);
+        desk.controller().askCalibration();
+        QCOMPARE(document.state().addressing.calibration, desk.answer.toStdString());
+        auto* method = desk.child<QComboBox>("addressingMethod");
+        method->setFocus();
+        QTest::keyClick(method, Qt::Key_Down);
+        QCOMPARE(document.state().addressing.method, std::string("addressing.product-key"));
+        auto* cells = desk.bench().findChild<QWidget*>("k-slider");
+        QVERIFY(cells);
+        QTest::keyClick(cells, Qt::Key_Home);
+        QCOMPARE(document.state().addressing.parameters.at("addressing.product-key").integer("k"), std::int64_t{1});
+        QTest::keyClick(desk.child<QCheckBox>("timeReaders"), Qt::Key_Space);
+        QVERIFY(!document.state().addressing.readers);
+        QVERIFY(document.undoStack().index() == before + 4);
+        for (int i = 0; i < 4; ++i)
+            document.undoStack().undo();
+        QVERIFY(document.state().addressing == AddressingChoice{});
+        QCOMPARE(method->currentData().toString(), QString("addressing.deep-embed"));
+        QVERIFY(desk.child<QCheckBox>("timeReaders")->isChecked());
+        QCOMPARE(desk.child<QLabel>("addressingCalibration")->text(), QString("calibration.npy")); // beside the model again
+        document.undoStack().redo();
+        QCOMPARE(desk.child<QLabel>("addressingCalibration")->text(), QString("fit.ids"));
+    }
+
     void stoppedByItsCommandAndButton()
     {
         AddressingDesk desk;

@@ -6,6 +6,7 @@
 #include "views/attention/attention_maps.h"
 #include "views/attention/attention_maps_page.h"
 #include "views/attention/attention_settings.h"
+#include "views/attention/attention_training_page.h"
 #include "views/attention/head_comparison_model.h"
 #include "views/attention/head_error_model.h"
 #include "views/attention/heads_page.h"
@@ -15,6 +16,7 @@
 #include "views/common/figure_export.h"
 #include "views/common/heat_map.h"
 #include "views/common/inline_bar_delegate.h"
+#include "views/common/training_view.h"
 #include "views/photos/photo_list.h"
 #include "views/photos/photo_model.h"
 
@@ -255,6 +257,50 @@ private slots:
         QCOMPARE(chosen.last().first().toInt(), 1);
         samples->setPhotos();
         QVERIFY(!samples->showsTexts());
+    }
+
+    void trainingIsAskedForWhereItCanBe()
+    {
+        open(false);
+        auto* page = m_panel->training();
+        m_panel->showPage("training");
+        QSignalSpy train(page, &AttentionTrainingPage::trainRequested), samples(page, &AttentionTrainingPage::samplesRequested), save(page, &AttentionTrainingPage::saveRequested),
+            read(page, &AttentionTrainingPage::openRequested), finish(page, &AttentionTrainingPage::finishRequested), cancel(page, &AttentionTrainingPage::cancelRequested);
+        QCOMPARE(text("attentionTrainingSamples"), QString("nothing chosen"));
+        page->setSamples("/photos/to train on");
+        QCOMPARE(text("attentionTrainingSamples"), QString("to train on"));
+        page->setSaveReason("nothing was trained");
+        page->training()->setTrainReason("nothing to train on is chosen");
+        for (const char* each : {"trainOnPageOfAttention", "saveTrainedAttention", "openTrainedAttention", "chooseAttentionTrainingSamples"})
+            QTest::mouseClick(part<QPushButton>(each), Qt::LeftButton);
+        QVERIFY(train.empty() && save.empty() && read.size() == 1 && samples.size() == 1);
+        QVERIFY(part<QPushButton>("saveTrainedAttention")->toolTip().contains("nothing was trained"));
+        page->setSaveReason({});
+        page->training()->setTrainReason({});
+        QTest::mouseClick(part<QPushButton>("saveTrainedAttention"), Qt::LeftButton);
+        QTest::mouseClick(part<QPushButton>("trainOnPageOfAttention"), Qt::LeftButton);
+        QVERIFY(train.size() == 1 && save.size() == 1);
+        page->training()->setRunning("the model");
+        QTest::mouseClick(part<QPushButton>("finishTrainingOfAttention"), Qt::LeftButton);
+        QTest::mouseClick(part<QPushButton>("cancelTrainingOfAttention"), Qt::LeftButton);
+        QVERIFY(finish.size() == 1 && cancel.size() == 1);
+        page->setOutcome("Band, trained: perplexity 16");
+        QVERIFY(part<QLabel>("attentionTrainingOutcome")->isVisible());
+        page->setOutcome({});
+        QVERIFY(!part<QLabel>("attentionTrainingOutcome")->isVisible());
+    }
+
+    void whatIsFittedToIsSaid()
+    {
+        open(true);
+        QSignalSpy asked(m_panel->settings(), &AttentionSettings::fittedRequested), forgotten(m_panel->settings(), &AttentionSettings::fittedForgotten);
+        auto* forget = part<QPushButton>("forgetAttentionFitted");
+        QVERIFY(!forget->isEnabled()); // there is nothing to forget
+        QTest::mouseClick(part<QPushButton>("chooseAttentionFitted"), Qt::LeftButton);
+        m_panel->settings()->setFitted("/photos/others");
+        QCOMPARE(text("attentionFitted"), QString("others"));
+        QTest::mouseClick(forget, Qt::LeftButton);
+        QVERIFY(asked.size() == 1 && forgotten.size() == 1);
     }
 
     void pagesAreToldOfAndEveryControlIsNamed()
