@@ -19,6 +19,7 @@
 
 namespace tamis::views {
 namespace {
+constexpr int kHeadingPadding = 8; ///< pixels a side, of the style sheet
 QString words(const std::string& text) { return QString::fromStdString(text); }
 
 QString times(double factor) { return std::isfinite(factor) ? QObject::tr("%1 times").arg(formatNumber(factor, 3)) : QStringLiteral("–"); }
@@ -44,6 +45,17 @@ CopyableTableView* tableOf(QStandardItemModel& model, const QString& name, QWidg
     view->horizontalHeader()->setStretchLastSection(true);
     view->setMinimumHeight(110);
     return view;
+}
+
+/// As wide as the cells and the headings are: the header does not count the padding that the style sheet gives its sections.
+void fitColumns(QTableView& table)
+{
+    table.resizeColumnsToContents();
+    const QHeaderView& header = *table.horizontalHeader();
+    for (int column = 0; column < header.count(); ++column) {
+        const int heading = header.fontMetrics().horizontalAdvance(table.model()->headerData(column, Qt::Horizontal).toString()) + 2 * (kHeadingPadding + 1);
+        table.setColumnWidth(column, std::max(table.columnWidth(column), heading));
+    }
 }
 } // namespace
 
@@ -189,7 +201,7 @@ void LevelsPage::showPrefetch()
     row(tr("misses spared (coverage)"), p.useful, p.coverage);
     row(tr("late"), p.late, p.lateness);
     row(tr("pushed out what was wanted before"), p.pollution, part(p.pollution, p.issued));
-    m_prefetch->resizeColumnsToContents();
+    fitColumns(*m_prefetch);
 }
 
 void LevelsPage::showTypes()
@@ -202,7 +214,7 @@ void LevelsPage::showTypes()
         if (!m_report->types.empty() && std::isfinite(m_report->reuseError))
             addRow(*m_typeModel, {tr("an earlier frame's"), {}, formatNumber(m_report->reuseError, 3), {}, {}});
     }
-    m_types->resizeColumnsToContents();
+    fitColumns(*m_types);
     m_typeBox->setVisible(!m_report || !m_report->types.empty());
 }
 

@@ -10,6 +10,7 @@
 #include "views/hierarchy/levels_settings.h"
 #include "views/hierarchy/share_bars.h"
 
+#include <QHeaderView>
 #include <QLabel>
 #include <QPushButton>
 #include <QSignalSpy>
@@ -126,6 +127,17 @@ private slots:
         m_page->setReport(plain);
         QCOMPARE(m_page->prefetch()->model()->rowCount(), 0);
         QVERIFY(!m_page->types()->isVisible() && !m_page->findChild<QLabel*>("levelsWarnings")->isVisible());
+    }
+    /// The style sheet puts 8 pixels on both sides of a heading.
+    void headingsAreWhole()
+    {
+        m_page->setReport(sample());
+        for (const CopyableTableView* table : {m_page->prefetch(), m_page->types()})
+            for (int column = 0; column < table->model()->columnCount(); ++column) {
+                const QString heading = table->model()->headerData(column, Qt::Horizontal).toString();
+                const int wide = table->horizontalHeader()->fontMetrics().horizontalAdvance(heading) + 16;
+                QVERIFY2(table->columnWidth(column) >= wide, qPrintable(QStringLiteral("%1: %2 of %3 pixels").arg(heading).arg(table->columnWidth(column)).arg(wide)));
+            }
     }
     void nothing()
     {
