@@ -5,6 +5,7 @@
 #include "app/images/shown_photo.h"
 #include "app/samples/frame_folder.h"
 #include "app/window/photo_work.h"
+#include "app/window/reuse_plan.h"
 #include "core/base/error.h"
 #include "core/reuse/key_frames.h"
 #include "core/reuse/method.h"
@@ -14,7 +15,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
+#include <mutex>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 namespace tamis::app {
@@ -23,12 +27,34 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 constexpr double kCut = 0.3;                      ///< share of the pixels that fall on another grey level
 constexpr double kCoarseMs = 30, kPublishMs = 40; ///< a first look may take, and between partial results pass
+constexpr std::chrono::milliseconds kCoarseMost(60); ///< after which a first look is given up
 constexpr std::size_t kMostBefore = 7;            ///< frames before the one that is looked at
 constexpr qsizetype kKeptBytes = 256 << 20;
 
 double millisecondsSince(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
 
 reuse::Configuration configurationOf(const ReuseSetting& setting) { return {setting.method, setting.parameters}; }
+
+/// Stops what runs with its context once the time is over.
+class Deadline {
+public:
+    explicit Deadline(std::chrono::milliseconds after)
+        : m_clock([this, after](const std::stop_token& done) {
+              std::unique_lock lock(m_mutex);
+              m_wake.wait_for(lock, done, after, [] { return false; });
+              if (!done.stop_requested())
+                  m_stop.request_stop();
+          })
+    {
+    }
+    RunContext context() const { return RunContext(m_stop.get_token()); }
+
+private:
+    std::stop_source m_stop;
+    std::mutex m_mutex;
+    std::condition_variable_any m_wake;
+    std::jthread m_clock; ///< last: ends first
+};
 } // namespace
 
 std::vector<int> sceneCutsOf(const reuse::FrameSequence& sequence, const RunContext& context)
@@ -129,19 +155,41 @@ ReuseWork::Result ReuseWork::window(const ReuseRequest& request, const RunContex
     return std::make_shared<const ReuseResult>(ReuseResult{request, std::make_shared<const report::ReuseReport>(std::move(made)), nullptr, false});
 }
 
+std::string costKind(const ReuseSetting& setting)
+{
+    std::string kind = setting.method;
+    const Parameters complete = completeParameters(setting);
+    for (const auto& [name, value] : complete.all())
+        if (!std::holds_alternative<double>(value))
+            kind += '\n' + name + '=' + toText(value);
+    return kind;
+}
+
+bool ReuseWork::isTimed(const ReuseRequest& request) const { return m_frameMs > 0 && m_of == request.sources.get() && m_kind == costKind(request.setting); }
+
+void ReuseWork::time(const ReuseRequest& request, double frameMs)
+{
+    m_of = request.sources.get();
+    m_kind = costKind(request.setting);
+    m_frameMs = frameMs;
+}
+
 ReuseWork::Result ReuseWork::coarse(const ReuseRequest& request)
 {
     m_coarse.reset();
-    if (m_of != request.sources.get()) {
-        m_of = request.sources.get();
-        m_frameMs = 0;
-    }
-    if (makesFrames(request.setting.method) || m_frameMs == 0 || 2 * m_frameMs > kCoarseMs) // nothing was run yet: it may be a large model
+    if (makesFrames(request.setting.method) || !isTimed(request) || 2 * m_frameMs > kCoarseMs) // else the first of the refinement, which can be cancelled, is as quick
         return nullptr;
     const auto start = Clock::now();
     const std::size_t before = std::clamp(static_cast<std::size_t>(kCoarseMs / m_frameMs) - 1, std::size_t{1}, kMostBefore);
-    m_coarse = window(request, {}, before);
-    m_frameMs = std::max(m_frameMs, 0.5 * millisecondsSince(start) / static_cast<double>(before + 1)); // a machine that has got busy
+    try {
+        const Deadline deadline(kCoarseMost);
+        m_coarse = window(request, deadline.context(), before);
+        time(request, std::max(m_frameMs, 0.5 * millisecondsSince(start) / static_cast<double>(before + 1))); // a machine that has got busy
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::Cancelled)
+            throw;
+        m_frameMs = 0; // slower than it was: until it is timed again
+    }
     return m_coarse;
 }
 
@@ -155,7 +203,7 @@ ReuseWork::Result ReuseWork::refine(const ReuseRequest& request, const RunContex
     else if (!m_coarse) { // the frame that is looked at, and the one before, before all others
         const auto start = Clock::now();
         m_coarse = window(request, context, 1);
-        m_frameMs = millisecondsSince(start) / 2;
+        time(request, millisecondsSince(start) / 2);
         publish(m_coarse);
     }
     const auto& sequence = own ? *own : request.sources->sequence;
@@ -178,7 +226,7 @@ ReuseWork::Result ReuseWork::refine(const ReuseRequest& request, const RunContex
     };
     const std::vector configurations{configurationOf(request.setting)};
     auto made = reuse::runReuse(request.sources->model, request.sources->sequence, configurations, {}, context, onFrame);
-    m_frameMs = millisecondsSince(start) / static_cast<double>(std::max<std::size_t>(sequence.frames.size(), 1));
+    time(request, millisecondsSince(start) / static_cast<double>(std::max<std::size_t>(sequence.frames.size(), 1)));
     made.labels = request.sources->classNames;
     return std::make_shared<const ReuseResult>(ReuseResult{request, std::make_shared<const report::ReuseReport>(std::move(made)), own, true});
 }

@@ -48,22 +48,29 @@ struct ReuseResult {
     bool whole = false;                                ///< all is there
 };
 
-/// Remembers how long a frame takes. One thread at a time.
+/// Remembers how long a frame takes under the settings that were run last. One thread at a time.
 class ReuseWork {
 public:
     using Result = std::shared_ptr<const ReuseResult>;
-    /// The frame that is looked at and some before it, as if the first of them were the sequence's first, where that is quick; else null.
+    /// The frame that is looked at and some before it, as if the first of them were the sequence's first, where such settings were run and are quick;
+    /// else null, after 60 ms and a frame at the latest.
     Result coarse(const ReuseRequest& request);
     /// Frame by frame. Throws what runReuse() throws.
     Result refine(const ReuseRequest& request, const RunContext& context, const std::function<void(Result)>& publish);
 
 private:
     Result window(const ReuseRequest& request, const RunContext& context, std::size_t before) const;
+    bool isTimed(const ReuseRequest& request) const;
+    void time(const ReuseRequest& request, double frameMs);
     const ReuseSources* m_of = nullptr; ///< that m_frameMs is of; compared alone
+    std::string m_kind;                 ///< likewise: costKind()
     double m_frameMs = 0;               ///< of a frame, whole and with reuse; 0: not known
     Result m_coarse;
 };
 
+/// Method and settings that say how much is searched and kept: all but real numbers, which move the share of the patches that is computed, at most to all of
+/// them. Settings of one kind take about as long.
+std::string costKind(const ReuseSetting& setting);
 /// One configuration with its defaults completed, on all frames, without baselines. A run that cannot be is one with a failure.
 report::ReuseRun runOne(const ReuseSources& sources, const ReuseSetting& setting, const RunContext& context);
 /// Whether the method makes frames of its own: its runs stand alone.

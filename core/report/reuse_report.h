@@ -48,7 +48,7 @@ struct ReuseRun {
     double meanError = kNotMeasured, worstError = kNotMeasured;
     double agreement = kNotMeasured;       ///< frames whose label is that of the whole model
     double drift = kNotMeasured;           ///< error in the last quarter of the stretches between key frames over that in the first; 1: none
-    std::uint64_t hits = 0, falseHits = 0, misses = 0; ///< content keys: frames or patches found; found, but of another content; not found
+    std::uint64_t hits = 0, falseHits = 0, misses = 0; ///< content keys: frames or patches found; of the hits those of another content; not found
     bool trivial = false;                  ///< a baseline: everything computed, or frames dropped
     std::string failure;
 };

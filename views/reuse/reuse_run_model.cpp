@@ -33,7 +33,7 @@ bool hasBar(int column) { return column == Model::MacsColumn || column == Model:
 
 double runValue(const report::ReuseRun& run, int column)
 {
-    const auto looked = static_cast<double>(run.hits + run.falseHits + run.misses);
+    const auto looked = static_cast<double>(run.hits + run.misses); // false hits are among the hits
     switch (column) {
     case Model::MacsColumn: return run.macsShare;
     case Model::TimeColumn: return run.timeShare;

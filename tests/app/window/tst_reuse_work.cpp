@@ -6,9 +6,11 @@
 #include "core/plan/plan.h"
 #include "core/reuse/method.h"
 
+#include <QTemporaryDir>
 #include <QTest>
 
 #include <cmath>
+#include <filesystem>
 
 using namespace tamis;
 using namespace tamis::app;
@@ -89,6 +91,51 @@ private slots:
         QCOMPARE(reuseSettingTitle(full), QString::fromStdString(reuse::methods().front().declaration.title));
         QVERIFY(reuseSettingTitle(other).endsWith(", threshold 0.55"));
         QCOMPARE(reuseSettingTitle({"reuse.none", {}}), QString("reuse.none"));
+    }
+
+    void realNumbersAloneLeaveACostAsItWas()
+    {
+        const ReuseSetting gate{"reuse.gate", {}}, match{"reuse.block-match", {}};
+        ReuseSetting threshold = gate, policy = gate, range = match;
+        threshold.parameters.set("threshold", 0.55);
+        policy.parameters.set("policy", std::string("top-r"));
+        range.parameters.set("range", std::int64_t{8});
+        QCOMPARE(costKind(threshold), costKind(gate));
+        QVERIFY(costKind(policy) != costKind(gate));
+        QVERIFY(costKind(match) != costKind(gate));
+        QVERIFY(costKind(range) != costKind(match));
+    }
+
+    void nothingUntimedRunsBeforeItCanBeStopped()
+    {
+        const std::filesystem::path datasets = TAMIS_SOURCE_DIR "/datasets";
+        QTemporaryDir folder;
+        for (const char* file : {"frame00.jpg", "frame01.jpg", "frame02.jpg"})
+            std::filesystem::copy_file(datasets / "motion" / file, folder.filePath(file).toStdString());
+        const auto sources = openReuseSources(std::make_shared<RunnableModel>(openWorkspace(datasets / "vit20", {}, {})), folder.path().toStdString(), {});
+        ReuseWork work;
+        ReuseRequest gate{sources, {"reuse.gate", {}}, 2}, match{sources, {"reuse.block-match", {}}, 2};
+        match.setting.parameters.set("range", std::int64_t{8});
+        match.setting.parameters.set("margin", std::int64_t{4});
+        QVERIFY(!work.coarse(gate)); // never run
+        int published = 0;
+        const auto count = [&](const ReuseWork::Result& result) {
+            ++published;
+            QVERIFY(!result->whole);
+        };
+        const auto whole = work.refine(gate, {}, count);
+        QVERIFY(whole->whole && whole->report->runs.front().frames.size() == 3);
+        QVERIFY(published > 0); // what is looked at came first
+        QVERIFY(!work.coarse(match)); // timed by the gate alone
+        std::stop_source stop;
+        stop.request_stop();
+        QVERIFY_EXCEPTION_THROWN(work.refine(match, RunContext(stop.get_token()), count), Error);
+        QVERIFY(!work.coarse(match)); // stopped before it was timed
+        const auto matched = work.refine(match, {}, count);
+        QVERIFY(matched->whole);
+        ReuseRequest other = match;
+        other.setting.parameters.set("range", std::int64_t{7});
+        QVERIFY(!work.coarse(other) && !work.coarse(gate)); // the last kind alone is known
     }
 
     void plansOfOtherProgramsAreRefused()
