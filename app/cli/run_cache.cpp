@@ -4,6 +4,7 @@
 #include "app/cli/cache_rules.h"
 #include "app/cli/json_output.h"
 #include "app/cli/method_choice.h"
+#include "app/cli/planned_cache.h"
 #include "app/cli/run_cache_size.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
@@ -95,10 +96,10 @@ io::TraceOptions traceOptions(const RunOptions& options)
 }
 
 /// The policy, those of --also, and without --no-baseline what no cache should lose to and what knows the future.
-std::vector<cache::Configuration> configurationsFrom(const RunOptions& options, const std::vector<std::string>& settings, const CommonOptions& common)
+std::vector<cache::Configuration> configurationsFrom(const RunOptions& options, const std::optional<plan::Plan>& plan, const std::vector<std::string>& settings, const CommonOptions& common)
 {
     const cache::Method& method = methodAmong(cache::methods(), options.method);
-    std::vector<cache::Configuration> all{{options.method, parametersFrom(method.declaration, settings, common)}};
+    std::vector<cache::Configuration> all{{options.method, cacheParameters(method, plan, options, settings, common)}};
     const auto add = [&](const std::string& id) {
         if (std::ranges::find(all, id, &cache::Configuration::method) == all.end())
             all.push_back({id, {}});
@@ -237,16 +238,21 @@ void runCache(Console& console, const RunOptions& options)
     curves.seed = static_cast<std::uint64_t>(console.common().seed.value_or(0));
     curves.rate = options.rate;
     curves.rules = capacityRulesFrom(options);
-    const auto configurations = configurationsFrom(options, settings, console.common());
+    const auto plan = cachePlanOf(options, methodAmong(cache::methods(), options.method));
+    const auto configurations = configurationsFrom(options, plan, settings, console.common());
     const io::TraceOptions format = traceOptions(options);
     const RunContext& context = console.context();
     const bool detailed = wantsCacheDetails(options);
     const std::uint64_t at = options.at.empty() ? 0 : sizeFrom(options.at, "--at");
     context.setParts(detailed ? 6 : 5);
     const cache::Trace trace = cache::loadTrace(options.trace, format, context.part(1, "reading the trace"));
+    if (plan)
+        takePlanned(*plan->cache, options, trace, curves.sizes, curves.warmUp);
     if (curves.warmUp >= trace.requests())
         throw UsageError("--warm-up: found " + std::to_string(curves.warmUp) + ", expected fewer than the trace's " + std::to_string(trace.requests()) + " requests");
     protect(curves.rules, options.cacheRules.protectedIds, trace);
+    if (!options.savePlan.empty())
+        saveCachePlan(plan, options, configurations.front().parameters, trace, curves.sizes, curves.warmUp);
     if (curves.sizes.empty())
         curves.sizes = cache::usualSizes(trace, kUsualSizes);
     const report::CacheReport report = cache::missRatioCurves(trace, configurations, curves, context.part(4, "simulating"));

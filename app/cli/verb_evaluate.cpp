@@ -108,6 +108,8 @@ void run(Console& console, const EvaluateArguments& arguments)
         compressed = plan::applyPlan(*model, checkpoint, statistics, plan, context.part(4, "applying the plan"));
         split = attention::splitForFitting(split.scored, openFitting(arguments.fitting, arguments.samples, arguments.model, *model, context), attention::needsSamples(app::choicesOf(plan, arguments.plan)));
         compressed = app::withPlannedAttention(compressed, plan, arguments.plan, split.fitted.get(), context.part(plan.attention.empty() ? 0 : 1, "the plan's attention"));
+        if (plan.cache)
+            context.warn("The plan's cache is left aside: tamis-cli run " + plan.cache->policy + " --plan runs it on a trace.");
         if (plan.tokens)
             context.warn("The plan's tokens are left aside: tamis-cli run " + plan.tokens->method + " --plan measures them on top of its operators.");
         if (plan.reuse)

@@ -64,6 +64,8 @@ void run(Console& console, const ExportArguments& arguments)
     const auto plan = plan::readPlan(arguments.plan);
     if (plan.operators.empty())
         throw UsageError("--plan: " + arguments.plan + " replaces no operator, expected one at least: tokens and attention alone are run (run --plan, evaluate --plan), not exported");
+    if (plan.cache)
+        console.context().warn("The plan's cache is left aside: no operator depends on it.");
     if (plan.tokens)
         console.context().warn("The plan's tokens are in plan.json alone: what is exported has its operators, and runs on all tokens elsewhere.");
     if (plan.reuse)

@@ -11,8 +11,10 @@
 
 namespace tamis::app {
 
-CacheTab::CacheTab(const CacheNeighbours& neighbours, views::CachePanel& panel, QObject* parent) : QObject(parent), m_with(neighbours), m_panel(panel)
+CacheTab::CacheTab(const CacheNeighbours& neighbours, views::CachePanel& panel, QObject* parent) : QObject(parent), m_with(neighbours), m_panel(panel), m_cache(m_with, panel)
 {
+    listenTo(m_cache);
+    connect(&m_cache, &CacheController::opened, this, &CacheTab::opened);
     const auto exportFigure = [this](const views::Figure& figure, views::FigureFormat format, const QString& name) { m_with.exports.exportFigure(figure, format, name); };
     addLevels();
     m_fleet = std::make_unique<FleetController>(FleetNeighbours{m_with.document, m_with.jobs, exportFigure}, panel);

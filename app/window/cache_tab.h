@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-#include "app/session/recent_files.h"
-#include "app/window/export_controller.h"
+#include "app/window/cache_controller.h"
+#include "app/window/cache_neighbours.h"
 #include "app/window/hierarchy_controller.h"
-#include "app/window/model_controller.h"
 
 #include <QObject>
 
@@ -11,24 +10,12 @@
 
 namespace tamis::views {
 class CachePanel;
-class WorkspaceTree;
 } // namespace tamis::views
 
 namespace tamis::app {
 
 class FleetController;
 class ReuseController;
-
-/// What the tab's labs share with the others. Not owned.
-struct CacheNeighbours {
-    SessionDocument& document;
-    ModelController& model;
-    ExportController& exports;
-    JobQueue& jobs;
-    RecentFiles& recent;
-    const FileQuestions& ask;
-    views::WorkspaceTree& tree;
-};
 
 /// The tab of caches: its panel, and the controllers of the labs that hang their pages in there.
 class CacheTab : public QObject
@@ -40,12 +27,14 @@ public:
 
     void setWorkspace(const std::shared_ptr<const Workspace>& workspace); ///< the model that is open; null: none
     views::CachePanel& panel() const noexcept { return m_panel; }
+    CacheController& cache() noexcept { return m_cache; }
     FleetController& fleet() noexcept { return *m_fleet; }
     ReuseController& reuse() noexcept { return *m_reuse; }
     HierarchyController& levels() const noexcept { return *m_levels; }
 
 signals:
     void availabilityChanged();
+    void opened(); ///< something that is shown in this tab, by the user
     void done(const QString& sentence);
     void failed(const QString& sentence);
 
@@ -63,6 +52,7 @@ private:
 
     CacheNeighbours m_with;
     views::CachePanel& m_panel;
+    CacheController m_cache;
     std::unique_ptr<FleetController> m_fleet;
     std::unique_ptr<ReuseController> m_reuse;
     std::unique_ptr<HierarchyController> m_levels;

@@ -36,6 +36,8 @@ QString ExportController::disabledReason() const
     return {};
 }
 
+QString ExportController::planDisabledReason() const { return !m_spectrum.workspace() && m_document.state().plannedCache ? QString() : disabledReason(); }
+
 void ExportController::savePlan()
 {
     QString file = m_ask.save(tr("Save plan"), tr("Plan (*.json)"), QStringLiteral("plan.json"));
@@ -45,9 +47,13 @@ void ExportController::savePlan()
         file += QStringLiteral(".json");
     m_jobs.add(
         tr("Save %1").arg(QFileInfo(file).fileName()),
-        [picture = m_spectrum.picture(), tokens = m_document.state().plannedTokens, path = file.toStdString(), attention = m_attention ? m_attention() : std::vector<plan::PlannedAttention>(), seed = m_document.state().attention.seed, reuse = m_document.state().plannedReuse](const RunContext& context) {
-            plan::Plan plan = planOf(*picture, tokens, context);
+        [picture = m_spectrum.workspace() ? m_spectrum.picture() : nullptr, tokens = m_document.state().plannedTokens, cache = m_document.state().plannedCache, reuse = m_document.state().plannedReuse, path = file.toStdString(), attention = m_attention ? m_attention() : std::vector<plan::PlannedAttention>(), seed = m_document.state().attention.seed](const RunContext& context) {
+            plan::Plan plan;
+            plan.budget.keep = 1; // of no model: all operators as they are
+            if (picture)
+                plan = planOf(*picture, tokens, context);
             plan.attention = attention;
+            plan.cache = cache;
             plan.attentionSeed = attention.empty() ? 0 : seed;
             plan.reuse = reuse;
             plan::writePlan(path, plan);

@@ -23,6 +23,7 @@ public:
 
     /// Empty: it can be done now.
     QString disabledReason() const;
+    QString planDisabledReason() const; ///< of saving the plan: what has no model needs no spectra
     void savePlan();
     /// What a saved plan says of the attention; nothing unless set.
     void setAttention(std::function<std::vector<plan::PlannedAttention>()> attention) { m_attention = std::move(attention); }

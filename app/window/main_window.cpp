@@ -81,7 +81,7 @@ MainWindow::MainWindow(const QString& autosaveDirectory) : m_ask(FileQuestions::
     m_attentionTraining = std::make_unique<AttentionTrainingController>(AttentionTrainingNeighbours{m_document, *m_attentionLab, m_jobs, m_ask}, *m_attentionPanel->training());
     m_exports->setAttention([this] { return m_attentionLab->planned(); });
     m_tokenPlan = std::make_unique<TokenPlanController>(m_document, *m_tokens, *m_views.header, *m_tokenPanel->settings());
-    m_cache = std::make_unique<CacheTab>(CacheNeighbours{m_document, *m_model, *m_exports, m_jobs, m_recent, m_ask, *m_views.tree}, *m_cachePanel);
+    m_cache = std::make_unique<CacheTab>(CacheNeighbours{m_document, *m_model, *m_exports, m_jobs, m_recent, m_ask, *m_views.tree, *m_views.header}, *m_cachePanel);
     if (!autosaveDirectory.isEmpty())
         m_autosave = std::make_unique<Autosave>(m_document, autosaveDirectory);
     registerCommands(*this);
@@ -261,6 +261,8 @@ void MainWindow::connectControllers()
     listenTo(*m_addressing);
     listenTo(*m_attentionTraining);
     listenTo(*m_cache);
+    connect(m_cache.get(), &CacheTab::opened, this, [this] { showLab(m_cachePanel); });
+    connect(m_views.tree, &views::WorkspaceTree::traceSelected, this, [this] { showLab(m_cachePanel); });
     connect(m_encoder.get(), &EncoderController::opened, this, [this] { showLab(m_encoderViews.panel); });
     connect(m_model.get(), &ModelController::reportShown, m_commands, &CommandRegistry::refresh);
     connect(m_model.get(), &ModelController::photoFolderChanged, this, [this](const QString& folder) {
@@ -288,6 +290,8 @@ void MainWindow::connectControllers()
             m_model->closePhotos();
         else if (!path.isEmpty() && path == QString::fromStdString(m_document.state().encoder.autoencoder))
             m_encoder->close();
+        else if (!path.isEmpty() && path == QString::fromStdString(m_document.state().cache.trace))
+            m_cache->cache().close();
         else
             m_workspaces->closeWorkspace();
     });
@@ -322,6 +326,10 @@ void MainWindow::connectExports()
 
 void MainWindow::open(const QString& path)
 {
+    if (looksLikeTrace(path.toStdString())) {
+        m_cache->cache().open(path);
+        return;
+    }
     if (!looksLikePhotos(path)) {
         m_workspaces->open(path);
         return;

@@ -47,7 +47,7 @@ public:
     explicit MainWindow(const QString& autosaveDirectory);
     ~MainWindow() override;
 
-    /// A checkpoint, a session, a plan, a calibration set, an autoencoder, or a folder of photos.
+    /// A checkpoint, a session, a plan, a calibration set, an autoencoder, a trace of requests, or a folder of photos.
     void open(const QString& path);
     CommandRegistry& commands() noexcept { return *m_commands; }
     SessionDocument& document() noexcept { return m_document; }
@@ -69,6 +69,7 @@ public:
     const SpectrumViews& views() const noexcept { return m_views; }
     const ModelViews& modelViews() const noexcept { return m_modelViews; }
     views::TokenPanel& tokenPanel() const noexcept { return *m_tokenPanel; }
+    views::CachePanel& cachePanel() const noexcept { return *m_cachePanel; }
     views::AttentionLabPanel& attentionPanel() const noexcept { return *m_attentionPanel; }
     const EncoderViews& encoderViews() const noexcept { return m_encoderViews; }
     const LowRankViews& lowRankViews() const noexcept { return m_lowRankViews; }

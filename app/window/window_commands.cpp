@@ -3,6 +3,7 @@
 
 #include "app/commands/shortcut_sheet.h"
 #include "app/window/about_dialog.h"
+#include "app/window/cache_commands.h"
 #include "app/window/fleet_controller.h"
 #include "app/window/frame_commands.h"
 #include "app/window/loss_controller.h"
@@ -47,7 +48,7 @@ std::function<QString()> needsSession(MainWindow& window)
 {
     return [&window] {
         const auto& state = window.document().state();
-        return window.workspaces().workspace() || !state.encoder.autoencoder.empty() ? QString() : tr("nothing is open");
+        return window.workspaces().workspace() || standsAlone(state) ? QString() : tr("nothing is open");
     };
 }
 
@@ -117,7 +118,7 @@ void addPlanCommands(MainWindow& w)
              [&tokens] { return tokens.takeBackDisabledReason(); }});
     add.add({"plan.remove-tokens", plan, tr("Take the token method out of the plan"), tr("The plan leaves tokens as they are; the lab keeps its setting"), {}, [&tokens] { tokens.remove(); },
              [&tokens] { return tokens.removeDisabledReason(); }});
-    add.add({"plan.save", plan, tr("Save plan…"), tr("plan.json: what tamis-cli export takes"), {key("Ctrl+P")}, [&w] { w.exports().savePlan(); }, ready});
+    add.add({"plan.save", plan, tr("Save plan…"), tr("plan.json: what tamis-cli export takes"), {key("Ctrl+P")}, [&w] { w.exports().savePlan(); }, [&w] { return w.exports().planDisabledReason(); }});
     add.add({"plan.export", plan, tr("Export model…"), tr("Factors, dense weights, recipe and plan in a new directory, verified"), {key("Ctrl+E")},
              [&w] { w.exports().exportModel({}); }, ready});
     add.add({"plan.export-lora", plan, tr("Export with PEFT residual…"), tr("The same, and a LoRA adapter over the residual base"), {key("Ctrl+Shift+E")},
@@ -508,6 +509,7 @@ void registerCommands(MainWindow& window)
     addEncoderCommands(window);
     addTokenCommands(window);
     addAttentionCommands(window);
+    addCacheCommands(window);
     addFleetCommands(window);
     addFrameCommands(window);
     addLevelCommands(window);

@@ -3,6 +3,7 @@
 
 #include "app/session/session_file.h"
 #include "app/window/attention_lab_work.h"
+#include "app/window/cache_plan.h"
 #include "app/window/reuse_plan.h"
 #include "app/window/token_plan_controller.h"
 #include "core/base/error.h"
@@ -142,11 +143,12 @@ void WorkspaceController::openPlan(const QString& file)
         const plan::Plan plan = plan::readPlan(file.toStdString());
         const auto tokens = plannedTokensOf(plan, file.toStdString());
         const auto reuse = plannedReuseOf(plan, file.toStdString());
+        const auto cache = plannedCacheOf(plan, file.toStdString());
         if (lowrank::findMethod(plan.method)) {
             openLowRankPlan(plan, tokens);
             return;
         }
-        const bool linearAsTheyAre = plan.method.empty() && plan.operators.empty() && (tokens || reuse || !plan.attention.empty());
+        const bool linearAsTheyAre = plan.method.empty() && plan.operators.empty() && (tokens || cache || reuse || !plan.attention.empty());
         if (!spectrum::findMethod(plan.method) && !linearAsTheyAre)
             throw Error(ErrorCode::InvalidParameter, "found the method \"" + plan.method + "\", expected one of the spectrum or the low-rank lab", file.toStdString());
         const auto take = [&](SessionState& state) {
@@ -156,10 +158,16 @@ void WorkspaceController::openPlan(const QString& file)
                 state.settings = {plan.method, plan.parameters, plan.budget};
             takePlannedTokens(state, tokens);
             takePlannedReuse(state, reuse);
+            takePlannedCache(state, cache);
             takeAttention(state, plan);
         };
+        if (!m_workspace && plan.modelPath.empty() && cache) { // a plan of a cache alone: what is open stays
+            m_document.change(tr("Open plan %1").arg(QFileInfo(file).fileName()), {}, [&](SessionState& state) { takePlannedCache(state, cache); });
+            return;
+        }
         if (!m_workspace) {
             SessionState state;
+            keepOpened(state, m_document.state());
             state.modelPath = plan.modelPath;
             state.calibrationPath = plan.calibrationPath;
             take(state);
@@ -185,6 +193,7 @@ void WorkspaceController::openLowRankPlan(const plan::Plan& plan, const std::opt
         m_document.change(tr("Take the plan's tokens and attention"), {}, [&](SessionState& state) {
             takePlannedTokens(state, tokens);
             takePlannedReuse(state, plannedReuseOf(plan, {}));
+            takePlannedCache(state, plannedCacheOf(plan, {}));
             takeAttention(state, plan);
         });
         emit lowRankPlanOpened(plan);
@@ -197,6 +206,7 @@ void WorkspaceController::openLowRankPlan(const plan::Plan& plan, const std::opt
     state.lowRank.run = {plan.method, plan.parameters, plan.budget};
     takePlannedTokens(state, tokens);
     takePlannedReuse(state, plannedReuseOf(plan, {}));
+    takePlannedCache(state, plannedCacheOf(plan, {}));
     takeAttention(state, plan);
     load(std::move(state), {}, true, [this, plan, tokens] {
         emit lowRankPlanOpened(plan);

@@ -82,6 +82,32 @@ private slots:
         const auto text = runCli({"run", "cache.lru", "--trace", m_trace, "--no-baseline", "--set", "sizes=4", "--at", "4", "--steps", "6", "--shape"});
         QVERIFY(text.output.contains("lru at 4 objects: hit ratio 0.00 %") && text.output.contains("4 cells") && text.output.contains("Zipf exponent"));
     }
+    void aPlanIsWrittenAndRun()
+    {
+        const QString plan = m_folder.filePath("plan.json");
+        const auto written = runCli({"run", "cache.lru-k", "--trace", m_trace, "--no-baseline", "--set", "k=3", "--set", "sizes=7", "--warm-up", "100", "--save-plan", plan, "--json", "-"});
+        QVERIFY2(written.status == 0, written.errors);
+        const auto run = runCli({"run", "cache.lru-k", "--trace", m_trace, "--no-baseline", "--plan", plan, "--json", "-"});
+        QVERIFY2(run.status == 0, run.errors);
+        QCOMPARE(run.json()["parameters"], written.json()["parameters"]);
+        QCOMPARE(run.json()["parameters"].toObject()["k"].toInt(), 3);
+        QCOMPARE(run.json()["inputs"].toObject()["warmUp"].toInt(), 100);
+        const auto curve = run.json()["curves"].toArray()[0].toObject();
+        QCOMPARE(curve["sizes"].toArray().size(), 1);
+        QCOMPARE(curve["sizes"].toArray()[0].toInt(), 7);
+        QCOMPARE(curve["hits"], written.json()["curves"].toArray()[0].toObject()["hits"]);
+        const auto typed = runCli({"run", "cache.lru-k", "--trace", m_trace, "--no-baseline", "--plan", plan, "--set", "k=2", "--set", "sizes=5,6", "--json", "-"});
+        QCOMPARE(typed.json()["parameters"].toObject()["k"].toInt(), 2); // what is typed goes before it
+        QCOMPARE(typed.json()["curves"].toArray()[0].toObject()["sizes"].toArray().size(), 2);
+        const auto other = runCli({"run", "cache.lru", "--trace", m_trace, "--plan", plan});
+        QCOMPARE(other.status, 2);
+        QVERIFY2(other.hasOneErrorLine() && other.errors.contains("plans cache.lru-k, expected cache.lru"), other.errors);
+        const auto many = runCli({"run", "cache.lru", "--trace", m_trace, "--save-plan", plan, "--set", "sizes=5,6"});
+        QCOMPARE(many.status, 2);
+        QVERIFY2(many.hasOneErrorLine() && many.errors.contains("--save-plan: found 2 sizes, expected one"), many.errors);
+        const auto nothing = runCli({"export", "--plan", plan, "--out", m_folder.filePath("out")});
+        QVERIFY2(nothing.status != 0 && nothing.hasOneErrorLine(), nothing.errors);
+    }
     void badInput_data()
     {
         QTest::addColumn<QStringList>("arguments");

@@ -47,6 +47,7 @@ void CacheSettings::buildPolicies(QVBoxLayout* column)
     m_list->setToolTip(tr("Ticked policies are drawn; the one chosen here has its parameters below and is followed by the other panels"));
     m_list->setModel(m_policies);
     m_list->setUniformItemSizes(true);
+    m_list->setSpacing(2); // room for the boxes
     m_list->setEditTriggers(QAbstractItemView::NoEditTriggers);
     m_list->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     m_list->setTextElideMode(Qt::ElideRight);

@@ -153,13 +153,13 @@ QToolButton* StepsPage::transport(QBoxLayout* row, const QString& name, const QS
 void StepsPage::buildTransport(QVBoxLayout* column)
 {
     auto* row = new QHBoxLayout;
-    connect(transport(row, QStringLiteral("stepHome"), QStringLiteral("⏮"), tr("To the beginning (Home)")), &QToolButton::clicked, this, [this] { goTo(0); });
+    connect(transport(row, QStringLiteral("stepHome"), QStringLiteral("|◀"), tr("To the beginning (Home)")), &QToolButton::clicked, this, [this] { goTo(0); });
     connect(transport(row, QStringLiteral("stepBack"), QStringLiteral("◀"), tr("One request back (Left)")), &QToolButton::clicked, this, [this] { stepBy(-1); });
     m_play = transport(row, QStringLiteral("stepPlay"), QStringLiteral("▶▶"), tr("Play, halt (Space)"));
     m_play->setCheckable(true);
     connect(m_play, &QToolButton::toggled, this, &StepsPage::play);
     connect(transport(row, QStringLiteral("stepForward"), QStringLiteral("▶"), tr("One request forward (Right)")), &QToolButton::clicked, this, [this] { stepBy(1); });
-    connect(transport(row, QStringLiteral("stepEnd"), QStringLiteral("⏭"), tr("To the end (End)")), &QToolButton::clicked, this, [this] { goTo(m_board->playback().count()); });
+    connect(transport(row, QStringLiteral("stepEnd"), QStringLiteral("▶|"), tr("To the end (End)")), &QToolButton::clicked, this, [this] { goTo(m_board->playback().count()); });
     m_scrub = new QSlider(Qt::Horizontal, this);
     m_scrub->setObjectName(QStringLiteral("stepScrub"));
     m_scrub->setAccessibleName(tr("Request"));

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The cache lab in the window, on the bundled trace: opened with one button, sampled before exact, the cursor and the sliders by hand, kept runs, undo,
+// the plan, the session, a table whose columns are asked for, failures in one sentence.
+#include "app/session/session_file.h"
+#include "core/cache/load_trace.h"
+#include "core/plan/plan.h"
+#include "tests/app/window/desk.h"
+#include "views/cache/cache_panel.h"
+#include "views/cache/cache_settings.h"
+#include "views/cache/curves_page.h"
+#include "views/cache/outcome_bars.h"
+#include "views/cache/step_board.h"
+#include "views/cache/steps_page.h"
+#include "views/cache/trace_columns.h"
+#include "views/common/chart_canvas.h"
+#include "views/common/line_chart.h"
+#include "views/common/notice_bar.h"
+#include "views/common/theme.h"
+#include "views/plan/cost_header.h"
+#include "views/spectrum/spectrum_panel.h"
+#include "views/workspace/workspace_model.h"
+#include "views/workspace/workspace_tree.h"
+
+#include <QDoubleSpinBox>
+#include <QFile>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QLabel>
+#include <QLineEdit>
+#include <QPushButton>
+#include <QSignalSpy>
+#include <QSlider>
+#include <QSpinBox>
+#include <QTest>
+#include <QToolButton>
+
+#include <algorithm>
+#include <set>
+
+using namespace tamis;
+using namespace tamis::app;
+using namespace tamis::app::test;
+
+namespace {
+struct CacheDesk : Desk {
+    CacheController& cache() { return window.cache().cache(); }
+    views::CurvesPage& page() { return cache().curvesPage(); }
+    views::StepsPage& steps() { return cache().stepsPage(); }
+    const CacheChoice& choice() { return window.document().state().cache; }
+    bool expose()
+    {
+        const bool there = QTest::qWaitForWindowExposed(&window, kExposed);
+        QApplication::setActiveWindow(&window);
+        return there;
+    }
+    bool idle()
+    {
+        return waitFor([this] { return !window.jobs().isRunning() && cache().sources() && !cache().isBusy(); });
+    }
+    /// Few policies: quick, also where the build is slow.
+    bool openBundled()
+    {
+        if (!expose())
+            return false;
+        window.document().change("few", {}, [](SessionState& state) { state.cache.policies = std::vector<std::string>{"cache.lru", "cache.lru-k"}; });
+        window.showLab(&window.cachePanel());
+        QTest::mouseClick(child<QPushButton>("openBundledTrace"), Qt::LeftButton);
+        return idle();
+    }
+    QString file(const char* name, const QByteArray& text) const
+    {
+        QFile made(path(name));
+        return made.open(QIODevice::WriteOnly) && made.write(text) == text.size() ? path(name) : QString();
+    }
+    const views::ShownCurve* curve(const std::string& policy)
+    {
+        for (const auto& each : cache().curves())
+            if (each.curve.policy == policy && each.kept < 0)
+                return &each;
+        return nullptr;
+    }
+};
+} // namespace
+
+class TstCacheController : public QObject {
+    Q_OBJECT
+public:
+    static void initMain() { prepareApplication("tst_cache_controller"); }
+
+private slots:
+    void openedWithOneButton()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.expose());
+        QVERIFY(!desk.window.commands().action("cache.keep")->isEnabled());
+        QStringList order; // of what came on screen
+        connect(&desk.cache(), &CacheController::curvesShown, this, [&](bool complete, bool sampled) { order << (complete ? "complete" : sampled ? "sampled" : "some"); });
+        QVERIFY(desk.openBundled());
+        QVERIFY(desk.window.commands().action("cache.keep")->isEnabled());
+        QVERIFY(order.size() >= 2);
+        QVERIFY2(order.indexOf("sampled") >= 0 && order.indexOf("sampled") < order.indexOf("complete"), qPrintable(order.join(' ')));
+        QCOMPARE(order.last(), QStringLiteral("complete"));
+        QVERIFY(!desk.child<QLabel>("cacheRefining")->isVisible());
+        const auto* lru = desk.curve("cache.lru");
+        QVERIFY(lru && lru->curve.exact && lru->curve.points.size() >= 20);
+        const auto* limit = desk.curve("cache.belady"); // always there
+        QVERIFY(limit && limit->curve.limit);
+        for (std::size_t i = 0; i < lru->curve.points.size(); ++i)
+            QVERIFY(limit->curve.points[i].hits >= lru->curve.points[i].hits);
+        // as core has it, without the window
+        const cache::Trace trace = cache::loadTrace(dataset("traces/sotu-words.txt.gz").toStdString(), {}, {});
+        const auto reference = cache::missRatioCurves(trace, {{"cache.lru", {}}}, {.sizes = {lru->curve.points[5].size}}, {});
+        QCOMPARE(lru->curve.points[5].hits, reference.curves[0].points[0].hits);
+        QCOMPARE(desk.page().about().compulsory, reference.compulsory);
+        QVERIFY(desk.child<QLabel>("cacheSummary")->text().contains("100000"));
+        QCOMPARE(desk.window.views().tree->model()->rowCount(), 1); // the trace
+        QVERIFY(desk.window.recentFiles().paths().contains(dataset("traces/sotu-words.txt.gz")));
+        makeRoom(desk.window);
+        QVERIFY(desk.idle());
+        savePicture(desk.window, "cache-curves");
+    }
+    void everyPanelFollowsTheCursor()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        QSignalSpy followed(&desk.cache(), &CacheController::sizeChanged);
+        auto* canvas = desk.page().chart()->canvas();
+        QTRY_VERIFY(canvas->plotArea().width() > 50);
+        const auto at = [&](double x) { return canvas->toPixel(x, 0.5).toPoint(); };
+        const double from = static_cast<double>(desk.cache().size());
+        QTest::mousePress(canvas->viewport(), Qt::LeftButton, {}, at(from));
+        QTest::mouseMove(canvas->viewport(), at(from * 1.5));
+        QTRY_VERIFY(!followed.isEmpty());
+        QVERIFY(desk.choice().size == 0); // nothing to undo while it is held
+        QTest::mouseMove(canvas->viewport(), at(from * 2));
+        QTest::mouseRelease(canvas->viewport(), Qt::LeftButton, {}, at(from * 2));
+        QVERIFY(desk.choice().size > 0);
+        QCOMPARE(followed.last()[0].toULongLong(), desk.cache().size());
+        QVERIFY(desk.idle());
+        QVERIFY(desk.page().outcome()->bars() > 2);
+        QVERIFY(!desk.page().overTime()->series().empty() && !desk.page().popularity()->series().empty());
+        const QString size = QString::number(desk.cache().size());
+        QVERIFY(desk.child<QLabel>("over-time-word")->text().remove(QChar(0x202F)).contains(size));
+        QVERIFY(desk.child<QLabel>("popularity-word")->text().contains("Zipf"));
+        const int steps = desk.window.document().undoStack().index();
+        desk.run("edit.undo");
+        QCOMPARE(desk.choice().size, std::uint64_t{0});
+        QCOMPARE(desk.window.document().undoStack().index(), steps - 1);
+        QVERIFY(desk.cache().size() != size.toULongLong());
+    }
+    void slidersAreLiveAndUndoneAsOne()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        desk.cache().setFocused("cache.lru-k");
+        QVERIFY(desk.idle());
+        const auto before = desk.curve("cache.lru-k")->curve.points;
+        const int steps = desk.window.document().undoStack().index();
+        auto* slider = desk.cache().settings().findChild<QSlider*>("k-slider");
+        QVERIFY(slider);
+        slider->setSliderDown(true);
+        for (const double share : {0.2, 0.3, 0.4})
+            slider->setValue(slider->minimum() + static_cast<int>(share * (slider->maximum() - slider->minimum())));
+        slider->setSliderDown(false);
+        QVERIFY(desk.idle());
+        QCOMPARE(desk.window.document().undoStack().index(), steps + 1); // one drag, one step
+        QVERIFY(desk.curve("cache.lru-k")->curve.exact);
+        QVERIFY(desk.curve("cache.lru-k")->curve.parameters.integer("k") > 2);
+        const auto hits = [](const auto& points) {
+            std::vector<std::uint64_t> all;
+            for (const auto& point : points)
+                all.push_back(point.hits);
+            return all;
+        };
+        QVERIFY(hits(desk.curve("cache.lru-k")->curve.points) != hits(before));
+        desk.run("edit.undo");
+        QVERIFY(desk.idle());
+        QCOMPARE(hits(desk.curve("cache.lru-k")->curve.points), hits(before));
+    }
+    void keptRunsStayAndGo()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        desk.cache().setFocused("cache.lru-k");
+        desk.run("cache.keep");
+        desk.run("cache.keep"); // the same is kept once
+        QCOMPARE(desk.choice().kept.size(), std::size_t{1});
+        desk.cache().settings().findChild<QDoubleSpinBox*>("k")->setValue(4);
+        QVERIFY(desk.idle());
+        QCOMPARE(std::count_if(desk.cache().curves().begin(), desk.cache().curves().end(), [](const auto& each) { return each.curve.policy == "cache.lru-k" && !each.curve.points.empty(); }), 2);
+        desk.cache().removeKept(0);
+        QVERIFY(desk.idle());
+        QVERIFY(desk.choice().kept.empty());
+        QCOMPARE(std::count_if(desk.cache().curves().begin(), desk.cache().curves().end(), [](const auto& each) { return each.curve.policy == "cache.lru-k"; }), 1);
+    }
+    void aWarmUpIsNotCounted()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        auto* slider = desk.window.findChild<QSlider*>("cacheWarmUp");
+        slider->setFocus();
+        QTest::keyClick(slider, Qt::Key_PageUp);
+        QVERIFY(desk.idle());
+        QCOMPARE(desk.choice().warmUp, 0.1);
+        QCOMPARE(desk.curve("cache.lru")->curve.points[0].requests, std::uint64_t{90000});
+        const cache::Trace trace = cache::loadTrace(dataset("traces/sotu-words.txt.gz").toStdString(), {}, {});
+        const auto reference = cache::missRatioCurves(trace, {{"cache.lru", {}}}, {.sizes = {10}, .warmUp = 10000}, {});
+        QCOMPARE(desk.page().about().compulsory, reference.compulsory);
+    }
+    void stepByStep()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        desk.run("cache.steps");
+        QCOMPARE(desk.window.cachePanel().page(), QStringLiteral("steps"));
+        desk.window.findChild<QSpinBox*>("stepCells")->setValue(24);
+        desk.cache().setFocused("cache.lru");
+        QVERIFY(desk.idle());
+        const auto& playback = desk.steps().board()->playback();
+        QTRY_VERIFY(playback.count() > 100);
+        QCOMPARE(playback.report()->size, std::uint64_t{24});
+        desk.steps().setFocus();
+        for (int i = 0; i < 60; ++i)
+            QTest::keyClick(&desk.steps(), Qt::Key_Right);
+        QCOMPARE(desk.window.document().state().selection.cacheStep, 60);
+        std::set<std::uint32_t> held;
+        std::size_t used = 0;
+        for (const std::uint32_t object : playback.cells())
+            if (object != views::kFreeCell) {
+                held.insert(object);
+                ++used;
+            }
+        QCOMPARE(held.size(), used); // none twice
+        QVERIFY(used <= 24);
+        desk.window.document().change("beside", {}, [](SessionState& state) { state.cache.beside = "cache.lru-k"; });
+        QVERIFY(desk.idle());
+        QVERIFY(desk.steps().besideBoard()->isVisible());
+        QCOMPARE(desk.steps().position(), 60);
+        makeRoom(desk.window);
+        savePicture(desk.window, "cache-steps");
+    }
+    void thePlanHasIt()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        desk.cache().setFocused("cache.lru-k");
+        desk.cache().setSize(500, true);
+        QVERIFY(!desk.window.commands().action("cache.remove-plan")->isEnabled());
+        QTest::mouseClick(desk.child<QPushButton>("planCache"), Qt::LeftButton);
+        const auto& planned = desk.window.document().state().plannedCache;
+        QVERIFY(planned);
+        QCOMPARE(planned->size, std::uint64_t{500});
+        QCOMPARE(planned->policy, std::string("cache.lru-k"));
+        QVERIFY(planned->parameters.contains("k"));
+        QVERIFY(!desk.child<QPushButton>("planCache")->isEnabled()); // it has this already
+        desk.window.showLab(desk.window.views().panel);
+        auto* line = desk.child<QWidget>("cacheLine");
+        QVERIFY(line && line->isVisible());
+        desk.answer = desk.path("plan.json");
+        desk.run("plan.save");
+        QVERIFY(desk.idle());
+        const plan::Plan saved = plan::readPlan(desk.path("plan.json").toStdString());
+        QVERIFY(saved.cache && *saved.cache == *planned);
+        QTest::mouseClick(desk.child<QToolButton>("cache-removeOfPlan"), Qt::LeftButton);
+        QVERIFY(!desk.window.document().state().plannedCache && !line->isVisible());
+        desk.cache().setSize(700, true);
+        desk.window.open(desk.path("plan.json"));
+        QVERIFY(desk.window.document().state().plannedCache.has_value());
+        QCOMPARE(desk.cache().size(), quint64{500});
+        desk.run("edit.undo");
+        QCOMPARE(desk.cache().size(), quint64{700});
+    }
+    void theSessionBringsItBack()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        desk.cache().setFocused("cache.lru-k");
+        desk.cache().setSize(321, true);
+        desk.run("cache.steps");
+        desk.answer = desk.path("mine.tamis");
+        desk.run("file.save");
+        const SessionState saved = readSession(desk.path("mine.tamis").toStdString());
+        QCOMPARE(saved.cache.size, std::uint64_t{321});
+        CacheDesk other;
+        QVERIFY(other.expose());
+        other.window.open(desk.path("mine.tamis"));
+        QVERIFY(other.idle());
+        QVERIFY(other.choice() == saved.cache);
+        QCOMPARE(other.cache().size(), quint64{321});
+        QCOMPARE(other.window.cachePanel().page(), QStringLiteral("steps"));
+        other.run("cache.close");
+        QVERIFY(!other.cache().sources());
+        QVERIFY(other.child<QPushButton>("openBundledTrace"));
+        other.run("edit.undo"); // it is read again
+        QVERIFY(other.idle());
+        QVERIFY(other.cache().sources() != nullptr);
+    }
+    void columnsAreAskedFor()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.expose());
+        QByteArray rows = "when,what,much\n";
+        for (int i = 0; i < 200; ++i)
+            rows += QByteArray::number(i) + ",obj" + QByteArray::number(i % 17) + ',' + QByteArray::number(100 + i % 17) + '\n';
+        const QString table = desk.file("odd.csv", rows);
+        QSignalSpy failed(&desk.cache(), &CacheController::failed);
+        desk.window.open(table); // none of its columns has a usual name
+        QVERIFY(desk.waitFor([&] { return !failed.isEmpty(); }));
+        QVERIFY2(failed[0][0].toString().contains("odd.csv"), qPrintable(failed[0][0].toString()));
+        QVERIFY(!desk.cache().sources());
+        desk.window.showLab(&desk.window.cachePanel());
+        auto* columns = desk.window.cachePanel().columns();
+        QVERIFY(columns->isVisible());
+        for (const auto& [field, name] : {std::pair("traceIdColumn", "what"), std::pair("traceTimeColumn", "when"), std::pair("traceSizeColumn", "3")}) {
+            auto* edit = desk.child<QLineEdit>(field);
+            edit->setFocus();
+            QTest::keyClicks(edit, name);
+        }
+        QTest::mouseClick(desk.child<QPushButton>("applyTraceColumns"), Qt::LeftButton);
+        QVERIFY(desk.idle());
+        QCOMPARE(desk.cache().sources()->trace.ids.size(), std::size_t{17});
+        QVERIFY(desk.cache().sources()->trace.sized());
+        QCOMPARE(desk.choice().sizeColumn, std::string("3"));
+        QVERIFY(!desk.curve("cache.belady")->curve.limit); // with sizes it is none
+        QVERIFY(desk.curve("cache.belady")->title.contains("unit size only"));
+    }
+    void failuresAreOneSentence()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        const auto sources = desk.cache().sources();
+        QSignalSpy failed(&desk.cache(), &CacheController::failed);
+        desk.cache().open(desk.path("none.txt"));
+        QVERIFY(desk.waitFor([&] { return !failed.isEmpty(); }));
+        QVERIFY(failed[0][0].toString().contains("none.txt") && !failed[0][0].toString().contains('\n'));
+        QCOMPARE(desk.cache().sources(), sources); // what was open stays
+        QVERIFY(desk.choice().trace.ends_with("sotu-words.txt.gz"));
+        desk.cache().open(desk.file("empty.txt", ""));
+        QVERIFY(desk.waitFor([&] { return failed.size() == 2; }));
+        QCOMPARE(desk.cache().sources(), sources);
+    }
+    void curvesAreSavedAsJson()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        desk.answer = desk.path("curves.json");
+        QTest::mouseClick(desk.child<QPushButton>("exportCurvesJson"), Qt::LeftButton);
+        QVERIFY(desk.idle());
+        QFile file(desk.path("curves.json"));
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        const QJsonObject root = QJsonDocument::fromJson(file.readAll()).object();
+        QCOMPARE(root["requests"].toInt(), 100000);
+        QCOMPARE(root["curves"].toArray().size(), 3);
+        const QJsonObject lru = root["curves"].toArray()[0].toObject();
+        QCOMPARE(lru["policy"].toString(), QStringLiteral("cache.lru"));
+        QCOMPARE(lru["hits"].toArray().size(), lru["sizes"].toArray().size());
+        QCOMPARE(lru["hits"].toArray()[3].toInt(), static_cast<int>(desk.curve("cache.lru")->curve.points[3].hits));
+        desk.answer = desk.path("curves.csv");
+        emit desk.page().chart()->exportRequested(QStringLiteral("csv"));
+        QFile csv(desk.path("curves.csv"));
+        QVERIFY(csv.open(QIODevice::ReadOnly));
+        QVERIFY(csv.readLine().startsWith("# sotu-words.txt.gz: 100000 requests"));
+    }
+    void lightDarkAndLarge()
+    {
+        if (qEnvironmentVariable("TAMIS_SHOTS").isEmpty())
+            QSKIP("no pictures are asked for");
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        desk.cache().setFocused("cache.lru-k");
+        makeRoom(desk.window);
+        QVERIFY(desk.idle());
+        for (const auto mode : {views::Theme::Mode::Dark, views::Theme::Mode::Light}) {
+            views::Theme::instance().apply(*qApp, mode);
+            for (const char* page : {"cache.curves", "cache.steps"}) {
+                desk.run(page);
+                QTest::qWait(300);
+                savePicture(desk.window, QString::fromLatin1(page) + (mode == views::Theme::Mode::Dark ? "-dark" : "-light"));
+            }
+        }
+    }
+};
+
+QTEST_MAIN(TstCacheController)
+#include "tst_cache_controller.moc"
