@@ -6,12 +6,14 @@
 
 #include <hiredis/hiredis.h>
 
+#include <algorithm>
 #include <array>
 #include <new>
 
 namespace tamis::remote {
 namespace {
-constexpr int kMostElements = 65536; ///< of a list: more than any reply that we ask for
+constexpr int kMostElements = 65536; ///< of a reply, its lists in lists included: more than any that we ask for
+constexpr double kLeastRate = 4096;  ///< bytes a second, both ways: a server that keeps us with less is left as if it said nothing
 constexpr std::size_t kChunk = std::size_t{64} << 10U;
 
 // The reader builds replies through these. They must not throw: no memory and lists beyond the limit are its "out of memory".
@@ -46,8 +48,10 @@ void* makeText(const redisReadTask* task, char* text, std::size_t size)
 
 void* makeList(const redisReadTask* task, int elements)
 {
-    if (elements < 0 || elements > kMostElements)
+    int& left = *static_cast<int*>(task->privdata);
+    if (elements < 0 || elements > left)
         return nullptr;
+    left -= elements;
     Reply* reply = placeOf(task);
     try {
         if (reply)
@@ -101,7 +105,8 @@ void append(std::string& out, const Command& command)
 struct Connection::Parts {
     Socket socket;
     std::unique_ptr<redisReader, void (*)(redisReader*)> reader{redisReaderCreateWithFunctions(replyFunctions()), redisReaderFree};
-    std::uint64_t fed = 0; ///< bytes since the last whole reply
+    std::uint64_t fed = 0;            ///< bytes since the last whole reply
+    int elementsLeft = kMostElements; ///< of the reply that is being read
     std::array<char, kChunk> chunk;
 };
 
@@ -116,26 +121,28 @@ void Connection::open(std::stop_token stop)
     m_parts = std::make_unique<Parts>();
     if (!m_parts->reader)
         throw std::bad_alloc();
+    m_parts->reader->privdata = &m_parts->elementsLeft;
+    const Patience patience = Patience::of(m_settings.connectSeconds, std::move(stop)); // for all of it
     try {
-        m_parts->socket.open(m_settings.server, Patience::of(m_settings.connectSeconds, stop));
-        introduce(stop);
+        m_parts->socket.open(m_settings.server, patience);
+        introduce(patience);
     } catch (...) {
         close();
         throw;
     }
 }
 
-void Connection::introduce(std::stop_token stop)
+void Connection::introduce(const Patience& patience)
 {
     const std::string subject = m_settings.server.text();
     if (!m_settings.password.empty()) {
         const std::array<Command, 1> login{Command{"AUTH", m_settings.password}};
-        const Reply reply = exchange(login, m_settings.connectSeconds, stop).front();
+        const Reply reply = exchange(login, patience, 0, {}).front();
         if (reply.kind == Reply::Kind::Failure)
             throw Error(ErrorCode::InvalidParameter, "refuses the password: " + reply.text.substr(0, 200), subject);
     }
     const std::array<Command, 2> questions{Command{"PING"}, Command{"INFO", "server"}};
-    const std::vector<Reply> replies = exchange(questions, m_settings.connectSeconds, stop);
+    const std::vector<Reply> replies = exchange(questions, patience, 0, {});
     for (const Reply& reply : replies)
         if (reply.kind == Reply::Kind::Failure)
             throw Error(reply.text.starts_with("NOAUTH") ? ErrorCode::InvalidParameter : ErrorCode::IoFailure, "refuses to work: " + reply.text.substr(0, 200), subject);
@@ -147,50 +154,68 @@ void Connection::introduce(std::stop_token stop)
     m_runId = at == std::string::npos ? std::string() : about.substr(at + kName.size(), std::min(about.find_first_of("\r\n", at), about.size()) - at - kName.size()).substr(0, 64);
 }
 
-std::vector<Reply> Connection::run(std::span<const Command> commands, std::stop_token stop)
+std::vector<Reply> Connection::run(std::span<const Command> commands, std::stop_token stop, const ReplyListener& heard)
 {
     if (!m_parts)
         throw Error(ErrorCode::IoFailure, "is not connected", m_settings.server.text());
     try {
-        return exchange(commands, m_settings.commandSeconds, std::move(stop));
+        return exchange(commands, Patience::of(m_settings.commandSeconds, std::move(stop)), m_settings.commandSeconds, heard);
     } catch (...) {
         close();
         throw;
     }
 }
 
-/// Writes and reads by turns: a server stops reading when its replies are not taken.
-std::vector<Reply> Connection::exchange(std::span<const Command> commands, double seconds, std::stop_token stop)
+/// Feeds what came to the reader; whole replies join `replies`.
+void Connection::take(std::size_t got, std::size_t wanted, std::vector<Reply>& replies, const ReplyListener& heard)
 {
     const std::string subject = m_settings.server.text();
-    const Patience patience = Patience::of(seconds, std::move(stop));
+    if (redisReaderFeed(m_parts->reader.get(), m_parts->chunk.data(), got) != REDIS_OK)
+        throw Error(ErrorCode::OutOfMemory, "found no memory for its answer", subject);
+    m_parts->fed += got;
+    while (replies.size() < wanted) {
+        void* whole = nullptr;
+        if (redisReaderGetReply(m_parts->reader.get(), &whole) != REDIS_OK)
+            throw Error(ErrorCode::MalformedFile, "found bytes that are no answer of a Redis server: " + std::string(m_parts->reader->errstr), subject);
+        if (!whole)
+            break;
+        const std::unique_ptr<Reply> owner(static_cast<Reply*>(whole));
+        replies.push_back(std::move(*owner));
+        m_parts->fed = 0;
+        m_parts->elementsLeft = kMostElements;
+        if (heard)
+            heard(replies.size() - 1, replies.back());
+    }
+    if (m_parts->fed > m_settings.mostReplyBytes)
+        throw Error(ErrorCode::LimitExceeded, "found an answer of more than " + std::to_string(m_settings.mostReplyBytes) + " bytes, expected fewer", subject);
+}
+
+/// Writes and reads by turns: a server stops reading when its replies are not taken. With `idleSeconds` the end moves while bytes do: so long after
+/// the last of them, but no longer than a reply each may take and kLeastRate allows for the bytes; 0: the patience's own end stands.
+std::vector<Reply> Connection::exchange(std::span<const Command> commands, Patience patience, double idleSeconds, const ReplyListener& heard)
+{
+    using Seconds = std::chrono::duration<double>;
+    const std::string subject = m_settings.server.text();
+    const Clock::time_point start = Clock::now();
     std::string out;
     for (const Command& command : commands)
         append(out, command);
     std::vector<Reply> replies;
-    for (std::size_t sent = 0; replies.size() < commands.size();) {
-        m_parts->socket.wait(sent < out.size(), patience, "an answer");
-        patience.slice(subject, "an answer"); // hears a stop however busy the server keeps us
+    std::size_t sent = 0, taken = 0, arrived = 0; // bytes: given to the system, that have left it, received
+    while (replies.size() < commands.size()) {
+        m_parts->socket.waitBriefly(sent < out.size(), patience, "an answer"); // hears a stop however busy the server keeps us
         if (sent < out.size())
             sent += m_parts->socket.write(out.data() + sent, std::min(out.size() - sent, kChunk * 4));
         const std::size_t got = m_parts->socket.read(m_parts->chunk.data(), m_parts->chunk.size());
-        if (got == 0)
-            continue;
-        if (redisReaderFeed(m_parts->reader.get(), m_parts->chunk.data(), got) != REDIS_OK)
-            throw Error(ErrorCode::OutOfMemory, "found no memory for its answer", subject);
-        m_parts->fed += got;
-        while (replies.size() < commands.size()) {
-            void* whole = nullptr;
-            if (redisReaderGetReply(m_parts->reader.get(), &whole) != REDIS_OK)
-                throw Error(ErrorCode::MalformedFile, "found bytes that are no answer of a Redis server: " + std::string(m_parts->reader->errstr), subject);
-            if (!whole)
-                break;
-            const std::unique_ptr<Reply> owner(static_cast<Reply*>(whole));
-            replies.push_back(std::move(*owner));
-            m_parts->fed = 0;
+        const std::size_t now = taken < sent ? sent - std::min(sent, m_parts->socket.unsent()) : sent;
+        if (got > 0)
+            take(got, commands.size(), replies, heard);
+        if (idleSeconds > 0 && (got > 0 || now > taken)) {
+            taken = std::max(taken, now);
+            arrived += got;
+            const Seconds most(idleSeconds * static_cast<double>(1 + replies.size()) + static_cast<double>(taken + arrived) / kLeastRate);
+            patience.end = std::min(Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(idleSeconds)), start + std::chrono::duration_cast<Clock::duration>(most));
         }
-        if (m_parts->fed > m_settings.mostReplyBytes)
-            throw Error(ErrorCode::LimitExceeded, "found an answer of more than " + std::to_string(m_settings.mostReplyBytes) + " bytes, expected fewer", subject);
     }
     return replies;
 }

@@ -8,10 +8,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace tamis::remote {
 namespace {
-constexpr std::size_t kBatch = 16; ///< commands a round trip
+constexpr std::size_t kBatch = 16;                           ///< commands a round trip
+constexpr std::uint64_t kBatchBytes = std::uint64_t{256} << 10U; ///< of values put in one, unless the first alone has more
 using Seconds = std::chrono::duration<double>;
 
 ConnectionSettings connectionOf(const StoreSettings& settings)
@@ -26,6 +28,23 @@ void requirePositive(double value, const char* what)
     if (!(value > 0) || !std::isfinite(value) || value > 86400)
         throw Error(ErrorCode::InvalidParameter, "expected more than 0 seconds and a day at most", what);
 }
+
+std::string formText(tensor::DType type, const std::vector<std::int64_t>& shape, bool scaled)
+{
+    std::string text(tensor::dtypeName(type));
+    for (std::size_t i = 0; i < shape.size(); ++i)
+        text += (i == 0 ? " [" : ", ") + std::to_string(shape[i]);
+    return text + (shape.empty() ? " []" : "]") + (scaled ? " with scales" : "");
+}
+
+/// Throws Error{MalformedFile} where it is not of that form.
+Features decodeAs(const std::string& key, std::string_view value, const FeatureForm* form)
+{
+    Features features = decodeValue(key, value);
+    if (form && !form->fits(features))
+        throw Error(ErrorCode::MalformedFile, "found " + formText(features.type, features.shape, !features.scales.empty()) + ", expected " + formText(form->type, form->shape, form->scaled), key);
+    return features;
+}
 } // namespace
 
 FeatureStore::FeatureStore(StoreSettings settings, Listener listener, const RunContext& context)
@@ -33,6 +52,7 @@ FeatureStore::FeatureStore(StoreSettings settings, Listener listener, const RunC
 {
     requirePositive(m_settings.connection.connectSeconds, "connect seconds");
     requirePositive(m_settings.connection.commandSeconds, "command seconds");
+    requirePositive(m_settings.forgetSeconds, "forget seconds");
     requirePositive(m_settings.firstRetrySeconds, "retry seconds");
     requirePositive(m_settings.mostRetrySeconds, "retry seconds");
     if (!(m_settings.ttlSeconds >= 0) || m_settings.ttlSeconds > 1e9)
@@ -98,10 +118,10 @@ void FeatureStore::degrade(const std::string& why)
     tell(true, "The remote store does not answer; features are computed here, and kept to be delivered when it is back: " + why + ".");
 }
 
-std::optional<Features> FeatureStore::read(const std::string& key, std::string_view value)
+std::optional<Features> FeatureStore::read(const std::string& key, std::string_view value, const FeatureForm* form)
 {
     try {
-        return decodeValue(key, value);
+        return decodeAs(key, value, form);
     } catch (const Error& error) {
         const std::lock_guard lock(m_mutex);
         ++m_counters.refused;
@@ -110,21 +130,21 @@ std::optional<Features> FeatureStore::read(const std::string& key, std::string_v
     }
 }
 
-std::optional<Features> FeatureStore::readLocally(const std::string& key)
+std::optional<Features> FeatureStore::readLocally(const std::string& key, const FeatureForm* form)
 {
     FeatureJournal::Value value;
     {
         const std::lock_guard lock(m_mutex);
         value = m_journal.find(key);
-        ++(value ? m_counters.localHits : m_counters.misses);
     }
-    if (!value)
-        return {};
-    return decodeValue(key, *value);
+    std::optional<Features> found = value ? read(key, *value, form) : std::nullopt;
+    const std::lock_guard lock(m_mutex);
+    ++(found ? m_counters.localHits : m_counters.misses);
+    return found;
 }
 
 /// One round trip. With m_connectionMutex; throws what the connection throws.
-std::vector<std::optional<Features>> FeatureStore::fetch(std::span<const std::string> keys, const RunContext& context)
+std::vector<std::optional<Features>> FeatureStore::fetch(std::span<const std::string> keys, const FeatureForm* form, const RunContext& context)
 {
     // GETRANGE, not GET: a value beyond the limit is cut by the server instead of being sent.
     const std::string last = std::to_string(m_settings.mostValueBytes);
@@ -140,7 +160,7 @@ std::vector<std::optional<Features>> FeatureStore::fetch(std::span<const std::st
             throw Error(ErrorCode::IoFailure, "refuses to read: " + reply.text.substr(0, 200), m_settings.connection.server.text());
         if (text && reply.text.size() <= m_settings.mostValueBytes) {
             if (!reply.text.empty())
-                found[i] = read(keys[i], reply.text);
+                found[i] = read(keys[i], reply.text, form);
         } else {
             const std::lock_guard lock(m_mutex);
             ++m_counters.refused;
@@ -152,9 +172,11 @@ std::vector<std::optional<Features>> FeatureStore::fetch(std::span<const std::st
     return found;
 }
 
-std::optional<Features> FeatureStore::get(const FeatureKey& key, const RunContext& context) { return std::move(getMany(std::span(&key, 1), context).front()); }
+std::optional<Features> FeatureStore::get(const FeatureKey& key, const RunContext& context) { return std::move(getAll(std::span(&key, 1), nullptr, context).front()); }
+std::optional<Features> FeatureStore::get(const FeatureKey& key, const FeatureForm& form, const RunContext& context) { return std::move(getAll(std::span(&key, 1), &form, context).front()); }
+std::vector<std::optional<Features>> FeatureStore::getMany(std::span<const FeatureKey> keys, const RunContext& context) { return getAll(keys, nullptr, context); }
 
-std::vector<std::optional<Features>> FeatureStore::getMany(std::span<const FeatureKey> keys, const RunContext& context)
+std::vector<std::optional<Features>> FeatureStore::getAll(std::span<const FeatureKey> keys, const FeatureForm* form, const RunContext& context)
 {
     std::vector<std::string> texts;
     for (const FeatureKey& key : keys)
@@ -166,7 +188,7 @@ std::vector<std::optional<Features>> FeatureStore::getMany(std::span<const Featu
         try {
             const Lock lock = lockConnection(context);
             if (connected(context)) {
-                std::ranges::move(fetch(some, context), std::back_inserter(all));
+                std::ranges::move(fetch(some, form, context), std::back_inserter(all));
                 continue;
             }
         } catch (const Error& error) {
@@ -175,39 +197,59 @@ std::vector<std::optional<Features>> FeatureStore::getMany(std::span<const Featu
             degrade(error.what());
         }
         for (const std::string& key : some)
-            all.push_back(readLocally(key));
+            all.push_back(readLocally(key, form));
     }
     return all;
 }
 
-/// Throws where the server refuses one; what it took is no longer waiting.
-void FeatureStore::deliver(Connection& connection, const std::vector<FeatureJournal::Entry>& entries, std::stop_token stop)
+/// Entries that the server takes no longer wait, each as soon as it says so. `fresh`: the journal does not have them yet. Throws where it refuses one,
+/// and what the connection throws.
+void FeatureStore::deliver(Connection& connection, std::vector<FeatureJournal::Entry>& entries, bool fresh, std::stop_token stop)
 {
     const std::string ttl = std::to_string(std::llround(std::max(m_settings.ttlSeconds * 1000, 1.0)));
-    for (std::size_t first = 0; first < entries.size(); first += kBatch) {
-        const auto some = std::span(entries).subspan(first, std::min(kBatch, entries.size() - first));
+    for (std::size_t first = 0; first < entries.size();) {
         std::vector<Command> commands;
-        for (const auto& entry : some) {
-            commands.push_back({"SET", entry.key, *entry.value});
+        std::uint64_t bytes = 0;
+        for (std::size_t i = first; i < entries.size() && commands.size() < kBatch; ++i) {
+            bytes += entries[i].value->size();
+            if (i > first && bytes > kBatchBytes)
+                break;
+            commands.push_back({"SET", entries[i].key, *entries[i].value});
             if (m_settings.ttlSeconds > 0)
                 commands.back().insert(commands.back().end(), {"PX", ttl});
         }
-        const std::vector<Reply> replies = connection.run(commands, stop);
         std::string refusal;
-        {
-            const std::lock_guard lock(m_mutex);
-            for (std::size_t i = 0; i < some.size(); ++i) {
-                if (replies[i].kind != Reply::Kind::Text || replies[i].text != "OK") {
-                    refusal = replies[i].text.empty() ? "another answer than OK" : replies[i].text.substr(0, 200);
-                    continue;
-                }
-                m_journal.delivered(some[i].key, some[i].value);
-                ++m_counters.delivered;
+        connection.run(commands, stop, [&](std::size_t i, const Reply& reply) {
+            if (reply.kind != Reply::Kind::Text || reply.text != "OK") {
+                refusal = reply.text.empty() ? "another answer than OK" : reply.text.substr(0, 200);
+                return;
             }
-        }
+            FeatureJournal::Entry& entry = entries[first + i];
+            entry.waiting = false;
+            const std::lock_guard lock(m_mutex);
+            if (fresh)
+                m_journal.hold(entry.key, entry.value);
+            else
+                m_journal.delivered(entry.key, entry.value);
+            ++m_counters.delivered;
+        });
+        first += commands.size();
         m_changed.notify_all();
         if (!refusal.empty())
             throw Error(ErrorCode::IoFailure, "refuses to store: " + refusal, m_settings.connection.server.text());
+    }
+}
+
+/// Before the connection is let go: nothing may begin to wait while the keeper says that all is delivered.
+void FeatureStore::keepUndelivered(const std::vector<FeatureJournal::Entry>& entries)
+{
+    const std::lock_guard lock(m_mutex);
+    for (const auto& entry : entries) {
+        if (!entry.waiting)
+            continue;
+        const auto dropped = m_journal.add(entry.key, entry.value);
+        m_counters.dropped += dropped.values;
+        m_counters.droppedBytes += dropped.bytes;
     }
 }
 
@@ -218,27 +260,33 @@ bool FeatureStore::putMany(std::span<const FeatureKey> keys, std::span<const Fea
     if (keys.size() != features.size())
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(features.size()) + " features, expected one a key", "features");
     std::vector<FeatureJournal::Entry> entries;
-    std::uint64_t lost = 0;
+    std::uint64_t tooLong = 0, tooLongBytes = 0;
     for (std::size_t i = 0; i < keys.size(); ++i) {
+        context.throwIfStopped();
         const std::string key = keyText(m_settings.prefix, keys[i]);
         const auto value = std::make_shared<const std::string>(encodeValue(key, features[i]));
-        const std::lock_guard lock(m_mutex);
-        ++m_counters.puts;
-        const bool tooLong = value->size() > m_settings.mostValueBytes;
-        const auto dropped = tooLong ? FeatureJournal::Dropped{1, value->size()} : m_journal.add(key, value);
-        m_counters.dropped += dropped.values;
-        m_counters.droppedBytes += dropped.bytes;
-        lost += dropped.values;
-        if (!tooLong)
+        if (value->size() <= m_settings.mostValueBytes) {
             entries.push_back({key, value, true});
+        } else {
+            ++tooLong;
+            tooLongBytes += value->size();
+        }
+    }
+    const Lock lock = lockConnection(context);
+    {
+        const std::lock_guard both(m_mutex);
+        m_counters.puts += keys.size();
+        m_counters.dropped += tooLong;
+        m_counters.droppedBytes += tooLongBytes;
     }
     try {
-        const Lock lock = lockConnection(context);
         if (connected(context)) {
-            deliver(*m_connection, entries, context.stopToken());
-            return lost == 0;
+            deliver(*m_connection, entries, true, context.stopToken());
+            return tooLong == 0;
         }
+        keepUndelivered(entries);
     } catch (const Error& error) {
+        keepUndelivered(entries);
         if (error.code() == ErrorCode::Cancelled)
             throw;
         degrade(error.what());
@@ -246,40 +294,130 @@ bool FeatureStore::putMany(std::span<const FeatureKey> keys, std::span<const Fea
     return false;
 }
 
-void FeatureStore::removeModel(Connection& connection, const std::string& prefix, std::stop_token stop)
+/// Throws Error{IoFailure} where the server does not say how many it has removed: UNLINK, or what servers without it and rules about commands leave.
+void FeatureStore::removeKeys(Connection& connection, std::span<const std::string_view> keys, std::stop_token stop) const
 {
-    std::string cursor = "0";
+    std::string refusal;
+    for (const std::string_view word : {"UNLINK", "DEL"}) {
+        Command remove{word};
+        remove.insert(remove.end(), keys.begin(), keys.end());
+        const Reply reply = connection.run(std::span(&remove, 1), stop).front();
+        if (reply.kind == Reply::Kind::Number)
+            return;
+        refusal = reply.text.empty() ? "another answer than a number" : reply.text.substr(0, 200);
+    }
+    throw Error(ErrorCode::IoFailure, "refuses to remove: " + refusal, m_settings.connection.server.text());
+}
+
+/// From the cursor, which goes on. A server that names no end of its keys is left after forgetSeconds.
+void FeatureStore::removeModel(Connection& connection, const std::string& prefix, std::string& cursor, std::stop_token stop) const
+{
     const std::string pattern = prefix + "*"; // names of keys hold no character that a pattern knows
+    const Patience patience = Patience::of(m_settings.forgetSeconds, stop);
     do {
+        patience.slice(m_settings.connection.server.text(), "an end of its keys");
         const std::array<Command, 1> scan{Command{"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"}};
         const Reply reply = connection.run(scan, stop).front();
         if (reply.kind != Reply::Kind::List || reply.list.size() != 2 || reply.list[1].kind != Reply::Kind::List)
-            throw Error(ErrorCode::MalformedFile, "found another answer to SCAN than a cursor and keys", prefix);
-        Command remove{"UNLINK"};
+            throw Error(ErrorCode::MalformedFile, "found another answer to SCAN than a cursor and keys: " + reply.text.substr(0, 200), m_settings.connection.server.text());
+        std::vector<std::string_view> keys;
         for (const Reply& key : reply.list[1].list)
             if (key.text.starts_with(prefix)) // whatever the server says
-                remove.push_back(key.text);
-        if (remove.size() > 1)
-            connection.run(std::span(&remove, 1), stop);
+                keys.push_back(key.text);
+        if (!keys.empty())
+            removeKeys(connection, keys, stop);
         cursor = reply.list[0].text.substr(0, 32);
     } while (cursor != "0" && !cursor.empty());
+}
+
+/// What is asked for meanwhile is still to be done. False: that is so.
+bool FeatureStore::forgetModel(Connection& connection, const std::string& prefix, std::stop_token stop)
+{
+    Invalidation begun;
+    {
+        const std::lock_guard lock(m_mutex);
+        const auto found = m_invalidations.find(prefix);
+        if (found == m_invalidations.end())
+            return true; // by another thread
+        begun = found->second;
+    }
+    const auto settle = [&](bool whole) {
+        const std::lock_guard lock(m_mutex);
+        const auto found = m_invalidations.find(prefix);
+        if (found == m_invalidations.end() || found->second.generation != begun.generation)
+            return found == m_invalidations.end();
+        if (whole)
+            m_invalidations.erase(found);
+        else
+            found->second.cursor = begun.cursor;
+        return whole;
+    };
+    try {
+        removeModel(connection, prefix, begun.cursor, std::move(stop));
+    } catch (...) {
+        settle(false);
+        throw;
+    }
+    return settle(true);
+}
+
+bool FeatureStore::forgetModels(Connection& connection, std::stop_token stop)
+{
+    std::vector<std::string> prefixes;
+    {
+        const std::lock_guard lock(m_mutex);
+        for (const auto& [prefix, invalidation] : m_invalidations)
+            prefixes.push_back(prefix);
+    }
+    bool all = true;
+    for (const std::string& prefix : prefixes)
+        all &= forgetModel(connection, prefix, stop);
+    return all;
+}
+
+bool FeatureStore::remove(std::span<const FeatureKey> keys, const RunContext& context)
+{
+    std::vector<std::string> texts;
+    for (const FeatureKey& key : keys)
+        texts.push_back(keyText(m_settings.prefix, key));
+    const std::vector<std::string_view> words(texts.begin(), texts.end());
+    const Lock lock = lockConnection(context);
+    {
+        const std::lock_guard both(m_mutex);
+        for (const std::string& key : texts)
+            m_journal.remove(key);
+    }
+    try {
+        if (!connected(context))
+            return false;
+        for (std::size_t first = 0; first < words.size(); first += kBatch)
+            removeKeys(*m_connection, std::span(words).subspan(first, std::min(kBatch, words.size() - first)), context.stopToken());
+        return true;
+    } catch (const Error& error) {
+        if (error.code() == ErrorCode::Cancelled)
+            throw;
+        degrade(error.what());
+        return false;
+    }
 }
 
 void FeatureStore::invalidate(const std::string& model, const RunContext& context)
 {
     const std::string prefix = modelPrefix(m_settings.prefix, model);
-    {
+    const auto forgetHere = [&] {
         const std::lock_guard lock(m_mutex);
         m_journal.removeWithPrefix(prefix);
-        m_invalidations.insert(prefix);
+    };
+    forgetHere();
+    {
+        const std::lock_guard lock(m_mutex);
+        m_invalidations[prefix] = {++m_generation, "0"};
     }
     try {
         const Lock lock = lockConnection(context);
-        if (connected(context)) {
-            removeModel(*m_connection, prefix, context.stopToken());
-            const std::lock_guard both(m_mutex);
-            m_invalidations.erase(prefix);
-        }
+        forgetHere(); // also of what was put while the connection was waited for
+        if (connected(context))
+            forgetModel(*m_connection, prefix, context.stopToken());
     } catch (const Error& error) {
         degrade(error.what()); // also when stopped: what is still to be forgotten must be, before anything is read
         if (error.code() == ErrorCode::Cancelled)
@@ -296,11 +434,11 @@ std::uint64_t FeatureStore::flush(double seconds, const RunContext& context)
         {
             const std::lock_guard both(m_mutex);
             if (!m_degraded)
-                entries = m_journal.waiting(m_journal.waitingCount()); // left over from a put that was stopped
+                entries = m_journal.waiting(m_journal.waitingCount(), std::numeric_limits<std::uint64_t>::max()); // left over from a put that was stopped
         }
         try {
             if (!entries.empty() && connected(context))
-                deliver(*m_connection, entries, context.stopToken());
+                deliver(*m_connection, entries, false, context.stopToken());
         } catch (const Error& error) {
             if (error.code() == ErrorCode::Cancelled)
                 throw;
@@ -354,26 +492,25 @@ bool FeatureStore::recover(std::stop_token stop)
     try {
         auto connection = std::make_unique<Connection>(connectionOf(m_settings));
         connection->open(stop);
-        std::set<std::string> forget;
         {
             const std::lock_guard lock(m_mutex);
-            if (connection->runId() != m_runId)
+            if (connection->runId() != m_runId) {
                 m_counters.redelivered += m_journal.forgetDeliveries();
+                for (auto& [prefix, invalidation] : m_invalidations)
+                    invalidation.cursor = "0"; // of other keys
+            }
             m_runId = connection->runId();
         }
         do {
+            if (!forgetModels(*connection, stop))
+                continue;
             std::vector<FeatureJournal::Entry> entries;
             {
                 const std::lock_guard lock(m_mutex);
-                forget = m_invalidations;
-                entries = m_journal.waiting(kBatch);
+                if (m_invalidations.empty()) // else these might be of a model that is to be forgotten
+                    entries = m_journal.waiting(kBatch, kBatchBytes);
             }
-            for (const std::string& prefix : forget) {
-                removeModel(*connection, prefix, stop);
-                const std::lock_guard lock(m_mutex);
-                m_invalidations.erase(prefix);
-            }
-            deliver(*connection, entries, stop);
+            deliver(*connection, entries, false, stop);
         } while (!finishRecovery(connection));
         return true;
     } catch (const Error&) {

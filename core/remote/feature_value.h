@@ -28,6 +28,14 @@ struct Features {
     bool operator==(const Features&) const = default;
 };
 
+/// What a reader can use.
+struct FeatureForm {
+    tensor::DType type = tensor::DType::F32;
+    std::vector<std::int64_t> shape;
+    bool scaled = false; ///< a scale for each of shape[0] rows, or none
+    bool fits(const Features& features) const { return features.type == type && features.shape == shape && features.scales.empty() != scaled; }
+};
+
 /// "tamis:features:1:MODEL:INPUTS" with `prefix` "tamis". Throws Error{InvalidParameter}.
 std::string keyText(const std::string& prefix, const FeatureKey& key);
 /// What the keys of a model begin with.

@@ -8,11 +8,13 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
+#include <linux/sockios.h>
 #include <memory>
 #include <mutex>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <system_error>
@@ -182,6 +184,18 @@ void Socket::wait(bool writing, const Patience& patience, const char* wanted)
         return;
     while (poll(&one, 1, patience.slice(m_subject, wanted)) <= 0) {
     }
+}
+
+void Socket::waitBriefly(bool writing, const Patience& patience, const char* wanted)
+{
+    pollfd one{m_descriptor, static_cast<short>(writing ? POLLIN | POLLOUT : POLLIN), 0};
+    poll(&one, 1, patience.slice(m_subject, wanted));
+}
+
+std::size_t Socket::unsent() const noexcept
+{
+    int bytes = 0;
+    return ::ioctl(m_descriptor, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
 std::size_t Socket::write(const char* bytes, std::size_t count)

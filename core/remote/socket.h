@@ -36,6 +36,9 @@ public:
     bool isOpen() const noexcept { return m_descriptor >= 0; }
     /// Until something can be read or, with `writing`, written; what `wanted` says is missing when it ends.
     void wait(bool writing, const Patience& patience, const char* wanted);
+    /// The same for one slice at most: returns though nothing can be.
+    void waitBriefly(bool writing, const Patience& patience, const char* wanted);
+    std::size_t unsent() const noexcept; ///< bytes that were written and that the other side has not taken, as far as the system knows
     std::size_t write(const char* bytes, std::size_t count); ///< 0: not now. Throws Error{IoFailure}
     std::size_t read(char* bytes, std::size_t count);        ///< 0: nothing there now. Throws Error{IoFailure (also: closed by the server)}
 

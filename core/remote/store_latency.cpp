@@ -10,6 +10,8 @@
 
 namespace tamis::remote {
 namespace {
+constexpr int kKeys = 8; ///< of each size, by turns
+
 double secondsSince(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 Features randomFeatures(std::uint64_t bytes, std::uint64_t& state)
@@ -24,6 +26,36 @@ void requireThere(bool there, const FeatureStore& store)
 {
     if (!there)
         throw Error(ErrorCode::IoFailure, "found no answer while latency was measured, expected one", store.settings().connection.server.text());
+}
+
+std::vector<report::RemoteLatencyRow> timeSizes(FeatureStore& store, const LatencySettings& settings, const std::string& model, std::uint64_t state, std::vector<FeatureKey>& used, const RunContext& context)
+{
+    std::vector<report::RemoteLatencyRow> rows;
+    for (std::size_t s = 0; s < settings.sizes.size(); ++s) {
+        const Features features = randomFeatures(settings.sizes[s], state);
+        std::vector<double> puts, gets;
+        const int before = settings.rounds / 10;
+        for (int round = -before; round < settings.rounds; ++round) {
+            context.throwIfStopped();
+            context.setFraction((static_cast<double>(s) + static_cast<double>(round + before) / (settings.rounds + before)) / static_cast<double>(settings.sizes.size()));
+            const FeatureKey key{model, std::to_string(settings.sizes[s]) + "-" + std::to_string((round + before) % kKeys)};
+            if (round + before < kKeys)
+                used.push_back(key);
+            auto start = Clock::now();
+            requireThere(store.put(key, features, context), store);
+            const double put = secondsSince(start);
+            start = Clock::now();
+            const auto got = store.get(key, context);
+            const double get = secondsSince(start);
+            requireThere(got.has_value() && !store.degraded(), store);
+            if (round >= 0) {
+                puts.push_back(put);
+                gets.push_back(get);
+            }
+        }
+        rows.push_back({settings.sizes[s], quantile(puts, 0.5), quantile(puts, 0.95), quantile(puts, 0.99), quantile(gets, 0.5), quantile(gets, 0.95), quantile(gets, 0.99)});
+    }
+    return rows;
 }
 } // namespace
 
@@ -45,31 +77,16 @@ std::vector<report::RemoteLatencyRow> measureLatency(FeatureStore& store, const 
             throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(size) + " bytes, expected 1 at least and what the store takes at most", "latency");
     std::uint64_t state = settings.seed;
     const std::string model = "latency-" + std::to_string(nextBits(state));
-    std::vector<report::RemoteLatencyRow> rows;
-    for (std::size_t s = 0; s < settings.sizes.size(); ++s) {
-        const Features features = randomFeatures(settings.sizes[s], state);
-        std::vector<double> puts, gets;
-        const int before = settings.rounds / 10;
-        for (int round = -before; round < settings.rounds; ++round) {
-            context.throwIfStopped();
-            context.setFraction((static_cast<double>(s) + static_cast<double>(round + before) / (settings.rounds + before)) / static_cast<double>(settings.sizes.size()));
-            const FeatureKey key{model, std::to_string(settings.sizes[s]) + "-" + std::to_string((round + before) % 8)};
-            auto start = Clock::now();
-            requireThere(store.put(key, features, context), store);
-            const double put = secondsSince(start);
-            start = Clock::now();
-            const auto got = store.get(key, context);
-            const double get = secondsSince(start);
-            requireThere(got.has_value() && !store.degraded(), store);
-            if (round >= 0) {
-                puts.push_back(put);
-                gets.push_back(get);
-            }
-        }
-        rows.push_back({settings.sizes[s], quantile(puts, 0.5), quantile(puts, 0.95), quantile(puts, 0.99), quantile(gets, 0.5), quantile(gets, 0.95), quantile(gets, 0.99)});
+    std::vector<FeatureKey> used;
+    try {
+        auto rows = timeSizes(store, settings, model, state, used, context);
+        requireThere(store.remove(used, context), store);
+        return rows;
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::Cancelled)
+            store.invalidate(model, context); // once it is back: nothing of this is to be delivered
+        throw;
     }
-    store.invalidate(model, context);
-    return rows;
 }
 
 report::LatencyLine fitLine(const std::vector<std::pair<double, double>>& points)

@@ -40,6 +40,12 @@ std::uint64_t transferBytes(Transfer transfer, std::uint64_t rows, std::uint64_t
     return transfer == Transfer::F32 ? rows * cols * 4 : transfer == Transfer::F16 ? rows * cols * 2 : rows * cols + rows * 4;
 }
 
+FeatureForm formOf(Transfer transfer, std::int64_t rows, std::int64_t cols)
+{
+    const tensor::DType type = transfer == Transfer::F32 ? tensor::DType::F32 : transfer == Transfer::F16 ? tensor::DType::F16 : tensor::DType::I8;
+    return {type, {rows, cols}, transfer == Transfer::I8};
+}
+
 Features pack(const tensor::Matrix<float>& features, Transfer transfer)
 {
     Features packed;

@@ -17,6 +17,8 @@ std::uint64_t transferBytes(Transfer transfer, std::uint64_t rows, std::uint64_t
 
 /// Throws Error{NonFinite} for I8 of rows that are not finite.
 Features pack(const tensor::Matrix<float>& features, Transfer transfer);
+/// What pack() makes of a matrix of so many rows and columns.
+FeatureForm formOf(Transfer transfer, std::int64_t rows, std::int64_t cols);
 /// Throws Error{MalformedFile} unless these are rows of f32, f16 or scaled int8.
 tensor::Matrix<float> unpack(const Features& features);
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <poll.h>
 #include <string>
+#include <string_view>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <thread>
@@ -16,7 +17,8 @@ namespace tamis::test {
 
 class HostileServer {
 public:
-    HostileServer(std::string path, std::string answer, bool endless) : m_answer(std::move(answer)), m_endless(endless)
+    /// `pause`: milliseconds before every answer.
+    HostileServer(std::string path, std::string answer, bool endless, int pause = 0) : m_answer(std::move(answer)), m_endless(endless), m_pause(pause)
     {
         m_server.socket = std::move(path);
         sockaddr_un address{};
@@ -56,8 +58,14 @@ private:
         for (int reads = 0; !stop.stop_requested();) {
             if (!readable(descriptor))
                 continue;
-            if (::recv(descriptor, bytes, sizeof bytes, 0) <= 0)
+            const ssize_t got = ::recv(descriptor, bytes, sizeof bytes, 0);
+            if (got <= 0)
                 return;
+            ::usleep(static_cast<useconds_t>(m_pause) * 1000);
+            if (std::string_view(bytes, static_cast<std::size_t>(got)).starts_with("*2\r\n$4\r\nAUTH")) {
+                ::send(descriptor, "+OK\r\n", 5, MSG_NOSIGNAL);
+                continue;
+            }
             const std::string introduction = "+PONG\r\n$12\r\nrun_id:abcde\r\n";
             const std::string& answer = reads++ == 0 ? introduction : m_answer;
             do {
@@ -69,6 +77,7 @@ private:
     remote::Server m_server;
     std::string m_answer;
     bool m_endless;
+    int m_pause;
     int m_listening = -1;
     std::jthread m_thread;
 };

@@ -56,6 +56,7 @@ public:
         m_process.kill();
         m_process.waitForFinished();
     }
+    int pid() const { return static_cast<int>(m_process.processId()); }
     void pause() const { ::kill(static_cast<pid_t>(m_process.processId()), SIGSTOP); }
     void resume() const { ::kill(static_cast<pid_t>(m_process.processId()), SIGCONT); }
 

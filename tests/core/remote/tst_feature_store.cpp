@@ -8,6 +8,7 @@
 #include "tests/core/base/failure.h"
 #include "tests/core/base/stop_clock.h"
 #include "tests/core/remote/redis_process.h"
+#include "tests/core/remote/slow_link.h"
 
 #include <QTest>
 
@@ -141,6 +142,110 @@ private slots:
         store.invalidate("odd");
         for (int i = 0; i < 2500; ++i)
             QCOMPARE(store.get(keyOf(i, i % 2 ? "odd" : "even")).has_value(), i % 2 == 0);
+    }
+    /// A server without UNLINK is asked by DEL; one that refuses both is one that is gone: nothing of the model is read from it.
+    void refusalsToForget()
+    {
+        for (const bool both : {false, true}) {
+            RedisProcess redis(RedisProcess::Kind::Socket, both ? QStringList{"--rename-command", "UNLINK", "", "--rename-command", "DEL", ""} : QStringList{"--rename-command", "UNLINK", ""});
+            QVERIFY(redis.start());
+            Notices notices;
+            FeatureStore store(settingsFor(redis), notices.listener());
+            QVERIFY(store.put(keyOf(1), featuresOf(1)));
+            store.invalidate("model");
+            QCOMPARE(store.degraded(), both);
+            QVERIFY(!store.get(keyOf(1)));
+            if (!both)
+                continue;
+            QTest::qWait(300); // the keeper asks again, and is refused again
+            QVERIFY(store.degraded() && !store.get(keyOf(1)));
+            QVERIFY(notices.all.front().text.find("refuses to remove") != std::string::npos);
+        }
+    }
+    /// Wrong in nothing but the form that is asked for.
+    void otherFormsAreMisses()
+    {
+        RedisProcess redis(RedisProcess::Kind::Socket);
+        QVERIFY(redis.start());
+        FeatureStore store(settingsFor(redis), {});
+        QVERIFY(store.put(keyOf(1), featuresOf(1)));
+        QVERIFY(store.get(keyOf(1), formOf(Transfer::F32, 3, 64)) == featuresOf(1));
+        for (const FeatureForm& form : {formOf(Transfer::F16, 3, 64), formOf(Transfer::F32, 64, 3), formOf(Transfer::I8, 3, 64), FeatureForm{tensor::DType::F32, {192}, false}})
+            QVERIFY(!store.get(keyOf(1), form));
+        QCOMPARE(store.counters().refused, std::uint64_t{4});
+        QVERIFY2(store.counters().lastRefusal.find("found F32 [3, 64], expected F32 [192]") != std::string::npos, store.counters().lastRefusal.c_str());
+        redis.killHard();
+        QVERIFY(!store.get(keyOf(1), formOf(Transfer::F16, 3, 64)) && store.get(keyOf(1), formOf(Transfer::F32, 3, 64))); // from here alike
+    }
+    /// All that waits takes four times as long as a command may be silent.
+    void aSlowLinkRecovers()
+    {
+        RedisProcess redis(RedisProcess::Kind::Socket);
+        QTemporaryDir directory;
+        StoreSettings settings = settingsFor(redis);
+        settings.connection.commandSeconds = 0.5;
+        const test::SlowLink link(directory.filePath("l.sock").toStdString(), redis.server(), 1'000'000);
+        settings.connection.server = link.server();
+        FeatureStore store(settings, {});
+        QVERIFY(store.degraded());
+        for (int i = 0; i < 16; ++i)
+            store.put(keyOf(i), featuresOf(i, 11'000)); // 132 kB each
+        QVERIFY(redis.start());
+        QCOMPARE(store.flush(15), std::uint64_t{0});
+        QVERIFY(!store.degraded());
+        QCOMPARE(store.counters().delivered, std::uint64_t{16}); // each once: none is sent again
+    }
+    /// A journal that is smaller than what is put at once loses nothing of what the server takes.
+    void smallJournals()
+    {
+        RedisProcess redis(RedisProcess::Kind::Socket);
+        QVERIFY(redis.start());
+        StoreSettings settings = settingsFor(redis);
+        settings.journalBytes = 2000;
+        FeatureStore store(settings, {});
+        std::vector<FeatureKey> keys;
+        std::vector<Features> features;
+        for (int i = 0; i < 20; ++i) {
+            keys.push_back(keyOf(i));
+            features.push_back(featuresOf(i));
+        }
+        QVERIFY(store.putMany(keys, features));
+        QCOMPARE(store.counters().dropped, std::uint64_t{0});
+        QCOMPARE(store.counters().delivered, std::uint64_t{20});
+        std::stop_source stopped;
+        stopped.request_stop();
+        QVERIFY(test::failure([&] { store.putMany(keys, features, RunContext(stopped.get_token())); }, ErrorCode::Cancelled).contains("stopped"));
+        QCOMPARE(store.counters().puts, std::uint64_t{20}); // nothing was begun
+    }
+    /// What is put again after each of many invalidations, while the server dies and comes back, is never an older value.
+    void invalidationsWhileItIsAway()
+    {
+        RedisProcess redis(RedisProcess::Kind::Socket);
+        QVERIFY(redis.start());
+        FeatureStore store(settingsFor(redis), {});
+        std::atomic<int> round = 0;
+        int wrong = 0;
+        std::jthread user([&] {
+            for (; round < 400; ++round) {
+                store.invalidate("model");
+                const auto left = store.get(keyOf(round - 1));
+                wrong += left ? 1 : 0;
+                store.put(keyOf(round), featuresOf(round));
+                QThread::msleep(1);
+            }
+        });
+        for (const int at : {50, 150, 250}) {
+            QVERIFY(waitFor([&] { return round >= at; }));
+            redis.killHard();
+            QThread::msleep(30);
+            QVERIFY(redis.start());
+        }
+        user.join();
+        QCOMPARE(wrong, 0);
+        QCOMPARE(store.flush(10), std::uint64_t{0});
+        FeatureStore other(settingsFor(redis), {});
+        for (int i = 0; i < 400; ++i)
+            QCOMPARE(other.get(keyOf(i)).has_value(), i == 399);
     }
     void whatIsWrongIsAMiss()
     {
@@ -326,6 +431,14 @@ private slots:
         connection.open({});
         const std::array<Command, 1> ask{Command{"DBSIZE"}};
         QCOMPARE(connection.run(ask, {}).front().number, std::int64_t{0}); // leaves nothing
+        RedisProcess bare(RedisProcess::Kind::Socket, {"--rename-command", "SCAN", ""}); // its keys are removed by name, however many others there are
+        QVERIFY(bare.start());
+        FeatureStore lone(settingsFor(bare), {});
+        measureLatency(lone, {.sizes = {1000, 2000}, .rounds = 20}, {});
+        Connection look({bare.server()});
+        look.open({});
+        QVERIFY(!lone.degraded());
+        QCOMPARE(look.run(ask, {}).front().number, std::int64_t{0});
         redis.killHard();
         QVERIFY(test::failure([&] { measureLatency(store, {}, {}); }, ErrorCode::IoFailure).contains("while latency was measured"));
     }

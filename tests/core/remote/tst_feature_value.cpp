@@ -136,12 +136,31 @@ private slots:
         journal.delivered("m:a", second); // another value than is kept
         QCOMPARE(journal.waitingCount(), std::uint64_t{2});
         journal.delivered("m:b", second);
-        QCOMPARE(journal.waiting(9).size(), std::size_t{1});
+        QCOMPARE(journal.waiting(9, 1000).size(), std::size_t{1});
         QCOMPARE(journal.forgetDeliveries(), std::uint64_t{1});
         QCOMPARE(journal.waitingCount(), std::uint64_t{2});
         journal.add("n:a", first);
         QCOMPARE(journal.removeWithPrefix("m:"), std::uint64_t{2});
         QCOMPARE(journal.bytes(), std::uint64_t{13});
+    }
+    void whatIsHeldGivesWayToWhatWaits()
+    {
+        FeatureJournal journal(100);
+        journal.add("a", valueOf(30));
+        journal.hold("b", valueOf(30));
+        journal.hold("c", valueOf(40)); // 31 + 31 + 41: the one that is held goes
+        QVERIFY(journal.find("a") && !journal.find("b") && journal.find("c"));
+        journal.hold("d", valueOf(80)); // no room beside what waits
+        QVERIFY(journal.find("a") && journal.find("c") && !journal.find("d"));
+        journal.hold("a", valueOf(20)); // taken meanwhile: waits no longer
+        QCOMPARE(journal.waitingCount(), std::uint64_t{0});
+        QCOMPARE(journal.bytes(), std::uint64_t{62});
+        QCOMPARE(journal.forgetDeliveries(), std::uint64_t{2});
+        QCOMPARE(journal.waiting(9, 50).size(), std::size_t{1}); // the second would be beyond 50 bytes
+        QCOMPARE(journal.waiting(9, 1).size(), std::size_t{1});  // one at least
+        QCOMPARE(journal.waiting(9, 62).size(), std::size_t{2});
+        journal.remove("a");
+        QCOMPARE(journal.bytes(), std::uint64_t{41});
     }
     void linesAreFitted()
     {
@@ -162,6 +181,7 @@ private slots:
         QTest::newRow("a negative length") << QByteArray("$-7\r\n") << false;
         QTest::newRow("a length beyond 64 bits") << QByteArray("$99999999999999999999999\r\n") << false;
         QTest::newRow("lists in lists") << QByteArray("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n") << false;
+        QTest::newRow("wide lists in lists") << QByteArray("*60000\r\n*60000\r\n*60000\r\n") << false;
         QTest::newRow("half a value") << QByteArray("$100\r\nabc") << false;
         QTest::newRow("silence") << QByteArray() << false;
         QTest::newRow("a value without end") << QByteArray("$4000000000\r\n").append(QByteArray(60000, 'x')) << true;
@@ -183,18 +203,66 @@ private slots:
         settings.mostValueBytes = 1 << 20;
         settings.firstRetrySeconds = settings.mostRetrySeconds = 30;
         std::atomic<int> notices = 0;
-        FeatureStore store(settings, [&](const StoreNotice&) { ++notices; });
+        std::string notice; // one at most: written by this thread
+        FeatureStore store(settings, [&](const StoreNotice& heard) {
+            ++notices;
+            notice = heard.text;
+        });
         QVERIFY(!store.degraded());
         const auto start = std::chrono::steady_clock::now();
         QVERIFY(!store.get({"m", "a"}));
         QVERIFY(!store.get({"m", "a"}));
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         QVERIFY2(seconds < 0.3 + test::kSoonSeconds * 4, qPrintable(QString::number(seconds)));
+        if (answer.startsWith("*60000")) // refused for what it says, not for want of the rest
+            QVERIFY2(notice.find("no answer of a Redis server") != std::string::npos, notice.c_str());
         const bool readable = answer.startsWith(':') || answer.startsWith("$3");
         QCOMPARE(store.degraded(), !readable);
         QCOMPARE(notices.load(), readable ? 0 : 1);
         QCOMPARE(store.counters().refused, std::uint64_t{readable ? 2U : 0U});
         QCOMPARE(store.counters().misses, std::uint64_t{2});
+    }
+    void hostileScans_data()
+    {
+        QTest::addColumn<QByteArray>("answer");
+        QTest::newRow("without end") << QByteArray("*2\r\n$1\r\n1\r\n*0\r\n");
+        QTest::newRow("a refusal") << QByteArray("-NOPERM no\r\n");
+        QTest::newRow("another type") << QByteArray(":0\r\n");
+    }
+    /// Each ends in time, and the model is not read again before it is known to be forgotten.
+    void hostileScans()
+    {
+        QFETCH(QByteArray, answer);
+        QTemporaryDir directory;
+        const test::HostileServer server(directory.filePath("h.sock").toStdString(), answer.toStdString(), false);
+        StoreSettings settings;
+        settings.connection.server = server.server();
+        settings.forgetSeconds = 0.3;
+        settings.firstRetrySeconds = settings.mostRetrySeconds = 0.05;
+        FeatureStore store(settings, {});
+        QVERIFY(!store.degraded());
+        const auto start = std::chrono::steady_clock::now();
+        store.invalidate("m");
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        QVERIFY2(seconds < 0.3 + test::kSoonSeconds * 4, qPrintable(QString::number(seconds)));
+        QVERIFY(store.degraded());
+        QTest::qWait(500); // the keeper tries again and again
+        QVERIFY(store.degraded() && !store.get({"m", "a"}));
+        QCOMPARE(store.counters().degradations, std::uint64_t{1});
+    }
+    /// A password's answer and the introduction's come late, each within the time: both together do not.
+    void connectingHasOneEnd()
+    {
+        QTemporaryDir directory;
+        const test::HostileServer server(directory.filePath("h.sock").toStdString(), ":1\r\n", false, 300);
+        ConnectionSettings settings{server.server(), "secret"};
+        settings.connectSeconds = 0.45;
+        Connection connection(settings);
+        QVERIFY(test::failure([&] { connection.open({}); }, ErrorCode::IoFailure).contains("in time"));
+        settings.connectSeconds = 20;
+        Connection patient(settings);
+        patient.open({});
+        QVERIFY(patient.isOpen());
     }
 };
 
