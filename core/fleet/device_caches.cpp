@@ -9,7 +9,7 @@
 
 namespace tamis::fleet {
 
-DeviceCaches::DeviceCaches(const std::string& policy, std::size_t devices, std::uint64_t capacityEach, std::size_t objects, std::uint64_t seed)
+DeviceCaches::DeviceCaches(const std::string& policy, std::size_t devices, std::uint64_t capacityEach, std::size_t objects, std::uint64_t seed, const RunContext& context)
 {
     constexpr std::uint64_t kBytesAnObject = 96;
     const cache::Method* method = cache::findMethod("cache." + policy);
@@ -17,6 +17,7 @@ DeviceCaches::DeviceCaches(const std::string& policy, std::size_t devices, std::
         throw Error(ErrorCode::InvalidParameter, "found '" + policy + "', expected a policy that a device can have", "policy");
     requireMemory(devices * objects * kBytesAnObject, "a cache on every device");
     for (std::size_t device = 0; device < devices; ++device) {
+        context.throwIfStopped();
         m_caches.push_back(method->policy({capacityEach, seed + device, 1}, method->declaration.schema.defaults()));
         m_caches.back()->know(objects);
     }

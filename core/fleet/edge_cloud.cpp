@@ -13,6 +13,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <mutex>
 
 namespace tamis::fleet {
 namespace {
@@ -54,6 +55,8 @@ struct ErrorSum {
 void measureModel(const Inputs& inputs, double threshold, report::EdgeCloudReport& report, std::vector<std::string>& warnings, const RunContext& context)
 {
     const std::size_t count = std::min(inputs.samples->count(), kMostFrames);
+    if (count < inputs.samples->count())
+        warnings.push_back("Encoding and deltas are measured on the first " + std::to_string(count) + " of " + std::to_string(inputs.samples->count()) + " samples.");
     ModelFeatures model(*inputs.model, context);
     DeltaSender sender(threshold);
     measure::LoadedSample sample;
@@ -101,20 +104,37 @@ report::LatencyLine lineOf(const Parameters& set, const std::string& tier)
 /// Latency of a server that is there takes the place of the edge's.
 void measureServer(const Inputs& inputs, report::FleetReport& report, const RunContext& context)
 {
-    std::vector<std::string>& notices = report.remote.notices;
-    remote::FeatureStore store(*inputs.store, [&](const remote::StoreNotice& notice) { notices.push_back(notice.text); }, context);
+    std::mutex mutex; // of the notices: the store's own thread tells, too
+    std::vector<std::string> notices;
     report.hasRemote = true;
     report.remote.server = inputs.store->connection.server.text();
-    report.remote.reached = !store.degraded();
-    if (store.degraded()) {
-        report.remote.degraded = true;
-        report.warnings.push_back("The server is not there: the edge is as its settings say.");
-        return;
+    {
+        remote::FeatureStore store(*inputs.store, [&](const remote::StoreNotice& notice) {
+            const std::lock_guard lock(mutex);
+            notices.push_back(notice.text);
+            if (inputs.listener)
+                inputs.listener(notice);
+        }, context);
+        report.remote.reached = !store.degraded();
+        try {
+            if (report.remote.reached)
+                report.remote.latencies = remote::measureLatency(store, {.rounds = 50, .seed = inputs.seed}, context);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::IoFailure)
+                throw;
+            report.warnings.push_back(error.what());
+        }
+        report.remote.degraded = store.degraded() || report.remote.latencies.empty();
     }
-    report.remote.latencies = remote::measureLatency(store, {.rounds = 50, .seed = inputs.seed}, context);
+    report.remote.notices = std::move(notices);
     report.remote.get = remote::getLine(report.remote.latencies);
     report.remote.put = remote::putLine(report.remote.latencies);
-    report.edgeCloud.lines[1] = report.remote.get;
+    if (report.remote.get.secondsPerByte > 0 && report.remote.get.seconds >= 0)
+        report.edgeCloud.lines[1] = report.remote.get;
+    else if (report.remote.latencies.empty())
+        report.warnings.push_back("The server is not there: the edge is as its settings say.");
+    else
+        report.warnings.push_back("The server's latency does not grow with the bytes as a line does: the edge is as its settings say.");
 }
 
 /// Requests by where they are found first: devices behind one edge, a cloud that forgets nothing.
@@ -122,8 +142,8 @@ std::array<std::uint64_t, 4> countTiers(const cache::Trace& trace, const Paramet
 {
     const std::size_t objects = trace.ids.size();
     const auto devices = static_cast<std::size_t>(set.integer("devices"));
-    DeviceCaches held(set.text("policy"), devices, capacityEach(set.real("device-capacity"), objects, 1), objects, seed);
-    DeviceCaches edge(set.text("policy"), 1, capacityEach(set.real("edge-capacity"), objects, 1), objects, seed + devices);
+    DeviceCaches held(set.text("policy"), devices, capacityEach(set.real("device-capacity"), objects, 1), objects, seed, context);
+    DeviceCaches edge(set.text("policy"), 1, capacityEach(set.real("edge-capacity"), objects, 1), objects, seed + devices, context);
     std::vector<bool> known(objects);
     std::array<std::uint64_t, 4> counts{};
     for (std::size_t i = 0; i < trace.requests(); ++i) {
@@ -175,7 +195,7 @@ report::FleetReport run(const Inputs& inputs, const Parameters& given, const Run
     report.objects = inputs.trace->ids.size();
     report.hasEdgeCloud = true;
     report::EdgeCloudReport& result = report.edgeCloud;
-    result.encodeSeconds = set.real("encode") / 1000;
+    result = assumedTiers(set);
     result.transfers = assumedTransfers(static_cast<std::uint64_t>(set.integer("tokens")), static_cast<std::uint64_t>(set.integer("width")), set.real("delta-share"));
     if (inputs.model) {
         report.samples = inputs.samples->description();
@@ -183,10 +203,6 @@ report::FleetReport run(const Inputs& inputs, const Parameters& given, const Run
     }
     result.featureBytes = result.transfers.front().bytes;
     result.transfer = set.text("transfer");
-    for (const char* tier : kTiers) {
-        result.tiers.emplace_back(tier);
-        result.lines.push_back(lineOf(set, tier));
-    }
     if (inputs.store)
         measureServer(inputs, report, context.part(2, "measuring the server"));
     for (std::size_t tier = 0; tier < kTiers.size(); ++tier)
@@ -199,7 +215,7 @@ report::FleetReport run(const Inputs& inputs, const Parameters& given, const Run
             result.fetches.push_back(fetch);
         }
     weigh(countTiers(*inputs.trace, set, inputs.seed, context.part(3, "tiers")), static_cast<double>(report.requests), result);
-    report.warnings.push_back(std::string("These tiers are a model for planning") + (inputs.store && report.remote.reached ? "; the edge's line is measured." : ": no device was asked."));
+    report.warnings.push_back(std::string("These tiers are a model for planning") + (inputs.store && result.lines[1].seconds == report.remote.get.seconds ? "; the edge's line is measured." : ": no device was asked."));
     if (!result.encodeMeasured)
         report.warnings.push_back("The time of encoding and the bytes of a delta are assumed: give a model and frames to measure them.");
     report.seconds = secondsSince(start);
@@ -244,6 +260,18 @@ report::TierFetch tierFetch(const report::LatencyLine& tier, double bytes, doubl
     if (encodeSeconds > tier.seconds)
         fetch.breakEvenBandwidth = bytes / (encodeSeconds - tier.seconds);
     return fetch;
+}
+
+report::EdgeCloudReport assumedTiers(const Parameters& given)
+{
+    const Parameters set = ParameterSchema(parameterSpecs()).complete(given);
+    report::EdgeCloudReport report;
+    report.encodeSeconds = set.real("encode") / 1000;
+    for (const char* tier : kTiers) {
+        report.tiers.emplace_back(tier);
+        report.lines.push_back(lineOf(set, tier));
+    }
+    return report;
 }
 
 Method edgeCloudMethod()

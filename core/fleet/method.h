@@ -17,15 +17,20 @@
 #include <string_view>
 #include <vector>
 
+namespace tamis::io {
+class Checkpoint;
+}
+
 namespace tamis::fleet {
 
 /// What a method does not take is not looked at.
 struct Inputs {
     std::shared_ptr<const cache::Trace> trace;
     std::shared_ptr<const nn::Model> model;
-    std::string modelHash;                                ///< of its weights: the version of its features
+    std::string modelHash;                                ///< the version of its features: featureVersion()
     std::shared_ptr<const measure::SampleSource> samples; ///< photos, or frames in their order
     std::optional<remote::StoreSettings> store;           ///< a server to use or to measure
+    remote::FeatureStore::Listener listener;              ///< hears of the server's changes as they come, from any thread; empty: nobody does
     std::uint64_t seed = 0;
 };
 
@@ -45,6 +50,10 @@ struct Method {
 const std::vector<Method>& methods();
 /// nullptr when there is none of that id.
 const Method* findMethod(std::string_view id);
+
+/// SHA-256 of all that a model's features depend on beside the pixels: its weights, its config.json as it is written (the same weights with other heads
+/// are another model), and the place that they are taken from.
+std::string featureVersion(const io::Checkpoint& checkpoint, const RunContext& context = {});
 
 /// Policies of the cache lab that devices may have: ids without "cache.".
 std::vector<std::string> devicePolicies();

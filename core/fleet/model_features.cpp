@@ -3,6 +3,8 @@
 
 #include "core/base/error.h"
 #include "core/base/sha256.h"
+#include "core/fleet/method.h"
+#include "core/io/checkpoint.h"
 
 #include <algorithm>
 
@@ -18,7 +20,7 @@ tensor::Matrix<float> ModelFeatures::encode(const measure::LoadedSample& sample)
 {
     const nn::Sample view = sample.view();
     m_model.check(view);
-    tensor::Matrix<float> x(m_model.embeddedTokens(view), m_model.spec().width);
+    tensor::Matrix<float> x(rows(sample), cols());
     m_model.embed(view, x.view(), m_scratch);
     for (int block = 0; block < static_cast<int>(m_model.blocks().size()); ++block)
         m_model.runBlock(block, x.view(), m_scratch);
@@ -32,6 +34,12 @@ int ModelFeatures::topClass(tensor::Matrix<float> features)
     tensor::Matrix<float> output(1, m_model.outputWidth());
     m_model.runTail(features.view(), {}, output.view(), m_scratch);
     return static_cast<int>(std::ranges::max_element(output.values()) - output.values().begin());
+}
+
+std::string featureVersion(const io::Checkpoint& checkpoint, const RunContext& context)
+{
+    const std::string content = checkpoint.sha256(context) + "\n" + checkpoint.config().rawJson + "\nbehind the last block";
+    return sha256(std::as_bytes(std::span(content.data(), content.size())));
 }
 
 std::string hashOf(const measure::LoadedSample& sample) { return sha256(std::as_bytes(std::span(sample.image))); }

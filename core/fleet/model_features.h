@@ -15,6 +15,8 @@ class ModelFeatures {
 public:
     /// Throws Error{UnsupportedFeature} for models that read no images or change the number of tokens between blocks.
     explicit ModelFeatures(const nn::Model& model, const RunContext& context);
+    std::int64_t rows(const measure::LoadedSample& sample) const { return m_model.embeddedTokens(sample.view()); }
+    std::int64_t cols() const { return m_model.spec().width; }
     tensor::Matrix<float> encode(const measure::LoadedSample& sample);
     /// The class with the largest output; -1: the model names none.
     int topClass(tensor::Matrix<float> features);

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cmath>
 #include <mutex>
+#include <optional>
 
 namespace tamis::fleet {
 namespace {
@@ -39,11 +40,17 @@ public:
         m_context.setParts(10);
         remote::StoreSettings settings = *m_inputs.store;
         settings.ttlSeconds = m_set.real("ttl");
-        remote::FeatureStore store(settings, [this](const remote::StoreNotice& notice) {
+        settings.connection.connectSeconds = m_set.real("connect");
+        settings.connection.commandSeconds = m_set.real("timeout");
+        std::optional<remote::FeatureStore> owner(std::in_place, settings, [this](const remote::StoreNotice& notice) {
             const std::lock_guard lock(m_mutex);
             m_notices.push_back(notice.text);
+            m_degraded = notice.degraded;
             m_context.warn(notice.text);
+            if (m_inputs.listener)
+                m_inputs.listener(notice);
         }, m_context);
+        remote::FeatureStore& store = *owner;
         m_report.server = settings.connection.server.text();
         m_report.transfer = m_set.text("transfer");
         m_report.reached = !store.degraded();
@@ -56,7 +63,9 @@ public:
         pass("second", store, m_context.part(2, "fetching"));
         measureServer(store, report, m_context.part(1, "latency"));
         m_report.waiting = store.flush(m_set.real("flush"), m_context);
-        finish(store, report);
+        const remote::StoreCounters counters = store.counters();
+        owner.reset(); // what its thread was about to tell is told then
+        finish(counters, report);
         return std::move(m_report);
     }
 
@@ -112,7 +121,7 @@ private:
             const remote::FeatureKey key = keyOf(m_sample);
             const bool degraded = store.degraded();
             tensor::Matrix<float> features;
-            if (const auto stored = store.get(key, context)) {
+            if (const auto stored = store.get(key, remote::formOf(m_transfer, m_model.rows(m_sample), m_model.cols()), context)) {
                 features = remote::unpack(*stored);
                 ++pass.fetched;
                 if (!degraded && !store.degraded())
@@ -146,11 +155,12 @@ private:
         }
         m_report.get = remote::getLine(m_report.latencies);
         m_report.put = remote::putLine(m_report.latencies);
-        m_report.breakEvenBytes = (m_report.encodeP50 - m_report.get.seconds) / m_report.get.secondsPerByte;
+        if (m_report.get.secondsPerByte > 0)
+            m_report.breakEvenBytes = (m_report.encodeP50 - m_report.get.seconds) / m_report.get.secondsPerByte;
     }
-    void finish(remote::FeatureStore& store, report::FleetReport& report)
+    void finish(const remote::StoreCounters& counters, report::FleetReport& report)
     {
-        const remote::StoreCounters counters = store.counters();
+        const std::lock_guard lock(m_mutex);
         m_report.hits = counters.hits;
         m_report.localHits = counters.localHits;
         m_report.misses = counters.misses;
@@ -158,14 +168,13 @@ private:
         m_report.delivered = counters.delivered;
         m_report.redelivered = counters.redelivered;
         m_report.dropped = counters.dropped;
-        m_report.degraded = store.degraded();
+        m_report.degraded = m_degraded;
         if (counters.refused > 0)
             report.warnings.push_back("Values of the server were refused, the last: " + counters.lastRefusal);
         if (counters.dropped > 0)
             report.warnings.push_back(std::to_string(counters.dropped) + " features did not fit the journal and were not delivered.");
         if (m_report.waiting > 0)
             report.warnings.push_back(std::to_string(m_report.waiting) + " features still wait for the server, and are lost with this run.");
-        const std::lock_guard lock(m_mutex);
         m_report.notices = m_notices;
     }
 
@@ -177,7 +186,8 @@ private:
     measure::LoadedSample m_sample;
     std::vector<Reference> m_references;
     report::RemoteReport m_report;
-    std::mutex m_mutex; ///< guards m_notices
+    std::mutex m_mutex; ///< guards what follows
+    bool m_degraded = false;
     std::vector<std::string> m_notices;
 };
 
@@ -214,6 +224,8 @@ Method remoteMethod()
             {.name = "ttl", .title = "Time to live", .type = Type::Real, .defaultValue = 86400.0, .minimum = 0, .maximum = 1e9, .unit = "s", .help = "After which the server forgets a feature; 0: never"},
             {.name = "forget", .title = "Forget first", .type = Type::Boolean, .defaultValue = false, .help = "Remove all of this model from the server before"},
             {.name = "rounds", .title = "Rounds", .type = Type::Integer, .defaultValue = std::int64_t{100}, .minimum = 2, .maximum = 10000, .logarithmic = true, .help = "Puts and gets of each size whose latency is measured"},
+            {.name = "connect", .title = "Connecting", .type = Type::Real, .defaultValue = 0.5, .minimum = 0.01, .maximum = 600, .logarithmic = true, .unit = "s", .help = "After which a server that does not introduce itself is taken as away"},
+            {.name = "timeout", .title = "Silence", .type = Type::Real, .defaultValue = 1.0, .minimum = 0.01, .maximum = 600, .logarithmic = true, .unit = "s", .help = "After which a server from which and to which nothing moves is taken as away"},
             {.name = "flush", .title = "Wait at the end", .type = Type::Real, .defaultValue = 2.0, .minimum = 0, .maximum = 3600, .unit = "s", .help = "For a server that is away to come back and take what waits"},
         })};
     method.run = run;

@@ -2,6 +2,7 @@
 #include "core/fleet/ring.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/base/split_mix.h"
 #include "core/fleet/device_caches.h"
 #include "core/fleet/hot_keys.h"
@@ -37,8 +38,10 @@ std::vector<std::uint32_t> numbered(std::uint32_t count)
 /// The holders of every object of a trace.
 class Holders {
 public:
-    Holders(const cache::Trace& trace, const Placement& placement, std::size_t most, const RunContext& context) : m_most(std::min(most, placement.devices())), m_all(trace.ids.size() * m_most)
+    Holders(const cache::Trace& trace, const Placement& placement, std::size_t most, const RunContext& context) : m_most(std::min(most, placement.devices()))
     {
+        requireMemory(trace.ids.size() * m_most * sizeof(std::uint32_t), "the devices that hold each object");
+        m_all.resize(trace.ids.size() * m_most);
         for (std::size_t object = 0; object < trace.ids.size(); ++object) {
             if (object % kLook == 0)
                 context.throwIfStopped();
@@ -55,11 +58,14 @@ private:
     std::vector<std::uint32_t> m_all;
 };
 
-double movedShare(const Holders& before, const Holders& after)
+double movedShare(const Holders& before, const Holders& after, const RunContext& context)
 {
     std::size_t moved = 0;
-    for (std::size_t object = 0; object < before.objects(); ++object)
+    for (std::size_t object = 0; object < before.objects(); ++object) {
+        if (object % kLook == 0)
+            context.throwIfStopped();
         moved += before.first(object) != after.first(object) ? 1U : 0U;
+    }
     return static_cast<double>(moved) / static_cast<double>(before.objects());
 }
 
@@ -94,9 +100,9 @@ private:
     Placement placement(Rule rule, std::vector<std::uint32_t> devices) const { return {rule, std::move(devices), m_settings.virtualNodes, m_settings.seed}; }
     std::uint64_t draw(std::size_t request) const { return mixedBits(m_settings.seed + (request + 1) * kSplitMixStep) >> 8U; }
     double requests() const { return static_cast<double>(m_trace.requests()); }
-    DeviceCaches caches(std::size_t devices) const
+    DeviceCaches caches(std::size_t devices, const RunContext& context) const
     {
-        return {m_settings.policy, devices, capacityEach(m_settings.capacity, m_trace.ids.size(), devices), m_trace.ids.size(), m_settings.seed};
+        return {m_settings.policy, devices, capacityEach(m_settings.capacity, m_trace.ids.size(), devices), m_trace.ids.size(), m_settings.seed, context};
     }
 
     report::PlacementLoad load(Rule rule, report::RingReport& report, const RunContext& context)
@@ -112,8 +118,8 @@ private:
         for (std::size_t object = 0; object < holders.objects(); ++object)
             ++load.keys[holders.first(object)];
         load.keySpread = spreadOf(load.keys);
-        load.movedOnLeave = movedShare(holders, left);
-        load.movedOnJoin = movedShare(holders, joined);
+        load.movedOnLeave = movedShare(holders, left, context);
+        load.movedOnJoin = movedShare(holders, joined, context);
         serve(holders, load, rule == Rule::Ring ? &report : nullptr, context);
         if (rule != Rule::Rendezvous)
             (rule == Rule::Ring ? report.ringWindows : report.moduloWindows) = throughALeave(holders, left, context);
@@ -122,7 +128,7 @@ private:
     /// Requests to holders, hot ones to more of them.
     void serve(const Holders& holders, report::PlacementLoad& load, report::RingReport* report, const RunContext& context) const
     {
-        DeviceCaches all = caches(m_settings.devices);
+        DeviceCaches all = caches(m_settings.devices, context);
         HotKeys hot(m_trace.ids.size(), m_settings.hotShare, m_settings.window);
         std::vector<std::uint64_t> plain(m_settings.devices);
         std::uint64_t hits = 0;
@@ -164,7 +170,7 @@ private:
     /// Replicas alone, no hot keys: a device leaves with what it held at the middle.
     std::vector<double> throughALeave(const Holders& before, const Holders& after, const RunContext& context) const
     {
-        DeviceCaches all = caches(m_settings.devices);
+        DeviceCaches all = caches(m_settings.devices, context);
         const std::size_t count = std::min(kWindows, m_trace.requests()), middle = m_trace.requests() / 2;
         std::vector<double> hits(count), asked(count);
         for (std::size_t i = 0; i < m_trace.requests(); ++i) {
@@ -182,7 +188,7 @@ private:
     /// Every device asked alike: each keeps what it was asked for.
     double scattered(std::size_t devices, const RunContext& context) const
     {
-        DeviceCaches all = caches(devices);
+        DeviceCaches all = caches(devices, context);
         std::uint64_t hits = 0;
         for (std::size_t i = 0; i < m_trace.requests(); ++i) {
             if (i % kLook == 0)

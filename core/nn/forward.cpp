@@ -398,6 +398,8 @@ void Model::runTail(Rows x, std::span<const float> weights, Rows output, Scratch
 {
     if (!weights.empty() && static_cast<std::int64_t>(weights.size()) != x.rows)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(weights.size()) + " weights of the mean over tokens, expected one for each of " + std::to_string(x.rows));
+    if (x.rows < 1)
+        throw Error(ErrorCode::InvalidParameter, "found no token left, expected one at least");
     if (x.rows <= m_content->spec.patch.prefixTokens && (m_content->spec.pool == Pool::Mean || m_content->spec.pool == Pool::ClassAndMean))
         throw Error(ErrorCode::InvalidParameter, "found no patch left, expected one at least in a model that takes their mean");
     m_content->finalNorm.apply(x, x);
