@@ -32,6 +32,25 @@ void check(Need need, bool given, const std::string& option, const std::string& 
         throw UsageError(option + " does not belong to " + method);
 }
 
+/// What other labs take. Throws UsageError: an option without effect would be believed to have one.
+void refuseOthers(const RunOptions& options)
+{
+    const RunOptions none;
+    if (!options.calibration.empty() || !options.out.empty() || !options.layers.empty() || !options.blocks.empty() || !options.samples.tokens.empty() || !options.samples.text.empty())
+        throw UsageError("--calibration, --layer, --blocks, --tokens, --text and --out do not belong to fleet.*");
+    if (options.warmUp != none.warmUp || options.rate != none.rate || !options.at.empty() || options.steps != none.steps || options.first != none.first || options.shape || !options.also.empty())
+        throw UsageError("--warm-up, --rate, --at, --steps, --first, --shape and --also do not belong to fleet.*");
+    const CacheRuleOptions &rules = options.cacheRules, &noRules = none.cacheRules;
+    if (rules.hard != noRules.hard || rules.soft != noRules.soft || rules.batch != noRules.batch || !rules.protectedIds.empty() || rules.protectMost != noRules.protectMost || rules.sceneChange != noRules.sceneChange)
+        throw UsageError("rules of capacity do not belong to fleet.*");
+    if (options.trace.empty() && (options.traceFormat != none.traceFormat || !options.traceColumns.empty()))
+        throw UsageError("--trace-format and --column belong to --trace");
+    if (!options.store.empty() || !options.encoder.empty() || !options.plan.empty() || !options.savePlan.empty() || !options.table.empty() || !options.saveTable.empty() || !options.samples.labels.empty())
+        throw UsageError("--store, --encoder, --plan, --save-plan, --table, --save-table and --labels do not belong to fleet.*");
+    if (!options.choices.empty() || !options.view.empty() || !options.scaling.empty() || options.suit != none.suit || options.tune != none.tune || options.effects || options.rounds != none.rounds || options.batch != none.batch)
+        throw UsageError("options of attention.*, reuse.* and tokens.* do not belong to fleet.*");
+}
+
 void requireOptions(const fleet::Method& method, const RunOptions& options)
 {
     const std::string& id = method.declaration.id;
@@ -43,8 +62,7 @@ void requireOptions(const fleet::Method& method, const RunOptions& options)
         throw UsageError("--model and --images belong together: found one of them");
     if (options.server.empty() && !options.passwordFile.empty())
         throw UsageError("--password-file belongs to --server");
-    if (!options.calibration.empty() || !options.out.empty() || !options.layers.empty() || !options.blocks.empty() || !options.samples.tokens.empty() || !options.samples.text.empty())
-        throw UsageError("--calibration, --layer, --blocks, --tokens, --text and --out do not belong to fleet.*");
+    refuseOthers(options);
 }
 
 /// The first line of the file, else the environment's; empty: none.
@@ -99,7 +117,7 @@ void runFleet(Console& console, const RunOptions& options)
     if (!options.model.empty()) {
         const auto checkpoint = io::Checkpoint::open(options.model, context.part(0.5, "opening"));
         inputs.model = nn::Model::load(*checkpoint, context.part(1, "loading"));
-        inputs.modelHash = checkpoint->sha256(context.part(0.5, "hashing"));
+        inputs.modelHash = fleet::featureVersion(*checkpoint, context.part(0.5, "hashing"));
         inputs.samples = app::openSamples(requestFrom(options.samples), options.model, *inputs.model, context.part(0.5, "opening the samples"));
     }
     report::FleetReport report = method.run(inputs, parameters, context.part(15.5, method.declaration.title));

@@ -122,6 +122,10 @@ private slots:
         QTest::newRow("password file") << QStringList{"run", "fleet.edge-cloud", "--trace", "TRACE", "--server", "localhost", "--password-file", "/nowhere"} << "--password-file: found no line";
         QTest::newRow("setting") << QStringList{"run", "fleet.ring", "--trace", "TRACE", "--set", "devices=1"} << "devices";
         QTest::newRow("format") << QStringList{"run", "fleet.ring", "--trace", "TRACE", "--trace-format", "xml"} << "--trace-format: found 'xml'";
+        for (const QStringList& other : {QStringList{"--warm-up", "5"}, {"--rate", "0.5"}, {"--steps", "9"}, {"--also", "fleet.gossip"}, {"--shape"}, {"--at", "5"}, {"--soft", "0.5"}, {"--protect", "1"}, {"--plan", "P"}, {"--tune", "3"}, {"--rounds", "9"}})
+            QTest::newRow(qPrintable(other[0])) << QStringList{"run", "fleet.ring", "--trace", "TRACE"} + other << "not belong to fleet.*";
+        QTest::newRow("format of no trace") << QStringList{"run", "fleet.gossip", "--trace-format", "ids"} << "belong to --trace";
+        QTest::newRow("column of no trace") << QStringList{"run", "fleet.gossip", "--column", "id=1"} << "belong to --trace";
         QTest::newRow("layer") << QStringList{"run", "fleet.gossip", "--layer", "x"} << "do not belong to fleet.*";
     }
     void badInput()
