@@ -5,6 +5,7 @@
 #include "app/samples/sample_request.h"
 #include "core/base/error.h"
 #include "core/cache/load_trace.h"
+#include "core/fleet/edge_cloud.h"
 #include "core/fleet/method.h"
 #include "core/io/checkpoint.h"
 #include "views/cache/cache_panel.h"
@@ -16,6 +17,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <tuple>
 
 namespace tamis::app {
 namespace {
@@ -69,7 +71,7 @@ fleet::Inputs serverInputs(const FleetRequest& request, const std::string& serve
             samples.images = photos;
             samples.squash = true;
             samples.limit = 64;
-            inputs.modelHash = checkpoint->sha256(context);
+            inputs.modelHash = fleet::featureVersion(*checkpoint, context);
             inputs.samples = openSamples(samples, model, *runnable, context);
             inputs.model = std::move(runnable);
             return inputs;
@@ -110,7 +112,8 @@ FleetController::FleetController(const FleetNeighbours& neighbours, views::Cache
     connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState& before, const SessionState& after) {
         if (before.fleet != after.fleet)
             showSettings();
-        if (before.fleet != after.fleet || before.cache.trace != after.cache.trace)
+        const auto reading = [](const CacheChoice& cache) { return std::tie(cache.trace, cache.format, cache.idColumn, cache.timeColumn, cache.sizeColumn); };
+        if (before.fleet != after.fleet || reading(before.cache) != reading(after.cache))
             refresh();
         if (before.fleet.server != after.fleet.server)
             emit availabilityChanged();
@@ -168,6 +171,11 @@ void FleetController::showSettings()
 {
     const std::string of = method();
     m_page->setChoice(text(of), parameters(of));
+    try {
+        m_page->setTiers(std::make_shared<const report::EdgeCloudReport>(fleet::assumedTiers(parameters(kEdge))));
+    } catch (const Error&) {
+        m_page->setTiers(nullptr); // settings of a session that are none: said when that method is chosen
+    }
     m_page->setServer(text(m_with.document.state().fleet.server));
     m_page->setDisabledReason(disabledReason());
 }
@@ -216,7 +224,12 @@ QString FleetController::disabledReason() const
     return {};
 }
 
-QString FleetController::useDisabledReason() const { return m_measured && std::isfinite(m_measured->get.seconds) ? QString() : tr("no server is measured"); }
+QString FleetController::useDisabledReason() const
+{
+    if (!m_measured || !std::isfinite(m_measured->get.seconds))
+        return tr("no server is measured");
+    return m_measured->get.secondsPerByte > 0 ? QString() : tr("the latency that was measured does not grow with the bytes");
+}
 
 void FleetController::stop() { m_jobs.stop(); }
 
@@ -227,11 +240,18 @@ void FleetController::measure()
         return;
     }
     const SessionState& state = m_with.document.state();
+    m_page->setDegraded({});
     m_job = m_jobs.start(
         tr("Redis at %1").arg(text(state.fleet.server)), tr("Measuring the server"),
         [request = asked(), server = state.fleet.server, model = fs::path(state.modelPath), photos = fs::path(state.selection.photos), guard = QPointer<FleetController>(this)](const RunContext& context) {
             context.setParts(10);
-            const fleet::Inputs inputs = serverInputs(request, server, model, photos, context.part(2, "opening"));
+            fleet::Inputs inputs = serverInputs(request, server, model, photos, context.part(2, "opening"));
+            inputs.listener = [guard](const remote::StoreNotice& notice) { // any thread
+                QMetaObject::invokeMethod(qApp, [guard, text = notice.degraded ? text(notice.text) : QString()] {
+                    if (guard)
+                        guard->m_page->setDegraded(text);
+                }, Qt::QueuedConnection);
+            };
             const auto made = std::make_shared<const report::FleetReport>(fleet::findMethod(inputs.model ? "fleet.remote" : kEdge)->run(inputs, {}, context.part(8, "measuring")));
             QMetaObject::invokeMethod(qApp, [guard, made] {
                 if (guard)
@@ -241,6 +261,7 @@ void FleetController::measure()
         },
         [this](const Job&) {
             m_job = 0;
+            m_page->setMeasured(m_measured); // the banner of a job that was stopped goes with it
             m_page->setDisabledReason(disabledReason());
             emit availabilityChanged();
         });
@@ -269,6 +290,8 @@ void FleetController::useMeasured()
     edit(tr("Edge as measured"), {}, [&](FleetChoice& choice) {
         choice.method = kEdge;
         choice.parameters[kEdge].set("edge-latency", within("edge-latency", 1000 * m_measured->get.seconds));
+        if (std::isfinite(m_measured->encodeP50))
+            choice.parameters[kEdge].set("encode", within("encode", 1000 * m_measured->encodeP50));
         choice.parameters[kEdge].set("edge-bandwidth", within("edge-bandwidth", 1e-6 / m_measured->get.secondsPerByte));
     });
 }

@@ -112,7 +112,14 @@ void DevicesPage::addFigures(QHBoxLayout* row)
     head->addWidget(exports);
     ringColumn->addLayout(head);
     ringColumn->addWidget(m_ring, 1);
-    figures->addWidget(m_ringBox, 1);
+    auto* left = new QVBoxLayout;
+    left->addWidget(m_ringBox, 2);
+    m_breakEven = new LineChart(this);
+    m_breakEven->setObjectName(QStringLiteral("fleetBreakEven"));
+    m_breakEven->setMinimumSize(240, 120);
+    onChartExport(m_breakEven, this, [this](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, QStringLiteral("devices-break-even")); });
+    left->addWidget(m_breakEven, 1);
+    figures->addLayout(left, 1);
     auto* charts = new QVBoxLayout;
     m_upper = new LineChart(this);
     m_upper->setObjectName(QStringLiteral("fleetUpper"));
@@ -151,6 +158,19 @@ void DevicesPage::setReport(std::shared_ptr<const report::FleetReport> report)
     showReport();
 }
 
+void DevicesPage::setTiers(std::shared_ptr<const report::EdgeCloudReport> tiers)
+{
+    m_tiers = std::move(tiers);
+    showReport();
+}
+
+void DevicesPage::showBreakEven(LineChart* chart, const report::EdgeCloudReport* tiers, const report::RemoteReport* remote)
+{
+    chart->setAxes({.xTitle = tr("bytes"), .yTitle = tr("ms to fetch"), .logX = true, .logY = true});
+    chart->setSeries(breakEvenSeries(tiers, remote));
+    chart->setEmptyText(tr("Nothing is computed yet."));
+}
+
 void DevicesPage::setMeasured(std::shared_ptr<const report::RemoteReport> remote)
 {
     m_measured = std::move(remote);
@@ -159,8 +179,11 @@ void DevicesPage::setMeasured(std::shared_ptr<const report::RemoteReport> remote
         text = tr("%1: a get takes %2 and %3 ns a byte").arg(QString::fromStdString(m_measured->server), formatMilliseconds(1000 * m_measured->get.seconds), formatNumber(1e9 * m_measured->get.secondsPerByte, 3));
     m_measuredText->setText(text);
     m_measuredText->setVisible(!text.isEmpty());
-    m_use->setEnabled(!text.isEmpty());
-    setDegraded(m_measured && m_measured->degraded && !m_measured->notices.empty() ? QString::fromStdString(m_measured->notices.back()) : QString());
+    m_use->setEnabled(!text.isEmpty() && m_measured->get.secondsPerByte > 0);
+    const QString last = m_measured && !m_measured->notices.empty() ? QString::fromStdString(m_measured->notices.back()) : QString();
+    setDegraded(m_measured && m_measured->degraded ? last : QString());
+    if (m_measured && !m_measured->degraded && !last.isEmpty()) // it was away meanwhile: times are not those of a server that is there
+        m_banner->showNotice(NoticeBar::Severity::Information, tr("While it was measured: %1").arg(last));
     showReport();
 }
 
@@ -176,6 +199,11 @@ void DevicesPage::showReport()
 {
     const report::FleetReport* r = m_report.get();
     m_ringBox->setVisible(!r || r->hasRing);
+    const bool beside = r && (r->hasRing || r->hasGossip);
+    m_breakEven->setVisible(beside);
+    m_breakEven->setCaption(tr("tiers as the settings of fleet.edge-cloud say; a model for planning"));
+    if (beside)
+        showBreakEven(m_breakEven, m_tiers.get(), m_measured.get());
     m_summary->setText(r ? summaryOf(*r) : tr("Keys divided among devices, updates that they tell one another, and whether fetching from another tier pays are shown here."));
     if (r && r->hasRing) {
         const auto& load = r->ring.placements.front();
@@ -192,8 +220,7 @@ void DevicesPage::showReport()
     } else {
         const report::RemoteReport* remote = m_measured ? m_measured.get() : r && r->hasRemote ? &r->remote : nullptr;
         m_ring->setLoad({}, {}, -1);
-        m_upper->setAxes({.xTitle = tr("bytes"), .yTitle = tr("ms to fetch"), .logX = true, .logY = true});
-        m_upper->setSeries(breakEvenSeries(r && r->hasEdgeCloud ? &r->edgeCloud : nullptr, remote));
+        showBreakEven(m_upper, r && r->hasEdgeCloud ? &r->edgeCloud : nullptr, remote);
         m_lower->setAxes({.xTitle = tr("bytes"), .yTitle = tr("ms"), .logX = true, .logY = true});
         m_lower->setSeries(remote ? latencySeries(*remote) : std::vector<report::Series>());
     }

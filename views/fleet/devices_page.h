@@ -32,7 +32,9 @@ public:
     void setChoice(const QString& method, const Parameters& parameters);
     void setServer(const QString& server);
     void setReport(std::shared_ptr<const report::FleetReport> report);    ///< null: none
-    void setMeasured(std::shared_ptr<const report::RemoteReport> remote); ///< of the server; null: none. A degraded one is a banner
+    /// Tiers whose break-even stands beside methods that have none of their own; null: none.
+    void setTiers(std::shared_ptr<const report::EdgeCloudReport> tiers);
+    void setMeasured(std::shared_ptr<const report::RemoteReport> remote); ///< of the server; null: none. A banner says whether it is away, or was meanwhile
     void setDegraded(const QString& notice);                              ///< the banner while a job runs; empty: none
     void setStale(bool stale);
     void setCaption(const QString& settings);
@@ -42,6 +44,7 @@ public:
     RingView* ring() const { return m_ring; }
     LineChart* upper() const { return m_upper; }
     LineChart* lower() const { return m_lower; }
+    LineChart* breakEven() const { return m_breakEven; } ///< beside a ring or gossip; else upper() draws it
     NoticeBar* banner() const { return m_banner; }
 
 signals:
@@ -62,6 +65,7 @@ private:
     void addServer(QVBoxLayout* column);
     void addFigures(QHBoxLayout* row);
     void showReport();
+    void showBreakEven(LineChart* chart, const report::EdgeCloudReport* tiers, const report::RemoteReport* remote);
 
     MethodForm* m_form;
     QLineEdit* m_server = nullptr;
@@ -70,7 +74,8 @@ private:
     NoticeBar* m_banner = nullptr;
     QWidget* m_ringBox = nullptr;
     RingView* m_ring = nullptr;
-    LineChart *m_upper = nullptr, *m_lower = nullptr;
+    LineChart *m_upper = nullptr, *m_lower = nullptr, *m_breakEven = nullptr;
+    std::shared_ptr<const report::EdgeCloudReport> m_tiers;
     std::shared_ptr<const report::FleetReport> m_report;
     std::shared_ptr<const report::RemoteReport> m_measured;
 };

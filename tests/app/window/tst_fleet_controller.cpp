@@ -4,6 +4,7 @@
 #include "app/window/fleet_controller.h"
 #include "core/cache/load_trace.h"
 #include "core/fleet/method.h"
+#include "core/remote/connection.h"
 #include "tests/core/remote/redis_process.h"
 #include "views/cache/cache_panel.h"
 #include "views/common/line_chart.h"
@@ -13,6 +14,7 @@
 #include "views/fleet/ring_view.h"
 
 #include <QApplication>
+#include <QFile>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
@@ -24,6 +26,24 @@ using namespace tamis::app;
 using tamis::test::RedisProcess;
 
 namespace {
+/// Whether a condition held when the watched widget was shown.
+class ShowWatch final : public QObject {
+public:
+    explicit ShowWatch(std::function<bool()> holds) : m_holds(std::move(holds)) {}
+    bool seen = false;
+
+protected:
+    bool eventFilter(QObject*, QEvent* event) override
+    {
+        if (event->type() == QEvent::Show || event->type() == QEvent::ShowToParent)
+            seen |= m_holds();
+        return false;
+    }
+
+private:
+    std::function<bool()> m_holds;
+};
+
 /// The tab with this page alone.
 struct FleetDesk {
     QTemporaryDir directory;
@@ -127,6 +147,7 @@ private slots:
         const auto& remote = *desk.controller.measured();
         QVERIFY(remote.reached && !remote.degraded && remote.get.secondsPerByte > 0);
         QVERIFY(!desk.page().banner()->isVisible());
+        QCOMPARE(desk.page().breakEven()->series().size(), std::size_t{5}); // three tiers, the server, computing again
         desk.controller.useMeasured();
         QVERIFY(desk.ready());
         QCOMPARE(desk.choice().method, std::string("fleet.edge-cloud"));
@@ -143,6 +164,49 @@ private slots:
         views::Theme::instance().apply(*qApp, views::Theme::Mode::Dark);
         desk.savePicture(QStringLiteral("cache-devices-dark"));
         views::Theme::instance().apply(*qApp, views::Theme::Mode::Light);
+    }
+    /// kill -9 while it is measured: the banner does not wait for the end.
+    void theBannerIsLive()
+    {
+        if (!RedisProcess::available())
+            QSKIP("redis-server is not installed: scripts/packages.sh test installs it");
+        RedisProcess redis(RedisProcess::Kind::Socket);
+        QVERIFY(redis.start());
+        FleetDesk desk;
+        QVERIFY(desk.show());
+        desk.setServer(redis.text());
+        ShowWatch watch([&] { return !desk.controller.measured() && desk.page().banner()->text().startsWith("Degraded: "); });
+        desk.page().banner()->installEventFilter(&watch);
+        std::jthread killer([server = redis.server(), pid = redis.pid()] {
+            remote::Connection connection({server});
+            connection.open({});
+            const std::array<remote::Command, 1> ask{remote::Command{"DBSIZE"}};
+            while (connection.run(ask, {}).front().number == 0)
+                QThread::msleep(1);
+            ::kill(pid, SIGKILL);
+        });
+        QVERIFY(desk.measured());
+        QVERIFY(watch.seen);
+        QVERIFY(desk.page().banner()->isVisible());
+    }
+    /// How a trace is read is a setting like the trace itself.
+    void columnsAreFollowed()
+    {
+        FleetDesk desk;
+        const QString file = desk.directory.filePath("two.csv");
+        QFile csv(file);
+        QVERIFY(csv.open(QIODevice::WriteOnly));
+        csv.write("key,other\n");
+        for (int i = 0; i < 500; ++i)
+            csv.write(QByteArray::number(i % 50) + ',' + QByteArray::number(i % 7) + '\n');
+        csv.close();
+        const auto read = [&](const char* column) { desk.document.change("trace", {}, [&](SessionState& state) { state.cache.trace = file.toStdString(); state.cache.format = "csv"; state.cache.idColumn = column; }); };
+        read("key");
+        QVERIFY(desk.show());
+        QCOMPARE(desk.controller.report()->objects, std::uint64_t{50});
+        read("other");
+        QVERIFY(desk.ready());
+        QCOMPARE(desk.controller.report()->objects, std::uint64_t{7});
     }
     void noServerAtAll()
     {

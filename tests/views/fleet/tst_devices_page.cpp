@@ -98,6 +98,55 @@ private slots:
         QVERIFY(page.findChild<QPushButton*>("useMeasured")->isEnabled());
         QVERIFY(!page.banner()->isVisibleTo(&page));
     }
+    /// Beside a ring and gossip stand the tiers as their settings say, and what was measured; levels of both kinds of computing again.
+    void breakEvenIsAlwaysDrawn()
+    {
+        DevicesPage page;
+        report::EdgeCloudReport tiers;
+        tiers.tiers = {"device", "edge"};
+        tiers.lines = {{1e-5, 1e-10}, {2e-3, 1e-8}};
+        tiers.encodeSeconds = 0.005;
+        page.setTiers(std::make_shared<report::EdgeCloudReport>(tiers));
+        page.setReport(std::make_shared<report::FleetReport>(ringReport()));
+        QVERIFY(page.breakEven()->isVisibleTo(&page));
+        QCOMPARE(page.breakEven()->series().size(), std::size_t{3});
+        auto remote = measured();
+        remote.encodeP50 = 0.02;
+        page.setMeasured(std::make_shared<report::RemoteReport>(remote));
+        QCOMPARE(page.breakEven()->series().size(), std::size_t{5});
+        QCOMPARE(page.breakEven()->series()[3].points[0].y, 20.0);
+        QCOMPARE(page.breakEven()->series()[4].points[0].y, 5.0);
+        report::FleetReport gossip;
+        gossip.hasGossip = true;
+        page.setReport(std::make_shared<report::FleetReport>(gossip));
+        QVERIFY(page.breakEven()->isVisibleTo(&page));
+        report::FleetReport edge;
+        edge.hasEdgeCloud = true;
+        edge.edgeCloud = tiers;
+        page.setReport(std::make_shared<report::FleetReport>(edge));
+        QVERIFY(!page.breakEven()->isVisibleTo(&page)); // above already
+        QCOMPARE(page.upper()->series().size(), std::size_t{5});
+    }
+    void aLineThatFalls()
+    {
+        DevicesPage page;
+        auto remote = measured();
+        remote.get.secondsPerByte = -1e-12;
+        page.setMeasured(std::make_shared<report::RemoteReport>(remote));
+        QVERIFY(!page.findChild<QPushButton*>("useMeasured")->isEnabled());
+    }
+    void aServerThatWasAway()
+    {
+        DevicesPage page;
+        auto remote = measured();
+        remote.notices = {"The server does not answer.", "The server is back."};
+        page.setMeasured(std::make_shared<report::RemoteReport>(remote));
+        QCOMPARE(page.banner()->text(), QStringLiteral("While it was measured: The server is back."));
+        page.setDegraded("gone");
+        QCOMPARE(page.banner()->text(), QStringLiteral("Degraded: gone"));
+        page.setDegraded({});
+        QVERIFY(!page.banner()->isVisibleTo(&page));
+    }
     void aServerThatIsAway()
     {
         DevicesPage page;
