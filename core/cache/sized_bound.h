@@ -7,8 +7,11 @@
 
 namespace tamis::cache {
 
+/// Of memory a request: its interval, what it is worth, the prices before it, what is asked for, and the least size of an object at most.
+inline constexpr std::uint64_t kBoundBytes = 40;
+
 /// Upper bounds on hits, hit bytes and hit cost, each for itself. `requests.next` as from nextRequests(). An object counts with the least size that it
-/// had so far. O(80 requests), 24 bytes a request. Throws Error{Cancelled}.
+/// had so far. O(80 requests), kBoundBytes a request. Throws Error{Cancelled}.
 Counts sizedBound(const Requests& requests, std::uint64_t capacity, std::uint64_t warmUp, const RunContext& context);
 
 /// id cache.sized-bound.
