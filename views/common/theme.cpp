@@ -123,7 +123,7 @@ QLineEdit, QAbstractSpinBox, QComboBox { background: $panel; color: $text; borde
   padding: 3px 6px; selection-background-color: $accent; selection-color: $onaccent; }
 QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus { border-color: $accent; }
 QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled { color: $baseline; border-color: $border; }
-QAbstractSpinBox { padding-right: 18px; }
+QAbstractSpinBox { padding-right: 2px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { subcontrol-origin: border; width: 18px; border: 0; background: transparent; }
 QAbstractSpinBox::up-button { subcontrol-position: top right; }
 QAbstractSpinBox::down-button { subcontrol-position: bottom right; }
