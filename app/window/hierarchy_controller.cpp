@@ -3,13 +3,26 @@
 
 #include "app/window/export_controller.h"
 #include "app/window/model_controller.h"
+#include "core/hierarchy/feature_types.h"
 #include "views/hierarchy/levels_page.h"
 #include "views/hierarchy/levels_settings.h"
+
+#include <algorithm>
 
 namespace tamis::app {
 namespace {
 using views::LevelsPage;
 using views::LevelsSettings;
+constexpr const char* kCursor = "cursor"; ///< among the session's parameters, beside the method's
+
+/// The level that the cursor sets, "none" where it sets nothing.
+std::string cursorOf(const Parameters& parameters)
+{
+    const auto& all = parameters.all();
+    const auto found = all.find(kCursor);
+    const std::string level = found == all.end() ? std::string("l1") : toText(found->second);
+    return level == "l1" || level == "l2" || level == "l3" ? level : "none";
+}
 QString text(const std::string& s) { return QString::fromStdString(s); }
 } // namespace
 
@@ -40,8 +53,13 @@ void HierarchyController::connectViews()
             [this](views::Figure* figure, views::FigureFormat format, const QString& name) { m_with.exports.exportFigure(*figure, format, QStringLiteral("levels-") + name); });
     connect(&m_settings, &LevelsSettings::framesRequested, this, &HierarchyController::askFrames);
     connect(&m_settings, &LevelsSettings::traceRequested, this, [this] { setFrames({}); });
+    connect(&m_settings, &LevelsSettings::cursorLevelEdited, this, &HierarchyController::setCursorLevel);
     connect(&m_settings, &LevelsSettings::parameterEdited, this, [this](const QString& name, const ParameterValue& value, bool finished) {
-        m_with.document.change(tr("Set %1").arg(name), "hierarchy-parameter:" + name, [&](SessionState& state) { state.hierarchy.parameters.set(name.toStdString(), value); });
+        m_with.document.change(tr("Set %1").arg(name), "hierarchy-parameter:" + name, [&](SessionState& state) {
+            state.hierarchy.parameters.set(name.toStdString(), value);
+            if (name.toStdString() == cursorOf(state.hierarchy.parameters) + "-capacity") // by hand, not by the cursor
+                state.hierarchy.parameters.set(kCursor, std::string("none"));
+        });
         if (finished)
             m_with.document.endMerge();
     });
@@ -60,6 +78,41 @@ void HierarchyController::setFrames(const QString& folder)
 
 void HierarchyController::sourcesChanged() { showState(); }
 
+void HierarchyController::setCursor(quint64 size, bool bytes)
+{
+    if (m_cursor == size && m_cursorIsBytes == bytes)
+        return;
+    m_cursor = size;
+    m_cursorIsBytes = bytes;
+    showState();
+}
+
+void HierarchyController::setCursorLevel(const QString& level)
+{
+    m_with.document.change(tr("Size cursor sets %1").arg(level), {}, [&](SessionState& state) { state.hierarchy.parameters.set(kCursor, level.toStdString()); });
+}
+
+Parameters HierarchyController::parameters() const
+{
+    const HierarchyChoice& choice = m_with.document.state().hierarchy;
+    const std::string level = cursorOf(choice.parameters);
+    Parameters made;
+    for (const auto& [name, value] : choice.parameters.all())
+        if (name != kCursor)
+            made.set(name, value);
+    if (!choice.frames.empty() || level == "none" || m_cursor == 0)
+        return made;
+    // A trace without sizes asks for features: a cache of so many objects has the bytes of so many.
+    constexpr double kMost = 1e13; // of a capacity
+    double bytes = static_cast<double>(m_cursor);
+    if (!m_cursorIsBytes) {
+        const Parameters whole = hierarchy::methods().front().declaration.schema.complete(made);
+        bytes *= static_cast<double>(hierarchy::storedBytes(hierarchy::storedTypeNamed(whole.text("type")), whole.integer("features")));
+    }
+    made.set(level + "-capacity", static_cast<std::int64_t>(std::min(bytes, kMost)));
+    return made;
+}
+
 QString HierarchyController::disabledReason() const
 {
     const SessionState& state = m_with.document.state();
@@ -75,7 +128,7 @@ std::optional<HierarchyRequest> HierarchyController::request() const
     if (!disabledReason().isEmpty())
         return {};
     const SessionState& state = m_with.document.state();
-    HierarchyRequest made{.model = {}, .frames = state.hierarchy.frames, .trace = {}, .parameters = state.hierarchy.parameters};
+    HierarchyRequest made{.model = {}, .frames = state.hierarchy.frames, .trace = {}, .parameters = parameters()};
     if (made.frames.empty()) {
         made.trace = state.cache.trace;
         made.format = state.cache.format;
@@ -93,7 +146,8 @@ bool HierarchyController::isUpToDate() const { return m_report && m_whole && m_s
 void HierarchyController::showState()
 {
     const SessionState& state = m_with.document.state();
-    m_settings.setChoice(text(hierarchy::methods().front().declaration.id), state.hierarchy.parameters);
+    m_settings.setChoice(text(hierarchy::methods().front().declaration.id), parameters());
+    m_settings.setCursorLevel(text(cursorOf(state.hierarchy.parameters)));
     m_settings.setTrace(text(state.cache.trace));
     m_settings.setFrames(text(state.hierarchy.frames));
     ask();

@@ -38,6 +38,9 @@ public:
     void askFrames();                        ///< asks for a folder
     void setFrames(const QString& folder);   ///< empty: the trace of the tab
     void sourcesChanged();                   ///< another model is open, or none
+    void setCursor(quint64 size, bool bytes); ///< of the cache lab's curves, in bytes or objects; 0: there is none
+    void setCursorLevel(const QString& level); ///< whose capacity that is: "l1" to "l3", or "none"
+    Parameters parameters() const;           ///< of the present settings, with the cursor's
     QString disabledReason() const;          ///< why nothing is simulated; empty: it can be
     bool isUpToDate() const;                 ///< what is shown is whole and of the present settings
     const std::shared_ptr<const report::HierarchyReport>& report() const noexcept { return m_report; }
@@ -62,6 +65,8 @@ private:
     std::optional<HierarchyRequest> m_asked, m_shownOf;
     std::shared_ptr<const report::HierarchyReport> m_report;
     bool m_whole = false; ///< what is shown is of all requests
+    quint64 m_cursor = 0;
+    bool m_cursorIsBytes = false;
     Lane<HierarchyRequest, HierarchyPicture> m_lane;
 };
 

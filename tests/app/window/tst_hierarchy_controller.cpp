@@ -72,7 +72,7 @@ private slots:
         QVERIFY(desk.ready());
         hierarchy::Inputs inputs;
         inputs.trace = std::make_shared<const hierarchy::RequestStream>(hierarchy::loadRequests(desk.words().toStdString(), {}, {}));
-        const auto core = hierarchy::methods().front().run(inputs, {}, {});
+        const auto core = hierarchy::methods().front().run(inputs, desk.controller().parameters(), {});
         QCOMPARE(desk.controller().report()->totalNs, core.totalNs);
         QCOMPARE(desk.controller().report()->levels[0].hits, core.levels[0].hits);
         // Live, merged while it is dragged, and undoable.
@@ -94,6 +94,55 @@ private slots:
         QVERIFY(desk.ready());
         QVERIFY(!desk.child<QLabel>("levelsProblem")->isVisible());
         savePicture(desk.window, "levels-trace");
+    }
+    /// Per-level hits and times follow the size that the curves are looked at.
+    void followsTheSizeCursor()
+    {
+        LevelsDesk desk;
+        QVERIFY(desk.showWindow());
+        desk.openTrace(desk.words());
+        desk.showPage();
+        QVERIFY(desk.ready());
+        auto& controller = desk.controller();
+        const auto shown = [&](std::size_t level) { return controller.report()->levels[level].capacity; };
+        // The bundled words have no sizes: so many objects of 768 values.
+        controller.setCursor(100, false);
+        QVERIFY(desk.ready());
+        QCOMPARE(shown(0), std::uint64_t{100 * 3072});
+        const auto few = *controller.report();
+        controller.setCursor(400, false);
+        QVERIFY(!controller.isUpToDate());
+        QVERIFY(desk.ready());
+        QCOMPARE(shown(0), std::uint64_t{400 * 3072});
+        QVERIFY(controller.report()->levels[0].hits > few.levels[0].hits);
+        // Not always faster: what a larger first level serves, an inclusive second one sees less of and lets go.
+        hierarchy::Inputs inputs;
+        inputs.trace = std::make_shared<const hierarchy::RequestStream>(hierarchy::loadRequests(desk.words().toStdString(), {}, {}));
+        Parameters same;
+        same.set("l1-capacity", std::int64_t{400 * 3072});
+        QCOMPARE(controller.report()->amat, hierarchy::methods().front().run(inputs, same, {}).amat);
+        desk.set("type", std::string("f16"));
+        QVERIFY(desk.ready());
+        QCOMPARE(shown(0), std::uint64_t{400 * 1536});
+        controller.setCursor(500'000, true);
+        QVERIFY(desk.ready());
+        QCOMPARE(shown(0), std::uint64_t{500'000});
+        QCOMPARE(controller.report()->levels[1].capacity, std::uint64_t{4'194'304});
+        // Another level, undoably; a capacity set by hand lets the cursor go.
+        controller.setCursorLevel("l2");
+        QVERIFY(desk.ready());
+        QCOMPARE(shown(1), std::uint64_t{500'000});
+        QCOMPARE(shown(0), std::uint64_t{262'144});
+        desk.set("l2-capacity", std::int64_t{600'000});
+        QVERIFY(desk.ready());
+        QCOMPARE(shown(1), std::uint64_t{600'000});
+        QCOMPARE(desk.window.document().state().hierarchy.parameters.text("cursor"), std::string("none"));
+        desk.window.document().undoStack().undo();
+        QVERIFY(desk.ready());
+        QCOMPARE(shown(1), std::uint64_t{500'000});
+        controller.setCursorLevel("none");
+        QVERIFY(desk.ready());
+        QCOMPARE(shown(1), std::uint64_t{4'194'304});
     }
     /// The picture while a slider moves: the first requests, once the trace is read. (In the window the whole often overtakes it.)
     void coarseIsOfTheFirstRequests()
@@ -120,10 +169,15 @@ private slots:
         QElapsedTimer timer;
         timer.start();
         desk.set("prefetch", std::string("layer"));
+        qint64 first = -1; // picture, of the first requests or of all
+        const auto seen = connect(&desk.controller(), &HierarchyController::availabilityChanged, this, [&] { first = first < 0 ? timer.elapsed() : first; });
         QVERIFY(desk.ready());
-        qInfo("a setting on 92,160 requests: %lld ms until all is shown", static_cast<long long>(timer.elapsed()));
+        disconnect(seen);
+        QVERIFY(first >= 0);
+        qInfo("a setting on 92,160 requests: %lld ms until a picture is shown, %lld ms until that of all is", static_cast<long long>(first), static_cast<long long>(timer.elapsed()));
         QVERIFY(desk.controller().report()->prefetch.issued > 0);
         makeRoom(desk.window);
+        views::Theme::instance().apply(*qApp, views::Theme::Mode::Light);
         QTest::qWait(200);
         savePicture(desk.window, "cache-levels");
         views::Theme::instance().apply(*qApp, views::Theme::Mode::Dark);

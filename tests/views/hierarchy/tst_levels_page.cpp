@@ -10,6 +10,7 @@
 #include "views/hierarchy/levels_settings.h"
 #include "views/hierarchy/share_bars.h"
 
+#include <QComboBox>
 #include <QHeaderView>
 #include <QLabel>
 #include <QPushButton>
@@ -185,6 +186,18 @@ private slots:
         QSignalSpy trace(&settings, &LevelsSettings::traceRequested);
         settings.findChild<QPushButton*>("useTrace")->click();
         QCOMPARE(trace.size(), 1);
+        // What the cursor of the curves sets; frames have no curves.
+        auto* cursor = settings.findChild<QComboBox*>("cursorLevel");
+        QVERIFY(!cursor->isEnabled());
+        settings.setFrames({});
+        QVERIFY(cursor->isEnabled());
+        QSignalSpy edited(&settings, &LevelsSettings::cursorLevelEdited);
+        settings.setCursorLevel("l2");
+        QCOMPARE(cursor->currentData().toString(), "l2");
+        QCOMPARE(edited.size(), 0);
+        QTest::keyClick(cursor, Qt::Key_Down);
+        QCOMPARE(edited.size(), 1);
+        QCOMPARE(edited[0][0].toString(), "l3");
     }
 };
 
