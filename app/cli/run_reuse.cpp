@@ -104,7 +104,7 @@ ordered_json runJson(const ReuseRun& run)
     json["drift"] = orNull(run.drift);
     json["computedWhole"] = run.computedWhole;
     json["hits"] = run.hits;
-    json["falseHits"] = run.falseHits;
+    json["falseHits"] = run.falseHitsMeasured ? ordered_json(run.falseHits) : ordered_json(nullptr);
     json["misses"] = run.misses;
     if (!run.failure.empty())
         json["failure"] = run.failure;
@@ -158,7 +158,7 @@ std::string described(const ReuseReport& report)
         Table hits({"run", "hits", "false hits", "misses"}, 1);
         for (const ReuseRun& run : report.runs)
             if (run.hits + run.misses > 0)
-                hits.add({run.method, grouped(run.hits), grouped(run.falseHits), grouped(run.misses)});
+                hits.add({run.method, grouped(run.hits), run.falseHitsMeasured ? grouped(run.falseHits) : "-", grouped(run.misses)});
         text += "\n" + hits.text();
     }
     text += "\nshares are of every frame run whole; overhead is of the run's own MACs; error is relative L2 of the pooled features; " + significant(report.seconds, 3) + " s\n";

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace tamis::inputs {
@@ -119,8 +120,9 @@ void checkImagePreprocess(const ImagePreprocess& settings, const std::string& su
     if (settings.rule == ResizeRule::ShortestSide && settings.resizeWidth != settings.resizeHeight)
         throw Error(ErrorCode::InvalidParameter,
                     "resizes the shortest side to " + sidesText(settings.resizeWidth, settings.resizeHeight) + ", expected one number", subject);
-    if (!std::isfinite(settings.rescaleFactor))
-        throw Error(ErrorCode::InvalidParameter, "the rescale factor is not a finite number", subject);
+    // grey levels are had back by its reciprocal in float arithmetic
+    if (!std::isfinite(settings.rescaleFactor) || !(static_cast<float>(settings.rescaleFactor) >= std::numeric_limits<float>::min()))
+        throw Error(ErrorCode::InvalidParameter, "the rescale factor is " + std::to_string(settings.rescaleFactor) + ", expected a finite number over 0", subject);
     for (std::size_t channel = 0; channel < 3; ++channel)
         if (!std::isfinite(settings.mean[channel]) || !std::isfinite(settings.std[channel]) || !(settings.std[channel] > 0.0F))
             throw Error(ErrorCode::InvalidParameter, "mean and deviation of channel " + std::to_string(channel) + " are " +

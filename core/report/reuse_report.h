@@ -49,6 +49,7 @@ struct ReuseRun {
     double agreement = kNotMeasured;       ///< frames whose label is that of the whole model
     double drift = kNotMeasured;           ///< error in the last quarter of the stretches between key frames over that in the first; 1: none
     std::uint64_t hits = 0, falseHits = 0, misses = 0; ///< content keys: frames or patches found; of the hits those of another content; not found
+    bool falseHitsMeasured = true;         ///< false: frames of a model without classes, of which nothing says whether they are alike
     bool trivial = false;                  ///< a baseline: everything computed, or frames dropped
     std::string failure;
 };

@@ -2,6 +2,7 @@
 #include "core/reuse/crops.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/reuse/whole_frame.h"
 
 #include <algorithm>
@@ -96,7 +97,7 @@ private:
 };
 } // namespace
 
-FrameSequence windowsOf(const TokenModel& model, const FrameSequence& sequence, double scale, std::int64_t step)
+FrameSequence windowsOf(const TokenModel& model, const FrameSequence& sequence, double scale, std::int64_t step, const RunContext& context)
 {
     if (sequence.picture.rgb.empty())
         throw Error(ErrorCode::InvalidParameter, "found no picture beside the frames, expected one to cut windows from", sequence.name);
@@ -110,6 +111,8 @@ FrameSequence windowsOf(const TokenModel& model, const FrameSequence& sequence, 
         throw Error(ErrorCode::InvalidParameter, "found one window, expected several: a larger scale gives more", sequence.name);
     if (count > kMaximumFrames || count > kMaximumSequenceBytes / (sizeof(float) * sequence.preprocess.values()))
         throw Error(ErrorCode::LimitExceeded, "found " + std::to_string(count) + " windows, expected at most " + std::to_string(kMaximumFrames) + " and " + std::to_string(kMaximumSequenceBytes >> 20U) + " MiB", sequence.name);
+    requireMemory(count * (sizeof(Frame) + sizeof(float) * sequence.preprocess.values()), std::to_string(count) + " windows");
+    context.throwIfStopped();
     const inputs::Image large = inputs::resized(sequence.picture, columns * patch.patchWidth, rows * patch.patchHeight, sequence.preprocess.interpolation);
     FrameSequence windows;
     windows.preprocess = sequence.preprocess;
@@ -119,6 +122,7 @@ FrameSequence windowsOf(const TokenModel& model, const FrameSequence& sequence, 
     asItIs.crop = false;
     for (std::size_t i = 0; i < downs.size(); ++i)
         for (std::size_t j = 0; j < acrosses.size(); ++j) {
+            context.throwIfStopped();
             const Place place{downs[i], acrosses[i % 2 == 0 ? j : acrosses.size() - 1 - j]};
             inputs::Image window = inputs::blankImage(patch.imageWidth, patch.imageHeight);
             for (std::int64_t y = 0; y < window.height; ++y)
@@ -143,7 +147,9 @@ Method cropsMethod()
             {.name = "step", .title = "Step", .type = ParameterType::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 256, .unit = "patches", .help = "From one window to the next"},
         })};
     method.make = [](const ReuserInputs& inputs, const Parameters&) -> std::unique_ptr<FrameReuser> { return std::make_unique<Crops>(inputs); };
-    method.frames = [](const TokenModel& model, const FrameSequence& sequence, const Parameters& parameters) { return windowsOf(model, sequence, parameters.real("scale"), parameters.integer("step")); };
+    method.frames.make = [](const TokenModel& model, const FrameSequence& sequence, const Parameters& parameters, const RunContext& context) {
+        return windowsOf(model, sequence, parameters.real("scale"), parameters.integer("step"), context);
+    };
     return method;
 }
 

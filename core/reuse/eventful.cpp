@@ -59,7 +59,7 @@ public:
             const auto moved = std::ranges::count_if(answer.change, [&](float change) { return static_cast<double>(change) > m_settings.threshold; });
             if (static_cast<double>(moved) > m_wholeAbove * static_cast<double>(model.patches()))
                 m_blocks.clear();
-            else if (before == m_embedded) { // a still: every token of every block would be what it was
+            else if (m_settled && before == m_embedded) { // a still, and no token waits at a gate: all would be what it was
                 answer.answer = m_last;
                 return;
             }
@@ -67,6 +67,7 @@ public:
         answer.keyFrame = m_blocks.empty();
         if (m_blocks.empty())
             m_blocks.resize(model.model().blocks().size());
+        m_settled = true; // until a token passes that is not of a whole frame
         m_x = m_embedded;
         for (std::size_t i = 0; i < m_blocks.size(); ++i) {
             scratch.context().throwIfStopped();
@@ -104,6 +105,7 @@ private:
         if (patches.empty() && !(prefixMoved && m_settings.policy != GatePolicy::Threshold) &&
             std::none_of(m_errors.begin(), m_errors.begin() + static_cast<std::ptrdiff_t>(prefix), [&](float error) { return static_cast<double>(error) > m_settings.threshold; }))
             return {};
+        m_settled = false;
         auto tokens = withPrefix(m_model->prefix(), patches);
         for (const std::int32_t token : tokens)
             std::ranges::copy(current.row(token), gate.reference.view().row(token).begin());
@@ -173,6 +175,7 @@ private:
     tensor::Matrix<float> m_embedded, m_x;
     std::vector<float> m_errors; ///< [tokens]
     std::vector<BlockState> m_blocks;
+    bool m_settled = false; ///< the last frame left every reference as it was, or was whole: the same frame again changes nothing
     Answer m_last;
 };
 } // namespace

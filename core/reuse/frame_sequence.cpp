@@ -21,10 +21,13 @@ tensor::Matrix<float> greyOf(std::span<const float> image, const inputs::ImagePr
         for (std::size_t i = 0; i < pixels; ++i)
             values[i] += gain * from[i] + offset;
     }
+    for (float& level : values)
+        if (!std::isfinite(level))
+            level = 0;
     return grey;
 }
 
-void checkSequence(const FrameSequence& sequence)
+void checkSequence(const FrameSequence& sequence, const RunContext& context)
 {
     if (sequence.frames.size() < 2)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(sequence.frames.size()) + (sequence.frames.size() == 1 ? " frame" : " frames") + ", expected two at least: features are reused from one to the next", sequence.name);
@@ -33,6 +36,7 @@ void checkSequence(const FrameSequence& sequence)
         throw Error(ErrorCode::LimitExceeded, "found " + std::to_string(sequence.frames.size()) + " frames of " + std::to_string(values) + " values, expected at most " + std::to_string(kMaximumFrames) + " frames and " +
                                                   std::to_string(kMaximumSequenceBytes >> 20U) + " MiB", sequence.name);
     for (const Frame& frame : sequence.frames) {
+        context.throwIfStopped();
         if (frame.image.size() != values)
             throw Error(ErrorCode::InvalidParameter, "found an image of " + std::to_string(frame.image.size()) + " values, expected " + std::to_string(values) + " as in the other frames", frame.file);
         if (!std::ranges::all_of(frame.image, [](float value) { return std::isfinite(value); }))

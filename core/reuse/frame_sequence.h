@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Images of a sequence as a model reads them. Plain values: who decodes pictures fills them.
+#include "core/base/run_context.h"
 #include "core/inputs/image.h"
 #include "core/inputs/image_preprocess.h"
 #include "core/tensor/matrix.h"
@@ -37,10 +38,11 @@ inline constexpr std::size_t kMaximumFrames = 100'000;
 /// Most bytes that the images of a sequence take.
 inline constexpr std::size_t kMaximumSequenceBytes = std::size_t{4} << 30;
 
-/// Rec. 601 grey levels, 0 .. 255, [height, width], of a normalised image.
+/// Rec. 601 grey levels, 0 .. 255 for what a picture held, [height, width], of a normalised image; 0 where that is no finite number.
 tensor::Matrix<float> greyOf(std::span<const float> image, const inputs::ImagePreprocess& preprocess);
 
-/// Throws Error{InvalidParameter (fewer than two frames, an image of another size than the preprocessing says), LimitExceeded, NonFinite (with its file)}.
-void checkSequence(const FrameSequence& sequence);
+/// Throws Error{InvalidParameter (fewer than two frames, an image of another size than the preprocessing says), LimitExceeded, NonFinite (with its file),
+/// Cancelled}.
+void checkSequence(const FrameSequence& sequence, const RunContext& context = {});
 
 } // namespace tamis::reuse

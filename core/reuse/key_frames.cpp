@@ -19,7 +19,8 @@ std::array<double, 64> histogramOf(const Plane& grey)
 {
     std::array<double, 64> shares{};
     for (const float level : grey.values())
-        shares[static_cast<std::size_t>(std::clamp(level, 0.0f, 255.0f) / 4)] += 1 / static_cast<double>(grey.size());
+        shares[level > 0 ? static_cast<std::size_t>(std::min(level, 255.0f) / 4) : 0] += // no number: the darkest
+            1 / static_cast<double>(grey.size());
     return shares;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 // What a way to reuse features between frames is: declared once, used by the command line, the window and the tests alike.
 #include "core/base/parameter_schema.h"
+#include "core/base/run_context.h"
 #include "core/report/reuse_report.h"
 #include "core/reuse/frame_sequence.h"
 #include "core/reuse/token_model.h"
@@ -45,12 +46,19 @@ struct ReuserInputs {
     std::uint64_t seed = 0;
 };
 
+/// Makes the frames that a method is for; none: it is for those given.
+struct FramesMaker {
+    std::function<FrameSequence(const TokenModel&, const FrameSequence&, const Parameters&, const RunContext&)> make;
+    explicit operator bool() const noexcept { return static_cast<bool>(make); }
+    /// Throws Error{InvalidParameter, LimitExceeded, OutOfMemory, Cancelled}.
+    FrameSequence operator()(const TokenModel& model, const FrameSequence& given, const Parameters& parameters, const RunContext& context = {}) const { return make(model, given, parameters, context); }
+};
+
 struct Method {
     MethodDeclaration declaration;
     /// Throws Error{InvalidParameter, UnsupportedFeature, LimitExceeded}.
     std::function<std::unique_ptr<FrameReuser>(const ReuserInputs&, const Parameters&)> make;
-    /// The frames that the method is for where they are not those given: windows of the first picture. Null: those given. Throws Error{InvalidParameter}.
-    std::function<FrameSequence(const TokenModel&, const FrameSequence&, const Parameters&)> frames = nullptr;
+    FramesMaker frames{}; ///< windows of the first picture
 };
 
 /// Every method, in menu order.

@@ -2,6 +2,7 @@
 #include "core/reuse/run_reuse.h"
 
 #include "core/base/error.h"
+#include "core/base/memory_estimate.h"
 #include "core/base/parallel.h"
 #include "core/measure/logit_metrics.h"
 #include "core/reuse/run_totals.h"
@@ -21,63 +22,8 @@ using Clock = std::chrono::steady_clock;
 
 double millisecondsSince(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
 
-/// What the whole model says of every frame.
-struct Whole {
-    std::vector<Answer> answers;
-    std::vector<double> milliseconds;
-    std::vector<int> labels;
-    std::vector<double> probabilities;
-    bool classes = false;
-};
-
-/// Best class and its probability; -1 in models without classes.
-void label(const Answer& answer, bool classes, int& best, double& probability)
-{
-    if (!classes)
-        return;
-    best = measure::bestClasses(answer.output, 1).front();
-    const int of[] = {best};
-    probability = static_cast<double>(measure::probabilities(answer.output, of).front());
-}
-
-template <class Function> auto withFrame(const Frame& frame, Function&& function)
-{
-    try {
-        return function();
-    } catch (const Error& error) {
-        if (error.code() == ErrorCode::NonFinite)
-            throw Error(ErrorCode::NonFinite, error.message(), frame.file);
-        throw;
-    }
-}
-
-Whole runWhole(const TokenModel& model, const FrameSequence& sequence, const ReuseSettings& settings, const RunContext& context)
-{
-    Whole whole;
-    const std::size_t count = sequence.frames.size();
-    whole.classes = model.model().spec().task == nn::Task::ImageClassification;
-    whole.answers.resize(count);
-    whole.milliseconds.assign(count, std::numeric_limits<double>::infinity());
-    whole.labels.assign(count, -1);
-    whole.probabilities.assign(count, kNotMeasured);
-    nn::Scratch scratch(true, context);
-    tensor::Matrix<float> x(model.tokens(), model.width());
-    for (int round = 0; round < std::max(settings.rounds, 1); ++round)
-        for (std::size_t i = 0; i < count; ++i) {
-            context.setFraction(static_cast<double>(i + count * static_cast<std::size_t>(round)) / static_cast<double>(count * static_cast<std::size_t>(std::max(settings.rounds, 1))));
-            const auto start = Clock::now();
-            model.embed(sequence.frames[i].image, x.view(), scratch);
-            for (std::size_t block = 0; block < model.model().blocks().size(); ++block)
-                model.model().runBlock(static_cast<int>(block), x.view(), scratch);
-            model.answer(x.view(), whole.answers[i], scratch);
-            whole.milliseconds[i] = std::min(whole.milliseconds[i], millisecondsSince(start));
-            withFrame(sequence.frames[i], [&] { label(whole.answers[i], whole.classes, whole.labels[i], whole.probabilities[i]); });
-        }
-    return whole;
-}
-
 /// Error, KL and label of a frame's answer, and what the whole model says.
-void judge(FrameResult& result, const Answer& answer, const Whole& whole, std::size_t frame)
+void judge(FrameResult& result, const Answer& answer, const WholeAnswers& whole, std::size_t frame)
 {
     const Answer& right = whole.answers[frame];
     double squared = 0, energy = 0;
@@ -89,14 +35,14 @@ void judge(FrameResult& result, const Answer& answer, const Whole& whole, std::s
     result.featureError = energy > 0 ? std::sqrt(squared / energy) : squared > 0 ? kNotMeasured : 0;
     if (whole.classes)
         result.kl = measure::compareLogits(right.output, answer.output).kl;
-    label(answer, whole.classes, result.label, result.probability);
+    labelOf(answer, whole.classes, result.label, result.probability);
     result.wholeLabel = whole.labels[frame];
     result.wholeProbability = whole.probabilities[frame];
     result.wholeMilliseconds = whole.milliseconds[frame];
 }
 
 /// Frames whose features a key found, of another label than this one: false hits.
-std::uint64_t falseHitsOf(const FrameAnswer& answer, const Whole& whole, std::size_t frame)
+std::uint64_t falseHitsOf(const FrameAnswer& answer, const WholeAnswers& whole, std::size_t frame)
 {
     return static_cast<std::uint64_t>(std::ranges::count_if(answer.foundIn, [&](std::int32_t from) { return from >= 0 && whole.labels[static_cast<std::size_t>(from)] != whole.labels[frame]; }));
 }
@@ -104,7 +50,7 @@ std::uint64_t falseHitsOf(const FrameAnswer& answer, const Whole& whole, std::si
 struct Run {
     const TokenModel& model;
     const FrameSequence& sequence;
-    const Whole& whole;
+    const WholeAnswers& whole;
     const ReuseSettings& settings;
 };
 
@@ -137,10 +83,12 @@ void runFrames(const Run& of, FrameReuser& reuser, ReuseRun& run, const RunConte
             result.overheadMacs = answer.overheadMacs;
             result.wholeMacs = of.model.wholeMacs();
             result.milliseconds = milliseconds;
-            withFrame(of.sequence.frames[i], [&] { judge(result, answer.answer, of.whole, i); });
+            requireFinite(answer.answer, of.sequence.frames[i]);
+            judge(result, answer.answer, of.whole, i);
             run.hits += answer.hits;
             run.misses += answer.misses;
             run.falseHits += answer.falseHits + falseHitsOf(answer, of.whole, i);
+            run.falseHitsMeasured = run.falseHitsMeasured && (of.whole.classes || answer.foundIn.empty());
             if (onFrame)
                 onFrame(i, result);
         }
@@ -189,19 +137,26 @@ const Method& methodOf(const Configuration& configuration)
 }
 } // namespace
 
+std::uint64_t resultBytes(std::uint64_t patches, std::uint64_t frames, std::uint64_t runs) noexcept
+{
+    return runs * frames * (sizeof(FrameResult) + 64 + patches * (sizeof(PatchSource) + sizeof(float) + sizeof(std::int32_t)));
+}
+
 report::ReuseReport runReuse(std::shared_ptr<const nn::Model> model, const FrameSequence& given, std::span<const Configuration> configurations, const ReuseSettings& settings, const RunContext& context,
                              const OnFrame& onFrame)
 {
     const auto start = Clock::now();
     if (configurations.empty())
         throw Error(ErrorCode::InvalidParameter, "found no method, expected one at least");
-    const auto tokens = std::make_shared<const TokenModel>(std::move(model));
+    const auto tokens = std::make_shared<const TokenModel>(model);
     const Method& first = methodOf(configurations.front());
-    FrameSequence made;
-    if (first.frames)
-        made = first.frames(*tokens, given, first.declaration.schema.complete(configurations.front().parameters));
-    const FrameSequence& sequence = first.frames ? made : given;
-    checkSequence(sequence);
+    std::shared_ptr<const FrameSequence> made = settings.made;
+    if (first.frames && !made)
+        made = std::make_shared<const FrameSequence>(first.frames(*tokens, given, first.declaration.schema.complete(configurations.front().parameters), context));
+    const FrameSequence& sequence = first.frames ? *made : given;
+    checkSequence(sequence, context);
+    requireMemory(resultBytes(static_cast<std::uint64_t>(tokens->patches()), sequence.frames.size(), configurations.size() + (settings.baselines ? 2 : 0)),
+                  "the results of " + std::to_string(sequence.frames.size()) + " frames");
     report::ReuseReport report;
     report.sequence = sequence.name;
     report.gridRows = static_cast<int>(tokens->gridRows());
@@ -209,8 +164,10 @@ report::ReuseReport runReuse(std::shared_ptr<const nn::Model> model, const Frame
     report.frameCount = static_cast<int>(sequence.frames.size());
     report.threads = threadCount();
     context.setParts(static_cast<double>(configurations.size() + 1));
-    const Whole whole = runWhole(*tokens, sequence, settings, context.part(1, "running every frame whole"));
-    const Run of{*tokens, sequence, whole, settings};
+    const RunContext wholeContext = context.part(1, "running every frame whole");
+    const auto whole = settings.whole && areOf(*settings.whole, *model, sequence, wholeContext) ? settings.whole : runWhole(model, sequence, settings.rounds, wholeContext);
+    wholeContext.finish();
+    const Run of{*tokens, sequence, *whole, settings};
     for (std::size_t c = 0; c < configurations.size(); ++c) {
         const Method& method = methodOf(configurations[c]);
         ReuseRun run;

@@ -9,7 +9,7 @@
   flow      OpenCV's pyramidal Lucas-Kanade (calcOpticalFlowPyrLK) between frames of datasets/motion in grey
   homography, affine  OpenCV's findHomography and estimateAffine2D, both with RANSAC, on matches of which a third are wrong
 
-reuse_golden.npz  frames [n, 3, 16, 16] for tests/golden/models/timm_vit; <case>.logits [n, classes]; <case>.computed [n, patches] (1: passed the
+reuse_golden.npz  frames [n, 3, 16, 16] for tests/golden/models/timm_vit, frames.stills likewise, some of them several times; <case>.logits [n, classes]; <case>.computed [n, patches] (1: passed the
                   first gate); flow.before, flow.after [h, w] u8, flow.points [n, 2] (x, y), flow.moved [n, 2];
                   match.from, match.to [n, 2] (x, y), match.homography [3, 3], match.affine [2, 3]
 A case whose choice hangs on a relative difference below 1e-4 of two errors is refused: errors in float are off by less than 1e-5.
@@ -159,15 +159,9 @@ def run_eventful(vit, images, policy, value):
     logits, computed = [], []
     gates = [[Gate(policy, value) for _ in range(3)] for _ in range(DEPTH)]
     blocks = [{} for _ in range(DEPTH)]
-    last = None
     for image in images:
         x = vit.embed(image)
         n = x.shape[0]
-        if last is not None and torch.equal(last, x):  # a still repeats the answer
-            logits.append(logits[-1])
-            computed.append([0] * (n - PREFIX))
-            continue
-        last = x.clone()
         for i in range(DEPTH):
             b = blocks[i]
             rows = gates[i][0].rows(x)
@@ -230,6 +224,12 @@ def main():
         logits, computed = run(vit, images, policy, value)
         arrays[name + ".logits"], arrays[name + ".computed"] = torch.stack(logits).numpy(), np.array(computed, np.int32)
         print(name, "tokens computed", np.array(computed).sum(1), "worst difference from the model", float(max((a - b).abs().max() for a, b in zip(logits, whole))))
+    stills = images[[0, 1, 2, 2, 2, 3, 3, 3, 4, 4]]  # while tokens still wait
+    arrays["frames.stills"] = stills
+    for name, policy, value in (("eventful.stills.top-r", "top-r", 3), ("eventful.stills.threshold", "threshold", 0.097)):
+        logits, computed = run_eventful(vit, stills, policy, value)
+        arrays[name + ".logits"], arrays[name + ".computed"] = torch.stack(logits).numpy(), np.array(computed, np.int32)
+        print(name, "tokens computed", np.array(computed).sum(1))
     arrays["whole.logits"] = torch.stack(whole).numpy()
     arrays.update(flow())
     arrays.update(matches())

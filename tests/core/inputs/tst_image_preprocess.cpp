@@ -163,6 +163,9 @@ private slots:
         row("mean short", R"({"size":8,"image_mean":[1,2]})", "image_mean is");
         row("std zero", R"({"size":8,"image_std":[1,0,1]})", "a deviation over 0");
         row("std overflow", R"({"size":8,"image_std":[1,1e300,1]})", "expected finite numbers");
+        row("rescale zero", R"({"size":8,"rescale_factor":0})", "the rescale factor is 0.000000, expected a finite number over 0");
+        row("rescale negative", R"({"size":8,"rescale_factor":-1})", "the rescale factor is -1.000000, expected a finite number over 0");
+        row("rescale vanishing", R"({"size":8,"rescale_factor":1e-200})", "expected a finite number over 0");
         row("other processor", R"({"image_processor_type":"LevitImageProcessor"})", "unsupported feature");
         row("timm input", R"({"pretrained_cfg":{"input_size":[3,64]}})", "expected [3, height, width]");
         row("timm channels", R"({"pretrained_cfg":{"input_size":[1,64,64]}})", "only pictures of 3 channels");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Runs over sequences: baselines, sums, drift, what the callback is told, refusals, stops.
+#include "core/reuse/key_frames.h"
 #include "core/reuse/run_totals.h"
 #include "tests/core/base/stop_clock.h"
 #include "tests/core/reuse/frames.h"
@@ -131,6 +132,106 @@ private slots:
         broken = test::motionPart(0, 3);
         broken.frames[1].image[7] = std::numeric_limits<float>::quiet_NaN();
         QVERIFY(refusal([&] { runReuse(test::vit20(), broken, gate, {}, {}); }, ErrorCode::NonFinite).contains("frame01.jpg"));
+    }
+
+    /// Finite pixels that overflow on the way: no features to compare, whatever the model is for. The frame is named; a run that only later meets it fails as a whole.
+    void outputsThatAreNoNumbersAreRefused_data()
+    {
+        QTest::addColumn<QString>("name");
+        for (const char* name : {"timm_vit", "hf_dinov2", "hf_clip_vision"})
+            QTest::newRow(name) << name;
+    }
+    void outputsThatAreNoNumbersAreRefused()
+    {
+        QFETCH(QString, name);
+        const auto model = nn::Model::load(*io::Checkpoint::open((QStringLiteral(TAMIS_SOURCE_DIR "/tests/golden/models/") + name).toStdString()));
+        FrameSequence sequence;
+        sequence.preprocess.height = model->spec().patch.imageHeight;
+        sequence.preprocess.width = model->spec().patch.imageWidth;
+        for (const float level : {0.1f, 0.5f, 3e38f})
+            sequence.frames.push_back({"level" + std::to_string(sequence.frames.size()), std::vector<float>(sequence.preprocess.values(), level), {}});
+        const Configuration gate[] = {test::configured("reuse.gate", {})};
+        const QString said = refusal([&] { runReuse(model, sequence, gate, {}, {}); }, ErrorCode::NonFinite);
+        QVERIFY2(said.contains("level2"), qPrintable(said));
+        sequence.frames.pop_back();
+        QCOMPARE(refusal([&] { runReuse(model, sequence, gate, {}, {}); }, ErrorCode::NonFinite), QStringLiteral("nothing"));
+    }
+
+    /// A scale of bytes that nothing divides by gives no grey levels: still no level outside a histogram.
+    void levelsAreNumbers()
+    {
+        FrameSequence sequence = test::motionPart(0, 1);
+        sequence.preprocess.rescaleFactor = 0;
+        const auto grey = greyOf(sequence.frames[0].image, sequence.preprocess);
+        QVERIFY(std::ranges::all_of(grey.values(), [](float level) { return std::isfinite(level); }));
+        auto broken = grey;
+        broken(0, 0) = std::numeric_limits<float>::quiet_NaN();
+        broken(0, 1) = std::numeric_limits<float>::infinity();
+        broken(0, 2) = -std::numeric_limits<float>::infinity();
+        const double change = histogramChange(broken, grey);
+        QVERIFY(change >= 0 && change <= 1);
+    }
+
+    /// What the whole model says is taken from the caller where it is of these frames, and found again where it is not.
+    void wholeAnswersAreUsedAgain()
+    {
+        const auto sequence = test::motionPart(25, 32);
+        const auto whole = runWhole(test::vit20(), sequence, 1, {});
+        auto marked = std::make_shared<WholeAnswers>(*whole);
+        marked->milliseconds[2] = 123456;
+        const Configuration gate[] = {test::configured("reuse.gate", {})};
+        ReuseSettings settings;
+        const auto plain = runReuse(test::vit20(), sequence, gate, settings, {});
+        settings.whole = marked;
+        const auto again = runReuse(test::vit20(), sequence, gate, settings, {});
+        QCOMPARE(again.runs[0].frames[2].wholeMilliseconds, 123456.0);
+        for (std::size_t i = 0; i < sequence.frames.size(); ++i) {
+            QCOMPARE(again.runs[0].frames[i].featureError, plain.runs[0].frames[i].featureError);
+            QCOMPARE(again.runs[0].frames[i].kl, plain.runs[0].frames[i].kl);
+        }
+        auto other = sequence;
+        other.frames[7].image[3] += 1;
+        QVERIFY(runReuse(test::vit20(), other, gate, settings, {}).runs[0].frames[2].wholeMilliseconds < 123456);
+        settings.whole = partOf(*marked, 1, 4);
+        QCOMPARE(runReuse(test::vit20(), test::motionPart(26, 29), gate, settings, {}).runs[0].frames[1].wholeMilliseconds, 123456.0);
+    }
+
+    /// As much is asked for as is then held, and no multiple of it.
+    void memoryOfResultsIsForeseen()
+    {
+        const Configuration all[] = {test::configured("reuse.block-match", {}), test::configured("reuse.eventful", {})};
+        const auto report = runReuse(test::vit20(), test::motionPart(0, 5), all, {}, {});
+        std::uint64_t held = 0;
+        for (const auto& run : report.runs)
+            for (const auto& frame : run.frames)
+                held += sizeof(FrameResult) + frame.patches.size() + 4 * (frame.change.size() + frame.movedFrom.size());
+        const std::uint64_t foreseen = resultBytes(256, 6, report.runs.size());
+        QVERIFY(foreseen >= held && foreseen < 3 * held);
+    }
+
+    /// Less contrast leaves the signs of differences: the same dHash, another content. Frames A, B, A, B: three hits, those of B on A are false.
+    void collisionsOfKeysAreCounted()
+    {
+        auto sequence = test::motionPart(0, 3);
+        auto& frames = sequence.frames;
+        frames[2].image = frames[0].image;
+        for (float& value : frames[1].image = frames[0].image)
+            value = 0.05f * value - 1.5f;
+        frames[3].image = frames[1].image;
+        const Configuration keys[] = {test::configured("reuse.content-key", {{"radius", "0"}})};
+        const auto run = runReuse(test::vit20(), sequence, keys, {}, {}).runs.front();
+        QVERIFY(run.frames[0].wholeLabel != run.frames[1].wholeLabel);
+        QCOMPARE(run.hits, std::uint64_t{3});
+        QCOMPARE(run.falseHits, std::uint64_t{2});
+        QVERIFY(run.falseHitsMeasured);
+        const auto model = nn::Model::load(*io::Checkpoint::open(TAMIS_SOURCE_DIR "/tests/golden/models/hf_clip_vision")); // says no classes: nothing tells false hits from right ones
+        FrameSequence flat;
+        flat.preprocess.height = model->spec().patch.imageHeight;
+        flat.preprocess.width = model->spec().patch.imageWidth;
+        flat.frames.assign(3, {"flat", std::vector<float>(flat.preprocess.values(), 0.25f), {}});
+        const auto features = runReuse(model, flat, keys, {}, {}).runs.front();
+        QCOMPARE(features.hits, std::uint64_t{2});
+        QVERIFY(!features.falseHitsMeasured);
     }
 
     void foldersOfFramesAreChecked()
