@@ -28,7 +28,7 @@ ReuseSetting known(const ReuseSetting& setting)
     return made;
 }
 
-report::ReuseRun notRunYet(const ReuseSetting& setting)
+std::shared_ptr<const report::ReuseRun> notRunYet(const ReuseSetting& setting, const QString& why)
 {
     report::ReuseRun run;
     const auto* of = reuse::findMethod(setting.method);
@@ -39,8 +39,8 @@ report::ReuseRun notRunYet(const ReuseSetting& setting)
     if (!title.contains(QLatin1String(", ")))
         run.settings.clear();
     run.parameters = setting.parameters;
-    run.failure = ReuseController::tr("not run on these frames yet: press Compare methods").toStdString();
-    return run;
+    run.failure = why.toStdString();
+    return std::make_shared<const report::ReuseRun>(std::move(run));
 }
 } // namespace
 
@@ -122,12 +122,14 @@ void ReuseController::connectPage()
 void ReuseController::connectLanes()
 {
     connect(&m_lane, &LaneCore::failed, this, [this](const QString& sentence) {
+        m_failed = true;
         m_repaints.release();
+        showStale();
         m_page.setProblem(m_page.settings()->setProblem(sentence) ? QString() : sentence);
         emit failed(sentence);
     });
     connect(&m_lane, &LaneCore::busyChanged, this, [this] {
-        m_page.setStale(!isUpToDate());
+        showStale();
         showSettings();
         emit availabilityChanged();
     });
@@ -200,8 +202,8 @@ void ReuseController::putIntoPlan()
     }
     const ReuseSetting now = setting();
     plan::PlannedReuse planned{now.method, completeParameters(now), m_sources ? m_sources->sequence.name : std::string(), 0};
-    if (const auto found = m_done.find(settingKey(now)); found != m_done.end() && found->second.macsShare > 0)
-        planned.macsShare = found->second.macsShare;
+    if (const auto found = m_done.find(settingKey(now)); found && found->macsShare > 0)
+        planned.macsShare = found->macsShare;
     m_with.document.change(tr("Put %1 into the plan").arg(reuseSettingTitle(now)), {}, [&](SessionState& state) { state.plannedReuse = planned; });
 }
 
@@ -233,7 +235,7 @@ QString ReuseController::keepDisabledReason() const
     const auto& kept = m_with.document.state().reuse.kept;
     if (std::ranges::any_of(kept, [&](const ReuseSetting& each) { return settingKey(each) == settingKey(now); }))
         return tr("it is kept already");
-    return m_done.contains(settingKey(now)) ? QString() : tr("it is not run on all frames yet");
+    return m_done.find(settingKey(now)) ? QString() : tr("it is not run on all frames yet");
 }
 
 QString ReuseController::forgetDisabledReason() const { return m_with.document.state().reuse.kept.empty() ? tr("nothing is kept") : QString(); }
@@ -269,8 +271,10 @@ void ReuseController::takeSources(const std::shared_ptr<const ReuseSources>& sou
     m_asked.reset();
     m_done.clear();
     m_trivial.clear();
-    m_report.reset();
-    m_page.setReport(nullptr);
+    m_restores = true;
+    m_failed = false;
+    m_shown.reset();
+    m_page.setRuns(nullptr);
     m_page.setProblem({});
     m_page.setFrameCount(sources ? static_cast<int>(sources->files.size()) : 0, sources ? sources->sceneCuts : std::vector<int>());
     if (sources) {
@@ -290,6 +294,7 @@ void ReuseController::request()
     if (m_asked == now)
         return;
     m_asked = now;
+    m_failed = false;
     m_page.setProblem({});
     m_page.settings()->setProblem({});
     m_repaints.await(&m_page);
@@ -317,41 +322,58 @@ void ReuseController::show(const std::shared_ptr<const ReuseResult>& result)
         requestPicture(m_page.frame(), false);
     }
     if (result->whole) {
+        const auto& runs = result->report->runs;
         m_trivial.clear();
-        for (const auto& run : result->report->runs)
-            if (run.trivial)
-                m_trivial.push_back(run);
-        if (!result->own && result->report->runs.front().failure.empty())
-            m_done[settingKey(result->request.setting)] = result->report->runs.front();
+        for (std::size_t i = 0; i < runs.size(); ++i)
+            if (runs[i].trivial)
+                m_trivial.push_back(views::sharedRun(result->report, i));
+        if (!result->own && runs.front().failure.empty())
+            take(settingKey(result->request.setting), runs.front());
     }
     showRuns();
-    m_page.setStale(!isUpToDate());
+    showStale();
     showSettings();
     m_repaints.release();
+    if (result->whole)
+        restore();
     emit pictureShown(result->whole);
     emit availabilityChanged();
 }
+
+/// A run of its own, not one that holds on to a whole report.
+void ReuseController::take(const std::string& key, report::ReuseRun run)
+{
+    std::vector<std::string> kept;
+    for (const ReuseSetting& each : m_with.document.state().reuse.kept)
+        kept.push_back(settingKey(each));
+    m_done.add(key, std::make_shared<const report::ReuseRun>(std::move(run)), kept);
+}
+
+/// What is shown of the asked run is about to be replaced: not where it failed or was stopped.
+void ReuseController::showStale() { m_page.setStale(m_asked && !m_failed && !isUpToDate()); }
 
 /// The asked run, what is kept, the trivial ones: those of the last complete result until there are newer ones.
 void ReuseController::showRuns()
 {
     if (!m_result) {
-        m_report.reset();
-        m_page.setReport(nullptr);
+        m_shown.reset();
+        m_page.setRuns(nullptr);
         return;
     }
-    auto made = std::make_shared<report::ReuseReport>(*m_result->report);
-    made->runs.resize(1);
+    auto made = std::make_shared<views::ShownRuns>();
+    made->of = m_result->report;
+    made->runs.push_back(views::sharedRun(m_result->report, 0));
+    const QString why = m_compareJob != 0 ? tr("not run on these frames yet: it is about to be") : tr("not run on these frames yet: press Compare methods");
     if (!m_result->own)
         for (const ReuseSetting& each : m_with.document.state().reuse.kept) {
-            const auto found = m_done.find(settingKey(each));
-            made->runs.push_back(found != m_done.end() ? found->second : notRunYet(each));
+            auto found = m_done.find(settingKey(each));
+            made->runs.push_back(found ? std::move(found) : notRunYet(each, why));
         }
     for (const auto& run : m_trivial)
-        if (run.frames.size() == static_cast<std::size_t>(made->frameCount))
+        if (run->frames.size() == static_cast<std::size_t>(made->of->frameCount))
             made->runs.push_back(run);
-    m_report = std::move(made);
-    m_page.setReport(m_report);
+    m_shown = std::move(made);
+    m_page.setRuns(m_shown);
     m_page.setCaption(caption());
 }
 
@@ -371,7 +393,8 @@ void ReuseController::showState()
     if (m_result)
         showRuns();
     request();
-    m_page.setStale(!isUpToDate());
+    restore();
+    showStale();
     emit availabilityChanged();
 }
 

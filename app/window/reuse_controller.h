@@ -6,15 +6,16 @@
 #include "app/window/file_questions.h"
 #include "app/window/repaint_delay.h"
 #include "app/window/reuse_plan.h"
+#include "app/window/reuse_runs.h"
 #include "app/window/reuse_work.h"
 
 #include "views/common/figure.h"
+#include "views/reuse/shown_runs.h"
 
 #include <QObject>
 
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,7 +37,7 @@ struct ReuseNeighbours {
 
 /// Between the session, the open model, a sequence of frames and the frame player. The sequence, the method, its parameters and what is kept are
 /// undoable; every edit is a request on a lane that shows the frame that is looked at first and then all frames one by one. Opening a sequence
-/// and comparing methods are jobs. Nothing is opened or computed while the page is out of sight.
+/// and comparing methods are jobs; so is running what a session has kept, behind the first run. Nothing is opened or computed while the page is out of sight.
 class ReuseController : public QObject
 {
     Q_OBJECT
@@ -66,7 +67,7 @@ public:
 
     ReuseSetting setting() const; ///< of the session, with those parameters alone that its method has
     const std::shared_ptr<const ReuseSources>& sources() const noexcept { return m_sources; } ///< null: none
-    const std::shared_ptr<const report::ReuseReport>& report() const noexcept { return m_report; } ///< what is shown; null: nothing
+    const std::shared_ptr<const views::ShownRuns>& shown() const noexcept { return m_shown; } ///< null: nothing
     bool isUpToDate() const; ///< all frames are of the present setting
     const LaneCore& lane() const noexcept { return m_lane; }
     const LaneCore& pictureLane() const noexcept { return m_pictureLane; }
@@ -99,6 +100,11 @@ private:
     void requestPicture(int frame, bool playing);
     void show(const std::shared_ptr<const ReuseResult>& result);
     void showRuns();
+    void showStale();
+    void take(const std::string& key, report::ReuseRun run);
+    std::vector<ReuseSetting> missing() const; ///< of what is kept
+    void runMissing(const QString& title);
+    void restore();
     void showState();
     void showEmpty();
     void showSettings();
@@ -115,10 +121,12 @@ private:
     QString m_problem;                     ///< why m_opening could not be opened
     std::shared_ptr<const ReuseSources> m_sources;
     std::shared_ptr<const ReuseResult> m_result;
-    std::shared_ptr<const report::ReuseReport> m_report;
-    std::map<std::string, report::ReuseRun> m_done; ///< runs on all frames of m_sources, by settingKey()
-    std::vector<report::ReuseRun> m_trivial;
+    std::shared_ptr<const views::ShownRuns> m_shown;
+    ReuseRuns m_done;                      ///< on all frames of m_sources
+    std::vector<std::shared_ptr<const report::ReuseRun>> m_trivial;
     std::optional<ReuseSetting> m_asked;   ///< of the lane, last
+    bool m_failed = false;                 ///< m_asked
+    bool m_restores = true;                ///< what is kept and was not run yet is run by itself; not once that was stopped
     int m_openJob = 0, m_compareJob = 0;   ///< 0: none
     RepaintDelay m_repaints;               ///< of an edit, until its first picture
     Lane<ReuseRequest, ReuseResult> m_lane;

@@ -115,35 +115,62 @@ void ReuseController::compare()
         emit failed(tr("Methods cannot be compared: %1.").arg(reason));
         return;
     }
-    std::vector<ReuseSetting> all = m_with.document.state().reuse.kept, missing;
+    std::vector<ReuseSetting> all = m_with.document.state().reuse.kept;
     for (const auto& method : reuse::methods())
         if (const ReuseSetting each{method.declaration.id, {}}; !method.frames && std::ranges::none_of(all, [&](const ReuseSetting& kept) { return settingKey(kept) == settingKey(each); }))
             all.push_back(each);
-    for (const ReuseSetting& each : all)
-        if (!m_done.contains(settingKey(each)))
-            missing.push_back(each);
+    m_restores = false; // it is what follows
     edit(tr("Compare methods of reuse"), {}, true, [&](ReuseChoice& choice) { choice.kept = all; });
+    m_restores = true;
+    runMissing(tr("Compare %1 ways to reuse features").arg(all.size()));
+}
+
+std::vector<ReuseSetting> ReuseController::missing() const
+{
+    std::vector<ReuseSetting> found;
+    for (const ReuseSetting& each : m_with.document.state().reuse.kept)
+        if (reuse::findMethod(each.method) && !makesFrames(each.method) && !m_done.find(settingKey(each)))
+            found.push_back(each);
+    return found;
+}
+
+/// What a session has kept, once all frames were run with its own setting: in the background, until that is stopped.
+void ReuseController::restore()
+{
+    if (m_restores && m_compareJob == 0 && inSight() && isUpToDate() && !m_result->own && !missing().empty())
+        runMissing(tr("Run kept ways to reuse features"));
+}
+
+void ReuseController::runMissing(const QString& title)
+{
+    const auto count = m_with.document.state().reuse.kept.size();
     m_compareJob = m_jobs.start(
-        tr("Compare %1 ways to reuse features").arg(all.size()), tr("Comparing"),
-        [missing, count = all.size(), sources = m_sources, guard = QPointer<ReuseController>(this)](const RunContext& context) {
+        title, tr("Comparing"),
+        [missing = missing(), count, sources = m_sources, guard = QPointer<ReuseController>(this)](const RunContext& context) {
             context.setParts(static_cast<double>(std::max<std::size_t>(missing.size(), 1)));
             for (const ReuseSetting& each : missing) {
                 auto run = runOne(*sources, each, context.part(1, reuseSettingTitle(each).toStdString()));
-                QMetaObject::invokeMethod(qApp, [guard, sources, key = settingKey(each), run = std::move(run)] {
+                QMetaObject::invokeMethod(qApp, [guard, sources, key = settingKey(each), run = std::move(run)]() mutable {
                     if (!guard || guard->m_sources != sources)
                         return;
-                    guard->m_done[key] = run;
+                    guard->take(key, std::move(run));
                     guard->showRuns();
                 }, Qt::QueuedConnection);
             }
             return tr("%1 ways to reuse features compared on %2 frames").arg(count).arg(sources->files.size());
         },
-        [this](const Job&) {
+        [this, sources = m_sources](const Job& job) {
             m_compareJob = 0;
+            if (m_sources == sources && job.state != JobState::Finished)
+                m_restores = false;
+            if (m_result)
+                showRuns();
             showSettings();
             emit availabilityChanged();
         });
     showSettings();
+    if (m_result)
+        showRuns();
     emit availabilityChanged();
 }
 
@@ -151,6 +178,7 @@ void ReuseController::stop()
 {
     m_lane.cancel();
     m_asked.reset(); // may be asked for again
+    showStale();
     m_opens.stop();
     m_jobs.stop();
     m_page.transport()->pause();

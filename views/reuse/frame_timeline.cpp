@@ -40,14 +40,11 @@ FrameTimeline::FrameTimeline(QWidget* parent) : QWidget(parent)
     describe();
 }
 
-const report::ReuseRun* FrameTimeline::run(int index) const
-{
-    return m_report && index >= 0 && index < static_cast<int>(m_report->runs.size()) ? &m_report->runs[static_cast<std::size_t>(index)] : nullptr;
-}
+const report::ReuseRun* FrameTimeline::run(int index) const { return m_runs ? m_runs->run(index) : nullptr; }
 
-void FrameTimeline::setReport(std::shared_ptr<const report::ReuseReport> report, int shown, int beside)
+void FrameTimeline::setRuns(std::shared_ptr<const ShownRuns> runs, int shown, int beside)
 {
-    m_report = std::move(report);
+    m_runs = std::move(runs);
     m_shown = shown;
     m_beside = beside == shown ? -1 : beside;
     m_frame = std::clamp(m_frame, 0, std::max(frameCount() - 1, 0));
@@ -194,7 +191,7 @@ QStringList FrameTimeline::hoverLines() const
         if (frame.keyFrame)
             lines << tr("   key frame");
         if (isFlipped(frame))
-            lines << tr("   %1 instead of %2").arg(labelName(*m_report, frame.label), labelName(*m_report, frame.wholeLabel));
+            lines << tr("   %1 instead of %2").arg(labelName(*m_runs->of, frame.label), labelName(*m_runs->of, frame.wholeLabel));
     }
     return lines;
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "core/report/reuse_report.h"
 #include "views/common/figure.h"
+#include "views/reuse/shown_runs.h"
 
 #include <QStringList>
 #include <QWidget>
@@ -21,11 +22,11 @@ public:
     explicit FrameTimeline(QWidget* parent = nullptr);
 
     /// `shown`, `beside`: indices of runs, -1: none. A run may have fewer frames than the sequence: the others are still to come.
-    void setReport(std::shared_ptr<const report::ReuseReport> report, int shown, int beside);
+    void setRuns(std::shared_ptr<const ShownRuns> runs, int shown, int beside);
     void setSceneCuts(const std::vector<int>& frames); ///< first frames of scenes, ascending
     void setFrame(int frame);         ///< the cursor, without a signal; clamped
     int frame() const noexcept { return m_frame; }
-    int frameCount() const noexcept { return m_report ? m_report->frameCount : 0; }
+    int frameCount() const noexcept { return m_runs ? m_runs->of->frameCount : 0; }
     void setStale(bool stale);
     void setCaption(const QString& settings) { m_caption = settings; }
 
@@ -71,7 +72,7 @@ private:
     void drawFrames(QPainter& painter) const;
     void drawLegend(QPainter& painter) const;
 
-    std::shared_ptr<const report::ReuseReport> m_report;
+    std::shared_ptr<const ShownRuns> m_runs;
     int m_shown = -1, m_beside = -1, m_frame = 0, m_pointed = -1;
     double m_high[kStrips] = {1, 1, 1}; ///< of the axes, which begin at zero
     bool m_known[kStrips] = {};         ///< something was measured

@@ -29,6 +29,7 @@ public:
     double opacity() const noexcept { return m_opacity; }
     void setArrows(bool shown);
     bool arrows() const noexcept { return m_arrows; }
+    bool isStale() const noexcept { return m_stale; }
     void setStale(bool stale);        ///< what is shown is of older settings, or a first look
     void setEmptyText(const QString& text);
     void setCaption(const QString& settings) { m_caption = settings; }

@@ -233,19 +233,16 @@ void FramesPage::setFrameCount(int count, const std::vector<int>& sceneCuts)
     showFrame(m_frame, false);
 }
 
-const report::ReuseRun* FramesPage::run(int index) const
-{
-    return m_report && index >= 0 && index < static_cast<int>(m_report->runs.size()) ? &m_report->runs[static_cast<std::size_t>(index)] : nullptr;
-}
+const report::ReuseRun* FramesPage::run(int index) const { return m_shown ? m_shown->run(index) : nullptr; }
 
-void FramesPage::setReport(std::shared_ptr<const report::ReuseReport> report)
+void FramesPage::setRuns(std::shared_ptr<const ShownRuns> runs)
 {
-    m_report = std::move(report);
+    m_shown = std::move(runs);
     if (!run(m_run))
         m_run = 0;
     const QScopedValueRollback quiet(m_quiet, true);
-    m_runs->setReport(m_report);
-    m_frontier->setReport(m_report);
+    m_runs->setRuns(m_shown);
+    m_frontier->setRuns(m_shown);
     showRun();
 }
 
@@ -273,7 +270,7 @@ void FramesPage::showRun()
         const QModelIndex row = m_table->fromSource(m_runs->index(m_run, 0));
         m_table->selectionModel()->setCurrentIndex(row, QItemSelectionModel::ClearAndSelect | QItemSelectionModel::Rows);
     }
-    m_timeline->setReport(m_report, of ? m_run : -1, of && m_run != 0 ? 0 : -1);
+    m_timeline->setRuns(m_shown, of ? m_run : -1, of && m_run != 0 ? 0 : -1);
     m_timeline->setFrame(m_frame);
     m_timeline->setStale(m_stale);
     m_transport->setMarks(m_timeline->keyFrames(), m_cuts);
@@ -303,8 +300,8 @@ void FramesPage::showResult()
     m_view->setStale(m_stale && m_run == 0);
     if (!known) {
         m_view->setTitle(title);
-        m_view->setFrame(std::nullopt, m_report ? m_report->gridRows : 0, m_report ? m_report->gridColumns : 0);
-        m_labels->setText(of && !of->failure.empty() ? tr("%1 failed: %2").arg(runTitle(*of), words(of->failure)) : m_count > 0 ? tr("Not computed yet") : QString());
+        m_view->setFrame(std::nullopt, m_shown ? m_shown->of->gridRows : 0, m_shown ? m_shown->of->gridColumns : 0);
+        m_labels->setText(of && !of->failure.empty() ? tr("%1: %2").arg(runTitle(*of), words(of->failure)) : m_count > 0 ? tr("Not computed yet") : QString());
         m_saved->clear();
         return;
     }
@@ -314,8 +311,8 @@ void FramesPage::showResult()
     if (frame.keyFrame)
         title += QStringLiteral(" · ") + tr("key frame");
     m_view->setTitle(title);
-    m_view->setFrame(frame, m_report->gridRows, m_report->gridColumns);
-    const QString whole = guess(*m_report, frame.wholeLabel, frame.wholeProbability), now = guess(*m_report, frame.label, frame.probability);
+    m_view->setFrame(frame, m_shown->of->gridRows, m_shown->of->gridColumns);
+    const QString whole = guess(*m_shown->of, frame.wholeLabel, frame.wholeProbability), now = guess(*m_shown->of, frame.label, frame.probability);
     m_labels->setText(isFlipped(frame) ? tr("Computed whole: %1 → with reuse: <b>%2</b>, another label").arg(whole.toHtmlEscaped(), now.toHtmlEscaped())
                                        : tr("Computed whole: %1 → with reuse: <b>%2</b>").arg(whole.toHtmlEscaped(), now.toHtmlEscaped()));
     m_saved->setText(tr("%1 MACs of %2 (%3) · %4 of %5 · error %6 · KL %7")

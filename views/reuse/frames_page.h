@@ -2,6 +2,7 @@
 #pragma once
 #include "core/report/reuse_report.h"
 #include "views/common/figure.h"
+#include "views/reuse/shown_runs.h"
 
 #include <QImage>
 #include <QWidget>
@@ -38,11 +39,11 @@ public:
     void setEmptyState(const QString& title, const QString& text, const QString& action); ///< instead of the page; an empty title: the page
     /// Frames of a sequence; 0: none. The picture of each is asked for with frameShown().
     void setFrameCount(int count, const std::vector<int>& sceneCuts);
-    void setReport(std::shared_ptr<const report::ReuseReport> report); ///< null: none; runs may be incomplete
+    void setRuns(std::shared_ptr<const ShownRuns> runs); ///< null: none; runs may be incomplete
     void setPhoto(int frame, const QImage& photo); ///< ignored unless it is of the frame that is shown
     void setFrame(int frame);       ///< without a signal
     int frame() const noexcept { return m_frame; }
-    void setShownRun(int run);      ///< a row of the report; without a signal
+    void setShownRun(int run);      ///< a row of the runs; without a signal
     int shownRun() const noexcept { return m_run; }
     void setStale(bool stale);      ///< what is shown of the asked run is of older settings, or a first look
     void setProblem(const QString& sentence); ///< below the picture; empty: none
@@ -80,7 +81,7 @@ private:
     void chooseRun(int run);
     const report::ReuseRun* run(int index) const;
 
-    std::shared_ptr<const report::ReuseReport> m_report;
+    std::shared_ptr<const ShownRuns> m_shown;
     std::vector<int> m_cuts;
     int m_count = 0, m_frame = 0, m_run = 0;
     bool m_stale = false, m_quiet = false;

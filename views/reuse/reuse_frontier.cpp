@@ -54,9 +54,9 @@ ReuseFrontier::ReuseFrontier(QWidget* parent)
     setAccessibleName(tr("Runs, error against cost"));
 }
 
-void ReuseFrontier::setReport(std::shared_ptr<const report::ReuseReport> report)
+void ReuseFrontier::setRuns(std::shared_ptr<const ShownRuns> runs)
 {
-    m_report = std::move(report);
+    m_runs = std::move(runs);
     rebuild();
 }
 
@@ -78,13 +78,13 @@ void ReuseFrontier::setChosen(int index)
     update();
 }
 
-QString ReuseFrontier::emptyText() const { return m_report && !m_report->runs.empty() ? tr("%1 was not measured.").arg(reuseLossTitle(m_loss)) : FrontierChart::emptyText(); }
+QString ReuseFrontier::emptyText() const { return m_runs && m_runs->count() > 0 ? tr("%1 was not measured.").arg(reuseLossTitle(m_loss)) : FrontierChart::emptyText(); }
 
 void ReuseFrontier::rebuild()
 {
     using enum FrontierSeries::Mark;
     constexpr FrontierSeries::Mark kShapes[] = {Square, Cross, Up, Down, Diamond};
-    const int count = m_report ? static_cast<int>(m_report->runs.size()) : 0;
+    const int count = m_runs ? m_runs->count() : 0;
     std::vector<FrontierSeries> series;
     std::vector<std::string> methods;
     std::vector<FrontierPoint> points;
@@ -169,14 +169,16 @@ QStringList ReuseFrontier::linesOf(int index) const
 QString ReuseFrontier::figureCsv() const
 {
     QString table = QStringLiteral("method,title,settings,trivial,macs_share,overhead_share,time_share,mean_error,worst_error,mean_kl,agreement,drift,computed_whole,hits,false_hits,misses,failure\n");
-    if (!m_report)
+    if (!m_runs)
         return table;
-    for (const auto& of : m_report->runs)
+    for (const auto& run : m_runs->runs) {
+        const report::ReuseRun& of = *run;
         table += QStringList{csvField(words(of.method)), csvField(words(of.title)), csvField(words(of.settings)), QString::number(of.trivial), exact(of.macsShare), exact(of.overheadShare),
                              exact(of.timeShare), exact(of.meanError), exact(of.worstError), exact(of.meanKl), exact(of.agreement), exact(of.drift), QString::number(of.computedWhole),
                              QString::number(of.hits), QString::number(of.falseHits), QString::number(of.misses), csvField(words(of.failure))}
                      .join(QLatin1Char(',')) +
                  QLatin1Char('\n');
+    }
     return table;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-#include "core/report/reuse_report.h"
+#include "views/reuse/shown_runs.h"
 #include "views/common/frontier_chart.h"
 
 #include <memory>
@@ -23,7 +23,7 @@ class ReuseFrontier : public FrontierChart {
 public:
     explicit ReuseFrontier(QWidget* parent = nullptr);
 
-    void setReport(std::shared_ptr<const report::ReuseReport> report); ///< null: none
+    void setRuns(std::shared_ptr<const ShownRuns> runs); ///< null: none
     void setLoss(ReuseLoss loss);
     ReuseLoss loss() const noexcept { return m_loss; }
     void setCost(ReuseCost cost);
@@ -43,9 +43,9 @@ protected:
 private:
     void rebuild();
     void showAxes();
-    const report::ReuseRun& run(int index) const { return m_report->runs[static_cast<std::size_t>(index)]; }
+    const report::ReuseRun& run(int index) const { return *m_runs->runs[static_cast<std::size_t>(index)]; }
 
-    std::shared_ptr<const report::ReuseReport> m_report;
+    std::shared_ptr<const ShownRuns> m_runs;
     ReuseLoss m_loss = ReuseLoss::MeanError;
     ReuseCost m_cost = ReuseCost::Macs;
     int m_chosen = -1;

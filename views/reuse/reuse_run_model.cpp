@@ -49,13 +49,13 @@ double runValue(const report::ReuseRun& run, int column)
     }
 }
 
-void Model::setReport(std::shared_ptr<const report::ReuseReport> report)
+void Model::setRuns(std::shared_ptr<const ShownRuns> runs)
 {
-    const auto title = [](const report::ReuseRun& run) { return runTitle(run); };
-    const bool same = m_report && report && std::ranges::equal(m_report->runs, report->runs, {}, title, title);
+    const auto title = [](const std::shared_ptr<const report::ReuseRun>& run) { return runTitle(*run); };
+    const bool same = m_runs && runs && std::ranges::equal(m_runs->runs, runs->runs, {}, title, title);
     if (!same)
         beginResetModel();
-    m_report = std::move(report);
+    m_runs = std::move(runs);
     for (int column = 0; column < kColumnCount; ++column) {
         m_most[column] = 0;
         for (int row = 0; row < rowCount(); ++row)
@@ -70,8 +70,8 @@ void Model::setReport(std::shared_ptr<const report::ReuseReport> report)
         emit dataChanged(index(0, 0), index(rowCount() - 1, kColumnCount - 1));
 }
 
-const report::ReuseRun* Model::run(int row) const { return row >= 0 && row < rowCount() ? &m_report->runs[static_cast<std::size_t>(row)] : nullptr; }
-int Model::rowCount(const QModelIndex& parent) const { return parent.isValid() || !m_report ? 0 : static_cast<int>(m_report->runs.size()); }
+const report::ReuseRun* Model::run(int row) const { return m_runs ? m_runs->run(row) : nullptr; }
+int Model::rowCount(const QModelIndex& parent) const { return parent.isValid() || !m_runs ? 0 : m_runs->count(); }
 int Model::columnCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(kColumnCount); }
 
 QString Model::shown(const report::ReuseRun& run, int column) const
@@ -93,7 +93,7 @@ QVariant Model::data(const QModelIndex& at, int role) const
     case Qt::TextAlignmentRole: return static_cast<int>((column == RunColumn ? Qt::AlignLeft : Qt::AlignRight) | Qt::AlignVCenter);
     case Qt::ToolTipRole:
         if (!of->failure.empty())
-            return tr("%1 failed: %2").arg(runTitle(*of), words(of->failure));
+            return tr("%1: %2").arg(runTitle(*of), words(of->failure));
         return column == RunColumn ? QStringLiteral("%1 (%2)").arg(runTitle(*of), words(of->method)) : tr("%1: %2").arg(runTitle(*of), tr(kHeadings[column].help));
     case Qt::FontRole: {
         QFont font;

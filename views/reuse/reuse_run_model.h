@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-#include "core/report/reuse_report.h"
+#include "views/reuse/shown_runs.h"
 
 #include <QAbstractTableModel>
 
@@ -15,7 +15,7 @@ public:
     enum Column { RunColumn, MacsColumn, TimeColumn, MeanColumn, WorstColumn, KlColumn, AgreementColumn, DriftColumn, OverheadColumn, WholeColumn, FalseColumn, kColumnCount };
 
     using QAbstractTableModel::QAbstractTableModel;
-    void setReport(std::shared_ptr<const report::ReuseReport> report); ///< keeps selections where the runs are the same
+    void setRuns(std::shared_ptr<const ShownRuns> runs); ///< keeps selections where the runs are the same
     const report::ReuseRun* run(int row) const; ///< nullptr outside
 
     int rowCount(const QModelIndex& parent = {}) const override;
@@ -25,7 +25,7 @@ public:
 
 private:
     QString shown(const report::ReuseRun& run, int column) const;
-    std::shared_ptr<const report::ReuseReport> m_report;
+    std::shared_ptr<const ShownRuns> m_runs;
     double m_most[kColumnCount] = {}; ///< for bars
 };
 

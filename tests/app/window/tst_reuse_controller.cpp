@@ -142,23 +142,23 @@ private slots:
         const auto& sources = *desk.controller->sources();
         QCOMPARE(sources.files.size(), std::size_t{60});
         QCOMPARE(sources.sceneCuts, (std::vector<int>{30})); // as motion.tsv says
-        const auto& shown = *desk.controller->report();
-        QCOMPARE(shown.frameCount, 60);
+        const auto& shown = *desk.controller->shown();
+        QCOMPARE(shown.of->frameCount, 60);
         // The same without the window. Times differ; nothing else does.
         const auto sequence = openFrames({.folder = dataset("motion")}, dataset("vit20"), *sources.model, {});
         const std::vector<reuse::Configuration> configurations{{reuse::methods().front().declaration.id, {}}};
         const auto expected = reuse::runReuse(sources.model, sequence, configurations, {}, {});
         QCOMPARE(shown.runs.size(), expected.runs.size());
         for (std::size_t run = 0; run < shown.runs.size(); ++run) {
-            QCOMPARE(shown.runs[run].title, expected.runs[run].title);
-            QCOMPARE(shown.runs[run].macsShare, expected.runs[run].macsShare);
-            QCOMPARE(shown.runs[run].meanError, expected.runs[run].meanError);
+            QCOMPARE(shown.runs[run]->title, expected.runs[run].title);
+            QCOMPARE(shown.runs[run]->macsShare, expected.runs[run].macsShare);
+            QCOMPARE(shown.runs[run]->meanError, expected.runs[run].meanError);
             for (std::size_t i = 0; i < 60; ++i) {
-                QVERIFY(shown.runs[run].frames[i].patches == expected.runs[run].frames[i].patches);
-                QCOMPARE(shown.runs[run].frames[i].macs, expected.runs[run].frames[i].macs);
+                QVERIFY(shown.runs[run]->frames[i].patches == expected.runs[run].frames[i].patches);
+                QCOMPARE(shown.runs[run]->frames[i].macs, expected.runs[run].frames[i].macs);
             }
         }
-        QVERIFY(shown.runs.back().trivial);
+        QVERIFY(shown.runs.back()->trivial);
         // Seen: the picture of the frame, and its patches.
         QVERIFY(desk.waitFor([&] { return !desk.page->view()->photo().isNull(); }));
         const QImage first = desk.page->view()->photo();
@@ -189,7 +189,7 @@ private slots:
         desk.open("vit20", Reads::Images);
         QVERIFY(desk.whole());
         desk.document.select([](Selection& selection) { selection.reuseFrame = 20; });
-        const double before = desk.controller->report()->runs.front().macsShare;
+        const double before = desk.controller->shown()->runs.front()->macsShare;
         const int steps = desk.document.undoStack().count();
         auto* slider = desk.page->settings()->findChild<QSlider*>("threshold-slider");
         QVERIFY(slider);
@@ -208,10 +208,10 @@ private slots:
         QVERIFY(desk.whole());
         QVERIFY(desk.controller->lane().counts().requests > counts.requests);
         QCOMPARE(desk.document.undoStack().count(), steps + 1);
-        QVERIFY(desk.controller->report()->runs.front().macsShare < before); // a larger threshold computes less
+        QVERIFY(desk.controller->shown()->runs.front()->macsShare < before); // a larger threshold computes less
         desk.document.undoStack().undo();
         QVERIFY(desk.whole());
-        QCOMPARE(desk.controller->report()->runs.front().macsShare, before);
+        QCOMPARE(desk.controller->shown()->runs.front()->macsShare, before);
     }
 
     void keptComparedForgotten()
@@ -228,17 +228,17 @@ private slots:
         QTest::mouseClick(keep, Qt::LeftButton);
         QCOMPARE(desk.document.state().reuse.kept.size(), std::size_t{1});
         QVERIFY(!keep->isEnabled() && desk.controller->keepDisabledReason() == "it is kept already");
-        QCOMPARE(desk.controller->report()->runs.size(), std::size_t{4}); // asked, kept, two trivial ones
-        QCOMPARE(desk.controller->report()->runs[1].macsShare, desk.controller->report()->runs[0].macsShare);
+        QCOMPARE(desk.controller->shown()->runs.size(), std::size_t{4}); // asked, kept, two trivial ones
+        QCOMPARE(desk.controller->shown()->runs[1]->macsShare, desk.controller->shown()->runs[0]->macsShare);
         QTest::mouseClick(desk.child<QPushButton>("compareReuse"), Qt::LeftButton);
         QVERIFY(desk.child<QPushButton>("stopReuse")->isVisible());
         QVERIFY(QTest::qWaitFor([&] { return !desk.jobs.isRunning(); }, 240'000));
         std::size_t methods = 0;
         for (const auto& method : reuse::methods())
             methods += method.frames ? 0 : 1;
-        QVERIFY(desk.waitFor([&] { return desk.controller->report()->runs.size() == 1 + methods + 2; }));
+        QVERIFY(desk.waitFor([&] { return desk.controller->shown()->runs.size() == 1 + methods + 2; }));
         QVERIFY(desk.waitFor([&] { // what was posted last has come
-            return std::ranges::none_of(desk.controller->report()->runs, [](const auto& run) { return run.failure.starts_with("not run"); });
+            return std::ranges::none_of(desk.controller->shown()->runs, [](const auto& run) { return run->failure.starts_with("not run"); });
         }));
         QCOMPARE(desk.page->runs()->rowCount(), static_cast<int>(1 + methods + 2));
         // A kept run's settings become the asked ones by a double click.
@@ -254,6 +254,51 @@ private slots:
         QCOMPARE(desk.document.state().reuse.kept.size(), methods);
     }
 
+    void whatASessionKeptIsRunByItself()
+    {
+        FramesDesk desk;
+        const QString folder = desk.some("few", 4);
+        ReuseSetting other{reuse::methods().front().declaration.id, {}};
+        other.parameters.set("threshold", 0.7);
+        desk.document.change("as a session has it", {}, [&](SessionState& state) {
+            state.reuse.frames = folder.toStdString();
+            state.reuse.kept = {other};
+        });
+        desk.open("vit20", Reads::Images);
+        QVERIFY(desk.whole());
+        QVERIFY(desk.waitFor([&] { return desk.controller->shown()->runs.size() == 4 && desk.controller->shown()->runs[1]->failure.empty(); }));
+        QCOMPARE(desk.controller->shown()->runs[1]->frames.size(), std::size_t{4});
+        const auto jobs = desk.jobs.jobs().size();
+        desk.set("threshold", 0.5);
+        QVERIFY(desk.whole());
+        QCOMPARE(desk.jobs.jobs().size(), jobs); // it is there: not run again
+        // Partial results copy nothing of it.
+        const auto* kept = desk.controller->shown()->runs[1].get();
+        desk.set("threshold", 0.6);
+        QVERIFY(desk.whole());
+        QCOMPARE(desk.controller->shown()->runs[1].get(), kept);
+    }
+
+    void aFailedRunIsNotAboutToBeReplaced()
+    {
+        FramesDesk desk;
+        desk.answer = desk.some("few", 4);
+        desk.open("vit20", Reads::Images);
+        desk.controller->askAndOpen();
+        QVERIFY(desk.waitFor([&] { return desk.controller->sources() && desk.controller->sources()->files.size() == 4; }));
+        QVERIFY(desk.whole());
+        QVERIFY(!desk.page->view()->isStale());
+        QSignalSpy failed(desk.controller.get(), &ReuseController::failed);
+        desk.set("threshold", -1.0); // out of its range
+        QVERIFY(desk.page->view()->isStale());
+        QVERIFY(desk.waitFor([&] { return !failed.isEmpty(); }));
+        QVERIFY(!desk.page->view()->isStale() && !desk.controller->isUpToDate());
+        desk.set("threshold", 0.5);
+        QVERIFY(desk.page->view()->isStale());
+        QVERIFY(desk.whole());
+        QVERIFY(!desk.page->view()->isStale());
+    }
+
     void planned()
     {
         FramesDesk desk;
@@ -264,7 +309,7 @@ private slots:
         QVERIFY(planned);
         QCOMPARE(planned->method, reuse::methods().front().declaration.id);
         QCOMPARE(planned->sequence, std::string("motion"));
-        QCOMPARE(planned->macsShare, desk.controller->report()->runs.front().macsShare);
+        QCOMPARE(planned->macsShare, desk.controller->shown()->runs.front()->macsShare);
         QVERIFY(planned->parameters == reuse::methods().front().declaration.schema.defaults());
         QVERIFY(!desk.child<QPushButton>("planReuse")->isEnabled());
         QVERIFY(desk.child<QLabel>("reusePlanned")->text().contains("this"));
@@ -293,7 +338,7 @@ private slots:
         QVERIFY(!desk.child<views::PlaceholderPanel>("framesEmpty")->isVisible());
         // Closed: what was run is forgotten.
         desk.controller->setModel(nullptr, Reads::Unknown);
-        QVERIFY(!desk.controller->sources() && !desk.controller->report() && desk.page->transport()->frameCount() == 0);
+        QVERIFY(!desk.controller->sources() && !desk.controller->shown() && desk.page->transport()->frameCount() == 0);
     }
 
     void stopped()

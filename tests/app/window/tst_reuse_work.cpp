@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the frame player asks of core: scenes, pictures made back from what the model reads, the names of settings.
 #include "app/window/reuse_plan.h"
+#include "app/window/reuse_runs.h"
 #include "app/window/reuse_work.h"
 #include "core/base/error.h"
 #include "core/plan/plan.h"
@@ -136,6 +137,24 @@ private slots:
         ReuseRequest other = match;
         other.setting.parameters.set("range", std::int64_t{7});
         QVERIFY(!work.coarse(other) && !work.coarse(gate)); // the last kind alone is known
+    }
+
+    void theOldestRunsThatNobodyKeptGo()
+    {
+        ReuseRuns runs;
+        const auto run = std::make_shared<const report::ReuseRun>();
+        const std::vector<std::string> kept{"first"};
+        runs.add("first", run, kept);
+        for (std::size_t i = 0; i < ReuseRuns::kMost + 3; ++i)
+            runs.add(std::to_string(i), run, kept);
+        QCOMPARE(runs.size(), ReuseRuns::kMost + 1);
+        QVERIFY(runs.find("first") && !runs.find("2") && runs.find("3"));
+        const auto newer = std::make_shared<const report::ReuseRun>();
+        runs.add("3", newer, kept); // in place of the older one, and the newest
+        QCOMPARE(runs.size(), ReuseRuns::kMost + 1);
+        QCOMPARE(runs.find("3"), newer);
+        runs.add("new", run, {});
+        QVERIFY(!runs.find("first") && runs.find("3"));
     }
 
     void plansOfOtherProgramsAreRefused()

@@ -22,7 +22,7 @@ private slots:
     {
         m_line = std::make_unique<FrameTimeline>();
         m_line->resize(900, 260);
-        m_line->setReport(test::sampleReuse(), 0, -1);
+        m_line->setRuns(shownRuns(test::sampleReuse()), 0, -1);
         m_line->show();
         QVERIFY(QTest::qWaitForWindowExposed(m_line.get()));
     }
@@ -49,7 +49,7 @@ private slots:
     {
         QCOMPARE(m_line->keyFrames(), (std::vector<int>{0, 5}));
         QCOMPARE(m_line->flips(), (std::vector<int>{7}));
-        m_line->setReport(test::sampleReuse(), 1, 0);
+        m_line->setRuns(shownRuns(test::sampleReuse()), 1, 0);
         QVERIFY(m_line->flips().empty()); // of the other run
     }
 
@@ -85,7 +85,7 @@ private slots:
 
     void hoverTellsOfBothRuns()
     {
-        m_line->setReport(test::sampleReuse(), 0, 1);
+        m_line->setRuns(shownRuns(test::sampleReuse()), 0, 1);
         QTest::mouseMove(m_line.get(), at(7));
         QTRY_VERIFY(!m_line->hoverLines().isEmpty());
         const QString all = m_line->hoverLines().join('\n');
@@ -99,15 +99,15 @@ private slots:
     {
         auto partial = test::sampleReuse();
         partial->runs[0].frames.resize(4);
-        m_line->setReport(partial, 0, -1);
+        m_line->setRuns(shownRuns(partial), 0, -1);
         QCOMPARE(m_line->pointOf(0, 4), QPointF(-1, -1));
         QVERIFY(m_line->pointOf(0, 3) != QPointF(-1, -1));
         QCOMPARE(m_line->frameCount(), 10); // places stay where they are
         partial->runs[0].frames[2].kl = report::kNotMeasured;
-        m_line->setReport(partial, 0, -1);
+        m_line->setRuns(shownRuns(partial), 0, -1);
         QCOMPARE(m_line->pointOf(FrameTimeline::KlStrip, 2), QPointF(-1, -1));
         QVERIFY(!figureImage(*m_line, 1).isNull());
-        m_line->setReport(nullptr, -1, -1);
+        m_line->setRuns(nullptr, -1, -1);
         QCOMPARE(m_line->frameCount(), 0);
         QTest::mouseClick(m_line.get(), Qt::LeftButton, {}, QPoint(300, 100));
         QVERIFY(!figureImage(*m_line, 1).isNull());
@@ -129,7 +129,7 @@ private slots:
     void tableOfFrames()
     {
         m_line->setCaption("motion");
-        m_line->setReport(test::sampleReuse(), 0, 1);
+        m_line->setRuns(shownRuns(test::sampleReuse()), 0, 1);
         const QStringList lines = figureTable(*m_line).trimmed().split('\n');
         QCOMPARE(lines.size(), 2 + 20);
         QCOMPARE(lines[0], QString("# motion"));

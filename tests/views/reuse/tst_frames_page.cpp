@@ -36,7 +36,7 @@ private slots:
         m_page->resize(1200, 800);
         m_page->setEmptyState({}, {}, {});
         m_page->setFrameCount(10, {5});
-        m_page->setReport(test::sampleReuse());
+        m_page->setRuns(shownRuns(test::sampleReuse()));
         m_page->show();
         QVERIFY(QTest::qWaitForWindowExposed(m_page.get()));
     }
@@ -84,7 +84,7 @@ private slots:
         m_page->findChild<QAction*>("forgetReuseRun")->trigger();
         QCOMPARE(forgotten.size(), 1);
         QCOMPARE(forgotten[0][0].toInt(), 3);
-        m_page->setReport(test::sampleReuse()); // newer numbers
+        m_page->setRuns(shownRuns(test::sampleReuse())); // newer numbers
         QCOMPARE(m_page->shownRun(), 3);
         QCOMPARE(shown.size(), 2);
     }
@@ -129,16 +129,16 @@ private slots:
     {
         auto partial = test::sampleReuse();
         partial->runs[0].frames.resize(2);
-        m_page->setReport(partial);
+        m_page->setRuns(shownRuns(partial));
         m_page->setFrame(6);
         QVERIFY(!m_page->view()->frame());
         QCOMPARE(text("frameLabels"), QString("Not computed yet"));
         partial = test::sampleReuse();
         partial->runs[0].frames.clear();
         partial->runs[0].failure = "no such <thing>";
-        m_page->setReport(partial);
+        m_page->setRuns(shownRuns(partial));
         QVERIFY(text("frameLabels").contains("no such <thing>"));
-        m_page->setReport(nullptr);
+        m_page->setRuns(nullptr);
         QVERIFY(!m_page->view()->frame());
         QCOMPARE(m_page->runs()->rowCount(), 0);
     }

@@ -18,7 +18,7 @@ private slots:
     {
         ReuseFrontier chart;
         chart.resize(520, 320);
-        chart.setReport(test::sampleReuse());
+        chart.setRuns(shownRuns(test::sampleReuse()));
         chart.show();
         QVERIFY(QTest::qWaitForWindowExposed(&chart));
         QCOMPARE(chart.shownPoints(), 4);
@@ -41,20 +41,20 @@ private slots:
         auto report = test::sampleReuse();
         report->runs[1].agreement = 0.5;
         report->runs[3].timeShare = report::kNotMeasured;
-        chart.setReport(report);
+        chart.setRuns(shownRuns(report));
         chart.setLoss(ReuseLoss::Agreement);
         QVERIFY(chart.toPixel(0).y() < chart.toPixel(1).y()); // more agreement above
         chart.setCost(ReuseCost::Time);
         QCOMPARE(chart.shownPoints(), 3);
         QCOMPARE(chart.toPixel(3), QPointF(-1, -1));
-        chart.setReport(nullptr);
+        chart.setRuns(nullptr);
         QCOMPARE(chart.shownPoints(), 0);
     }
 
     void table()
     {
         ReuseFrontier chart;
-        chart.setReport(test::sampleReuse());
+        chart.setRuns(shownRuns(test::sampleReuse()));
         chart.setCaption("vit20 on motion");
         const QStringList lines = figureTable(chart).trimmed().split('\n');
         QCOMPARE(lines[0], QString("# vit20 on motion"));

@@ -22,7 +22,7 @@ private slots:
         Model model;
         QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
         QCOMPARE(model.rowCount(), 0);
-        model.setReport(test::sampleReuse());
+        model.setRuns(shownRuns(test::sampleReuse()));
         QCOMPARE(model.rowCount(), 4);
         const auto text = [&](int row, int column) { return model.data(model.index(row, column), Qt::DisplayRole).toString(); };
         QCOMPARE(text(0, Model::RunColumn), QString("Token gate, threshold 0.1"));
@@ -48,18 +48,18 @@ private slots:
         Model model;
         QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
         auto report = test::sampleReuse();
-        model.setReport(report);
+        model.setRuns(shownRuns(report));
         QSignalSpy reset(&model, &QAbstractItemModel::modelReset), changed(&model, &QAbstractItemModel::dataChanged);
         auto later = test::sampleReuse();
         later->runs[0].macsShare = 0.5;
-        model.setReport(later);
+        model.setRuns(shownRuns(later));
         QCOMPARE(reset.size(), 0);
         QCOMPARE(changed.size(), 1);
         later = test::sampleReuse();
         later->runs.pop_back();
-        model.setReport(later);
+        model.setRuns(shownRuns(later));
         QCOMPARE(reset.size(), 1);
-        model.setReport(nullptr);
+        model.setRuns(nullptr);
         QCOMPARE(model.rowCount(), 0);
     }
 
@@ -70,10 +70,10 @@ private slots:
         report->runs[1] = {};
         report->runs[1].title = "Warp";
         report->runs[1].failure = "no motion vectors";
-        model.setReport(report);
+        model.setRuns(shownRuns(report));
         QCOMPARE(model.data(model.index(1, Model::MacsColumn), Qt::DisplayRole).toString(), QString::fromUtf8("–"));
         QCOMPARE(model.data(model.index(1, Model::WholeColumn), Qt::DisplayRole).toString(), QString::fromUtf8("–"));
-        QCOMPARE(model.data(model.index(1, 0), Qt::ToolTipRole).toString(), QString("Warp failed: no motion vectors"));
+        QCOMPARE(model.data(model.index(1, 0), Qt::ToolTipRole).toString(), QString("Warp: no motion vectors"));
         QVERIFY(!model.data(model.index(1, Model::MacsColumn), kSortRole).isValid());
     }
 };
