@@ -50,6 +50,9 @@ void CacheTab::addLevels()
     m_panel.addPage(page, QStringLiteral("levels"), tr("Levels"), settings);
     m_levels = std::make_unique<HierarchyController>(HierarchyNeighbours{m_with.document, m_with.model, m_with.exports, m_with.ask}, *page, *settings);
     listenTo(*m_levels);
+    const auto follow = [this] { m_levels->setCursor(m_cache.size(), m_cache.sources() && m_cache.sources()->trace.sized()); };
+    connect(&m_cache, &CacheController::sizeChanged, m_levels.get(), follow);
+    connect(&m_cache, &CacheController::traceChanged, m_levels.get(), follow);
 }
 
 } // namespace tamis::app

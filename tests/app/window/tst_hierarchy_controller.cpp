@@ -41,6 +41,7 @@ struct LevelsDesk : Desk {
         window.cache().panel().showPage(QStringLiteral("levels"));
     }
     void set(const char* name, const ParameterValue& value, bool finished = true) { emit window.cache().panel().settings()->findChild<views::LevelsSettings*>()->parameterEdited(QLatin1String(name), value, finished); }
+    bool cursorIsThere() { return waitFor([this] { return window.cache().cache().sources() != nullptr; }); }
     bool ready() { return waitFor([this] { return controller().isUpToDate(); }); }
     QString words() { return dataset("traces/sotu-words.txt.gz"); }
 };
@@ -69,6 +70,7 @@ private slots:
         QTest::qWait(100);
         QVERIFY(!desk.controller().report() && desk.controller().lane().counts().requests == 0); // out of sight
         desk.showPage();
+        QVERIFY(desk.cursorIsThere());
         QVERIFY(desk.ready());
         hierarchy::Inputs inputs;
         inputs.trace = std::make_shared<const hierarchy::RequestStream>(hierarchy::loadRequests(desk.words().toStdString(), {}, {}));
@@ -77,8 +79,9 @@ private slots:
         QCOMPARE(desk.controller().report()->levels[0].hits, core.levels[0].hits);
         // Live, merged while it is dragged, and undoable.
         const int steps = desk.window.document().undoStack().count();
-        for (const std::int64_t bytes : {300'000, 600'000, 900'000})
-            desk.set("l1-capacity", bytes, bytes == 900'000);
+        const auto much = static_cast<std::int64_t>(core.levels[0].capacity); // the cursor's
+        for (const std::int64_t bytes : {much + 300'000, much + 600'000, much + 900'000})
+            desk.set("l1-capacity", bytes, bytes == much + 900'000);
         QVERIFY(desk.ready());
         QCOMPARE(desk.window.document().undoStack().count(), steps + 1);
         QVERIFY(desk.controller().report()->levels[0].hits > core.levels[0].hits);
@@ -102,15 +105,17 @@ private slots:
         QVERIFY(desk.showWindow());
         desk.openTrace(desk.words());
         desk.showPage();
+        QVERIFY(desk.cursorIsThere());
         QVERIFY(desk.ready());
         auto& controller = desk.controller();
         const auto shown = [&](std::size_t level) { return controller.report()->levels[level].capacity; };
         // The bundled words have no sizes: so many objects of 768 values.
-        controller.setCursor(100, false);
+        auto& curves = desk.window.cache().cache();
+        curves.setSize(100, true);
         QVERIFY(desk.ready());
         QCOMPARE(shown(0), std::uint64_t{100 * 3072});
         const auto few = *controller.report();
-        controller.setCursor(400, false);
+        curves.setSize(400, false); // while it is dragged
         QVERIFY(!controller.isUpToDate());
         QVERIFY(desk.ready());
         QCOMPARE(shown(0), std::uint64_t{400 * 3072});
