@@ -160,8 +160,7 @@ private:
             return;
         m_k = k;
         ++m_changes;
-        for (const std::uint32_t object : inHeap())
-            m_heap.set(object, keyOf(object));
+        m_heap.setAll([this](std::uint32_t object) { return keyOf(object); });
     }
     AdaptiveSettings m_settings;
     Trials m_trials;

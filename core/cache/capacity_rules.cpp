@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <unordered_set>
 
 namespace tamis::cache {
@@ -197,18 +198,14 @@ private:
     {
         m_sinceCount = 0;
         std::vector<std::uint32_t> held = m_held;
-        std::ranges::sort(held, [this](std::uint32_t a, std::uint32_t b) { return m_objects[a].requests != m_objects[b].requests ? m_objects[a].requests > m_objects[b].requests : a < b; });
-        std::uint64_t bytes = 0;
+        const std::size_t most = mostRequested(held);
         m_protectedBytes = 0;
-        bool full = false;
-        for (const std::uint32_t number : held) {
+        for (std::size_t i = 0; i < held.size(); ++i) {
+            const std::uint32_t number = held[i];
             Object& object = m_objects[number];
             object.protection &= kById;
-            full = full || bytes + object.size > m_mostProtected;
-            if (!full) {
-                bytes += object.size;
+            if (i < most)
                 object.protection |= kByCount;
-            }
             if (object.protection != 0) {
                 m_protectedBytes += object.size;
             } else if (object.aside) {
@@ -217,6 +214,32 @@ private:
                 letGo(number);
             }
         }
+    }
+    /// Brings the most requested to the front, and says how many of them fit their share before the first that does not: halves are looked at as long as they hold that one, in time
+    /// of the order of all that is held, where sorting would be longer than a request may take.
+    std::size_t mostRequested(std::vector<std::uint32_t>& held) const
+    {
+        const auto more = [this](std::uint32_t a, std::uint32_t b) { return m_objects[a].requests != m_objects[b].requests ? m_objects[a].requests > m_objects[b].requests : a < b; };
+        const auto at = [&](std::size_t i) { return held.begin() + static_cast<std::ptrdiff_t>(i); };
+        std::uint64_t left = m_mostProtected;
+        std::size_t first = 0, last = held.size();
+        while (first < last) {
+            const std::size_t middle = first + (last - first + 1) / 2; // one at least
+            if (middle < last)
+                std::nth_element(at(first), at(middle), at(last), more);
+            std::uint64_t bytes = 0;
+            for (std::size_t i = first; i < middle; ++i)
+                bytes += m_objects[held[i]].size;
+            if (bytes <= left) {
+                left -= bytes;
+                first = middle;
+            } else if (middle - first == 1) {
+                break;
+            } else {
+                last = middle;
+            }
+        }
+        return first;
     }
     std::function<PolicyPtr()> m_make;
     CapacityRules m_rules;
@@ -245,7 +268,7 @@ void requireRules(const CapacityRules& rules)
     require(rules.hard > 0 && rules.hard <= 1, "expected a share of the capacity above 0, 1 at most", "hard");
     require(rules.soft > 0 && rules.soft <= rules.hard, "expected a share of the capacity above 0, no larger than the hard limit", "soft");
     require(rules.batch >= 1, "expected 1 object at least", "batch");
-    require(rules.protectedShare >= 0 && rules.protectedShare <= 1, "expected a share of the capacity, 0 to 1", "protected");
+    require(rules.protectedShare >= 0 && rules.protectedShare < rules.hard, "expected a share of the capacity, 0 at least and below the hard limit: nothing else could enter", "protected");
     require(rules.scene.signal == SceneSignal::Off || rules.scene.window >= 1, "expected a window of 1 request at least", "scene-window");
     require(rules.scene.signal == SceneSignal::Off || rules.scene.threshold > 0, "expected a threshold above 0", "scene-threshold");
 }
@@ -267,6 +290,15 @@ std::string inWords(const CapacityRules& rules)
     if (rules.scene.signal != SceneSignal::Off)
         add(std::string("scene change by ") + kSignals[static_cast<std::size_t>(rules.scene.signal)] + ": " + kActions[static_cast<std::size_t>(rules.action)]);
     return text;
+}
+
+CapacityRules scaledRules(const CapacityRules& rules, double rate)
+{
+    const auto scaled = [&](std::uint64_t count) { return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::llround(static_cast<double>(count) * rate))); };
+    CapacityRules smaller = rules;
+    smaller.batch = scaled(rules.batch);
+    smaller.scene.window = scaled(rules.scene.window);
+    return smaller;
 }
 
 std::vector<bool> protectedObjects(const CapacityRules& rules, const Trace& trace)

@@ -39,6 +39,8 @@ SceneAction sceneActionNamed(const std::string& name);
 void requireRules(const CapacityRules& rules);
 /// "hard 0.9, soft 0.7, scene change by hit-ratio: clear"; empty without rules.
 std::string inWords(const CapacityRules& rules);
+/// For caches on a share of the objects: batches and windows that are as much smaller, 1 at least. Shares of the capacity stay.
+CapacityRules scaledRules(const CapacityRules& rules, double rate);
 /// [objects] whether the rules' ids protect it.
 std::vector<bool> protectedObjects(const CapacityRules& rules, const Trace& trace);
 

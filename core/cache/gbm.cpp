@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cache/gbm.h"
 
+#include "core/base/error.h"
 #include "core/cache/boosted_trees.h"
 #include "core/cache/reuse_learning.h"
 
@@ -37,6 +38,15 @@ private:
     BoostedTrees m_trees;
 };
 
+/// A fit is one request's work, and must not be long: with eleven features, a tenth of a second at most.
+constexpr std::int64_t kMostWork = std::int64_t{1} << 22U;
+void requireWork(const Parameters& parameters)
+{
+    const std::int64_t work = parameters.integer("window") * parameters.integer("trees") * (parameters.integer("depth") + 1);
+    if (work > kMostWork)
+        throw Error(ErrorCode::InvalidParameter, "found window x trees x (depth + 1) = " + std::to_string(work) + ", expected 4,194,304 at most: so many rows are looked at in one fit", "cache.gbm");
+}
+
 ParameterSchema schema()
 {
     std::vector<ParameterSpec> specs = reuseSchema().specs();
@@ -53,6 +63,7 @@ Method gbmMethod()
     method.random = true;
     method.policy = [](const PolicyInputs& inputs, const Parameters& given) {
         const Parameters parameters = schema().complete(given);
+        requireWork(parameters);
         BoostingSettings boosting;
         boosting.trees = static_cast<std::size_t>(parameters.integer("trees"));
         boosting.depth = static_cast<std::size_t>(parameters.integer("depth"));

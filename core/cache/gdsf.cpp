@@ -25,7 +25,7 @@ public:
     {
         m_heap.know(objects);
         if (!m_worth.empty() && objects > m_worth.size())
-            m_worth.resize(objects, 1.0F);
+            m_worth.resize(objects, 1.0);
         if (objects > m_counts.size()) {
             m_counts.resize(objects);
             m_sizes.resize(objects);
@@ -62,8 +62,8 @@ public:
         m_sizes[request.object] = request.size;
         m_bytes += request.size;
         if (request.cost != 1 || !m_worth.empty()) [[unlikely]] {
-            m_worth.resize(m_sizes.size(), 1.0F);
-            m_worth[request.object] = m_cost == 1 ? request.cost : std::pow(request.cost, static_cast<float>(m_cost));
+            m_worth.resize(m_sizes.size(), 1.0);
+            m_worth[request.object] = std::pow(static_cast<double>(request.cost), m_cost);
         }
         set(request.object);
     }
@@ -76,7 +76,7 @@ public:
         std::ranges::sort(held, [this](std::uint32_t a, std::uint32_t b) { return m_heap.key(b) < m_heap.key(a); });
         return held;
     }
-    std::size_t stateBytes() const noexcept override { return m_heap.bytesHeld() + (m_counts.capacity() + m_sizes.capacity()) * sizeof(std::uint32_t) + m_worth.capacity() * sizeof(float); }
+    std::size_t stateBytes() const noexcept override { return m_heap.bytesHeld() + (m_counts.capacity() + m_sizes.capacity()) * sizeof(std::uint32_t) + m_worth.capacity() * sizeof(double); }
     std::string standing(std::uint32_t object) const override
     {
         if (!m_heap.contains(object))
@@ -92,13 +92,13 @@ private:
         if (m_frequency != 1) [[unlikely]]
             worth = 1e6 * std::pow(static_cast<double>(m_counts[object]), m_frequency);
         if (!m_worth.empty()) [[unlikely]]
-            worth *= static_cast<double>(m_worth[object]);
+            worth *= m_worth[object];
         m_heap.set(object, {m_age + worth / static_cast<double>(m_sizes[object]), m_turn});
     }
     double m_frequency, m_cost;
     ObjectHeap<Key> m_heap;
     std::vector<std::uint32_t> m_counts, m_sizes;
-    std::vector<float> m_worth; ///< [objects] cost to its power; empty: none has a cost other than 1
+    std::vector<double> m_worth; ///< [objects] cost to its power; empty: none has a cost other than 1
     std::uint64_t m_bytes = 0, m_turn = 0;
     double m_age = 0; ///< priority of the last that left
 };

@@ -56,7 +56,7 @@ public:
     {
         m_bytes += request.size;
         m_places[request.object] = static_cast<std::uint32_t>(m_held.size());
-        m_held.push_back({request.object, request.size, 1, m_now, m_cost == 1 || request.cost == 1 ? request.cost : std::pow(request.cost, static_cast<float>(m_cost))});
+        m_held.push_back({request.object, request.size, 1, m_now, request.cost == 1 ? 1.0 : std::pow(static_cast<double>(request.cost), m_cost)});
     }
     std::uint64_t occupied() const noexcept override { return m_bytes; }
     std::vector<std::uint32_t> contents() const override
@@ -81,13 +81,13 @@ private:
     struct Held {
         std::uint32_t object, size;
         std::uint64_t requests, since;
-        float worth; ///< cost to its power
+        double worth; ///< cost to its power
     };
     double priorityOf(const Held& held) const noexcept
     {
         const double age = static_cast<double>(m_now - held.since) + 1;
         const auto count = static_cast<double>(held.requests);
-        return (m_frequency == 1 ? count : std::pow(count, m_frequency)) * static_cast<double>(held.worth) / (age * (m_bySize ? static_cast<double>(held.size) : 1.0));
+        return (m_frequency == 1 ? count : std::pow(count, m_frequency)) * held.worth / (age * (m_bySize ? static_cast<double>(held.size) : 1.0));
     }
     std::vector<Held> m_held;
     std::vector<std::uint32_t> m_places;

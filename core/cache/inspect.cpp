@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/base/split_mix.h"
+#include "core/cache/in_stretches.h"
 
 #include <algorithm>
 #include <bit>
@@ -15,7 +16,6 @@ using report::CacheSizeReport;
 using report::HitWindow;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kStretch = 2048;           ///< requests between looks at the stop
 constexpr std::size_t kCoarseRequests = 50'000;  ///< of the sample that answers first
 constexpr std::uint64_t kGrain = 60;             ///< objects that the sample's cache holds at least
 
@@ -40,7 +40,7 @@ Chosen chosenObjects(const Trace& trace, double rate, std::uint64_t seed)
 class Inspection {
 public:
     Inspection(const Trace& trace, std::span<const std::uint32_t> next, const Configuration& configuration, std::uint64_t size, const InspectSettings& settings)
-        : m_trace(trace), m_next(next), m_configuration(configuration), m_size(size), m_warmUp(std::min<std::uint64_t>(settings.warmUp, trace.requests())), m_seed(settings.seed),
+        : m_trace(trace), m_next(next), m_configuration(configuration), m_size(size), m_warmUp(std::min<std::uint64_t>(settings.warmUp, trace.requests())), m_seed(settings.seed), m_rules(settings.rules), m_protected(protectedObjects(settings.rules, trace)),
           m_window(std::max<std::size_t>(1, (trace.requests() + static_cast<std::size_t>(settings.windows) - 1) / static_cast<std::size_t>(settings.windows)))
     {
     }
@@ -50,7 +50,8 @@ public:
         const auto start = Clock::now();
         CacheSizeReport report = empty(chosen.rate == 1);
         const std::size_t objects = chosen.numbers.empty() ? m_trace.ids.size() : chosen.objects;
-        const PolicyPtr policy = policyFor(m_configuration, m_trace, std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::llround(static_cast<double>(m_size) * chosen.rate))), m_seed);
+        const std::uint64_t capacity = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::llround(static_cast<double>(m_size) * chosen.rate)));
+        const PolicyPtr policy = policyFor(m_configuration, m_trace, capacity, m_seed, scaledRules(m_rules, chosen.rate), protectedAmong(chosen));
         policy->know(objects);
         std::vector<Fate> fates(objects);
         std::size_t now = 0;
@@ -59,20 +60,16 @@ public:
                 count(fates[object], now, report.evicted);
         });
         std::vector<HitWindow> seen = report.windows; // requests and bytes that the policy was shown
-        for (now = 0; now < m_trace.requests(); ++now) {
-            if (now % kStretch == 0) {
-                context.throwIfStopped();
-                context.setFraction(static_cast<double>(now) / static_cast<double>(m_trace.requests()));
-            }
+        const auto request = [&] {
             const std::uint32_t size = m_trace.sized() ? m_trace.sizes[now] : 1;
             const std::size_t window = now / m_window;
             report.windows[window].bytes += size;
             const std::uint32_t object = chosen.numbers.empty() ? m_trace.objects[now] : chosen.numbers[m_trace.objects[now]];
             if (object == kNever)
-                continue;
+                return;
             Fate& fate = fates[object];
             fate.next = m_next[now];
-            const bool hit = policy->request({object, size, m_next[now]});
+            const bool hit = policy->request({object, size, m_next[now], m_trace.costed() ? m_trace.costs[now] : 1.0F});
             fate.used = hit;
             ++seen[window].requests;
             seen[window].bytes += size;
@@ -80,7 +77,12 @@ public:
             seen[window].hitBytes += hit ? size : 0U;
             if (now >= m_warmUp)
                 add(report, size, hit);
-        }
+        };
+        inStretches(0, m_trace.requests(), 0, context, [&](std::size_t first, std::size_t end) {
+            context.setFraction(static_cast<double>(first) / static_cast<double>(m_trace.requests()));
+            for (now = first; now < end; ++now)
+                request();
+        });
         report.held = policy->contents().size();
         report.stateBytes = policy->stateBytes();
         finish(report, seen, chosen.rate);
@@ -95,11 +97,22 @@ private:
         bool used = false;           ///< hit since it entered
     };
 
+    std::vector<bool> protectedAmong(const Chosen& chosen) const
+    {
+        if (chosen.numbers.empty())
+            return m_protected;
+        std::vector<bool> among(chosen.objects, false);
+        for (std::size_t object = 0; object < chosen.numbers.size(); ++object)
+            if (chosen.numbers[object] != kNever)
+                among[chosen.numbers[object]] = m_protected[object];
+        return among;
+    }
     CacheSizeReport empty(bool exact) const
     {
         const Method& method = methodOf(m_configuration);
         CacheSizeReport report{.trace = m_trace.name, .policy = m_configuration.method, .title = method.declaration.title, .settings = settingsText(m_configuration),
-                               .parameters = method.declaration.schema.complete(m_configuration.parameters), .size = m_size, .warmUp = m_warmUp, .sized = m_trace.sized(), .exact = exact};
+                               .parameters = method.declaration.schema.complete(m_configuration.parameters), .size = m_size, .warmUp = m_warmUp, .sized = m_trace.sized(), .exact = exact,
+                               .rules = obeysRules(method, m_rules) ? inWords(m_rules) : std::string()};
         for (std::size_t first = 0; first < m_trace.requests(); first += m_window)
             report.windows.push_back({.first = first, .requests = std::min(m_window, m_trace.requests() - first)});
         report.evicted.wantedAfter.assign(static_cast<std::size_t>(std::bit_width(m_trace.requests())), 0);
@@ -157,6 +170,8 @@ private:
     std::span<const std::uint32_t> m_next;
     const Configuration& m_configuration;
     std::uint64_t m_size, m_warmUp, m_seed;
+    const CapacityRules& m_rules;
+    std::vector<bool> m_protected; ///< [objects]
     std::size_t m_window; ///< requests
 };
 

@@ -10,10 +10,11 @@ struct InspectSettings {
     std::uint64_t warmUp = 0; ///< requests
     int windows = 200;        ///< at most, 1 at least
     std::uint64_t seed = 0;
+    CapacityRules rules{};    ///< of a policy that does not know the future
 };
 
 /// `next`: from nextRequests(), or empty: found here. `partial` is given a first answer where one can be had much sooner than the whole: from a sample of the objects,
-/// not exact, in the report's shape. Both from the calling thread. Throws Error{InvalidParameter (a policy that is not there, its parameters, a size or windows out of range,
+/// not exact, in the report's shape. Both from the calling thread. Throws Error{InvalidParameter (a policy that is not there, its parameters, a size or windows out of range, rules that contradict one another,
 /// `next` of another length), Cancelled}.
 report::CacheSizeReport inspectSize(const Trace& trace, std::span<const std::uint32_t> next, const Configuration& configuration, std::uint64_t size, const InspectSettings& settings,
                                     const RunContext& context, const std::function<void(const report::CacheSizeReport&)>& partial = {});

@@ -27,7 +27,7 @@ ParameterSchema reuseSchema()
 {
     return ParameterSchema({
         {.name = "sample", .title = "Sample", .type = ParameterType::Integer, .defaultValue = std::int64_t{64}, .minimum = 1, .maximum = 1024, .unit = "objects", .help = "Ranked for each that leaves"},
-        {.name = "window", .title = "Window", .type = ParameterType::Integer, .defaultValue = std::int64_t{8192}, .minimum = 256, .maximum = 1e6, .logarithmic = true, .unit = "labels", .help = "The latest, that the model is fitted to"},
+        {.name = "window", .title = "Window", .type = ParameterType::Integer, .defaultValue = std::int64_t{8192}, .minimum = 256, .maximum = 32768, .logarithmic = true, .unit = "labels", .help = "The latest, that the model is fitted to"},
         {.name = "retrain", .title = "Fit after", .type = ParameterType::Integer, .defaultValue = std::int64_t{4096}, .minimum = 256, .maximum = 1e6, .logarithmic = true, .unit = "labels", .help = "New ones between fits; sooner at first"},
         {.name = "horizon", .title = "Horizon", .type = ParameterType::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 1e9, .logarithmic = true, .unit = "requests", .help = "Within which coming back counts as soon; 0: twice what an object stays for"},
         {.name = "every", .title = "Look after", .type = ParameterType::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 1e6, .logarithmic = true, .unit = "requests", .help = "Between looks at a held object, which become labels"},

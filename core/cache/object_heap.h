@@ -38,6 +38,15 @@ public:
         m_entries[place].key = key;
         less ? up(place) : down(place);
     }
+    /// New keys for all, from keyOf(object), in time of the order of how many they are.
+    template <class KeyOf> void setAll(KeyOf&& keyOf)
+    {
+        for (Entry& entry : m_entries)
+            entry.key = keyOf(entry.object);
+        for (std::size_t at = m_entries.size() / 4 + 1; at-- > 0;)
+            if (at < m_entries.size())
+                down(at);
+    }
     void remove(std::uint32_t object) noexcept
     {
         const std::size_t place = m_places[object];

@@ -80,7 +80,7 @@ public:
         const bool hit = this->find(request.object) != nullptr;
         ++m_requests;
         m_misses += hit ? 0U : 1U;
-        if (m_now % m_settings.every == 0 && !this->held().empty())
+        if (m_now % m_settings.every == 0 && m_now >= m_nextLook && !this->held().empty())
             look(this->held()[static_cast<std::size_t>(nextBits(m_state) % this->held().size())].object);
         if (m_labels.fresh() >= m_next)
             fit();
@@ -111,6 +111,7 @@ public:
 
 private:
     static constexpr std::size_t kFirstFit = 256; ///< labels
+    static constexpr std::size_t kMostLooks = 131072; ///< that wait for their label, or lie between such: 9 MiB
     struct Look {
         std::uint32_t object = 0;
         bool settled = false;
@@ -127,9 +128,17 @@ private:
     }
     void look(std::uint32_t object)
     {
+        const std::uint64_t within = horizon();
+        m_nextLook = m_now + within / kMostLooks; // no more than that many wait at a time
         if (m_lookOf[object] != 0)
             return; // its last look is not settled yet
-        m_looks.push_back({object, false, m_now, horizon(), m_past[object].features(m_now)});
+        if (m_looks.size() == kMostLooks) { // horizons became shorter: the oldest is not waited for
+            if (!m_looks.front().settled)
+                m_lookOf[m_looks.front().object] = 0;
+            m_looks.pop_front();
+            ++m_first;
+        }
+        m_looks.push_back({object, false, m_now, within, m_past[object].features(m_now)});
         m_lookOf[object] = m_first + m_looks.size();
     }
     /// The requested object came back; those that did not within their horizon are labelled so.
@@ -159,7 +168,7 @@ private:
     ReuseSettings m_settings;
     Model m_model;
     LabelWindow m_labels;
-    std::uint64_t m_state, m_now = 0, m_requests = 0, m_misses = 0, m_first = 0, m_fits = 0;
+    std::uint64_t m_state, m_now = 0, m_requests = 0, m_misses = 0, m_first = 0, m_fits = 0, m_nextLook = 0;
     std::size_t m_next = kFirstFit;
     std::vector<ReusePast> m_past;         ///< [objects]
     std::vector<std::uint64_t> m_lookOf;   ///< [objects] 1 + number of the look that is not settled; 0: none

@@ -4,7 +4,9 @@
 #include "core/base/error.h"
 #include "core/base/memory_estimate.h"
 #include "core/base/parallel.h"
+#include "core/cache/in_stretches.h"
 #include "core/cache/object_sample.h"
+#include "core/cache/sized_bound.h"
 #include "core/cache/stack_distance.h"
 
 #include <algorithm>
@@ -21,9 +23,6 @@ using report::PolicyCurve;
 using report::PolicyPoint;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kStretch = 2048;  ///< requests between looks at the stop, fewer where they are dear
-constexpr std::size_t kLeastStretch = 64;
-constexpr double kLongStretch = 0.005;  ///< seconds: of a stretch that is made shorter
 constexpr std::uint64_t kGrain = 30;     ///< objects in the cache of a sample below which its hits are coarse
 constexpr std::uint64_t kMostSize = std::uint64_t{1} << 60U;
 
@@ -53,6 +52,12 @@ struct Outcome {
 
 double meanSize(const Trace& trace) { return trace.sized() ? static_cast<double>(trace.workingSet()) / static_cast<double>(trace.ids.size()) : 1; }
 
+void requireSize(std::uint64_t size)
+{
+    if (size == 0 || size > kMostSize)
+        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(size) + ", expected a cache size of 1 to 2^60", "size");
+}
+
 void requireSettings(const std::vector<Configuration>& configurations, const CurveSettings& settings)
 {
     if (settings.sizes.empty() || !std::ranges::is_sorted(settings.sizes) || settings.sizes.front() == 0 || settings.sizes.back() > kMostSize)
@@ -64,6 +69,24 @@ void requireSettings(const std::vector<Configuration>& configurations, const Cur
     for (const Configuration& each : configurations)
         methodOf(each);
     requireRules(settings.rules);
+}
+
+/// That the policy may keep for an object that it knows: vectors grow by doubling, and heaps fill later, hence twice what knowing of one more takes now.
+std::uint64_t bytesAnObject(const Method& method, const PolicyInputs& inputs, const Parameters& parameters)
+{
+    constexpr std::size_t kFew = 4096;
+    constexpr std::uint64_t kLeast = 96, kBeside = 32;
+    if (method.bound)
+        return sizeof(std::uint32_t);
+    try {
+        const PolicyPtr policy = method.policy(inputs, parameters);
+        policy->know(kFew);
+        const std::size_t few = policy->stateBytes();
+        policy->know(2 * kFew);
+        return std::max<std::uint64_t>(kLeast, kBeside + 2 * (policy->stateBytes() - few) / kFew);
+    } catch (const Error&) {
+        return 0; // it will say so in its curve
+    }
 }
 
 /// A cache on a sample is as much smaller as the sample; one object at least.
@@ -115,15 +138,21 @@ public:
 private:
     std::size_t perConfiguration() const noexcept { return m_parts.size() * m_settings.sizes.size(); }
     bool isOnePass(std::size_t c) const { return m_configurations[c].method == "cache.lru" && !m_trace.sized() && !m_trace.costed() && !m_settings.rules.active(); }
-    bool ruled(const Method& method) const noexcept { return m_settings.rules.active() && !method.knowsFuture && !method.bound; }
-    bool watchesScene(const Method& method) const noexcept { return ruled(method) && m_settings.rules.scene.signal != SceneSignal::Off; }
+    bool ruled(const Method& method) const { return obeysRules(method, m_settings.rules); }
+    bool watchesScene(const Method& method) const { return ruled(method) && m_settings.rules.scene.signal != SceneSignal::Off; }
     Outcome& outcome(const Task& task) { return m_outcomes[task.configuration * perConfiguration() + task.part * m_settings.sizes.size() + task.size]; }
 
     /// Of what every thread's policy keeps for each object, and of looking ahead.
     void requireRoom() const
     {
-        constexpr std::uint64_t kBytesAnObject = 96;
-        requireMemory(static_cast<std::uint64_t>(threadCount()) * m_trace.ids.size() * kBytesAnObject + m_trace.requests() * sizeof(std::uint32_t), "simulating caches on this trace");
+        const auto share = [&](std::uint64_t count) { return static_cast<std::uint64_t>(m_settings.rate * static_cast<double>(count)); };
+        std::uint64_t most = 0;
+        for (const Configuration& each : m_configurations) {
+            const Method& method = methodOf(each);
+            const PolicyInputs inputs{scaled(m_settings.sizes.front(), m_settings.rate), m_settings.seed, m_meanSize};
+            most = std::max(most, share(m_trace.ids.size()) * bytesAnObject(method, inputs, each.parameters) + (method.bound ? share(m_trace.requests()) * kBoundBytes : 0));
+        }
+        requireMemory(static_cast<std::uint64_t>(threadCount()) * most + m_trace.requests() * sizeof(std::uint32_t), "simulating caches on this trace");
     }
     void warn(report::CacheReport& report) const
     {
@@ -181,7 +210,7 @@ private:
         } catch (const std::bad_alloc&) {
             outcome(task).failure = "found no memory for it, expected some";
         }
-        if (outcome(task).failure.empty() && outcome({task.configuration, task.part, m_settings.sizes.size() - 1}).counts.requests == 0 && part.trace->requests() <= part.warmUp)
+        if (outcome(task).failure.empty() && part.trace->requests() <= part.warmUp)
             outcome(task).failure = "found a sample of the objects without a request to count, expected some: take a higher rate";
         outcome(task).seconds = secondsSince(start);
     }
@@ -206,11 +235,11 @@ private:
             return counts;
         };
         if (watchesScene(method)) {
-            CapacityRules unwatched = m_settings.rules;
+            CapacityRules unwatched = m_rules;
             unwatched.scene.signal = SceneSignal::Off;
             result.unruled = with(unwatched);
         }
-        result.counts = with(m_settings.rules);
+        result.counts = with(m_rules);
     }
     void runOnePass(const Task& task, const Part& part)
     {
@@ -252,6 +281,10 @@ private:
             for (const PolicyFigure& figure : outcome({c, part, size}).figures)
                 addFigure(point, figure);
         }
+        if (const auto changes = std::ranges::find(point.figures, kSceneChanges, &report::PolicyFigure::name); changes != point.figures.end()) {
+            point.sceneChanges = static_cast<std::uint64_t>(std::llround(changes->value));
+            point.figures.erase(changes);
+        }
         if (m_trace.costed()) { // of samples: of all requests that they stand for, as misses are
             const double whole = m_settings.rate == 1 ? point.cost : parts * m_settings.rate * m_counted.cost;
             point.costMissRatio = std::clamp(missCost / whole, 0.0, 1.0);
@@ -269,22 +302,20 @@ private:
         }
         return point;
     }
-    /// Of samples: means, but scene changes are counted together.
+    /// Of samples: means.
     void addFigure(PolicyPoint& point, const PolicyFigure& figure) const
     {
-        if (figure.name == kSceneChanges) {
-            point.sceneChanges += static_cast<std::uint64_t>(figure.value);
-            return;
-        }
         auto found = std::ranges::find(point.figures, figure.name, &report::PolicyFigure::name);
         if (found == point.figures.end())
             found = point.figures.insert(found, {figure.name, 0});
         found->value += figure.value / static_cast<double>(m_parts.size());
     }
+    /// Rules that protect may refuse newcomers, which MIN must take in: it is no limit of such caches.
+    bool isLimit(const Method& method) const { return method.limit && (method.bound || (!m_trace.sized() && !m_settings.rules.protects())); }
     void finish(std::size_t c)
     {
         const Method& method = *findMethod(m_configurations[c].method);
-        PolicyCurve curve{.policy = m_configurations[c].method, .title = method.declaration.title, .limit = method.limit && (method.bound || !m_trace.sized()), .bound = static_cast<bool>(method.bound),
+        PolicyCurve curve{.policy = m_configurations[c].method, .title = method.declaration.title, .limit = isLimit(method), .bound = static_cast<bool>(method.bound),
                           .rules = ruled(method) ? inWords(m_settings.rules) : std::string(), .knowsFuture = method.knowsFuture, .exact = m_settings.rate == 1};
         try {
             curve.parameters = method.declaration.schema.complete(m_configurations[c].parameters);
@@ -314,6 +345,7 @@ private:
     const CurveSettings& m_settings;
     const RunContext& m_context;
     const std::function<void(const PolicyCurve&)>& m_ready;
+    CapacityRules m_rules = scaledRules(m_settings.rules, m_settings.rate); ///< of the parts
     double m_meanSize = meanSize(m_trace);
     Counts m_counted; ///< requests and bytes of the whole behind the warm-up
     std::vector<ObjectSample> m_samples;
@@ -334,9 +366,20 @@ const Method& methodOf(const Configuration& configuration)
 
 PolicyPtr policyFor(const Configuration& configuration, const Trace& trace, std::uint64_t size, std::uint64_t seed)
 {
-    if (size == 0 || size > kMostSize)
-        throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(size) + ", expected a cache size of 1 to 2^60", "size");
+    requireSize(size);
     return methodOf(configuration).policy({size, seed, meanSize(trace)}, configuration.parameters);
+}
+
+bool obeysRules(const Method& method, const CapacityRules& rules) { return rules.active() && !method.knowsFuture && !method.bound; }
+
+PolicyPtr policyFor(const Configuration& configuration, const Trace& trace, std::uint64_t size, std::uint64_t seed, const CapacityRules& rules, std::vector<bool> protectedObjects)
+{
+    requireRules(rules);
+    const Method& method = methodOf(configuration);
+    if (!obeysRules(method, rules))
+        return policyFor(configuration, trace, size, seed);
+    requireSize(size);
+    return ruledPolicy(method, {size, seed, meanSize(trace)}, configuration.parameters, rules, std::move(protectedObjects));
 }
 
 std::string settingsText(const Configuration& configuration)
@@ -354,16 +397,11 @@ Counts simulate(const Trace& trace, std::span<const std::uint32_t> next, Policy&
     policy.know(trace.ids.size());
     Counts before, counts;
     const std::size_t warm = static_cast<std::size_t>(std::min<std::uint64_t>(warmUp, trace.requests()));
-    for (std::size_t first = 0, length = kStretch / 8; first < trace.requests();) {
-        context.throwIfStopped();
-        const auto start = Clock::now();
-        const std::size_t end = first < warm ? std::min(first + length, warm) : std::min(first + length, trace.requests());
+    inStretches(0, trace.requests(), warm, context, [&](std::size_t first, std::size_t end) {
         const auto stretch = [&](std::span<const std::uint32_t> all) { return all.empty() ? all : all.subspan(first, end - first); };
         const std::span<const float> costs = trace.costed() ? std::span(trace.costs).subspan(first, end - first) : std::span<const float>();
         policy.run({stretch(trace.objects), stretch(trace.sizes), stretch(next), costs}, first < warm ? before : counts);
-        first = end;
-        length = secondsSince(start) > kLongStretch ? std::max(length / 2, kLeastStretch) : std::min(2 * length, kStretch);
-    }
+    });
     return counts;
 }
 

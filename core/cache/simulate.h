@@ -21,6 +21,10 @@ struct Configuration {
 /// Throws Error{InvalidParameter (no such policy, parameters out of range)}. `size` as in CurveSettings; what the policy does not know of the trace
 /// (its objects) it is told by simulate().
 PolicyPtr policyFor(const Configuration& configuration, const Trace& trace, std::uint64_t size, std::uint64_t seed);
+/// Under rules, unless it knows the future. `protectedObjects` as from protectedObjects(). Throws Error{InvalidParameter (rules that contradict one another)} too.
+PolicyPtr policyFor(const Configuration& configuration, const Trace& trace, std::uint64_t size, std::uint64_t seed, const CapacityRules& rules, std::vector<bool> protectedObjects);
+/// Whether `rules` are asked of it: they are not of what knows the future.
+bool obeysRules(const Method& method, const CapacityRules& rules);
 /// The method and its complete parameters, "k 2, correlated 0". Throw as policyFor() does.
 const Method& methodOf(const Configuration& configuration);
 std::string settingsText(const Configuration& configuration);

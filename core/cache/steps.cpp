@@ -2,6 +2,7 @@
 #include "core/cache/steps.h"
 
 #include "core/base/error.h"
+#include "core/cache/in_stretches.h"
 #include "core/cache/standing_text.h"
 
 #include <algorithm>
@@ -13,26 +14,23 @@ using report::CacheStep;
 using report::CacheStepReport;
 using report::StepEviction;
 
-constexpr std::size_t kStretch = 2048;
 constexpr std::uint64_t kMostSteps = 100'000;
 
 class Player {
 public:
-    Player(const Trace& trace, std::span<const std::uint32_t> next, const Configuration& configuration, std::uint64_t size, std::uint64_t seed)
-        : m_trace(trace), m_next(next), m_policy(policyFor(configuration, trace, size, seed)), m_facts(trace.ids.size())
+    Player(const Trace& trace, std::span<const std::uint32_t> next, const Configuration& configuration, std::uint64_t size, const StepSettings& settings)
+        : m_trace(trace), m_next(next), m_policy(policyFor(configuration, trace, size, settings.seed, settings.rules, protectedObjects(settings.rules, trace))), m_facts(trace.ids.size())
     {
         m_policy->know(trace.ids.size());
     }
     /// Plays `count` requests; so many `steps` may follow.
     void fill(std::uint64_t count, std::uint64_t steps, const RunContext& context)
     {
-        for (; m_now < count; ++m_now) {
-            if (m_now % kStretch == 0) {
-                context.throwIfStopped();
-                context.setFraction(static_cast<double>(m_now) / static_cast<double>(count));
-            }
-            request();
-        }
+        inStretches(0, static_cast<std::size_t>(count), 0, context, [&](std::size_t first, std::size_t end) {
+            context.setFraction(static_cast<double>(first) / static_cast<double>(count));
+            for (; m_now < end; ++m_now)
+                request();
+        });
         m_cells = m_policy->contents();
         for (std::size_t cell = 0; cell < m_cells.size(); ++cell)
             m_facts[m_cells[cell]].cell = static_cast<int>(cell);
@@ -113,7 +111,7 @@ private:
         const std::uint32_t object = m_trace.objects[m_now];
         Facts& facts = m_facts[object];
         facts.next = m_next[m_now];
-        const bool hit = m_policy->request({object, sizeNow(), m_next[m_now]});
+        const bool hit = m_policy->request({object, sizeNow(), m_next[m_now], m_trace.costed() ? m_trace.costs[m_now] : 1.0F});
         if (!hit) {
             facts.entered = m_now;
             facts.size = sizeNow();
@@ -211,9 +209,10 @@ CacheStepReport playSteps(const Trace& trace, std::span<const std::uint32_t> nex
         next = own = nextRequests(trace);
     const Method& method = methodOf(configuration);
     CacheStepReport report{.trace = trace.name, .policy = configuration.method, .title = method.declaration.title, .settings = settingsText(configuration),
-                           .parameters = method.declaration.schema.complete(configuration.parameters), .size = size, .first = settings.first};
+                           .parameters = method.declaration.schema.complete(configuration.parameters),
+                           .rules = obeysRules(method, settings.rules) ? inWords(settings.rules) : std::string(), .size = size, .first = settings.first};
     context.setParts(2);
-    Player player(trace, next, configuration, size, settings.seed);
+    Player player(trace, next, configuration, size, settings);
     const std::uint64_t count = std::min<std::uint64_t>(settings.count, trace.requests() - settings.first);
     player.fill(settings.first, count, context.part(1, "filling the cache"));
     const RunContext playing = context.part(1, "playing");

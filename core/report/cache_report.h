@@ -25,7 +25,7 @@ struct PolicyPoint {
     double deviation = kNotMeasured; ///< of hitRatio, between samples; not a number: exact
     double cost = 0, missCost = 0;   ///< of all requests, of the misses, in the trace's unit; 0 where it has no costs
     double costMissRatio = kNotMeasured;
-    std::uint64_t sceneChanges = 0;  ///< that the rule of scene changes acted on; of samples: of all together
+    std::uint64_t sceneChanges = 0;  ///< that the rule of scene changes acted on; of samples: their mean, rounded
     double unruledHitRatio = kNotMeasured; ///< with the same rules but for scene changes; not a number: there is no such rule
     std::vector<PolicyFigure> figures;
 };

@@ -29,6 +29,7 @@ struct CacheSizeReport {
     Parameters parameters;
     std::uint64_t size = 0, warmUp = 0;
     bool sized = false, exact = true;           ///< not exact: a first answer from some of the objects, scaled
+    std::string rules{};                        ///< of capacity, in words; empty: none
     std::uint64_t requests = 0, hits = 0, bytes = 0, hitBytes = 0; ///< behind the warm-up
     std::vector<HitWindow> windows;             ///< the whole trace, the warm-up too, in equal stretches
     EvictionOutcome evicted;
@@ -72,6 +73,7 @@ struct CacheStep {
 struct CacheStepReport {
     std::string trace, policy, title, settings;
     Parameters parameters;
+    std::string rules{};                        ///< of capacity, in words; empty: none
     std::uint64_t size = 0, first = 0;          ///< `first`: the request at which the stretch begins; the cache was filled by those before
     int cells = 0;                              ///< as many as were ever held at once
     std::vector<std::uint32_t> start;           ///< [cells] objects before the first step; 0xFFFFFFFF: free

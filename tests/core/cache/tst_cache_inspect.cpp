@@ -17,6 +17,9 @@
 #include <numeric>
 #include <set>
 
+Q_DECLARE_METATYPE(const tamis::cache::Trace*)
+Q_DECLARE_METATYPE(tamis::cache::CapacityRules)
+
 using namespace tamis;
 using namespace tamis::cache;
 
@@ -89,17 +92,46 @@ PlainLru plainLru(const Trace& trace, std::size_t size, std::uint64_t warmUp)
     return plain;
 }
 bool stepsThrough(const Method& method) { return !method.bound; }
+
+Trace costedTrace(Trace trace)
+{
+    for (const std::uint32_t object : trace.objects)
+        trace.costs.push_back(static_cast<float>(1 + trace.ids[object] % 9));
+    return trace;
+}
+/// None, and most of what there is.
+std::vector<CapacityRules> rulesFor(const Trace& trace)
+{
+    CapacityRules busy{.hard = 0.9, .soft = 0.7, .batch = 2, .protectedIds = {trace.ids[0], trace.ids[5], trace.ids[9]}};
+    busy.protectedShare = 0.2;
+    busy.scene = {SceneSignal::NewObjects, 200, 1};
+    busy.action = SceneAction::Forget;
+    return {{}, busy};
+}
 } // namespace
 
 class TstCacheInspect : public QObject {
     Q_OBJECT
-    Trace m_unit = mixedTrace(7, 6000, false), m_sized = mixedTrace(7, 6000, true);
+    Trace m_unit = mixedTrace(7, 6000, false), m_sized = mixedTrace(7, 6000, true), m_costed = costedTrace(m_sized);
+
+    static float costOf(const Trace& trace, std::size_t request) { return trace.costed() ? trace.costs[request] : 1.0F; }
+    void traces()
+    {
+        QTest::addColumn<const Trace*>("trace");
+        QTest::addColumn<CapacityRules>("rules");
+        for (const Trace* trace : {&m_unit, &m_sized, &m_costed})
+            for (const CapacityRules& rules : rulesFor(*trace))
+                QTest::addRow("%s%s%s", trace->sized() ? "sized" : "unit", trace->costed() ? " costed" : "", rules.active() ? " ruled" : "") << trace << rules;
+    }
 
 private slots:
-    /// Counts are simulate()'s, windows add up to them, whatever the policy; every eviction is wanted again or never.
+    /// Counts are simulate()'s, windows add up to them, whatever the policy, with costs and under rules; every eviction is wanted again or never.
+    void countsOfTheSimulation_data() { traces(); }
     void countsOfTheSimulation()
     {
-        for (const Trace* trace : {&m_unit, &m_sized}) {
+        QFETCH(const Trace*, trace);
+        QFETCH(CapacityRules, rules);
+        {
             const std::vector<std::uint32_t> next = nextRequests(*trace);
             for (const Method& method : methods()) {
                 if (!stepsThrough(method))
@@ -107,9 +139,10 @@ private slots:
                 const Configuration configuration{method.declaration.id, {}};
                 for (const std::uint64_t warmUp : {0U, 1000U}) {
                     const std::uint64_t size = trace->sized() ? 4000 : 120;
-                    const PolicyPtr policy = policyFor(configuration, *trace, size, 3);
+                    const PolicyPtr policy = policyFor(configuration, *trace, size, 3, rules, protectedObjects(rules, *trace));
                     const Counts counts = simulate(*trace, next, *policy, warmUp, {});
-                    const report::CacheSizeReport report = inspectSize(*trace, next, configuration, size, {.warmUp = warmUp, .windows = 60, .seed = 3}, {});
+                    const report::CacheSizeReport report = inspectSize(*trace, next, configuration, size, {.warmUp = warmUp, .windows = 60, .seed = 3, .rules = rules}, {});
+                    QCOMPARE(report.rules.empty(), !obeysRules(method, rules));
                     QVERIFY2(report.requests == counts.requests && report.hits == counts.hits && report.bytes == counts.bytes && report.hitBytes == counts.hitBytes, method.declaration.id.c_str());
                     QCOMPARE(report.held, static_cast<std::uint64_t>(policy->contents().size()));
                     QVERIFY(report.exact && report.stateBytes > 0 && report.size == size && report.warmUp == warmUp);
@@ -180,22 +213,25 @@ private slots:
         QVERIFY(!told); // the whole is as soon there
     }
     /// What the cells hold after every step is what the policy holds, for every policy, with and without sizes.
+    void cellsAreTheContents_data() { traces(); }
     void cellsAreTheContents()
     {
         constexpr std::uint64_t kFirst = 700, kCount = 600;
-        for (const Trace* trace : {&m_unit, &m_sized}) {
+        QFETCH(const Trace*, trace);
+        QFETCH(CapacityRules, rules);
+        {
             const std::vector<std::uint32_t> next = nextRequests(*trace);
             for (const Method& method : methods()) {
                 if (!stepsThrough(method))
                     continue;
                 const std::uint64_t size = trace->sized() ? 900 : 40;
-                const report::CacheStepReport report = playSteps(*trace, next, {method.declaration.id, {}}, size, {.first = kFirst, .count = kCount, .seed = 9}, {});
+                const report::CacheStepReport report = playSteps(*trace, next, {method.declaration.id, {}}, size, {.first = kFirst, .count = kCount, .seed = 9, .rules = rules}, {});
                 QCOMPARE(report.steps.size(), std::size_t{kCount});
                 QCOMPARE(report.start.size(), static_cast<std::size_t>(report.cells));
-                const PolicyPtr policy = policyFor({method.declaration.id, {}}, *trace, size, 9);
+                const PolicyPtr policy = policyFor({method.declaration.id, {}}, *trace, size, 9, rules, protectedObjects(rules, *trace));
                 policy->know(trace->ids.size());
                 for (std::size_t i = 0; i < kFirst; ++i)
-                    policy->request({trace->objects[i], trace->sized() ? trace->sizes[i] : 1U, next[i]});
+                    policy->request({trace->objects[i], trace->sized() ? trace->sizes[i] : 1U, next[i], costOf(*trace, i)});
                 std::vector<std::uint32_t> cells = report.start;
                 std::size_t most = 0;
                 for (std::size_t i = 0; i < kCount; ++i) {
@@ -203,7 +239,7 @@ private slots:
                     const std::size_t now = kFirst + i;
                     QCOMPARE(step.request, std::uint64_t{now});
                     QCOMPARE(step.object, trace->objects[now]);
-                    const bool hit = policy->request({step.object, step.size, next[now]});
+                    const bool hit = policy->request({step.object, step.size, next[now], costOf(*trace, now)});
                     QVERIFY2(step.hit == hit, method.declaration.id.c_str());
                     for (const report::StepEviction& each : step.evicted) {
                         QVERIFY(!each.why.empty());
@@ -367,6 +403,9 @@ private slots:
         const std::vector<std::uint32_t> shortNext(5, kNever);
         Parameters wrong;
         wrong.set("segments", std::int64_t{99});
+        const CapacityRules nothing{.hard = 0, .protectedIds = {}};
+        QVERIFY(refused([&] { inspectSize(m_unit, {}, {"cache.lru", {}}, 10, {.rules = nothing}, {}); }));
+        QVERIFY(refused([&] { playSteps(m_unit, {}, {"cache.lru", {}}, 10, {.rules = nothing}, {}); }));
         QVERIFY(refused([&] { inspectSize(m_unit, {}, {"cache.none", {}}, 10, {}, {}); }));
         QVERIFY(refused([&] { inspectSize(m_unit, {}, {"cache.slru", wrong}, 10, {}, {}); }));
         QVERIFY(refused([&] { inspectSize(m_unit, {}, {"cache.lru", {}}, 0, {}, {}); }));

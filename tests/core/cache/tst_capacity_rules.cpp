@@ -236,12 +236,61 @@ private slots:
         refused({.hard = 0.5, .soft = 0.6, .protectedIds = {}});
         refused({.batch = 0, .protectedIds = {}});
         refused({.protectedIds = {}, .protectedShare = 1.5});
+        refused({.protectedIds = {}, .protectedShare = 1}); // nothing else could ever enter
+        refused({.hard = 0.5, .soft = 0.5, .protectedIds = {}, .protectedShare = 0.5});
         CapacityRules rules = watching(SceneSignal::HitRatio, SceneAction::Clear);
         rules.scene.window = 0;
         refused(rules);
         QVERIFY_THROWS_EXCEPTION(Error, sceneSignalNamed("loud"));
         QVERIFY_THROWS_EXCEPTION(Error, sceneActionNamed("sleep"));
         QVERIFY_THROWS_EXCEPTION(Error, ruledPolicy(*findMethod("cache.belady"), {10, 1}, {}, watching(SceneSignal::HitRatio, SceneAction::Clear), {}));
+    }
+    /// What is protected by counts is never more than its share. Nor, once the cache is full, less by as much as the largest object: what is protected does not leave between counts.
+    void shareOfTheMostRequested()
+    {
+        const Trace trace = mixedTrace(5, 6000, true);
+        CapacityRules rules;
+        rules.protectedShare = 0.3;
+        const PolicyPtr policy = ruledPolicy(*findMethod("cache.lru"), {3000, 1}, {}, rules, {});
+        policy->know(trace.ids.size());
+        double most = 0;
+        for (std::size_t i = 0; i < trace.requests(); ++i) {
+            policy->request({trace.objects[i], trace.sizes[i]});
+            const std::vector<PolicyFigure> figures = policy->figures();
+            const double bytes = std::ranges::find(figures, "protected", &PolicyFigure::name)->value;
+            QVERIFY(bytes <= 900);
+            QVERIFY2(i < 1000 || bytes > 900 - 64, qPrintable(QString::number(bytes)));
+            most = std::max(most, bytes);
+        }
+        QVERIFY(most > 0);
+    }
+    /// A cycle of ten through five places: what stays whatever comes hits five of ten, the farthest next request, which must take everybody in, four of nine. MIN is no limit then.
+    void protectionPassesTheLimit()
+    {
+        Trace trace;
+        ObjectNumbers numbers;
+        for (std::uint64_t i = 0; i < 1000; ++i)
+            trace.objects.push_back(numbers.of(i % 10));
+        trace.ids = numbers.takeIds();
+        CurveSettings settings{.sizes = {5}};
+        settings.rules.protectedIds = {0, 1, 2, 3, 4};
+        const report::CacheReport report = missRatioCurves(trace, {{"cache.lru", {}}, {"cache.belady", {}}, {"cache.sized-bound", {}}}, settings, {});
+        QVERIFY(report.curves[0].points[0].hits > report.curves[1].points[0].hits);
+        QVERIFY(!report.curves[1].limit);
+        QVERIFY(report.curves[2].limit && report.curves[0].points[0].hits <= report.curves[2].points[0].hits);
+    }
+    /// Batches and windows count objects and requests, of which a sample has fewer; each sample sees the one change.
+    void onSamples()
+    {
+        CapacityRules rules = watching(SceneSignal::NewObjects, SceneAction::Clear);
+        rules.batch = 30;
+        const CapacityRules tenth = scaledRules(rules, 0.1), least = scaledRules(rules, 1e-6);
+        QVERIFY(tenth.batch == 3 && tenth.scene.window == 50 && least.batch == 1 && least.scene.window == 1);
+        QVERIFY(scaledRules(rules, 1) == rules);
+        const Trace trace = sceneTrace(60000, 30000);
+        CurveSettings settings{.sizes = {100}, .rate = 0.5};
+        settings.rules = watching(SceneSignal::NewObjects, SceneAction::Clear);
+        QCOMPARE(missRatioCurves(trace, {{"cache.lfu", {}}}, settings, {}).curves[0].points[0].sceneChanges, std::uint64_t{1});
     }
     /// Rules reach the curves, but not those that know the future; an ordinary pass for all sizes is not taken.
     void inCurves()

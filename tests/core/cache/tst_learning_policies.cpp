@@ -199,6 +199,56 @@ private slots:
         Trace free = mixedTrace(5, 3000, false);
         QVERIFY(std::isnan(missRatioCurves(free, {{"cache.gdsf", {}}}, {.sizes = {100}}, {}).curves[0].points[0].costMissRatio));
     }
+    /// Costs in another unit change nothing, whatever their exponent: 2^34 times as much is past what a power of float holds, and exact in double.
+    void unitsOfCost()
+    {
+        Trace trace = mixedTrace(5, 10000, false), dearer = trace;
+        for (const std::uint32_t object : trace.objects) {
+            const auto cost = static_cast<float>(2 + trace.ids[object] % 8);
+            trace.costs.push_back(cost);
+            dearer.costs.push_back(std::ldexp(cost, 34));
+        }
+        for (const char* id : {"cache.gdsf", "cache.hyperbolic"})
+            for (const double exponent : {1.0, 2.0, 4.0}) {
+                Parameters parameters;
+                parameters.set("cost", exponent);
+                const std::uint64_t hits = simulate(trace, {}, *policyOf(id, 100, 3, parameters), 0, {}).hits;
+                QVERIFY(hits > 1000);
+                QVERIFY2(simulate(dearer, {}, *policyOf(id, 100, 3, parameters), 0, {}).hits == hits, id);
+            }
+    }
+    /// A fit is the work of one request: settings that make it long are refused, the largest that are taken are not.
+    void fitsAreShort()
+    {
+        const auto gbm = [](std::int64_t window, std::int64_t trees, std::int64_t depth) {
+            Parameters parameters;
+            parameters.set("window", window);
+            parameters.set("trees", trees);
+            parameters.set("depth", depth);
+            return policyOf("cache.gbm", 100, 3, parameters);
+        };
+        QVERIFY(gbm(32768, 25, 4) && gbm(1024, 256, 8));
+        QVERIFY_THROWS_EXCEPTION(Error, gbm(32768, 26, 4));
+        QVERIFY_THROWS_EXCEPTION(Error, gbm(8192, 256, 8));
+        QVERIFY_THROWS_EXCEPTION(Error, gbm(65536, 1, 1));
+    }
+    /// A horizon longer than the trace: looks wait for their labels, but no more of them than can be kept.
+    void looksDoNotPileUp()
+    {
+        Trace trace;
+        ObjectNumbers numbers;
+        std::uint64_t state = 3;
+        for (int i = 0; i < 60000; ++i)
+            trace.objects.push_back(numbers.of(nextBits(state) % 100));
+        trace.ids = numbers.takeIds();
+        Parameters parameters;
+        parameters.set("horizon", std::int64_t{1'000'000'000});
+        parameters.set("every", std::int64_t{1});
+        parameters.set("window", std::int64_t{256});
+        const PolicyPtr policy = policyOf("cache.logistic", 100, 3, parameters);
+        simulate(trace, {}, *policy, 0, {});
+        QVERIFY2(policy->stateBytes() < (1U << 20U), qPrintable(QString::number(policy->stateBytes())));
+    }
     /// The weighted misses of least recently used, added up by hand.
     void costOfMisses()
     {
