@@ -104,12 +104,13 @@ float meeting(float before, float at, float after)
 }
 } // namespace
 
-std::vector<Displacement> matchBlocks(ConstPlane current, ConstPlane before, std::int64_t gridRows, std::int64_t gridColumns, const BlockMatchSettings& settings, double* differences)
+std::vector<Displacement> matchBlocks(ConstPlane current, ConstPlane before, std::int64_t gridRows, std::int64_t gridColumns, const BlockMatchSettings& settings, double* differences, const RunContext& context)
 {
     std::vector<Displacement> found(static_cast<std::size_t>(gridRows * gridColumns));
     const std::int64_t height = current.rows / gridRows, width = current.cols / gridColumns;
     Block block(current, before, settings.range);
     for (std::int64_t p = 0; p < gridRows * gridColumns; ++p) {
+        context.throwIfStopped();
         const std::int64_t top = p / gridColumns * height, left = p % gridColumns * width;
         block.moveTo(std::max<std::int64_t>(top - settings.margin, 0), std::max<std::int64_t>(left - settings.margin, 0), std::min(top + height + settings.margin, current.rows),
                      std::min(left + width + settings.margin, current.cols));
@@ -118,9 +119,11 @@ std::vector<Displacement> matchBlocks(ConstPlane current, ConstPlane before, std
         } else if (settings.search == BlockSearch::Diamond) {
             searchDiamond(block);
         } else {
-            for (std::int64_t dy = -settings.range; dy <= settings.range; ++dy)
+            for (std::int64_t dy = -settings.range; dy <= settings.range; ++dy) {
+                context.throwIfStopped();
                 for (std::int64_t dx = -settings.range; dx <= settings.range; ++dx)
                     block.consider(dx, dy);
+            }
         }
         const std::int64_t x = block.bestX(), y = block.bestY();
         Displacement& to = found[static_cast<std::size_t>(p)];

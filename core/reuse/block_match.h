@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Where the block around each patch was in an earlier frame: the least sum of absolute differences.
+#include "core/base/run_context.h"
 #include "core/reuse/motion_field.h"
 
 #include <cstdint>
@@ -22,7 +23,7 @@ struct BlockMatchSettings {
 };
 
 /// [gridRows * gridColumns]. Of equal sums the shorter displacement counts; blocks do not leave the earlier frame. `differences`, where given, gets the number of
-/// pixels compared.
-std::vector<Displacement> matchBlocks(ConstPlane current, ConstPlane before, std::int64_t gridRows, std::int64_t gridColumns, const BlockMatchSettings& settings, double* differences = nullptr);
+/// pixels compared. Throws Error{Cancelled}.
+std::vector<Displacement> matchBlocks(ConstPlane current, ConstPlane before, std::int64_t gridRows, std::int64_t gridColumns, const BlockMatchSettings& settings, double* differences = nullptr, const RunContext& context = {});
 
 } // namespace tamis::reuse

@@ -130,7 +130,7 @@ std::array<double, 2> GlobalMotion::at(double x, double y) const noexcept
     return {(m[0] * x + m[1] * y + m[2]) / depth, (m[3] * x + m[4] * y + m[5]) / depth};
 }
 
-std::optional<GlobalMotion> fitMotion(std::span<const PointMatch> matches, MotionKind kind, const FitSettings& settings)
+std::optional<GlobalMotion> fitMotion(std::span<const PointMatch> matches, MotionKind kind, const FitSettings& settings, const RunContext& context)
 {
     const Fit fit(matches, kind, settings);
     const std::size_t least = fit.least();
@@ -139,6 +139,7 @@ std::optional<GlobalMotion> fitMotion(std::span<const PointMatch> matches, Motio
     std::uint64_t state = settings.seed;
     std::vector<std::size_t> best;
     for (std::int64_t trial = 0; trial < settings.trials; ++trial) {
+        context.throwIfStopped();
         std::vector<std::size_t> chosen;
         while (chosen.size() < least) {
             const std::size_t next = nextBits(state) % matches.size();
@@ -156,6 +157,7 @@ std::optional<GlobalMotion> fitMotion(std::span<const PointMatch> matches, Motio
         return std::nullopt;
     auto motion = fit.solve(best, {});
     for (std::int64_t i = 0; motion && i < settings.reweightings; ++i) {
+        context.throwIfStopped();
         best = fit.inliers(*motion);
         if (best.size() < 2 * least)
             return std::nullopt;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // One motion of the whole picture, fitted to matches of which some are wrong.
+#include "core/base/run_context.h"
 #include "core/reuse/motion_field.h"
 
 #include <array>
@@ -33,8 +34,8 @@ struct FitSettings {
 };
 
 /// RANSAC over least sets (three matches, four), then reweighted least squares (Fischler and Bolles 1981; Beaton and Tukey 1974). Nothing where fewer than
-/// twice a least set agree.
-std::optional<GlobalMotion> fitMotion(std::span<const PointMatch> matches, MotionKind kind, const FitSettings& settings);
+/// twice a least set agree. Throws Error{Cancelled}.
+std::optional<GlobalMotion> fitMotion(std::span<const PointMatch> matches, MotionKind kind, const FitSettings& settings, const RunContext& context = {});
 
 MotionField fieldOf(const GlobalMotion& motion, std::int64_t height, std::int64_t width);
 

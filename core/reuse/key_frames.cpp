@@ -45,7 +45,7 @@ public:
             grey = greyOf(frame.image, m_preprocess);
             macs += 3 * static_cast<double>(grey.size());
         }
-        if (m_since < 0 || isKey(grey, macs)) {
+        if (m_since < 0 || isKey(grey, macs, scratch.context())) {
             m_between->requireWhole();
             m_between->next(frame, answer, scratch);
             m_key = std::move(grey);
@@ -65,7 +65,7 @@ public:
     void repeatBetween() { m_repeats = true; }
 
 private:
-    bool isKey(const Plane& grey, double& macs) const
+    bool isKey(const Plane& grey, double& macs, const RunContext& context) const
     {
         if (m_interval > 0 && m_since >= m_interval)
             return true;
@@ -76,7 +76,7 @@ private:
         if (m_rule == "motion") {
             const nn::PatchSpec& patch = m_model->model().spec().patch;
             double differences = 0, length = 0, error = 0;
-            const auto found = matchBlocks(grey.view(), m_key.view(), m_model->gridRows(), m_model->gridColumns(), {2 * patch.patchHeight, patch.patchHeight / 2, BlockSearch::Diamond, false}, &differences);
+            const auto found = matchBlocks(grey.view(), m_key.view(), m_model->gridRows(), m_model->gridColumns(), {2 * patch.patchHeight, patch.patchHeight / 2, BlockSearch::Diamond, false}, &differences, context);
             macs += differences;
             for (const Displacement& block : found) {
                 length += std::hypot(static_cast<double>(block.dx) / static_cast<double>(patch.patchWidth), static_cast<double>(block.dy) / static_cast<double>(patch.patchHeight));

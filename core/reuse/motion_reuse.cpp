@@ -20,7 +20,7 @@ struct Estimate {
     double macs = 0;
 };
 /// Of `current` against the last frame computed whole.
-using Estimator = std::function<Estimate(const Plane& current, const Plane& key)>;
+using Estimator = std::function<Estimate(const Plane& current, const Plane& key, const RunContext& context)>;
 
 class MotionReuse final : public FrameReuser {
 public:
@@ -40,7 +40,7 @@ public:
         answer.overheadMacs = answer.macs = 3 * static_cast<double>(grey.size());
         if (m_key.empty())
             return computeWhole(frame, std::move(grey), answer, scratch);
-        const Estimate estimate = m_estimate(grey, m_keyGrey);
+        const Estimate estimate = m_estimate(grey, m_keyGrey, scratch.context());
         scratch.context().throwIfStopped();
         const auto motion = patchMotion(estimate.field, grey.view(), m_keyGrey.view(), model.gridRows(), model.gridColumns());
         answer.overheadMacs = answer.macs += estimate.macs + 5 * static_cast<double>(grey.size()); // a sample of four and a difference a pixel
@@ -141,9 +141,9 @@ BlockMatchSettings matchSettings(const Parameters& parameters, const nn::PatchSp
 
 Estimator matching(const std::shared_ptr<const TokenModel>& model, const BlockMatchSettings& settings)
 {
-    return [model, settings](const Plane& current, const Plane& key) {
+    return [model, settings](const Plane& current, const Plane& key, const RunContext& context) {
         Estimate estimate;
-        const auto found = matchBlocks(current.view(), key.view(), model->gridRows(), model->gridColumns(), settings, &estimate.macs);
+        const auto found = matchBlocks(current.view(), key.view(), model->gridRows(), model->gridColumns(), settings, &estimate.macs, context);
         estimate.field = spread(found, model->gridRows(), model->gridColumns(), current.rows(), current.cols());
         return estimate;
     };
@@ -166,9 +166,9 @@ bool textured(const Plane& grey, std::int64_t top, std::int64_t left, std::int64
 
 Estimator fitting(const std::shared_ptr<const TokenModel>& model, const BlockMatchSettings& settings, MotionKind kind, const FitSettings& fit)
 {
-    return [model, settings, kind, fit](const Plane& current, const Plane& key) {
+    return [model, settings, kind, fit](const Plane& current, const Plane& key, const RunContext& context) {
         Estimate estimate;
-        const auto found = matchBlocks(current.view(), key.view(), model->gridRows(), model->gridColumns(), settings, &estimate.macs);
+        const auto found = matchBlocks(current.view(), key.view(), model->gridRows(), model->gridColumns(), settings, &estimate.macs, context);
         const std::int64_t height = current.rows() / model->gridRows(), width = current.cols() / model->gridColumns();
         std::vector<PointMatch> matches;
         for (std::size_t p = 0; p < found.size(); ++p) {
@@ -182,7 +182,7 @@ Estimator fitting(const std::shared_ptr<const TokenModel>& model, const BlockMat
         const double unknowns = kind == MotionKind::Affine ? 6 : 8;
         estimate.macs += static_cast<double>(current.size()) * 2 + static_cast<double>(fit.trials) * (unknowns * unknowns * unknowns + 9 * static_cast<double>(matches.size())) +
                          static_cast<double>(fit.reweightings) * 2 * static_cast<double>(matches.size()) * unknowns * unknowns;
-        const auto motion = fitMotion(matches, kind, fit);
+        const auto motion = fitMotion(matches, kind, fit, context);
         estimate.field = fieldOf(motion.value_or(GlobalMotion{}), current.rows(), current.cols());
         estimate.macs += static_cast<double>(current.size()) * (kind == MotionKind::Affine ? 4 : 9);
         return estimate;
@@ -236,9 +236,9 @@ Method flowMethod()
     method.make = [schema = method.declaration.schema](const ReuserInputs& inputs, const Parameters& given) -> std::unique_ptr<FrameReuser> {
         const Parameters parameters = schema.complete(given);
         const FlowSettings settings{parameters.integer("levels"), parameters.integer("radius"), parameters.integer("iterations")};
-        return std::make_unique<MotionReuse>(inputs, parameters, [settings](const Plane& current, const Plane& key) {
+        return std::make_unique<MotionReuse>(inputs, parameters, [settings](const Plane& current, const Plane& key, const RunContext& context) {
             Estimate estimate;
-            estimate.field = denseFlow(current.view(), key.view(), settings, &estimate.macs);
+            estimate.field = denseFlow(current.view(), key.view(), settings, &estimate.macs, context);
             return estimate;
         });
     };

@@ -56,7 +56,7 @@ void windowSums(Plane& plane, std::int64_t radius, Plane& across)
 }
 
 /// One level: refines `field` in place.
-void refine(const Plane& current, const Plane& before, const FlowSettings& settings, MotionField& field)
+void refine(const Plane& current, const Plane& before, const FlowSettings& settings, MotionField& field, const RunContext& context)
 {
     const std::int64_t rows = current.rows(), cols = current.cols();
     Plane gx(rows, cols), gy(rows, cols), xx(rows, cols), xy(rows, cols), yy(rows, cols), bx(rows, cols), by(rows, cols), buffer(rows, cols), count(rows, cols);
@@ -69,8 +69,10 @@ void refine(const Plane& current, const Plane& before, const FlowSettings& setti
             yy(y, x) = gy(y, x) * gy(y, x);
             count(y, x) = 1;
         }
-    for (Plane* plane : {&xx, &xy, &yy, &count})
+    for (Plane* plane : {&xx, &xy, &yy, &count}) {
+        context.throwIfStopped();
         windowSums(*plane, settings.radius, buffer);
+    }
     for (std::int64_t i = 0; i < settings.iterations; ++i) {
         for (std::int64_t y = 0; y < rows; ++y)
             for (std::int64_t x = 0; x < cols; ++x) {
@@ -79,6 +81,7 @@ void refine(const Plane& current, const Plane& before, const FlowSettings& setti
                 bx(y, x) = gx(y, x) * (difference + gx(y, x) * field.dx(y, x) + gy(y, x) * field.dy(y, x));
                 by(y, x) = gy(y, x) * (difference + gx(y, x) * field.dx(y, x) + gy(y, x) * field.dy(y, x));
             }
+        context.throwIfStopped();
         windowSums(bx, settings.radius, buffer);
         windowSums(by, settings.radius, buffer);
         for (std::int64_t y = 0; y < rows; ++y)
@@ -125,10 +128,11 @@ Plane copied(ConstPlane plane)
 }
 } // namespace
 
-MotionField denseFlow(ConstPlane current, ConstPlane before, const FlowSettings& settings, double* macs)
+MotionField denseFlow(ConstPlane current, ConstPlane before, const FlowSettings& settings, double* macs, const RunContext& context)
 {
     std::vector<Plane> now{copied(current)}, then{copied(before)};
     for (std::int64_t level = 1; level < settings.levels && std::min(now.back().rows(), now.back().cols()) >= 2 * kLeastSide; ++level) {
+        context.throwIfStopped();
         now.push_back(halved(now.back()));
         then.push_back(halved(then.back()));
     }
@@ -137,7 +141,7 @@ MotionField denseFlow(ConstPlane current, ConstPlane before, const FlowSettings&
     for (std::size_t level = now.size(); level-- > 0;) {
         if (field.dx.rows() != now[level].rows() || field.dx.cols() != now[level].cols())
             field = enlarged(field, now[level].rows(), now[level].cols());
-        refine(now[level], then[level], settings, field);
+        refine(now[level], then[level], settings, field, context);
         // A pixel: two gradients, three products, four windows of four sums; an iteration: eight for the sample and the products, two windows, ten for the solution; ten taps of two smaller pictures
         work += static_cast<double>(now[level].size()) * (2 + 3 + 16 + static_cast<double>(settings.iterations) * (8 + 4 + 8 + 10) + (level > 0 ? 20 : 0));
     }

@@ -257,6 +257,31 @@ private slots:
         }
     }
 
+    /// A search of one frame for some seconds: 65 x 65 places of blocks of 36 x 36 pixels. The stop comes while it searches.
+    void searchesStopSoon()
+    {
+        std::stop_source source;
+        test::StopClock clock;
+        const Configuration all[] = {test::configured("reuse.block-match", {{"range", "8"}, {"margin", "4"}})};
+        ReuseSettings settings;
+        settings.whole = runWhole(test::vit20(), test::motionPart(0, 3), 1, {});
+        std::jthread asks;
+        try {
+            runReuse(test::vit20(), test::motionPart(0, 3), all, settings, RunContext(source.get_token()), [&](std::size_t, std::size_t frame, const FrameResult&) {
+                if (frame == 0)
+                    asks = std::jthread([&] {
+                        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+                        clock.ask(source);
+                    });
+            });
+            QFAIL("went on to the end");
+        } catch (const Error& error) {
+            asks.join();
+            QCOMPARE(error.code(), ErrorCode::Cancelled);
+            QVERIFY2(clock.seconds() < 0.1, qPrintable(QString::number(clock.seconds())));
+        }
+    }
+
     void stopsSoon_data()
     {
         QTest::addColumn<QString>("id");
