@@ -259,7 +259,7 @@ void runCache(Console& console, const RunOptions& options)
     std::string text = described(report);
     ordered_json document = documentOf(options, report);
     if (detailed)
-        addCacheDetails(options, trace, {configurations.front(), at, curves.warmUp, curves.seed}, context.part(1, "looking closer"), text, document);
+        addCacheDetails(options, trace, {configurations.front(), at, curves.warmUp, curves.seed, curves.rules}, context.part(1, "looking closer"), text, document);
     console.print(text);
     console.finish(std::move(document));
 }

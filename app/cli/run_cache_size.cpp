@@ -39,6 +39,8 @@ ordered_json sizeJson(const report::CacheSizeReport& report)
         windows["bytes"].push_back(window.bytes);
         windows["hitBytes"].push_back(window.hitBytes);
     }
+    if (!report.rules.empty())
+        json["rules"] = report.rules;
     const report::EvictionOutcome& evicted = report.evicted;
     json["evictions"] = {{"count", evicted.evictions}, {"neverWanted", evicted.neverWanted}, {"neverUsed", evicted.neverUsed}, {"wantedAfter", evicted.wantedAfter}};
     json["held"] = report.held;
@@ -151,12 +153,12 @@ void addCacheDetails(const RunOptions& options, const cache::Trace& trace, const
     const RunContext sizePart = context.part(1, "one size"), stepPart = context.part(1, "step by step"), shapePart = context.part(1, "the trace");
     if (details.size > 0) {
         const std::vector<std::uint32_t> next = cache::nextRequests(trace);
-        const auto report = cache::inspectSize(trace, next, details.configuration, details.size, {.warmUp = details.warmUp, .windows = kWindows, .seed = details.seed}, sizePart);
+        const auto report = cache::inspectSize(trace, next, details.configuration, details.size, {.warmUp = details.warmUp, .windows = kWindows, .seed = details.seed, .rules = details.rules}, sizePart);
         document["size"] = sizeJson(report);
         text += describedSize(report);
         if (options.steps > 0) {
             const auto steps = cache::playSteps(trace, next, details.configuration, details.size,
-                                                {.first = static_cast<std::uint64_t>(options.first), .count = static_cast<std::uint64_t>(options.steps), .seed = details.seed}, stepPart);
+                                                {.first = static_cast<std::uint64_t>(options.first), .count = static_cast<std::uint64_t>(options.steps), .seed = details.seed, .rules = details.rules}, stepPart);
             document["steps"] = stepsJson(steps);
             text += describedSteps(steps);
         }

@@ -15,6 +15,7 @@ struct CacheDetails {
     cache::Configuration configuration;
     std::uint64_t size = 0; ///< of --at; 0: not asked for
     std::uint64_t warmUp = 0, seed = 0;
+    cache::CapacityRules rules;
 };
 
 /// True where the options ask for any of it. Throws UsageError for --steps or --first without what they need.
