@@ -14,9 +14,10 @@ template <class V> V blockOf(V all, std::int64_t sequence, std::int64_t rows, st
     return columnsOf(rowsOf(all, sequence * rows, rows), head * width, width);
 }
 
-/// c = alpha op(a) op(b), in a matrix of its own.
-template <class T> tensor::Matrix<T> times(Op opA, Op opB, T alpha, std::type_identity_t<View<const T>> a, std::type_identity_t<View<const T>> b)
+/// c = alpha op(a) op(b), in a matrix of its own. Looks for a stop before: of thousands of landmarks a product is long.
+template <class T> tensor::Matrix<T> times(const RunContext& context, Op opA, Op opB, T alpha, std::type_identity_t<View<const T>> a, std::type_identity_t<View<const T>> b)
 {
+    context.throwIfStopped();
     tensor::Matrix<T> c(opA == Op::None ? a.rows : a.cols, opB == Op::None ? b.cols : b.rows);
     multiply(opA, opB, alpha, a, b, T{0}, c.view());
     return c;
@@ -59,9 +60,9 @@ template <class T> struct Norms {
 /// Of one step with P = A Z: the inner factors, S1 = 7 I - P, S2 = 15 I - P S1, S3 = 13 I - P S2; Z' = Z S3 / 4.
 template <class T> struct Step {
     tensor::Matrix<T> p, s1, s2, s3;
-    Step(View<const T> a, View<const T> z)
-        : p(times(Op::None, Op::None, T{1}, a, z)), s1(takenFrom(T{7}, p)), s2(takenFrom(T{15}, times(Op::None, Op::None, T{1}, p.view(), s1.view()))),
-          s3(takenFrom(T{13}, times(Op::None, Op::None, T{1}, p.view(), s2.view())))
+    Step(const RunContext& context, View<const T> a, View<const T> z)
+        : p(times(context, Op::None, Op::None, T{1}, a, z)), s1(takenFrom(T{7}, p)), s2(takenFrom(T{15}, times(context, Op::None, Op::None, T{1}, p.view(), s1.view()))),
+          s3(takenFrom(T{13}, times(context, Op::None, Op::None, T{1}, p.view(), s2.view())))
     {
     }
 };
@@ -90,7 +91,7 @@ template <class T> struct Landmarks {
         for (int step = 0; step < iterations; ++step) {
             context.throwIfStopped();
             const View<const T> z = readOnly(inverse(sequence, head, step));
-            multiply(Op::None, Op::None, T{0.25}, z, Step<T>(own, z).s3.view(), T{0}, inverse(sequence, head, step + 1));
+            multiply(Op::None, Op::None, T{0.25}, z, Step<T>(context, own, z).s3.view(), T{0}, inverse(sequence, head, step + 1));
         }
         multiply(Op::None, Op::None, T{1}, readOnly(inverse(sequence, head, iterations)), blockOf(x.value(), sequence, size, head, width), T{0}, blockOf(out, sequence, size, head, width));
     }
@@ -104,10 +105,10 @@ template <class T> struct Landmarks {
             return;
         const View<const T> own = square(sequence, head);
         tensor::Matrix<T> sum(size, size); // d loss / d A
-        tensor::Matrix<T> dz = times(Op::None, Op::Transpose, T{1}, g, blockOf(x.value(), sequence, size, head, width));
+        tensor::Matrix<T> dz = times(context, Op::None, Op::Transpose, T{1}, g, blockOf(x.value(), sequence, size, head, width));
         for (int step = iterations - 1; step >= 0; --step) {
             context.throwIfStopped();
-            dz = stepBack(own, readOnly(inverse(sequence, head, step)), dz, sum);
+            dz = stepBack(context, own, readOnly(inverse(sequence, head, step)), dz, sum);
         }
         startBack(own, dz, sum);
         const View<T> to = blockOf(da.view, sequence, size, head, size);
@@ -118,16 +119,20 @@ template <class T> struct Landmarks {
 
 private:
     /// d loss / d Z from that of Z'; adds to that of A.
-    static tensor::Matrix<T> stepBack(View<const T> own, View<const T> z, const tensor::Matrix<T>& next, tensor::Matrix<T>& sum)
+    static tensor::Matrix<T> stepBack(const RunContext& context, View<const T> own, View<const T> z, const tensor::Matrix<T>& next, tensor::Matrix<T>& sum)
     {
-        const Step<T> step(own, z);
-        const auto d3 = times(Op::Transpose, Op::None, T{0.25}, z, next.view());
-        const auto d2 = times(Op::Transpose, Op::None, T{-1}, step.p.view(), d3.view());
-        tensor::Matrix<T> dp = times(Op::Transpose, Op::None, T{1}, step.p.view(), d2.view()); // - d S1
+        const Step<T> step(context, own, z);
+        const auto d3 = times(context, Op::Transpose, Op::None, T{0.25}, z, next.view());
+        const auto d2 = times(context, Op::Transpose, Op::None, T{-1}, step.p.view(), d3.view());
+        tensor::Matrix<T> dp = times(context, Op::Transpose, Op::None, T{1}, step.p.view(), d2.view()); // - d S1
+        context.throwIfStopped();
         multiply(Op::None, Op::Transpose, T{-1}, d3.view(), step.s2.view(), T{1}, dp.view());
+        context.throwIfStopped();
         multiply(Op::None, Op::Transpose, T{-1}, d2.view(), step.s1.view(), T{1}, dp.view());
-        tensor::Matrix<T> dz = times(Op::None, Op::Transpose, T{0.25}, next.view(), step.s3.view());
+        tensor::Matrix<T> dz = times(context, Op::None, Op::Transpose, T{0.25}, next.view(), step.s3.view());
+        context.throwIfStopped();
         multiply(Op::Transpose, Op::None, T{1}, own, dp.view(), T{1}, dz.view());
+        context.throwIfStopped();
         multiply(Op::None, Op::Transpose, T{1}, dp.view(), z, T{1}, sum.view());
         return dz;
     }
