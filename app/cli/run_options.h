@@ -68,6 +68,7 @@ struct RunOptions {
     std::string server, passwordFile;                         ///< fleet.*: a Redis server; a file with its password
     std::string calibrationTokens, table, saveTable;          ///< addressing.*: what is fitted to; a table to read, where to write one
     std::int64_t rounds = 3;                                  ///< reuse.*: of which the least times count
+    std::string sweep;                                        ///< reuse.*: "name=a,b,c", a run for each value
     std::int64_t batch = 8; ///< tokens.*: photos whose latency is measured
 };
 

@@ -3,6 +3,7 @@
 
 #include "app/cli/json_output.h"
 #include "app/cli/method_choice.h"
+#include "app/cli/planned_reuse.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
@@ -37,13 +38,44 @@ void requireOptions(const RunOptions& options)
         throw UsageError("--tokens, --text and --labels do not belong to reuse.*");
     if (!options.out.empty() || !options.store.empty() || !options.encoder.empty() || !options.layers.empty() || !options.calibration.empty())
         throw UsageError("--out, --store, --encoder, --layer and --calibration do not belong to reuse.*");
+    if (!options.sweep.empty() && (!options.also.empty() || !options.savePlan.empty()))
+        throw UsageError("--sweep runs one method at several values: --also and --save-plan do not go with it");
+}
+
+/// "a,b,c"
+std::vector<std::string> partsOf(const std::string& text)
+{
+    std::vector<std::string> parts;
+    for (std::size_t at = 0; at <= text.size();) {
+        const std::size_t comma = std::min(text.find(',', at), text.size());
+        parts.push_back(text.substr(at, comma - at));
+        at = comma + 1;
+    }
+    return parts;
+}
+
+/// What --sweep goes through.
+struct Sweep {
+    std::string parameter;
+    std::vector<ParameterValue> values;
+};
+
+Sweep sweepFrom(const RunOptions& options, const reuse::Method& method, const CommonOptions& common)
+{
+    Sweep sweep;
+    if (options.sweep.empty())
+        return sweep;
+    const auto [name, values] = splitAssignment(options.sweep, "--sweep");
+    sweep.parameter = name;
+    for (const std::string& value : partsOf(values))
+        sweep.values.push_back(parametersFrom(method.declaration, {name + "=" + value}, common).value(name));
+    return sweep;
 }
 
 /// The method, those of --also ("id" or "id,name=value,..."), or all.
-std::vector<reuse::Configuration> configurationsFrom(const RunOptions& options, const CommonOptions& common)
+std::vector<reuse::Configuration> configurationsFrom(const RunOptions& options, const reuse::Method& method, const std::optional<plan::Plan>& plan, const CommonOptions& common)
 {
-    const reuse::Method& method = methodAmong(reuse::methods(), options.method);
-    std::vector<reuse::Configuration> all{{options.method, parametersFrom(method.declaration, options.settings, common)}};
+    std::vector<reuse::Configuration> all{{options.method, reuseParameters(method, plan, options, common)}};
     for (const std::string& also : options.also) {
         if (also == "all") {
             for (const reuse::Method& each : reuse::methods())
@@ -51,12 +83,7 @@ std::vector<reuse::Configuration> configurationsFrom(const RunOptions& options, 
                     all.push_back({each.declaration.id, parametersFrom(each.declaration, {}, common)});
             continue;
         }
-        std::vector<std::string> parts;
-        for (std::size_t at = 0; at <= also.size();) {
-            const std::size_t comma = std::min(also.find(',', at), also.size());
-            parts.push_back(also.substr(at, comma - at));
-            at = comma + 1;
-        }
+        std::vector<std::string> parts = partsOf(also);
         const reuse::Method& other = methodAmong(reuse::methods(), parts.front(), ", or all");
         parts.erase(parts.begin());
         all.push_back({other.declaration.id, parametersFrom(other.declaration, parts, common)});
@@ -169,12 +196,38 @@ std::string described(const ReuseReport& report)
         text += "warning: " + warning + "\n";
     return text;
 }
+/// One value a line: what a looser key finds, and what of that is wrong.
+std::string sweptText(const ReuseReport& report, const std::string& parameter)
+{
+    Table table({parameter, "hits", "false hits", "misses", "false of lookups", "missed of lookups", "MACs", "error", "agreement"}, 1);
+    for (const ReuseRun& run : report.runs) {
+        if (run.trivial)
+            continue;
+        const auto lookups = static_cast<double>(run.hits + run.misses);
+        const auto share = [&](std::uint64_t part) { return percent(lookups > 0 ? static_cast<double>(part) / lookups : report::kNotMeasured); };
+        table.add({toText(run.parameters.value(parameter)), grouped(run.hits), grouped(run.falseHits), grouped(run.misses), share(run.falseHits), share(run.misses), percent(run.macsShare), significant(run.meanError, 3), percent(run.agreement)});
+    }
+    return "\n" + table.text();
+}
+
+ordered_json sweptJson(const ReuseReport& report, const std::string& parameter)
+{
+    ordered_json json{{"parameter", parameter}, {"points", ordered_json::array()}};
+    for (const ReuseRun& run : report.runs)
+        if (!run.trivial)
+            json["points"].push_back({{"value", toJson(run.parameters).at(parameter)}, {"hits", run.hits}, {"falseHits", run.falseHits}, {"misses", run.misses}, {"macsShare", orNull(run.macsShare)},
+                                      {"meanError", orNull(run.meanError)}, {"agreement", orNull(run.agreement)}, {"failure", run.failure}});
+    return json;
+}
 } // namespace
 
 void runReuse(Console& console, const RunOptions& options)
 {
     requireOptions(options);
-    const auto configurations = configurationsFrom(options, console.common());
+    const reuse::Method& method = methodAmong(reuse::methods(), options.method);
+    const auto plan = reusePlanOf(options, method);
+    const auto configurations = configurationsFrom(options, method, plan, console.common());
+    const Sweep sweep = sweepFrom(options, method, console.common());
     const RunContext& context = console.context();
     context.setParts(20);
     const auto checkpoint = io::Checkpoint::open(options.model, context.part(0.5, "opening"));
@@ -184,11 +237,17 @@ void runReuse(Console& console, const RunOptions& options)
     settings.seed = static_cast<std::uint64_t>(console.common().seed.value_or(0));
     settings.baselines = options.baseline;
     settings.rounds = static_cast<int>(options.rounds);
-    auto report = reuse::runReuse(model, sequence, configurations, settings, context.part(17, "running"));
+    auto report = sweep.values.empty() ? reuse::runReuse(model, sequence, configurations, settings, context.part(17, "running"))
+                                       : reuse::sweepReuse(model, sequence, configurations.front(), sweep.parameter, sweep.values, settings, context.part(17, "running"));
     report.model = options.model;
     report.labels = classNamesOf(options.model, *model);
-    console.print(described(report));
-    console.finish(documentOf(options, report));
+    if (!options.savePlan.empty())
+        saveReusePlan(plan, options, report.runs.front(), report.sequence);
+    console.print(described(report) + (sweep.values.empty() ? std::string() : sweptText(report, sweep.parameter)));
+    auto document = documentOf(options, report);
+    if (!sweep.values.empty())
+        document["sweep"] = sweptJson(report, sweep.parameter);
+    console.finish(document);
 }
 
 } // namespace tamis::cli

@@ -286,6 +286,7 @@ Verb verbRun()
                 set.text("--calibration-tokens", options->calibrationTokens, "FILE", "addressing.*: token ids that tables and memories are fitted to");
                 set.text("--table", options->table, "FILE", "addressing.deep-embed: a table (safetensors, .npy) instead of fitting one");
                 set.text("--save-table", options->saveTable, "FILE", "addressing.*: write the table, or the memory's values, that was fitted (safetensors)");
+                set.text("--sweep", options->sweep, "NAME=A,B,...", "reuse.*: a run for every value of a setting of the method, and a table of them");
                 set.integer("--rounds", options->rounds, 1, 1000, "reuse.*: times that the sequence is run; of each frame the least time counts (3)");
                 set.integer("--batch", options->batch, 1, 4096, "tokens.*: photos in the batch whose latency is measured (8)");
             },

@@ -49,6 +49,47 @@ private slots:
         QCOMPARE(json["runs"].toArray().size(), 1);
         QVERIFY(json["frames"].toArray()[1].toObject()["patches"].toObject()["warped"].toInt() > 100);
     }
+    void aSweepTradesMissesForFalseHits()
+    {
+        const auto result = runCli(run("reuse.content-key", {"--sweep", "radius=0,4,24", "--no-baseline"}));
+        QVERIFY2(result.status == 0, result.errors.constData());
+        const auto sweep = result.json()["sweep"].toObject();
+        QCOMPARE(sweep["parameter"].toString(), QStringLiteral("radius"));
+        const auto points = sweep["points"].toArray();
+        QCOMPARE(points.size(), 3);
+        int misses = -1, value = -1;
+        for (const auto& each : points) {
+            const auto point = each.toObject();
+            QVERIFY(point["value"].toInt() > value);
+            value = point["value"].toInt();
+            QCOMPARE(point["hits"].toInt() + point["misses"].toInt(), points[0].toObject()["hits"].toInt() + points[0].toObject()["misses"].toInt()); // every frame is looked up once
+            QVERIFY(point["falseHits"].toInt() <= point["hits"].toInt());
+            QVERIFY(misses < 0 || point["misses"].toInt() <= misses); // a wider radius finds what a narrower one does
+            misses = point["misses"].toInt();
+        }
+        QCOMPARE(value, 24);
+        QVERIFY(points[2].toObject()["hits"].toInt() > points[0].toObject()["hits"].toInt());
+        // A single run at the same value says the same.
+        const auto single = runCli(run("reuse.content-key", {"--set", "radius=24", "--no-baseline"}));
+        QCOMPARE(single.json()["runs"].toArray()[0].toObject()["misses"].toInt(), misses);
+    }
+    void settingsGoThroughAPlan()
+    {
+        QTemporaryDir folder;
+        const QString first = folder.filePath("first.json"), second = folder.filePath("second.json");
+        const auto saved = runCli(run("reuse.gate", {"--set", "threshold=0.35", "--save-plan", first, "--no-baseline"}));
+        QVERIFY2(saved.status == 0, saved.errors.constData());
+        const auto planned = runCli(run("reuse.gate", {"--plan", first, "--set", "whole-above=1", "--save-plan", second, "--no-baseline"}));
+        QVERIFY2(planned.status == 0, planned.errors.constData());
+        const auto parameters = planned.json()["parameters"].toObject();
+        QCOMPARE(parameters["threshold"].toDouble(), 0.35);
+        QCOMPARE(parameters["whole-above"].toDouble(), 1.0);
+        const auto again = runCli(run("reuse.gate", {"--plan", second, "--no-baseline"}));
+        QCOMPARE(again.json()["parameters"].toObject(), parameters);
+        const auto other = runCli(run("reuse.eventful", {"--plan", first}));
+        QCOMPARE(other.status, 2);
+        QVERIFY2(other.errors.contains("run reuse.gate"), other.errors.constData());
+    }
     void wrongUsageIsSaid_data()
     {
         QTest::addColumn<QStringList>("arguments");
@@ -58,6 +99,9 @@ private slots:
         QTest::newRow("labels") << run("reuse.gate", {"--labels", "x"}) << QByteArray("--labels");
         QTest::newRow("unknown") << run("reuse.none", {}) << QByteArray("reuse.block-match");
         QTest::newRow("unknown beside") << run("reuse.gate", {"--also", "reuse.none"}) << QByteArray("or all");
+        QTest::newRow("sweep of nothing") << run("reuse.gate", {"--sweep", "radius=1"}) << QByteArray("radius");
+        QTest::newRow("sweep of no number") << run("reuse.gate", {"--sweep", "threshold=0.1,,0.2"}) << QByteArray("threshold");
+        QTest::newRow("sweep beside others") << run("reuse.gate", {"--sweep", "threshold=0.1", "--also", "all"}) << QByteArray("--also");
         QTest::newRow("setting beside") << run("reuse.gate", {"--also", "reuse.gate,r=-1"}) << QByteArray("r");
     }
     void wrongUsageIsSaid()
