@@ -146,7 +146,11 @@ ReuseWork::Result ReuseWork::window(const ReuseRequest& request, const RunContex
     const std::size_t first = at - std::min(at, before), last = std::min(std::max(at, first + 1), all.frames.size() - 1); // a sequence has two frames at least
     reuse::FrameSequence some{all.name, all.preprocess, {all.frames.begin() + static_cast<std::ptrdiff_t>(first), all.frames.begin() + static_cast<std::ptrdiff_t>(last) + 1}, all.picture};
     const std::vector configurations{configurationOf(request.setting)};
-    auto found = reuse::runReuse(request.sources->model, some, configurations, {.baselines = false}, context);
+    reuse::ReuseSettings settings;
+    settings.baselines = false;
+    if (m_whole && m_of == request.sources.get())
+        settings.whole = reuse::partOf(*m_whole, first, some.frames.size());
+    auto found = reuse::runReuse(request.sources->model, some, configurations, settings, context);
     auto made = beginning(request, all);
     auto& frames = made.runs.front().frames;
     frames.resize(first);
@@ -169,6 +173,8 @@ bool ReuseWork::isTimed(const ReuseRequest& request) const { return m_frameMs > 
 
 void ReuseWork::time(const ReuseRequest& request, double frameMs)
 {
+    if (m_of != request.sources.get())
+        m_whole.reset();
     m_of = request.sources.get();
     m_kind = costKind(request.setting);
     m_frameMs = frameMs;
@@ -225,7 +231,16 @@ ReuseWork::Result ReuseWork::refine(const ReuseRequest& request, const RunContex
         publish(std::make_shared<const ReuseResult>(ReuseResult{request, std::make_shared<const report::ReuseReport>(std::move(now)), own, false}));
     };
     const std::vector configurations{configurationOf(request.setting)};
-    auto made = reuse::runReuse(request.sources->model, request.sources->sequence, configurations, {}, context, onFrame);
+    reuse::ReuseSettings settings;
+    settings.made = own;
+    if (!own) { // edits of settings leave the whole model's answers as they are
+        if (!m_whole || m_of != request.sources.get()) {
+            time(request, m_frameMs);
+            m_whole = reuse::runWhole(request.sources->model, sequence, 1, context.part(1, "running every frame whole"));
+        }
+        settings.whole = m_whole;
+    }
+    auto made = reuse::runReuse(request.sources->model, request.sources->sequence, configurations, settings, context.part(1, "reuse"), onFrame);
     time(request, millisecondsSince(start) / static_cast<double>(std::max<std::size_t>(sequence.frames.size(), 1)));
     made.labels = request.sources->classNames;
     return std::make_shared<const ReuseResult>(ReuseResult{request, std::make_shared<const report::ReuseReport>(std::move(made)), own, true});

@@ -7,6 +7,7 @@
 #include "core/base/run_context.h"
 #include "core/report/reuse_report.h"
 #include "core/reuse/frame_sequence.h"
+#include "core/reuse/whole_answers.h"
 
 #include <QImage>
 
@@ -64,7 +65,8 @@ private:
     void time(const ReuseRequest& request, double frameMs);
     const ReuseSources* m_of = nullptr; ///< that m_frameMs is of; compared alone
     std::string m_kind;                 ///< likewise: costKind()
-    double m_frameMs = 0;               ///< of a frame, whole and with reuse; 0: not known
+    double m_frameMs = 0;               ///< of a frame, of what is run anew; 0: not known
+    std::shared_ptr<const reuse::WholeAnswers> m_whole; ///< of all frames of m_of; null: not run yet
     Result m_coarse;
 };
 
