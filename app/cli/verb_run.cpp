@@ -265,8 +265,8 @@ Verb verbRun()
                 set.choice("--format", options->overlayFormat, {"png", "svg"}, "tokens.*: of the pictures (png)");
                 set.choice("--shade", options->shade, {"tokens", "scores", "unmerged", "outlines"}, "tokens.*: what the pictures show (tokens)");
                 set.integer("--depth", options->depth, 0, 10'000, "tokens.*: blocks that the pictures are behind; 0: before the first (the last that was run)");
-                set.text("--plan", options->plan, "PLAN.json", "tokens.*: run on the model with the plan's operators, with its tokens' settings; cache.*: its cache's settings, size and warm-up; --set goes before them");
-                set.text("--save-plan", options->savePlan, "PLAN.json", "tokens.*, cache.*: write the method and its settings as a plan, into that of --plan where one is given");
+                set.text("--plan", options->plan, "PLAN.json", "tokens.*: run on the model with the plan's operators, with its tokens' settings; cache.*: its cache's settings, size and warm-up; reuse.*: its reuse's settings; --set goes before them");
+                set.text("--save-plan", options->savePlan, "PLAN.json", "tokens.*, cache.*, reuse.*: write the method and its settings as a plan, into that of --plan where one is given");
                 set.flag("--features", options->features, "tokens.*: into --out, too, NAME.features.npy [source tokens, width]: what the tokens hold at the end, spread back to the grid (off)");
                 set.flag("--overwrite", options->overwrite, "tokens.*: replace files that exist in --out (off)");
                 set.text("--store", options->store, "DIR", "lowrank.*: write factors.safetensors and a plan that evaluate and export take");
