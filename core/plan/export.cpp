@@ -201,7 +201,7 @@ private:
         std::vector<std::string> names;
         for (const auto& file : m_files)
             names.push_back(file.lexically_relative(m_staging.path()).generic_string());
-        if (!m_plan.attention.empty() || m_plan.tokens) { // no file of weights holds them
+        if (!m_plan.attention.empty() || m_plan.tokens || m_plan.cache || m_plan.reuse) { // no file of weights holds them
             writePlan(m_staging.path() / kPlanFile, m_plan);
             names.push_back(kPlanFile);
         }

@@ -216,6 +216,21 @@ private slots:
         QVERIFY(again.attention[0].method == "attention.nystrom" && again.attention[0].parameters == settings && again.attention[1].head == 1);
         QCOMPARE(again.attentionSeed, std::int64_t{7});
     }
+    /// Nor have a cache and reuse between frames: each alone takes the plan along.
+    void cacheAndReuseGoAlongInThePlan()
+    {
+        auto prepared = fixture::vit20("spectrum.plain", 0.4, Accounting::Factors);
+        QTemporaryDir directory;
+        const std::filesystem::path caches = directory.filePath("caches").toStdString(), frames = directory.filePath("frames").toStdString();
+        prepared.plan.cache = PlannedCache{.policy = "cache.s3-fifo", .parameters = {}, .size = 1000, .bytes = true, .trace = "words"};
+        exported(prepared, caches, {.dense = false});
+        QVERIFY(readPlan(caches / "plan.json").cache == prepared.plan.cache);
+        prepared.plan.cache.reset();
+        prepared.plan.reuse = PlannedReuse{.method = "reuse.gate", .parameters = {}, .sequence = "motion", .macsShare = 0.5};
+        exported(prepared, frames, {.dense = false});
+        const Plan again = readPlan(frames / "plan.json");
+        QVERIFY(again.reuse == prepared.plan.reuse && !again.cache);
+    }
     void theSameInputsGiveTheSameBytes()
     {
         const auto prepared = fixture::vit20("spectrum.whitened", 0.5, Accounting::BlockIdentity, Allocation::Uniform);
