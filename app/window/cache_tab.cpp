@@ -3,9 +3,11 @@
 
 #include "app/window/fleet_controller.h"
 #include "app/window/reuse_controller.h"
+#include "app/window/reuse_plan.h"
 #include "views/cache/cache_panel.h"
 #include "views/hierarchy/levels_page.h"
 #include "views/hierarchy/levels_settings.h"
+#include "views/plan/cost_header.h"
 #include "views/reuse/frames_page.h"
 #include "views/reuse/reuse_settings.h"
 
@@ -19,10 +21,7 @@ CacheTab::CacheTab(const CacheNeighbours& neighbours, views::CachePanel& panel, 
     addLevels();
     m_fleet = std::make_unique<FleetController>(FleetNeighbours{m_with.document, m_with.jobs, exportFigure}, panel);
     listenTo(*m_fleet);
-    auto* frames = new views::FramesPage(&m_panel);
-    m_panel.addPage(frames, QStringLiteral("frames"), tr("Frames"), frames->settings());
-    m_reuse = std::make_unique<ReuseController>(ReuseNeighbours{m_with.document, m_with.jobs, m_with.ask, exportFigure}, *frames);
-    listenTo(*m_reuse);
+    addFrames();
     connect(&m_with.model, &ModelController::reportShown, this, &CacheTab::showModel); // its kind is known
     connect(&m_panel, &views::CachePanel::pageShown, this, [this](const QString& name) { m_with.document.select([&](Selection& selection) { selection.cachePage = name.toStdString(); }); });
     connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState&, const SessionState& after) { m_panel.showPage(QString::fromStdString(after.selection.cachePage)); });
@@ -41,6 +40,31 @@ void CacheTab::showModel()
     const auto& report = m_with.model.report();
     using enum ReuseController::Reads;
     m_reuse->setModel(m_with.model.runnable(), !report ? Unknown : report->task.rfind("image", 0) == 0 ? Images : Text);
+}
+
+void CacheTab::addFrames()
+{
+    auto* frames = new views::FramesPage(&m_panel);
+    m_panel.addPage(frames, QStringLiteral("frames"), tr("Frames"), frames->settings());
+    const auto exportFigure = [this](const views::Figure& figure, views::FigureFormat format, const QString& name) { m_with.exports.exportFigure(figure, format, name); };
+    m_reuse = std::make_unique<ReuseController>(ReuseNeighbours{m_with.document, m_with.jobs, m_with.ask, exportFigure}, *frames);
+    listenTo(*m_reuse);
+    connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState& before, const SessionState& after) {
+        if (before.plannedReuse != after.plannedReuse)
+            listReuse();
+    });
+    connect(&m_with.header, &views::CostHeader::partRemoved, this, [this](const QString& part) {
+        if (part == QStringLiteral("reuse"))
+            m_reuse->takeOutOfPlan();
+    });
+    listReuse();
+}
+
+void CacheTab::listReuse()
+{
+    const auto& planned = m_with.document.state().plannedReuse;
+    const QString title = planned ? reuseSettingTitle({planned->method, planned->parameters}) : QString();
+    m_with.header.setPart(QStringLiteral("reuse"), tr("Frames"), title, planned ? tr("%1\nChosen on %2").arg(title, QString::fromStdString(planned->sequence)) : QString());
 }
 
 void CacheTab::addLevels()

@@ -49,6 +49,8 @@ private:
 
     void showModel(); ///< to labs that look at it
     void addLevels();
+    void addFrames();
+    void listReuse(); ///< among the plan's parts
 
     CacheNeighbours m_with;
     views::CachePanel& m_panel;

@@ -271,6 +271,21 @@ private slots:
         desk.run("edit.undo");
         QCOMPARE(desk.cache().size(), quint64{700});
     }
+    /// What the plan has of frames is listed beside its other parts, and taken out there.
+    void reuseIsListedInThePlan()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.expose());
+        desk.window.document().change(QStringLiteral("Put"), {}, [](SessionState& state) { state.plannedReuse = plan::PlannedReuse{"reuse.gate", {}, "motion", 0.5}; });
+        desk.window.showLab(desk.window.views().panel);
+        auto* remove = desk.child<QToolButton>("reuse-removeOfPlan");
+        QVERIFY(remove && remove->isVisible());
+        QTest::mouseClick(remove, Qt::LeftButton);
+        QVERIFY(!desk.window.document().state().plannedReuse);
+        QVERIFY(!remove->isVisible());
+        desk.window.document().undoStack().undo();
+        QVERIFY(desk.window.document().state().plannedReuse && remove->isVisible());
+    }
     void theSessionBringsItBack()
     {
         CacheDesk desk;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Policies that learn while they run: more hits than least recently used and random eviction where there is something to learn, LeCaR beside its
 // published counts, K that follows the requests, costs that count, and odd traces.
+#include "core/base/error.h"
 #include "core/cache/load_trace.h"
 #include "core/cache/simulate.h"
 #include "tests/core/cache/mixed_trace.h"
