@@ -119,6 +119,89 @@ class ImportanceWeighted(Sampled):
         return total * (1 / self.size(x))
 
 
+class LeastSquares:
+    """Recursive, with forgetting, as it stands in textbooks: gain = P x / (forgetting + x P x); nothing is forgotten while the trace of P is beyond its start."""
+
+    def __init__(self, features, forgetting, prior=1e4):
+        self.w, self.forgetting, self.most, self.learned = [0.0] * features, forgetting, prior * features, 0
+        self.p = [[prior if i == j else 0.0 for j in range(features)] for i in range(features)]
+
+    def predict(self, x):
+        return sum(w * v for w, v in zip(self.w, x))
+
+    def learn(self, x, y):
+        n = range(len(self.w))
+        gain = [sum(self.p[i][j] * x[j] for j in n) for i in n]
+        expected = self.forgetting + sum(x[i] * gain[i] for i in n)
+        forget = 1.0 if sum(self.p[i][i] for i in n) > self.most else self.forgetting
+        off = y - self.predict(x)
+        self.w = [self.w[i] + gain[i] / expected * off for i in n]
+        self.p = [[(self.p[max(i, j)][min(i, j)] - gain[max(i, j)] * gain[min(i, j)] / expected) / forget for j in n] for i in n]
+        self.learned += 1
+
+
+class ArGap(Sampled):
+    """Log gaps by regression on up to three before; the farthest expected leaves, one overdue by two deviations counts as far as it is old."""
+
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.models = [[LeastSquares(known + 1, 0.9999), 1.0, 2.0, 1.0] for known in range(4)]  # regression, error, entered, returned
+        self.last, self.gaps, self.expected, self.latest = {}, {}, {}, {}
+
+    def touch(self, x):
+        self.now += 1
+        gaps = self.gaps.setdefault(x, [])
+        if x in self.last:
+            gap, model = math.log2(self.now - self.last[x]), self.models[len(gaps)]
+            off = gap - model[0].predict([1.0] + gaps)
+            model[1] += (off * off - model[1]) / 256
+            model[0].learn([1.0] + gaps, gap)
+            model[3] += 1
+            gaps = self.gaps[x] = ([gap] + gaps)[:3]
+        model = self.models[len(gaps)]
+        model[2] += 1
+        self.last[x] = self.now
+        expected = min(max(model[0].predict([1.0] + gaps), 0.0), 48.0)
+        self.expected[x], self.latest[x] = 2.0 ** expected, 2.0 ** (expected + 2 * math.sqrt(model[1]))
+        return x in self.held
+
+    def insert(self, x):
+        self.held.append(x)
+
+    def worth(self, x):
+        model, age = self.models[len(self.gaps[x])], self.now - self.last[x]
+        return -(max(1.0, self.expected[x] - age) if age <= self.latest[x] else age) * model[2] / model[3]
+
+
+class HitWeights(ImportanceWeighted):
+    """The recency sum x the hits that such a stay is expected to bring / size; what it brought is learned when it ends."""
+
+    def __init__(self, *a):
+        super().__init__(*a)
+        self.regression, self.requests, self.last, self.hits, self.x, self.importance = LeastSquares(6, 0.9998), {}, {}, {}, {}, {}
+
+    def touch(self, x):
+        self.gap = self.now + 1 - self.last[x] if x in self.last else 0
+        self.last[x] = self.now + 1
+        self.requests[x] = self.requests.get(x, 0) + 1
+        hit = super().touch(x)
+        self.hits[x] = self.hits.get(x, 0) + 1
+        return hit
+
+    def insert(self, x):
+        super().insert(x)
+        before = self.requests[x] - 1
+        self.x[x] = [1.0, math.log2(1 + before), 1.0 if before else 0.0, math.log2(self.gap) if self.gap else 0.0, math.log2(self.size(x)), math.log2(2)]
+        self.importance[x] = max(0.01, self.regression.predict(self.x[x])) if self.regression.learned >= 64 else 1.0
+        self.hits[x] = 0
+
+    def gone(self, x):
+        self.regression.learn(self.x[x], min(16, self.hits[x]))
+
+    def worth(self, x):
+        return sum(1 / (self.now - time + 1) for time in self.times[x]) * self.importance[x] / self.size(x)
+
+
 class AdaptiveLruK(LruK):
     """Small caches for K = 1 .. 5 on the objects that the hash of their number chooses."""
 
@@ -161,7 +244,7 @@ def main():
         golden[key]["lru-2 retained"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 2, 25, 300)]}
         golden[key]["gdsf costs"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [GdsfCosts(c, key == "sized")]}
         golden[key]["adaptive-lru-k"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [AdaptiveLruK(c, key == "sized")]}
-        for name, policy in (("lecar", LeCaR), ("importance-weighted", ImportanceWeighted)):
+        for name, policy in (("lecar", LeCaR), ("importance-weighted", ImportanceWeighted), ("ar-gap", ArGap), ("hit-weights", HitWeights)):
             golden[key][name] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [policy(c, key == "sized", 3)]}
         golden[key]["belady"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [Belady(c, key == "sized", ids)]}
     path = pathlib.Path(__file__).with_name("cache_golden.json")
