@@ -8,6 +8,7 @@
 #include "app/cli/run_cache_size.h"
 #include "app/cli/run_inputs.h"
 #include "app/cli/table.h"
+#include "app/cli/trace_options.h"
 #include "app/cli/usage_error.h"
 #include "core/cache/load_trace.h"
 #include "core/cache/simulate.h"
@@ -15,7 +16,6 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 namespace tamis::cli {
@@ -30,32 +30,6 @@ void requireOptions(const RunOptions& options)
         throw UsageError("--trace is required: the requests that the cache gets");
     if (!options.model.empty() || !options.calibration.empty() || !options.out.empty() || !options.layers.empty() || !options.blocks.empty())
         throw UsageError("--model, --calibration, --layer, --blocks and --out do not belong to cache.*");
-}
-
-/// 1000 for "k" and "kB", 1024 for "Ki" and "KiB", and so on; 0 for another text.
-double factorOf(std::string_view unit)
-{
-    constexpr std::string_view kPrefixes = "KMGT";
-    if (unit.empty())
-        return 1;
-    const std::size_t place = kPrefixes.find(unit.front() == 'k' ? 'K' : unit.front());
-    const std::string_view rest = unit.substr(1);
-    if (place == std::string_view::npos)
-        return 0;
-    if (rest.empty() || rest == "B")
-        return std::pow(1000.0, static_cast<double>(place + 1));
-    return rest == "i" || rest == "iB" ? std::pow(1024.0, static_cast<double>(place + 1)) : 0;
-}
-
-/// "1000", "64MiB", "2GB".
-std::uint64_t sizeFrom(std::string_view text, const std::string& flag)
-{
-    double number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    const double size = number * factorOf(text.substr(static_cast<std::size_t>(end - text.data())));
-    if (error != std::errc() || !(size >= 1) || size > 9e18)
-        throw UsageError(flag + ": found '" + std::string(text) + "', expected " + (flag == "--at" ? "a size of 1 at least, such as 64MiB" : "sizes of 1 at least between commas, such as 1000,64MiB"));
-    return static_cast<std::uint64_t>(std::llround(size));
 }
 
 /// "sizes" is of the run, whatever the policy.
@@ -75,24 +49,6 @@ std::vector<std::uint64_t> takeSizes(std::vector<std::string>& settings)
     std::ranges::sort(sizes);
     sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
     return sizes;
-}
-
-io::TraceOptions traceOptions(const RunOptions& options)
-{
-    io::TraceOptions trace;
-    const auto format = io::traceFormatNamed(options.traceFormat);
-    if (!format)
-        throw UsageError("--trace-format: found '" + options.traceFormat + "', expected automatic, ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64 or le32");
-    trace.format = *format;
-    for (const std::string& column : options.traceColumns) {
-        const std::size_t equals = column.find('=');
-        const std::string name = column.substr(0, equals), value = equals == std::string::npos ? std::string() : column.substr(equals + 1);
-        std::string* to = name == "id" ? &trace.columns.id : name == "time" ? &trace.columns.time : name == "size" ? &trace.columns.size : name == "cost" ? &trace.columns.cost : nullptr;
-        if (!to || value.empty())
-            throw UsageError("--column: found '" + column + "', expected id=, time=, size= or cost= and a name or number of a column");
-        *to = value;
-    }
-    return trace;
 }
 
 /// The policy, those of --also, and without --no-baseline what no cache should lose to and what knows the future.
@@ -240,7 +196,7 @@ void runCache(Console& console, const RunOptions& options)
     curves.rules = capacityRulesFrom(options);
     const auto plan = cachePlanOf(options, methodAmong(cache::methods(), options.method));
     const auto configurations = configurationsFrom(options, plan, settings, console.common());
-    const io::TraceOptions format = traceOptions(options);
+    const io::TraceOptions format = traceOptionsFrom(options.traceFormat, options.traceColumns, false, true);
     const RunContext& context = console.context();
     const bool detailed = wantsCacheDetails(options);
     const std::uint64_t at = options.at.empty() ? 0 : sizeFrom(options.at, "--at");
