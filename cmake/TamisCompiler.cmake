@@ -38,8 +38,10 @@ endif()
 
 find_program(TAMIS_CCACHE ccache)
 if(TAMIS_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_C_COMPILER_LAUNCHER ${TAMIS_CCACHE})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${TAMIS_CCACHE})
+  # Every clone shares what one has compiled: paths count from the clone's own folder. A precompiled header counts by its content.
+  set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
+    CCACHE_SLOPPINESS=pch_defines,time_macros ${TAMIS_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_C_COMPILER_LAUNCHER})
 endif()
 find_program(TAMIS_MOLD mold)
 if(TAMIS_MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

@@ -9,7 +9,16 @@ function(tamis_test)
     set(T_TIMEOUT 600) # ends a test that hangs; no statement about speed
   endif()
   add_executable(${T_NAME} ${T_SOURCES})
-  set_target_properties(${T_NAME} PROPERTIES AUTOMOC ON)
+  foreach(source IN LISTS T_SOURCES)
+    if(source MATCHES "(tst_[a-z0-9_]+)\\.cpp$") # its last line includes what moc makes of it
+      set(moc ${CMAKE_CURRENT_BINARY_DIR}/${T_NAME}_moc/${CMAKE_MATCH_1}.moc)
+      cmake_path(ABSOLUTE_PATH source)
+      add_custom_command(OUTPUT ${moc} COMMAND Qt6::moc ${source} -o ${moc} DEPENDS ${source} VERBATIM)
+      target_sources(${T_NAME} PRIVATE ${moc})
+    endif()
+  endforeach()
+  file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${T_NAME}_moc)
+  target_include_directories(${T_NAME} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/${T_NAME}_moc)
   target_compile_definitions(${T_NAME} PRIVATE TAMIS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${T_NAME} PRIVATE tamis::options Qt6::Test ${T_LIBRARIES})
   target_compile_options(${T_NAME} PRIVATE $<$<CONFIG:Release>:-O1>) # a fifth of a release build's time; what is tested keeps its own
