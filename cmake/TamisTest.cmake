@@ -21,6 +21,7 @@ function(tamis_test)
   target_include_directories(${T_NAME} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/${T_NAME}_moc)
   target_compile_definitions(${T_NAME} PRIVATE TAMIS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${T_NAME} PRIVATE tamis::options Qt6::Test ${T_LIBRARIES})
+  target_compile_options(${T_NAME} PRIVATE -UQT_TESTCASE_BUILDDIR -UQT_TESTCASE_SOURCEDIR) # each folder has its own, which a precompiled <QTest> cannot have
   target_compile_options(${T_NAME} PRIVATE $<$<CONFIG:Release>:-O1>) # a fifth of a release build's time; what is tested keeps its own
   if(T_XVFB)
     add_test(NAME ${T_NAME} COMMAND ${TAMIS_XVFB_RUN} -a -s "-screen 0 1600x1000x24" $<TARGET_FILE:${T_NAME}>)
