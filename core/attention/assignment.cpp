@@ -78,12 +78,6 @@ private:
     std::vector<nn::AttentionPtr> m_heads;
 };
 
-nn::AttentionSpec specOfHead(nn::AttentionSpec spec)
-{
-    spec.heads = spec.keyValueHeads = 1;
-    return spec;
-}
-
 nn::AttentionPtr made(const nn::Model& model, const HeadChoice& choice, std::int64_t head, const AssignmentInputs& with)
 {
     const Inputs inputs = inputsFor(model, choice.block, head, with);
@@ -196,8 +190,8 @@ std::vector<BlockChoices> choicesByBlock(const nn::Model& model, std::span<const
 BlockOperators operatorsFor(const nn::Model& model, std::span<const HeadChoice> choices, const AssignmentInputs& with)
 {
     BlockOperators operators(model.blocks().size());
-    for (const BlockChoices& block : choicesByBlock(model, choices))
-        operators[static_cast<std::size_t>(block.block)] = operatorOf(model, block, with);
+    const std::vector<BlockChoices> blocks = choicesByBlock(model, choices);
+    parallelFor(RunContext(with.context.stopToken()), blocks.size(), [&](std::size_t i) { operators[static_cast<std::size_t>(blocks[i].block)] = operatorOf(model, blocks[i], with); }); // fits take long
     return operators;
 }
 
@@ -208,6 +202,14 @@ nn::AttentionPtr byHead(const nn::AttentionSpec& spec, std::vector<nn::Attention
     if (static_cast<std::int64_t>(heads.size()) != spec.heads)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(heads.size()) + " operators, expected one for each of " + std::to_string(spec.heads) + " heads", "operators by head");
     return std::make_shared<ByHead>(spec, std::move(heads));
+}
+
+nn::AttentionPtr headsByRule(const nn::AttentionSpec& spec, const std::function<HeadRulePtr(std::int64_t)>& rule)
+{
+    std::vector<nn::AttentionPtr> heads;
+    for (std::int64_t head = 0; head < spec.heads; ++head)
+        heads.push_back(headwise(specOfHead(spec), rule(head)));
+    return byHead(spec, std::move(heads));
 }
 
 std::shared_ptr<const nn::Model> replaced(std::shared_ptr<const nn::Model> model, const BlockOperators& operators)

@@ -3,6 +3,7 @@
 // Which operator stands where: by block, or by head. The form that a plan stores and that everything else in the lab takes.
 #include "core/attention/method.h"
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,10 +48,12 @@ std::vector<HeadChoice> everywhere(const nn::Model& model, const std::string& me
 bool needsSamples(std::span<const HeadChoice> choices);
 /// The blocks that are named, each once, ascending.
 std::vector<int> blocksOf(std::span<const HeadChoice> choices);
-/// Throws Error{InvalidParameter} for a block, a head or a method that is not there, and what methods throw.
+/// Blocks in parallel. Throws Error{InvalidParameter} for a block, a head or a method that is not there, and what methods throw.
 BlockOperators operatorsFor(const nn::Model& model, std::span<const HeadChoice> choices, const AssignmentInputs& with = {});
 /// One operator of one head for each head of spec (heads = keyValueHeads = 1); a method that shares among a group's heads does so no more.
 nn::AttentionPtr byHead(const nn::AttentionSpec& spec, std::vector<nn::AttentionPtr> heads);
+/// The same, each head by a rule of its own.
+nn::AttentionPtr headsByRule(const nn::AttentionSpec& spec, const std::function<HeadRulePtr(std::int64_t head)>& rule);
 /// The model with them.
 std::shared_ptr<const nn::Model> replaced(std::shared_ptr<const nn::Model> model, const BlockOperators& operators);
 

@@ -4,6 +4,7 @@
 #include "core/attention/block_map.h"
 #include "core/attention/head_errors.h"
 #include "core/attention/scratch_bytes.h"
+#include "core/attention/usual_settings.h"
 #include "core/base/error.h"
 #include "core/cost/model_cost.h"
 
@@ -17,24 +18,7 @@ namespace tamis::attention {
 namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kKeptBytes = std::size_t{256} << 20U; ///< of runs
-constexpr std::int64_t kPooledRows = 64;                    ///< of the mean-pool baseline
 constexpr std::size_t kKeptSelections = 32;                 ///< of samples, whose traits are kept
-
-struct Trivial {
-    std::string id, title;
-    Parameters parameters;
-};
-
-/// Pooling has no meaning where attention is causal.
-std::vector<Trivial> trivialOperators(const nn::Model& model)
-{
-    std::vector<Trivial> all{{"attention.zero", "Nothing (zero)", {}}, {"attention.mean-value", "Mean of the values", {}}};
-    if (std::ranges::none_of(model.blocks(), [](const nn::Block& block) { return block.spec.attention.causal; })) {
-        all.push_back({"attention.linformer", "Keys and values pooled to " + std::to_string(kPooledRows), {}});
-        all.back().parameters.set("rows", kPooledRows);
-    }
-    return all;
-}
 
 std::vector<HeadChoice> choicesOf(std::span<const HeadChoice> choices, int block)
 {
@@ -107,13 +91,7 @@ report::AttentionHeadView viewOf(const AttentionCapture& capture, int layer, std
     const tensor::Matrix<float> other = op->map(input, head, 0);
     view.approximate.assign(other.values().begin(), other.values().end());
     const std::int64_t dim = block.attention->headDim();
-    const auto mixed = [&](const nn::AttentionOp& attention) {
-        tensor::Matrix<float> out(input.q.rows, input.q.cols);
-        nn::Scratch scratch(true, RunContext(context.stopToken()));
-        attention.apply(input, out.view(), scratch);
-        return out;
-    };
-    const tensor::Matrix<float> a = mixed(*block.attention), b = mixed(*op);
+    const tensor::Matrix<float> a = mixedValues(*block.attention, input, true, context), b = mixedValues(*op, input, true, context);
     HeadErrorSum sum;
     sum.addMaps(exact.view(), other.view());
     sum.addOutputs({a.data() + head * dim, a.rows(), dim, a.cols()}, {b.data() + head * dim, b.rows(), dim, b.cols()});
@@ -143,12 +121,19 @@ struct AttentionStudy::State {
     AttentionRequest completed(AttentionRequest request) const;
     std::shared_ptr<const AttentionCapture> kept(std::size_t sample);
     const Made* made(const AttentionRequest& request, int block) const;
+    bool collected(const AttentionRequest& request) const { return !fitting.empty() && fittedSamples == request.fitted; }
+    bool fitsFor(const AttentionRequest& request, int block) const; ///< an operator has to be fitted before the block can be shown
+    /// Whether the viewed head can be fitted alone, and quickly: samples are there, and what stands there now is of the same method, made head by head.
+    bool fittedApart(const AttentionRequest& request) const;
     report::AttentionReport frame(const AttentionRequest& request) const;
     void addCosts(report::AttentionReport& report, const nn::Model& changed, std::int64_t tokens) const;
     void fillHeads(report::AttentionReport& report, const AttentionRequest& request, const std::vector<HeadError>& errors, const std::vector<report::HeadTraits>& traits) const;
     report::OutputEffect effect(const AttentionCapture& dense, const std::shared_ptr<const nn::Model>& changed, const RunContext& context) const;
 
-    std::shared_ptr<const nn::Model> model;
+    std::shared_ptr<const nn::Model> model; ///< whose heads are compared
+    std::shared_ptr<const nn::Model> opened; ///< that outputs are compared with: the same, or the one before it was trained
+    std::shared_ptr<const TunedModel> tuned; ///< null: nothing was trained
+    std::shared_ptr<const AttentionCapture> openedRun; ///< of the last viewed sample, where the whole model is another one
     std::shared_ptr<const measure::SampleSource> samples, given; ///< given: to fit to; null: the first of samples
     std::list<std::shared_ptr<const AttentionCapture>> runs; ///< most recent first
     std::map<int, Made> operators;                           ///< by block
@@ -180,6 +165,20 @@ const AttentionStudy::State::Made* AttentionStudy::State::made(const AttentionRe
 {
     const auto found = operators.find(block);
     return found != operators.end() && found->second == Made{choicesOf(request.choices, block), request.seed, request.fitted, nullptr} ? &found->second : nullptr;
+}
+
+bool AttentionStudy::State::fitsFor(const AttentionRequest& request, int block) const
+{
+    return needsSamples(choicesOf(request.choices, block)) && !made(request, block) && !(tuned && tuned->operatorFor(request.choices, request.seed, block));
+}
+
+bool AttentionStudy::State::fittedApart(const AttentionRequest& request) const
+{
+    const auto found = operators.find(request.layer);
+    if (!collected(request) || found == operators.end() || !found->second.op || found->second.op->kind() != "by-head")
+        return false;
+    const std::string wanted = methodAt(request.choices, request.layer, request.head);
+    return !wanted.empty() && methodAt(found->second.choices, request.layer, request.head) == wanted;
 }
 
 report::AttentionReport AttentionStudy::State::frame(const AttentionRequest&) const
@@ -237,7 +236,7 @@ report::OutputEffect AttentionStudy::State::effect(const AttentionCapture& dense
     for (std::size_t block = 0; block < model->blocks().size(); ++block) {
         context.throwIfStopped();
         own.push_back(dense.blockOutputs[block]);
-        if (changed->blocks()[block].attention == model->blocks()[block].attention)
+        if (opened == model && changed->blocks()[block].attention == model->blocks()[block].attention)
             continue;
         own.back() = dense.blockInputs[block];
         changed->runBlock(static_cast<int>(block), own.back().view(), scratch);
@@ -247,12 +246,16 @@ report::OutputEffect AttentionStudy::State::effect(const AttentionCapture& dense
     return effect;
 }
 
-AttentionStudy::AttentionStudy(std::shared_ptr<const nn::Model> model, std::shared_ptr<const measure::SampleSource> samples, std::shared_ptr<const measure::SampleSource> fitting) : m_state(std::make_unique<State>())
+AttentionStudy::AttentionStudy(std::shared_ptr<const nn::Model> model, std::shared_ptr<const measure::SampleSource> samples, std::shared_ptr<const measure::SampleSource> fitting,
+                               std::shared_ptr<const TunedModel> tuned)
+    : m_state(std::make_unique<State>())
 {
     if (!model || !samples || samples->count() == 0)
         throw Error(ErrorCode::InvalidParameter, "found no " + std::string(model ? "sample" : "model") + ", expected a model and one sample at least", "attention");
     requireAttentionOverAllTokens(*model);
-    m_state->model = std::move(model);
+    m_state->opened = std::move(model);
+    m_state->model = tuned ? tuned->exact : m_state->opened;
+    m_state->tuned = std::move(tuned);
     m_state->samples = std::move(samples);
     m_state->given = std::move(fitting);
 }
@@ -286,7 +289,7 @@ AssignmentInputs AttentionStudy::assignmentInputs(const AttentionRequest& reques
     AssignmentInputs with{.seed = request.seed, .samples = {}, .context = RunContext(context.stopToken())};
     if (!needsSamples(choices))
         return with;
-    if (s.fitting.empty() || s.fittedSamples != request.fitted) {
+    if (!s.collected(request)) {
         const auto fitted = splitForFitting(s.samples, s.given, true, request.fitted).fitted;
         s.fitting = collectSamples(*s.model, *fitted, request.fitted, {}, context);
         s.fittedIn = fitted->description();
@@ -304,6 +307,13 @@ BlockOperators AttentionStudy::operators(const AttentionRequest& request, const 
     for (const int block : blocks)
         if (!s.made(request, block))
             std::ranges::copy(choicesOf(request.choices, block), std::back_inserter(missing));
+    if (s.tuned)
+        std::erase_if(missing, [&](const HeadChoice& choice) {
+            const nn::AttentionPtr op = s.tuned->operatorFor(request.choices, request.seed, choice.block);
+            if (op)
+                s.operators[choice.block] = {choicesOf(request.choices, choice.block), request.seed, request.fitted, op};
+            return op != nullptr;
+        });
     if (!missing.empty()) {
         const BlockOperators made = operatorsFor(*s.model, missing, assignmentInputs(request, missing, context));
         for (const int block : blocksOf(missing))
@@ -315,6 +325,19 @@ BlockOperators AttentionStudy::operators(const AttentionRequest& request, const 
     return all;
 }
 
+nn::AttentionPtr AttentionStudy::viewedOperator(const AttentionRequest& request, const RunContext& context)
+{
+    State& s = *m_state;
+    AttentionRequest own = request;
+    own.choices = choicesOf(request.choices, request.layer);
+    if (s.fitsFor(request, request.layer) && s.fittedApart(request)) {
+        HeadChoice alone = *std::ranges::find_if(own.choices.rbegin(), own.choices.rend(), [&](const HeadChoice& choice) { return choice.head == kAllHeads || choice.head == request.head; });
+        alone.head = request.head;
+        return operatorsFor(*s.model, {&alone, 1}, assignmentInputs(own, {&alone, 1}, context))[static_cast<std::size_t>(request.layer)];
+    }
+    return operators(own, context)[static_cast<std::size_t>(request.layer)];
+}
+
 std::optional<report::AttentionReport> AttentionStudy::first(const AttentionRequest& given)
 {
     State& s = *m_state;
@@ -323,14 +346,11 @@ std::optional<report::AttentionReport> AttentionStudy::first(const AttentionRequ
     const auto dense = s.kept(request.sample);
     if (!dense)
         return std::nullopt;
-    AttentionRequest own = request;
-    own.choices = choicesOf(request.choices, request.layer);
-    if (!own.choices.empty() && !s.made(request, request.layer) && needsSamples(own.choices))
+    if (s.fitsFor(request, request.layer) && !s.fittedApart(request))
         return std::nullopt;
     const RunContext context;
     report::AttentionReport report = s.frame(request);
-    const nn::AttentionPtr op = operators(own, context)[static_cast<std::size_t>(request.layer)];
-    report.view = viewOf(*dense, request.layer, request.head, op.get(), context);
+    report.view = viewOf(*dense, request.layer, request.head, viewedOperator(request, context).get(), context);
     report.seconds = secondsSince(start);
     return report;
 }
@@ -345,21 +365,21 @@ report::AttentionReport AttentionStudy::whole(const AttentionRequest& given, con
     context.setParts(2 + static_cast<double>(averaged.size()));
     const RunContext preparing = context.part(2, "operators");
     const auto viewed = capture(request.sample, preparing);
-    const BlockOperators chosen = operators(request, preparing);
     report::AttentionReport report = s.frame(request);
-    report.view = viewOf(*viewed, request.layer, request.head, chosen[static_cast<std::size_t>(request.layer)].get(), preparing);
-    if (needsSamples(request.choices))
-        report.fitted = s.fittedIn;
+    report.view = viewOf(*viewed, request.layer, request.head, viewedOperator(request, preparing).get(), preparing);
     if (request.sample < scored)
         report.warnings.push_back("The viewed sample is one that operators are fitted to: its maps and the output on it look better than those of others. Heads are compared on others alone.");
     report.seconds = secondsSince(start);
     if (publish)
         publish(report);
+    const BlockOperators chosen = operators(request, preparing);
+    if (needsSamples(request.choices))
+        report.fitted = s.fittedIn;
     const auto trivial = trivialOperators(*s.model);
     const std::vector<int> blocks = blocksOf(request.choices);
     std::vector<BlockOperators> baselines;
-    for (const Trivial& each : trivial)
-        baselines.push_back(operatorsFor(*s.model, everywhere(*s.model, each.id, each.parameters, blocks)));
+    for (const TrivialOperator& each : trivial)
+        baselines.push_back(operatorsFor(*s.model, everywhere(*s.model, each.setting.method, each.setting.parameters, blocks)));
     preparing.finish();
     const auto found = s.known.find(averaged);
     const bool traitsKnown = found != s.known.end(), trivialKnown = traitsKnown && found->second.blocks == blocks;
@@ -379,9 +399,11 @@ report::AttentionReport AttentionStudy::whole(const AttentionRequest& given, con
         report.trivial.clear();
         for (std::size_t i = 0; i < trivial.size(); ++i)
             report.trivial.push_back(trivialKnown ? found->second.trivial[i]
-                                                  : report::TrivialErrors{trivial[i].id, trivial[i].title, meanOf(measurement.errors(i + 1), &HeadError::map), meanOf(measurement.errors(i + 1), &HeadError::output)});
+                                                  : report::TrivialErrors{trivial[i].setting.method, trivial[i].title, meanOf(measurement.errors(i + 1), &HeadError::map), meanOf(measurement.errors(i + 1), &HeadError::output)});
         if (++report.averagedSamples == 1) {
-            report.effect = s.effect(*viewed, changed, part);
+            if (s.opened != s.model && (!s.openedRun || s.openedRun->index != viewed->index))
+                s.openedRun = captureAttention(s.opened, *s.samples, viewed->index, part);
+            report.effect = s.effect(s.opened == s.model ? *viewed : *s.openedRun, changed, part);
             s.addCosts(report, *changed, report.view.tokens);
             report.complete = true;
         }

@@ -4,6 +4,7 @@
 #include "core/attention/assignment.h"
 #include "core/attention/attention_capture.h"
 #include "core/attention/fitting_split.h"
+#include "core/attention/tuned.h"
 #include "core/report/attention_report.h"
 
 #include <functional>
@@ -38,13 +39,16 @@ class AttentionStudy {
 public:
     /// Operators that are fitted are to the first of `fitting`; without it, to the first of the samples, and heads are then compared on the others
     /// alone (fittedCount). Throws Error{InvalidParameter (nothing to look at), UnsupportedFeature (attention in windows of a grid)}.
-    AttentionStudy(std::shared_ptr<const nn::Model> model, std::shared_ptr<const measure::SampleSource> samples, std::shared_ptr<const measure::SampleSource> fitting = nullptr);
+    /// `tuned`: `model` after a training around operators. Heads are then compared on the trained weights' queries, keys and values; where the choices of a block are those it was
+    /// trained around, its operator is the trained one. The output's effect is that of all of it: the trained model against `model`.
+    AttentionStudy(std::shared_ptr<const nn::Model> model, std::shared_ptr<const measure::SampleSource> samples, std::shared_ptr<const measure::SampleSource> fitting = nullptr,
+                   std::shared_ptr<const TunedModel> tuned = nullptr);
     ~AttentionStudy();
-    const std::shared_ptr<const nn::Model>& model() const noexcept;
+    const std::shared_ptr<const nn::Model>& model() const noexcept; ///< whose heads are compared: the trained weights where there are
     const measure::SampleSource& samples() const noexcept;
 
-    /// The viewed head alone (AttentionReport::view; the list of heads is empty). Nothing where the sample has not been run yet or the head's
-    /// operator has to be fitted first. Throws as whole(), but is not stopped.
+    /// The viewed head alone (AttentionReport::view; the list of heads is empty). Nothing where the sample has not been run yet, or the head's operator has to be fitted, unless
+    /// heads are fitted one by one and another setting of the method stands there: the head is then fitted alone. Throws as whole(), but is not stopped.
     std::optional<report::AttentionReport> first(const AttentionRequest& request);
 
     using Publish = std::function<void(const report::AttentionReport&)>;
@@ -63,6 +67,8 @@ public:
     AssignmentInputs assignmentInputs(const AttentionRequest& request, std::span<const HeadChoice> choices, const RunContext& context);
 
 private:
+    /// At the viewed head: its block's as a rule, one of the head alone where that is quicker. Null: exact.
+    nn::AttentionPtr viewedOperator(const AttentionRequest& request, const RunContext& context);
     struct State;
     std::unique_ptr<State> m_state;
 };

@@ -13,18 +13,6 @@
 
 namespace tamis::attention {
 namespace {
-constexpr std::int64_t kPooledRows = 64; ///< of the mean-pool baseline
-
-std::vector<ComparedSetting> trivialSettings(const nn::Model& model)
-{
-    std::vector<ComparedSetting> all{{"attention.zero", {}}, {"attention.mean-value", {}}};
-    if (std::ranges::none_of(model.blocks(), [](const nn::Block& block) { return block.spec.attention.causal; })) {
-        all.push_back({"attention.linformer", {}});
-        all.back().parameters.set("rows", kPooledRows);
-    }
-    return all;
-}
-
 report::AttentionPoint pointOf(const ComparedSetting& setting, bool baseline)
 {
     report::AttentionPoint point;
@@ -94,21 +82,57 @@ void measurePoint(report::AttentionPoint& point, const nn::Model& whole, const n
     point.wholeLatencyMs = report.baselineCost.latencyMs;
 }
 
+report::AttentionPoint pointOf(std::span<const HeadChoice> choices)
+{
+    report::AttentionPoint point;
+    const auto first = std::ranges::find_if(choices, [](const HeadChoice& each) { return !each.method.empty(); });
+    const Method* const method = first == choices.end() ? nullptr : findMethod(first->method);
+    if (!method)
+        return point;
+    const bool alone = std::ranges::all_of(choices, [&](const HeadChoice& each) { return each.method == first->method && each.parameters == first->parameters; });
+    point.method = first->method;
+    point.title = alone ? method->declaration.title : "Choices of heads";
+    point.parameters = method->declaration.schema.complete(first->parameters);
+    point.settings = alone ? settingsText(method->declaration.schema, point.parameters) : std::string();
+    return point;
+}
+
+namespace {
+report::AttentionPoint tunedPoint(const std::shared_ptr<const nn::Model>& model, const TunedModel& tuned, const measure::SampleSource& samples, const ComparisonOptions& options, std::int64_t tokens,
+                                  const RunContext& context)
+{
+    context.setParts(9);
+    report::AttentionPoint point = pointOf(tuned.choices);
+    point.tuned = true;
+    if (point.method.empty())
+        point.title = "Exact";
+    const bool any = std::ranges::any_of(tuned.operators, [](const nn::AttentionPtr& op) { return op != nullptr; });
+    const auto changed = replaced(model, tuned.operators);
+    if (any)
+        addHeadErrors(point, headErrors(*model, tuned.operators, samples, options.mapSamples, context.part(2, "comparing heads")));
+    addCost(point, *changed, tokens);
+    measurePoint(point, *model, any ? changed.get() : nullptr, samples, options.latencyRuns, context.part(7, "evaluating"));
+    return point;
+}
+} // namespace
+
 report::AttentionComparison compareMethods(const std::shared_ptr<const nn::Model>& model, const measure::SampleSource& given, std::span<const ComparedSetting> settings,
                                            const ComparisonOptions& options, const RunContext& context, const std::function<void(const report::AttentionComparison&)>& finished)
 {
     requireAttentionOverAllTokens(*model);
     if (given.count() == 0)
         throw Error(ErrorCode::InvalidParameter, "found no sample, expected one at least", given.description());
-    const std::vector<ComparedSetting> trivial = trivialSettings(*model);
-    std::vector<ComparedSetting> all = trivial;
+    std::vector<ComparedSetting> all;
+    for (const TrivialOperator& each : trivialOperators(*model))
+        all.push_back(each.setting);
+    const std::size_t trivial = all.size();
     for (const ComparedSetting& setting : settings)
         if (std::ranges::find(all, setting) == all.end())
             all.push_back(setting);
-    context.setParts(static_cast<double>(all.size()) + 1);
+    context.setParts(static_cast<double>(all.size()) + (options.tuned ? 2 : 1));
     const FittingSplit split = splitOf(given, all, options);
     const measure::SampleSource& samples = *split.scored;
-    report::AttentionComparison comparison{.model = model->spec().architecture, .samples = samples.description(), .fitted = split.fitted ? split.fitted->description() : "", .planned = all.size() + 1};
+    report::AttentionComparison comparison{.model = model->spec().architecture, .samples = samples.description(), .fitted = split.fitted ? split.fitted->description() : "", .planned = all.size() + (options.tuned ? 2 : 1)};
     const std::int64_t tokens = tokensOf(*model, samples);
     report::AttentionPoint exact;
     exact.title = "Exact";
@@ -116,12 +140,14 @@ report::AttentionComparison compareMethods(const std::shared_ptr<const nn::Model
     addCost(exact, *model, tokens);
     measurePoint(exact, *model, nullptr, samples, options.latencyRuns, context.part(1, "exact attention"));
     comparison.points.push_back(std::move(exact));
+    if (options.tuned)
+        comparison.points.push_back(tunedPoint(model, *options.tuned, samples, options, tokens, context.part(1, "what was trained")));
     AssignmentInputs with{.seed = options.seed, .samples = {}, .context = RunContext(context.stopToken())};
     for (std::size_t i = 0; i < all.size(); ++i) {
         context.throwIfStopped();
         if (finished)
             finished(comparison);
-        report::AttentionPoint point = pointOf(all[i], i < trivial.size());
+        report::AttentionPoint point = pointOf(all[i], i < trivial);
         const RunContext part = context.part(1, point.title);
         part.setParts(10);
         try {
@@ -140,7 +166,7 @@ report::AttentionComparison compareMethods(const std::shared_ptr<const nn::Model
         } catch (const Error& error) {
             if (error.code() == ErrorCode::Cancelled)
                 throw;
-            point = pointOf(all[i], i < trivial.size());
+            point = pointOf(all[i], i < trivial);
             point.failure = error.what();
         }
         comparison.points.push_back(std::move(point));

@@ -3,6 +3,7 @@
 // Methods at several settings over all samples: what each keeps of the whole model and what it costs, computed and measured.
 #include "core/attention/assignment.h"
 #include "core/attention/fitting_split.h"
+#include "core/attention/tuned.h"
 #include "core/attention/usual_settings.h"
 #include "core/report/attention_report.h"
 
@@ -20,6 +21,7 @@ struct ComparisonOptions {
     std::size_t mapSamples = 4;     ///< samples, from the first, whose heads are compared
     std::shared_ptr<const measure::SampleSource> fitting = {}; ///< whose first operators are fitted to, where a setting is; null: the first of the samples, which are then not scored
     std::size_t fittedSamples = kFittedSamples;                ///< at most
+    std::shared_ptr<const TunedModel> tuned = {};              ///< of the model that is compared, `exact`: its operators as they were trained are a point behind the exact one
     std::uint64_t seed = 0;
     int latencyRuns = 5;            ///< passes of the first sample, in turn with the whole model, whose median is the latency; 0: none
 };
@@ -36,6 +38,9 @@ report::AttentionComparison compareMethods(const std::shared_ptr<const nn::Model
 
 /// One point: `changed` (null: the whole model) on all samples. What names the point is left as it is. Also for a model trained around its operators.
 void measurePoint(report::AttentionPoint& point, const nn::Model& whole, const nn::Model* changed, const measure::SampleSource& samples, int latencyRuns, const RunContext& context);
+
+/// The method and the settings that stand in all of these choices; where there are several, the first with a title that says so. Nothing replaced: an empty method.
+report::AttentionPoint pointOf(std::span<const HeadChoice> choices);
 
 /// What points are judged by: minus the perplexity, top-1, agreement or the outputs' cosine, the first that the whole model has; larger is better.
 double comparedQuality(const report::AttentionComparison& comparison, const report::AttentionPoint& point);

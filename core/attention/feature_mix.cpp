@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/feature_mix.h"
 
+#include "core/attention/scalar_product.h"
 #include "core/base/error.h"
 #include "core/linalg/float_product.h"
 
@@ -30,13 +31,6 @@ void addRows(ConstRows rows, float* sum)
     for (std::int64_t i = 0; i < rows.rows; ++i)
         for (std::int64_t j = 0; j < rows.cols; ++j)
             sum[j] += rows.data[i * rows.stride + j];
-}
-float dot(const float* a, const float* b, std::int64_t count)
-{
-    float sum = 0;
-    for (std::int64_t i = 0; i < count; ++i)
-        sum += a[i] * b[i];
-    return sum;
 }
 
 /// out row i divided by its denominator, or the mean of the values seen where that is zero.
@@ -102,7 +96,7 @@ void mixCausally(ConstRows f, ConstRows keys, std::span<const float> shifts, flo
         for (std::int64_t i = 0; i < count; ++i) {
             const float* query = fb.data + i * fb.stride;
             float* row = part.data + i * part.stride;
-            float denominator = rescaled(shifts, first - 1, first + i) * dot(query, featureSum.data, f.cols);
+            float denominator = rescaled(shifts, first - 1, first + i) * scalarProduct(query, featureSum.data, f.cols);
             for (std::int64_t j = 0; j <= i; ++j)
                 denominator += inside.data[i * inside.stride + j];
             addRows(rowsOf(vb, i, 1), valueSum.data);
@@ -136,7 +130,7 @@ void mixByFeatures(bool causal, ConstRows f, ConstRows g, ConstRows v, Rows out,
     addRows(v, valueSum.data);
     floatProduct(Turn::None, Turn::None, 1, f, state, 0, out);
     for (std::int64_t i = 0; i < f.rows; ++i)
-        divide(out.data + i * out.stride, dot(f.data + i * f.stride, featureSum.data, f.cols), valueSum.data, v.rows, v.cols);
+        divide(out.data + i * out.stride, scalarProduct(f.data + i * f.stride, featureSum.data, f.cols), valueSum.data, v.rows, v.cols);
 }
 
 void mixByRunningFeatures(ConstRows f, ConstRows g, std::span<const float> shifts, float floor, ConstRows v, Rows out, nn::Scratch& scratch) { mixCausally(f, g, shifts, floor, v, out, scratch); }

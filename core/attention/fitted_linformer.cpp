@@ -155,12 +155,9 @@ nn::AttentionPtr fittedOp(const Inputs& inputs, const Parameters& given)
 {
     const ProjectionFit fit = fitFor(inputs, given);
     requireFit(inputs, given);
-    nn::AttentionSpec one = inputs.spec;
-    one.heads = one.keyValueHeads = 1;
-    std::vector<nn::AttentionPtr> heads;
-    for (std::int64_t head = 0; head < inputs.spec.heads; ++head)
-        heads.push_back(headwise(one, projectedRule(std::make_shared<TokenProjections>(fitProjections(headShape(inputs.spec), samplesOf(inputs, head), fit, inputs.context).projections))));
-    return byHead(inputs.spec, std::move(heads));
+    return headsByRule(inputs.spec, [&](std::int64_t head) {
+        return projectedRule(std::make_shared<TokenProjections>(fitProjections(headShape(inputs.spec), samplesOf(inputs, head), fit, inputs.context).projections));
+    });
 }
 
 /// Starts from the fit of each key head's first query head. Without samples, where what was trained will be put in: segment means.

@@ -4,6 +4,7 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 
+#include <algorithm>
 #include <cmath>
 #include <mutex>
 
@@ -27,6 +28,32 @@ std::vector<HeadChoice> aloneChoices(const nn::Model& model, std::span<const Hea
     return all;
 }
 
+/// One head of an operator, the others exact.
+class OneHead final : public nn::AttentionOp {
+public:
+    OneHead(nn::AttentionPtr exact, nn::AttentionPtr op, std::int64_t head) : m_exact(std::move(exact)), m_op(std::move(op)), m_head(head) {}
+    std::string_view kind() const noexcept override { return "one-head"; }
+    std::int64_t heads() const noexcept override { return m_exact->heads(); }
+    std::int64_t headDim() const noexcept override { return m_exact->headDim(); }
+    nn::AttentionCost cost(std::int64_t tokens) const noexcept override { return m_exact->cost(tokens); }
+    void apply(const nn::AttentionInput& input, kernels::Rows out, nn::Scratch& scratch) const override
+    {
+        nn::Scratch::Frame frame(scratch);
+        const kernels::Rows all = frame.take(out.rows, out.cols);
+        m_op->apply(input, all, scratch);
+        m_exact->apply(input, out, scratch);
+        for (std::int64_t i = 0; i < out.rows; ++i)
+            std::copy_n(all.data + i * all.stride + m_head * headDim(), headDim(), out.data + i * out.stride + m_head * headDim());
+    }
+    std::int64_t maps(std::int64_t tokens) const noexcept override { return m_exact->maps(tokens); }
+    std::int64_t mapTokens(std::int64_t tokens) const noexcept override { return m_exact->mapTokens(tokens); }
+    Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t map) const override { return (head == m_head ? m_op : m_exact)->map(input, head, map); }
+
+private:
+    nn::AttentionPtr m_exact, m_op;
+    std::int64_t m_head;
+};
+
 /// The output's features after the blocks from `block` on, from what the whole model gave that block.
 Matrix<float> featuresFrom(const nn::Model& model, int block, const AttentionCapture& sample, nn::Scratch& scratch)
 {
@@ -44,7 +71,7 @@ Matrix<float> featuresFrom(const nn::Model& model, int block, const AttentionCap
 
 std::vector<HeadEffect> logitEffects(const std::shared_ptr<const nn::Model>& model, std::span<const HeadChoice> choices, const AssignmentInputs& with,
                                      std::span<const std::shared_ptr<const AttentionCapture>> samples, const RunContext& context,
-                                     const std::function<void(const HeadEffect&)>& finished)
+                                     const std::function<void(const HeadEffect&)>& finished, const BlockOperators& made)
 {
     if (samples.empty())
         throw Error(ErrorCode::InvalidParameter, "found no sample, expected one at least", "effects of heads");
@@ -55,7 +82,8 @@ std::vector<HeadEffect> logitEffects(const std::shared_ptr<const nn::Model>& mod
     std::size_t done = 0;
     parallelFor(RunContext(context.stopToken()), heads.size(), [&](std::size_t i) {
         const HeadChoice& choice = heads[i];
-        const auto op = operatorsFor(*model, {&choice, 1}, with)[static_cast<std::size_t>(choice.block)];
+        const auto at = static_cast<std::size_t>(choice.block);
+        const nn::AttentionPtr op = at < made.size() && made[at] ? std::make_shared<OneHead>(model->blocks()[at].attention, made[at], choice.head) : operatorsFor(*model, {&choice, 1}, with)[at];
         const auto changed = model->withAttention(choice.block, op);
         nn::Scratch scratch(false, RunContext(context.stopToken()));
         double sum = 0;

@@ -22,10 +22,11 @@ struct HeadEffect {
 /// Those heads that a choice gives another operator than the exact one, by layer and head, each replaced alone: passes of the blocks from its own
 /// on, over the captured samples (at least one, all of `model`). `finished` is called from any thread, one at a time, with every head's effect as
 /// it is known; what was published stands when the run is stopped. Heads in parallel; the numbers do not depend on it.
+/// `made`: operators that stand ready, of trained blocks; heads of a block that has one are replaced by its heads, where a choice names them.
 /// A method that is chosen for all heads of a block and shares among them, or is fitted to them together, is made for each head alone here.
 /// Throws Error{InvalidParameter, UnsupportedFeature (choices), NonFinite, Cancelled}.
 std::vector<HeadEffect> logitEffects(const std::shared_ptr<const nn::Model>& model, std::span<const HeadChoice> choices, const AssignmentInputs& with,
                                      std::span<const std::shared_ptr<const AttentionCapture>> samples, const RunContext& context,
-                                     const std::function<void(const HeadEffect&)>& finished = {});
+                                     const std::function<void(const HeadEffect&)>& finished = {}, const BlockOperators& made = {});
 
 } // namespace tamis::attention

@@ -27,16 +27,16 @@ private:
     HeadMeasurement& m_measurement;
 };
 
-Matrix<float> mixed(const nn::AttentionOp& op, const nn::AttentionInput& input, const RunContext& context)
+tensor::MatrixView<const float> columns(const Matrix<float>& x, std::int64_t first, std::int64_t count) { return {x.data() + first, x.rows(), count, x.cols()}; }
+} // namespace
+
+Matrix<float> mixedValues(const nn::AttentionOp& op, const nn::AttentionInput& input, bool parallel, const RunContext& context)
 {
     Matrix<float> out(input.q.rows, input.q.cols);
-    nn::Scratch scratch(true, RunContext(context.stopToken()));
+    nn::Scratch scratch(parallel, RunContext(context.stopToken()));
     op.apply(input, out.view(), scratch);
     return out;
 }
-
-tensor::MatrixView<const float> columns(const Matrix<float>& x, std::int64_t first, std::int64_t count) { return {x.data() + first, x.rows(), count, x.cols()}; }
-} // namespace
 
 void HeadErrorSum::addMaps(tensor::MatrixView<const float> exact, tensor::MatrixView<const float> other)
 {
@@ -92,10 +92,10 @@ void HeadMeasurement::add(int block, const nn::AttentionOp& exact, const nn::Att
 {
     context.throwIfStopped();
     const std::int64_t dim = exact.headDim(), heads = exact.heads();
-    const Matrix<float> reference = mixed(exact, input, context);
+    const Matrix<float> reference = mixedValues(exact, input, true, context);
     for (std::size_t set = 0; set < m_sets.size(); ++set)
         if (const nn::AttentionPtr& op = (*m_sets[set])[static_cast<std::size_t>(block)]) {
-            const Matrix<float> other = mixed(*op, input, context);
+            const Matrix<float> other = mixedValues(*op, input, true, context);
             for (std::int64_t head = 0; head < heads; ++head)
                 m_heads[static_cast<std::size_t>(block)][static_cast<std::size_t>(head)].sums[set].addOutputs(columns(reference, head * dim, dim), columns(other, head * dim, dim));
         }

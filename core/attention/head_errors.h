@@ -26,6 +26,9 @@ struct HeadError {
 /// samples: the same for any number of threads. Throws Error{InvalidParameter (no sample), Cancelled}, and what loading and operators throw.
 std::vector<HeadError> headErrors(const nn::Model& model, const BlockOperators& operators, const measure::SampleSource& source, std::size_t samples, const RunContext& context);
 
+/// What the operator makes of the rows, [queries, heads headDim]. `parallel` as Scratch has it. Throws what the operator throws.
+tensor::Matrix<float> mixedValues(const nn::AttentionOp& op, const nn::AttentionInput& input, bool parallel, const RunContext& context);
+
 /// Sums of one head, in double, in the order in which samples are added.
 class HeadErrorSum {
 public:

@@ -37,5 +37,7 @@ using HeadRulePtr = std::shared_ptr<const HeadRule>;
 /// Throws Error{UnsupportedFeature} for attention in windows of a grid. The operator throws Error{UnsupportedFeature} for a bias on the keys.
 nn::AttentionPtr headwise(const nn::AttentionSpec& spec, HeadRulePtr rule);
 HeadShape headShape(const nn::AttentionSpec& spec);
+/// The same for one head alone: heads = keyValueHeads = 1.
+nn::AttentionSpec specOfHead(nn::AttentionSpec spec);
 
 } // namespace tamis::attention

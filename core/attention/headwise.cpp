@@ -69,6 +69,12 @@ private:
 
 HeadShape headShape(const nn::AttentionSpec& spec) { return {spec.headDim, spec.scale, spec.causal, spec.causal ? spec.slidingWindow : 0}; }
 
+nn::AttentionSpec specOfHead(nn::AttentionSpec spec)
+{
+    spec.heads = spec.keyValueHeads = 1;
+    return spec;
+}
+
 nn::AttentionPtr headwise(const nn::AttentionSpec& spec, HeadRulePtr rule)
 {
     if (spec.window > 0)

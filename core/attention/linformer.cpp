@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/linformer.h"
 
-#include "core/attention/assignment.h"
 #include "core/attention/random_features.h"
 #include "core/attention/softmax_mix.h"
+#include "core/attention/tape_pairs.h"
 #include "core/base/error.h"
 #include "core/io/npy.h"
 #include "core/linalg/float_product.h"
 #include "core/train/attention_ops.h"
 #include "core/train/feature_ops.h"
-#include "core/train/token_ops.h"
 
 #include <algorithm>
 #include <cmath>
@@ -134,49 +133,25 @@ private:
     std::shared_ptr<const TokenProjections> m_projections;
 };
 
-class ProjectedOnTape final : public TapeOperator {
+class ProjectedOnTape final : public PairsOnTape {
 public:
-    ProjectedOnTape(const nn::AttentionSpec& spec, const std::vector<TokenProjections>& start) : m_spec(spec)
+    ProjectedOnTape(const nn::AttentionSpec& spec, const std::vector<TokenProjections>& start) : PairsOnTape(spec, "keys", "values")
     {
-        for (std::size_t head = 0; head < start.size(); ++head) {
-            add("keys." + std::to_string(head), start[head].keys);
-            add("values." + std::to_string(head), start[head].values);
-        }
-    }
-    train::ParameterSet<float>* parameters() noexcept override { return &m_parameters; }
-    train::Variable<float> mix(train::Tape<float>& tape, const train::AttentionRows<float>& rows) override
-    {
-        const std::int64_t d = m_spec.headDim, group = m_spec.heads / m_spec.keyValueHeads;
-        train::Variable<float> all;
-        for (std::int64_t head = 0; head < m_spec.keyValueHeads; ++head) {
-            auto& parameters = m_parameters.all();
-            const auto keys = train::projectTokens(tape.parameter(parameters[static_cast<std::size_t>(2 * head)]), tape.window(rows.k, head * d, d), rows.sequences);
-            const auto values = train::projectTokens(tape.parameter(parameters[static_cast<std::size_t>(2 * head + 1)]), tape.window(rows.v, head * d, d), rows.sequences);
-            const auto mixed = train::attention(tape.window(rows.q, head * group * d, group * d), keys, values,
-                                                {.sequences = rows.sequences, .heads = group, .keyValueHeads = 1, .scale = static_cast<double>(m_spec.scale)});
-            all = all ? train::joinColumns(all, mixed) : mixed;
-        }
-        return all;
-    }
-    nn::AttentionPtr op() const override
-    {
-        nn::AttentionSpec one = m_spec;
-        one.heads = one.keyValueHeads = 1;
-        std::vector<nn::AttentionPtr> heads;
-        for (std::int64_t head = 0; head < m_spec.heads; ++head) {
-            const auto at = static_cast<std::size_t>(2 * (head / (m_spec.heads / m_spec.keyValueHeads)));
-            heads.push_back(headwise(one, projectedRule(std::make_shared<TokenProjections>(TokenProjections{m_parameters.all()[at].values, m_parameters.all()[at + 1].values}))));
-        }
-        return byHead(m_spec, std::move(heads));
+        for (const TokenProjections& each : start)
+            addPair(each.keys, each.values);
     }
 
 private:
-    void add(const std::string& name, const tensor::Matrix<float>& values)
+    train::Variable<float> mixBy(train::Variable<float> first, train::Variable<float> second, const train::AttentionRows<float>& rows) const override
     {
-        m_parameters.add(name, {values.rows(), values.cols()}, {values.values().begin(), values.values().end()});
+        const auto keys = train::projectTokens(first, rows.k, rows.sequences), values = train::projectTokens(second, rows.v, rows.sequences);
+        return train::attention(rows.q, keys, values,
+                                {.sequences = rows.sequences, .heads = rows.q.cols() / spec().headDim, .keyValueHeads = 1, .scale = static_cast<double>(spec().scale)});
     }
-    nn::AttentionSpec m_spec;
-    train::ParameterSet<float> m_parameters; ///< keys and values of each key head, in turn
+    HeadRulePtr ruleOf(const tensor::Matrix<float>& first, const tensor::Matrix<float>& second) const override
+    {
+        return projectedRule(std::make_shared<TokenProjections>(TokenProjections{first, second}));
+    }
 };
 
 nn::AttentionPtr linformerOp(const Inputs& inputs, const Parameters& given)

@@ -3,13 +3,13 @@
 
 #include "core/attention/assignment.h"
 #include "core/attention/group_mix.h"
+#include "core/attention/tape_pairs.h"
 #include "core/base/error.h"
 #include "core/linalg/float_product.h"
 #include "core/linalg/gemm.h"
 #include "core/linalg/symmetric_eigen.h"
 #include "core/train/attention_ops.h"
 #include "core/train/linear_ops.h"
-#include "core/train/token_ops.h"
 
 #include <algorithm>
 #include <cmath>
@@ -103,54 +103,27 @@ std::vector<ScorePlane> planesFor(const Inputs& inputs, std::int64_t rank)
     return planes;
 }
 
-nn::AttentionPtr opFrom(const nn::AttentionSpec& spec, std::vector<ScorePlane> planes)
-{
-    nn::AttentionSpec one = spec;
-    one.heads = one.keyValueHeads = 1;
-    std::vector<nn::AttentionPtr> heads;
-    for (ScorePlane& plane : planes)
-        heads.push_back(headwise(one, lowRankScoresRule(std::make_shared<ScorePlane>(std::move(plane)), spec.causal)));
-    return byHead(spec, std::move(heads));
-}
-
 /// Planes as parameters "queries.<head>" and "keys.<head>".
-class LowRankScoresOnTape final : public TapeOperator {
+class LowRankScoresOnTape final : public PairsOnTape {
 public:
-    LowRankScoresOnTape(const nn::AttentionSpec& spec, const std::vector<ScorePlane>& start) : m_spec(spec)
+    LowRankScoresOnTape(const nn::AttentionSpec& spec, const std::vector<ScorePlane>& start) : PairsOnTape(spec, "queries", "keys")
     {
-        for (std::size_t head = 0; head < start.size(); ++head) {
-            add("queries." + std::to_string(head), start[head].queries);
-            add("keys." + std::to_string(head), start[head].keys);
-        }
-    }
-    train::ParameterSet<float>* parameters() noexcept override { return &m_parameters; }
-    train::Variable<float> mix(train::Tape<float>& tape, const train::AttentionRows<float>& rows) override
-    {
-        const std::int64_t d = m_spec.headDim, group = m_spec.heads / m_spec.keyValueHeads;
-        train::Variable<float> all;
-        for (std::int64_t head = 0; head < m_spec.heads; ++head) {
-            auto& parameters = m_parameters.all();
-            const auto queries = train::product(tape.window(rows.q, head * d, d), tape.parameter(parameters[static_cast<std::size_t>(2 * head)]));
-            const auto keys = train::product(tape.window(rows.k, head / group * d, d), tape.parameter(parameters[static_cast<std::size_t>(2 * head + 1)]));
-            const auto mixed = train::attention(queries, keys, tape.window(rows.v, head / group * d, d),
-                                                {.sequences = rows.sequences, .heads = 1, .keyValueHeads = 1, .scale = static_cast<double>(m_spec.scale), .causal = m_spec.causal,
-                                                 .window = m_spec.causal ? m_spec.slidingWindow : 0});
-            all = all ? train::joinColumns(all, mixed) : mixed;
-        }
-        return all;
-    }
-    nn::AttentionPtr op() const override
-    {
-        std::vector<ScorePlane> planes;
-        for (std::size_t head = 0; head < static_cast<std::size_t>(m_spec.heads); ++head)
-            planes.push_back({m_parameters.all()[2 * head].values, m_parameters.all()[2 * head + 1].values});
-        return opFrom(m_spec, std::move(planes));
+        for (const ScorePlane& each : start)
+            addPair(each.queries, each.keys);
     }
 
 private:
-    void add(const std::string& name, const Matrix<float>& values) { m_parameters.add(name, {values.rows(), values.cols()}, {values.values().begin(), values.values().end()}); }
-    nn::AttentionSpec m_spec;
-    train::ParameterSet<float> m_parameters;
+    train::Variable<float> mixBy(train::Variable<float> first, train::Variable<float> second, const train::AttentionRows<float>& rows) const override
+    {
+        const auto queries = train::product(rows.q, first), keys = train::product(rows.k, second);
+        return train::attention(queries, keys, rows.v,
+                                {.sequences = rows.sequences, .heads = 1, .keyValueHeads = 1, .scale = static_cast<double>(spec().scale), .causal = spec().causal,
+                                 .window = spec().causal ? spec().slidingWindow : 0});
+    }
+    HeadRulePtr ruleOf(const Matrix<float>& first, const Matrix<float>& second) const override
+    {
+        return lowRankScoresRule(std::make_shared<ScorePlane>(ScorePlane{first, second}), spec().causal);
+    }
 };
 
 /// Without samples, where what was trained will be put in: the first features.
@@ -210,7 +183,10 @@ Method jointQkMethod()
              .help = "Features of a head's scores; as many as a head has, or more: all"},
         })};
     method.fits = true;
-    method.op = [](const Inputs& inputs, const Parameters& given) { return opFrom(inputs.spec, planesFor(inputs, rankFor(inputs, given))); };
+    method.op = [](const Inputs& inputs, const Parameters& given) {
+        std::vector<ScorePlane> planes = planesFor(inputs, rankFor(inputs, given));
+        return headsByRule(inputs.spec, [&](std::int64_t head) { return lowRankScoresRule(std::make_shared<ScorePlane>(std::move(planes[static_cast<std::size_t>(head)])), inputs.spec.causal); });
+    };
     method.onTape = jointQkOnTape;
     method.fitCost = [](const Inputs& inputs, const Parameters&, std::int64_t tokens, std::size_t samples) {
         const auto d = static_cast<std::uint64_t>(inputs.spec.headDim), n = static_cast<std::uint64_t>(tokens);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/native_sparse_rule.h"
 
+#include "core/attention/scalar_product.h"
 #include "core/base/error.h"
 #include "core/kernels/packed_matrix.h"
 #include "core/linalg/float_product.h"
@@ -19,22 +20,6 @@ using linalg::Turn;
 constexpr std::int64_t kCompressedBlock = 64; ///< compressed tokens in one piece of memory
 
 std::int64_t compressedBy(const BlockSizes& sizes, std::int64_t tokens) { return tokens < sizes.compressed ? 0 : (tokens - sizes.compressed) / sizes.stride + 1; }
-
-/// A fixed order of sums, so that one row alone gives what it gives among others.
-float dot(const float* a, const float* b, std::int64_t count)
-{
-    float parts[16] = {};
-    std::int64_t i = 0;
-    for (; i + 16 <= count; i += 16)
-        for (std::int64_t lane = 0; lane < 16; ++lane)
-            parts[lane] += a[i + lane] * b[i + lane];
-    for (; i < count; ++i)
-        parts[0] += a[i] * b[i];
-    float sum = 0;
-    for (const float part : parts)
-        sum += part;
-    return sum;
-}
 
 /// phi of rows [tokens, dim], which it overwrites; mean and MLP, or the mean alone.
 void encode(const BlockEncoder& encoder, std::vector<float>& rows, std::int64_t tokens, std::int64_t dim, std::vector<float>& hidden, float* out)
@@ -93,7 +78,7 @@ void NativeSparseRule::gates(const float* x, float* gates) const
             gates[i] = static_cast<float>(settings.gates[static_cast<std::size_t>(i / heads)]);
             continue;
         }
-        const float z = dot(x, weights.gate.data() + i * weights.gate.cols(), weights.gate.cols()) + weights.gateBias(0, i);
+        const float z = scalarProduct(x, weights.gate.data() + i * weights.gate.cols(), weights.gate.cols()) + weights.gateBias(0, i);
         gates[i] = 1 / (1 + std::exp(-z));
     }
 }

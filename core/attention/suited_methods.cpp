@@ -26,14 +26,6 @@ BlockSamples samplesOfHead(std::span<const std::shared_ptr<const AttentionCaptur
     return all;
 }
 
-Matrix<float> mixed(const nn::AttentionOp& op, const AttentionSample& sample, const RunContext& context)
-{
-    Matrix<float> out(sample.q.rows(), sample.q.cols());
-    nn::Scratch scratch(false, RunContext(context.stopToken()));
-    op.apply(sample.view(), out.view(), scratch);
-    return out;
-}
-
 /// Points of one head from exact to cheapest, on the lower convex hull of (macs, output). `candidate` -1: exact.
 struct Step {
     int candidate = -1;
@@ -89,7 +81,7 @@ HeadCandidates measureCandidates(const nn::Model& model, const std::vector<Compa
         own.exactMacs = exact->cost(tokens).macs;
         std::vector<Matrix<float>> references;
         for (const AttentionSample& sample : rows.samples)
-            references.push_back(mixed(*exact, sample, context));
+            references.push_back(mixedValues(*exact, sample.view(), false, context));
         for (std::size_t s = 0; s < settings.size(); ++s) {
             context.throwIfStopped();
             try {
@@ -99,7 +91,7 @@ HeadCandidates measureCandidates(const nn::Model& model, const std::vector<Compa
                 const nn::AttentionPtr op = method->op(inputs, method->declaration.schema.complete(settings[s].parameters));
                 HeadErrorSum sum;
                 for (std::size_t j = 0; j < references.size(); ++j)
-                    sum.addOutputs(references[j].view(), mixed(*op, rows.samples[j], context).view());
+                    sum.addOutputs(references[j].view(), mixedValues(*op, rows.samples[j].view(), false, context).view());
                 own.candidates.push_back({s, op->cost(tokens).macs, sum.outputError()});
             } catch (const Error& error) {
                 if (error.code() == ErrorCode::Cancelled)

@@ -78,13 +78,10 @@ public:
     Variable mix(Tape& tape, const Rows& rows) override
     {
         const std::int64_t d = m_spec.headDim, group = m_spec.heads / m_spec.keyValueHeads;
-        Variable all;
-        for (std::int64_t head = 0; head < m_spec.heads; ++head) {
+        return sideBySide(m_spec.heads, [&](std::int64_t head) {
             const Rows own{rows.x, tape.window(rows.q, head * d, d), tape.window(rows.k, head / group * d, d), tape.window(rows.v, head / group * d, d), rows.sequences};
-            const Variable mixed = m_heads[static_cast<std::size_t>(head)]->mix(tape, own);
-            all = all ? train::joinColumns(all, mixed) : mixed;
-        }
-        return all;
+            return m_heads[static_cast<std::size_t>(head)]->mix(tape, own);
+        });
     }
     nn::AttentionPtr op() const override
     {
@@ -98,12 +95,6 @@ private:
     nn::AttentionSpec m_spec;
     std::vector<std::unique_ptr<TapeOperator>> m_heads;
 };
-
-nn::AttentionSpec specOfHead(nn::AttentionSpec spec)
-{
-    spec.heads = spec.keyValueHeads = 1;
-    return spec;
-}
 
 std::unique_ptr<TapeOperator> made(const nn::Model& model, const HeadChoice& choice, std::int64_t head, const AssignmentInputs& with)
 {
@@ -119,17 +110,22 @@ std::unique_ptr<TapeOperator> made(const nn::Model& model, const HeadChoice& cho
 }
 } // namespace
 
+Variable sideBySide(std::int64_t count, const std::function<Variable(std::int64_t)>& each)
+{
+    Variable all;
+    for (std::int64_t i = 0; i < count; ++i) {
+        const Variable own = each(i);
+        all = all ? train::joinColumns(all, own) : own;
+    }
+    return all;
+}
+
 Variable forEachHead(Tape& tape, Variable x, const nn::AttentionSpec& spec)
 {
     if (spec.heads == spec.keyValueHeads)
         return x;
     const std::int64_t width = x.cols() / spec.keyValueHeads, group = spec.heads / spec.keyValueHeads;
-    Variable all;
-    for (std::int64_t head = 0; head < spec.heads; ++head) {
-        const Variable own = tape.window(x, head / group * width, width);
-        all = all ? train::joinColumns(all, own) : own;
-    }
-    return all;
+    return sideBySide(spec.heads, [&](std::int64_t head) { return tape.window(x, head / group * width, width); });
 }
 
 std::unique_ptr<TapeOperator> exactOnTape(const nn::AttentionSpec& spec) { return std::make_unique<Exact>(spec); }

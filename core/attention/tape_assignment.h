@@ -24,6 +24,9 @@ std::unique_ptr<TapeOperator> exactOnTape(const nn::AttentionSpec& spec);
 /// Keys or values [rows, keyValueHeads width] with each head's own side by side: [rows, heads width].
 train::Variable<float> forEachHead(train::Tape<float>& tape, train::Variable<float> x, const nn::AttentionSpec& spec);
 
+/// What `each` makes of 0 .. count - 1, columns beside columns.
+train::Variable<float> sideBySide(std::int64_t count, const std::function<train::Variable<float>(std::int64_t)>& each);
+
 /// Whether a query sees a key of a sequence of so many tokens; a causal mask and a sliding window hold besides.
 using Visible = std::function<bool(std::int64_t tokens, std::int64_t query, std::int64_t key)>;
 /// Exact attention over the keys that are visible: a mask on all scores, whatever `op` leaves out when it runs. Every query sees one key at least.

@@ -109,19 +109,41 @@ void restore(TapeOperators& operators, const std::vector<io::TrainedTensor>& own
 }
 } // namespace
 
-std::shared_ptr<const nn::Model> Tuned::apply(const io::Checkpoint& checkpoint, const AssignmentInputs& with, const RunContext& context) const
+TunedModel Tuned::parts(const io::Checkpoint& checkpoint, const AssignmentInputs& with, const RunContext& context) const
 {
     if (const std::string found = checkpoint.sha256(context); found != model)
         throw Error(ErrorCode::InvalidParameter, "the attention was trained for the checkpoint with SHA-256 " + model + ", found " + found, checkpoint.path().string());
-    auto tuned = nn::Model::load(checkpoint.config(), Overlaid(checkpoint, weights), context);
+    TunedModel made{nn::Model::load(checkpoint.config(), Overlaid(checkpoint, weights), context), {}, choices, seed};
     AssignmentInputs inputs = with;
     inputs.seed = seed;
-    TapeOperators operators = tapeOperatorsFor(*tuned, choices, inputs);
-    restore(operators, own);
-    for (std::size_t block = 0; block < operators.size(); ++block)
-        if (operators[block])
-            tuned = tuned->withAttention(static_cast<int>(block), operators[block]->op());
-    return tuned;
+    TapeOperators trained = tapeOperatorsFor(*made.exact, choices, inputs);
+    restore(trained, own);
+    for (const auto& each : trained)
+        made.operators.push_back(each ? each->op() : nullptr);
+    return made;
+}
+
+std::shared_ptr<const nn::Model> Tuned::apply(const io::Checkpoint& checkpoint, const AssignmentInputs& with, const RunContext& context) const
+{
+    const TunedModel made = parts(checkpoint, with, context);
+    return replaced(made.exact, made.operators);
+}
+
+nn::AttentionPtr TunedModel::operatorFor(std::span<const HeadChoice> wanted, std::uint64_t wantedSeed, int block) const
+{
+    const auto complete = [block](std::span<const HeadChoice> all) {
+        std::vector<HeadChoice> own;
+        for (HeadChoice choice : all) {
+            if (choice.block != block)
+                continue;
+            if (const Method* method = findMethod(choice.method))
+                choice.parameters = method->declaration.schema.complete(choice.parameters);
+            own.push_back(std::move(choice));
+        }
+        return own;
+    };
+    const auto at = static_cast<std::size_t>(block);
+    return at < operators.size() && operators[at] && wantedSeed == seed && complete(wanted) == complete(choices) ? operators[at] : nullptr;
 }
 
 void Tuned::write(const std::filesystem::path& file, const RunContext& context) const

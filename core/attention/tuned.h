@@ -9,10 +9,21 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace tamis::attention {
+
+/// A model that was trained around operators, in parts: what stands in the place of the whole model and of the operators that choices would make.
+struct TunedModel {
+    std::shared_ptr<const nn::Model> exact; ///< the trained weights with the model's own attention
+    BlockOperators operators;               ///< as they were trained, one a block; null: the block keeps its own
+    std::vector<HeadChoice> choices;        ///< that they are of
+    std::uint64_t seed = 0;
+    /// The operator of a block where these choices are those it was trained around, whether defaults are said or not; else null.
+    nn::AttentionPtr operatorFor(std::span<const HeadChoice> wanted, std::uint64_t wantedSeed, int block) const;
+};
 
 struct Tuned {
     std::string model;               ///< SHA-256 of the checkpoint
@@ -32,6 +43,8 @@ struct Tuned {
     /// Error{InvalidParameter} for another checkpoint than it was trained from, Error{MalformedFile} for a tensor that is missing or of another
     /// shape, and what loading and methods throw.
     std::shared_ptr<const nn::Model> apply(const io::Checkpoint& checkpoint, const AssignmentInputs& with = {}, const RunContext& context = {}) const;
+    /// The same before it is put together. Throws as apply().
+    TunedModel parts(const io::Checkpoint& checkpoint, const AssignmentInputs& with = {}, const RunContext& context = {}) const;
     /// The file is there whole or not at all. Throws what writing throws.
     void write(const std::filesystem::path& file, const RunContext& context = {}) const;
     /// Throws Error{MalformedFile, UnsupportedFeature, OutOfMemory, IoFailure, Cancelled}.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/usual_settings.h"
 
+#include "core/nn/model.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -8,6 +10,7 @@ namespace tamis::attention {
 namespace {
 constexpr double kFactors[] = {0.5, 1, 2};
 constexpr std::size_t kMostChoices = 3;
+constexpr std::int64_t kPooledRows = 64; ///< of the mean-pool baseline
 
 /// What trades error against cost: the first number or choice.
 const ParameterSpec* tradedOf(const ParameterSchema& schema)
@@ -62,6 +65,16 @@ std::vector<ComparedSetting> usualSettings(std::int64_t tokens)
     std::vector<ComparedSetting> all;
     for (const Method& method : methods())
         std::ranges::move(usualSettings(method, {}, tokens), std::back_inserter(all));
+    return all;
+}
+
+std::vector<TrivialOperator> trivialOperators(const nn::Model& model)
+{
+    std::vector<TrivialOperator> all{{{"attention.zero", {}}, "Nothing (zero)"}, {{"attention.mean-value", {}}, "Mean of the values"}};
+    if (std::ranges::none_of(model.blocks(), [](const nn::Block& block) { return block.spec.attention.causal; })) {
+        all.push_back({{"attention.linformer", {}}, "Keys and values pooled to " + std::to_string(kPooledRows)});
+        all.back().setting.parameters.set("rows", kPooledRows);
+    }
     return all;
 }
 

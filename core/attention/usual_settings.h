@@ -7,6 +7,10 @@
 #include <string>
 #include <vector>
 
+namespace tamis::nn {
+class Model;
+} // namespace tamis::nn
+
 namespace tamis::attention {
 
 /// One thing to compare.
@@ -22,6 +26,13 @@ struct ComparedSetting {
 std::vector<ComparedSetting> usualSettings(const Method& method, const Parameters& given = {}, std::int64_t tokens = 0);
 /// Those of every method of the lab, baselines too: none of them needs a file of the user's.
 std::vector<ComparedSetting> usualSettings(std::int64_t tokens = 0);
+/// What every method is compared with.
+struct TrivialOperator {
+    ComparedSetting setting;
+    std::string title;
+};
+/// Nothing, the mean of the values and, where no block is causal (pooling has no meaning there), keys and values pooled to 64.
+std::vector<TrivialOperator> trivialOperators(const nn::Model& model);
 /// Those parameters that have not their defaults, as "landmarks 32".
 std::string settingsText(const ParameterSchema& schema, const Parameters& parameters);
 /// What was said, defaults too, by the method's schema: what points of a comparison differ by.

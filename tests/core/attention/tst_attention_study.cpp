@@ -226,6 +226,45 @@ private slots:
         AttentionStudy single(m_model, std::make_shared<test::NoisePhotos>(1));
         QVERIFY_EXCEPTION_THROWN(single.whole(asked, {}), Error);
     }
+    void aHeadThatIsFittedAloneComesFirst_data()
+    {
+        QTest::addColumn<QString>("method");
+        QTest::addColumn<QString>("parameter");
+        QTest::addColumn<bool>("apart");
+        QTest::newRow("plane of scores") << "attention.joint-qk" << "rank" << true;
+        QTest::newRow("projections") << "attention.fitted-linformer" << "rows" << true;
+        QTest::newRow("one index of all heads") << "attention.indexer" << "tokens" << false;
+    }
+    /// A slider of a method that is fitted has its first picture as any other, once samples were collected; it is the picture that follows.
+    void aHeadThatIsFittedAloneComesFirst()
+    {
+        QFETCH(QString, method);
+        QFETCH(QString, parameter);
+        QFETCH(bool, apart);
+        AttentionRequest asked;
+        asked.choices = everywhere(*m_model, method.toStdString(), {}, {});
+        asked.average = 1;
+        asked.fitted = 1;
+        asked.layer = 4;
+        asked.head = 1;
+        AttentionStudy study(m_model, std::make_shared<test::NoisePhotos>(2));
+        (void)study.capture(0, {});
+        QVERIFY(!study.first(asked)); // nothing to fit to yet
+        (void)study.whole(asked, {});
+        for (HeadChoice& choice : asked.choices)
+            choice.parameters.set(parameter.toStdString(), std::int64_t{12});
+        const auto first = study.first(asked);
+        QCOMPARE(first.has_value(), apart);
+        std::vector<float> published;
+        const auto report = study.whole(asked, {}, [&](const report::AttentionReport& each) {
+            if (published.empty())
+                published = each.view.approximate;
+        });
+        QVERIFY((!first || first->view.approximate == published) && report.view.approximate == published);
+        const auto together = operatorsFor(*m_model, asked.choices, study.assignmentInputs(asked, asked.choices, {}))[4]->map(study.capture(0, {})->attention[4].view(), 1, 0);
+        for (std::size_t i = 0; i < together.size(); ++i)
+            QVERIFY(std::abs(together.data()[i] - published[i]) < 1e-6F);
+    }
     void badQuestionsAreRefused()
     {
         QVERIFY_EXCEPTION_THROWN(AttentionStudy(nullptr, m_photos), Error);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Windows that choose each other: exact attention over what a brute-force choice says, in double; nothing of later tokens reaches earlier ones.
+// Windows that choose each other: exact attention over what a brute-force choice says, in double; nothing of later tokens reaches earlier ones. On the tape: values and
+// gradients of a twin in double that knows the scores and a mask alone, its gradients by differences.
 #include "core/attention/chosen_windows.h"
 #include "core/attention/window.h"
+#include "core/train/pointwise_ops.h"
 #include "tests/core/attention/masked_reference.h"
 #include "tests/core/attention/one_head.h"
 
@@ -59,6 +61,69 @@ std::vector<std::vector<bool>> choice(const tensor::Matrix<float>& q, const tens
     }
     return sees;
 }
+
+/// Attention of two heads of 16 features that share a key head, over what `choice` says, score by score in double.
+struct Twin {
+    std::int64_t tokens, sequences;
+    tensor::Matrix<double> q, k, v, w; ///< [sequences tokens, heads 16], [.., 16], [.., 16], as q
+    std::vector<std::vector<bool>> seen; ///< [sequence head][query token]
+    static constexpr std::int64_t kHeads = 2, kDim = 16;
+
+    double mixed(std::int64_t row, std::int64_t head, std::int64_t c) const
+    {
+        const std::int64_t sequence = row / tokens, first = sequence * tokens;
+        const auto& mask = seen[static_cast<std::size_t>(sequence * kHeads + head)];
+        double all = 0, sum = 0;
+        for (std::int64_t j = 0; j < tokens; ++j) {
+            if (!mask[static_cast<std::size_t>((row - first) * tokens + j)])
+                continue;
+            double score = 0;
+            for (std::int64_t d = 0; d < kDim; ++d)
+                score += q(row, head * kDim + d) * k(first + j, d);
+            const double weight = std::exp(static_cast<double>(kScale) * score);
+            all += weight;
+            sum += weight * v(first + j, c);
+        }
+        return sum / all;
+    }
+    /// sum(w y) over the rows of one sequence: others do not depend on what is changed there.
+    double loss(std::int64_t sequence) const
+    {
+        double sum = 0;
+        for (std::int64_t row = sequence * tokens; row < (sequence + 1) * tokens; ++row)
+            for (std::int64_t head = 0; head < kHeads; ++head)
+                for (std::int64_t c = 0; c < kDim; ++c)
+                    sum += w(row, head * kDim + c) * mixed(row, head, c);
+        return sum;
+    }
+    /// By central differences of 1e-5: good to some 1e-9 of numbers around 1.
+    double slope(tensor::Matrix<double>& of, std::int64_t row, std::int64_t column)
+    {
+        constexpr double kStep = 1e-5;
+        const double kept = of(row, column);
+        of(row, column) = kept + kStep;
+        const double above = loss(row / tokens);
+        of(row, column) = kept - kStep;
+        const double below = loss(row / tokens);
+        of(row, column) = kept;
+        return (above - below) / (2 * kStep);
+    }
+};
+
+tensor::Matrix<double> inDouble(const tensor::Matrix<float>& x)
+{
+    tensor::Matrix<double> made(x.rows(), x.cols());
+    std::copy_n(x.data(), x.size(), made.data());
+    return made;
+}
+
+tensor::Matrix<float> part(const tensor::Matrix<float>& x, std::int64_t row, std::int64_t rows, std::int64_t column)
+{
+    tensor::Matrix<float> made(rows, 16);
+    for (std::int64_t i = 0; i < rows; ++i)
+        std::copy_n(x.data() + (row + i) * x.cols() + column, 16, made.data() + i * 16);
+    return made;
+}
 } // namespace
 
 class TstChosenWindows : public QObject {
@@ -86,6 +151,65 @@ private slots:
         const HeadShape shape{16, kScale, false, 0};
         QVERIFY(test::relativeError(test::mixed(*chosenWindowsRule({1, 8, 12}, 4, 1000, false), shape, q, k, v), test::maskedAttention(q, k, v, 0.25, [](std::int64_t, std::int64_t) { return true; })) < kTolerance);
         QVERIFY(test::mixed(*chosenWindowsRule({1, 8, 12}, 4, 1, false), shape, q, k, v) == test::mixed(*windowRule({1, 8, 12}, 4, 0, false), shape, q, k, v));
+    }
+    void onTheTapeItIsItsTwin_data()
+    {
+        QTest::addColumn<bool>("text");
+        QTest::addColumn<int>("seen");
+        QTest::addColumn<int>("sliding");
+        QTest::newRow("a class token and 5 x 6 patches, 2 of 4 windows") << false << 2 << 0;
+        QTest::newRow("a text of 19 tokens, 3 of 5 runs") << true << 3 << 0;
+        QTest::newRow("the same, sliding") << true << 3 << 9;
+    }
+    /// Float against double. Values are sums of up to 31 terms, as elsewhere; gradients are sums of as many products of such values that cancel: 2e-5 of the largest.
+    void onTheTapeItIsItsTwin()
+    {
+        QFETCH(bool, text);
+        QFETCH(int, seen);
+        QFETCH(int, sliding);
+        const std::int64_t tokens = text ? 19 : 31, sequences = 2;
+        const auto at = [text](std::int64_t i) { return text ? static_cast<int>(i / 4) : i == 0 ? -1 : static_cast<int>((i - 1) / 6 / 4 * 2 + (i - 1) % 6 / 4); };
+        const auto q = test::normalRows(sequences * tokens, 32, 1, 4), k = test::normalRows(sequences * tokens, 16, 1, 5), v = test::normalRows(sequences * tokens, 16, 1, 6), w = test::normalRows(sequences * tokens, 32, 1, 7);
+        Twin twin{tokens, sequences, inDouble(q), inDouble(k), inDouble(v), inDouble(w), {}};
+        for (std::int64_t s = 0; s < sequences; ++s)
+            for (std::int64_t head = 0; head < Twin::kHeads; ++head) {
+                const auto reads = choice(part(q, s * tokens, tokens, head * 16), part(k, s * tokens, tokens, 0), at, text ? 5 : 4, seen, text);
+                auto& mask = twin.seen.emplace_back(static_cast<std::size_t>(tokens * tokens));
+                for (std::int64_t i = 0; i < tokens; ++i)
+                    for (std::int64_t j = 0; j < tokens; ++j)
+                        mask[static_cast<std::size_t>(i * tokens + j)] = (at(i) < 0 || at(j) < 0 || reads[static_cast<std::size_t>(at(i))][static_cast<std::size_t>(at(j))]) && (!text || j <= i) && (sliding == 0 || j > i - sliding);
+            }
+        Inputs inputs;
+        inputs.spec = {.heads = 2, .keyValueHeads = 1, .headDim = 16, .scale = kScale, .causal = text, .slidingWindow = sliding};
+        if (!text) {
+            inputs.prefix = 1;
+            inputs.gridHeight = 5;
+            inputs.gridWidth = 6;
+        }
+        Parameters parameters;
+        parameters.set("windows", std::int64_t{seen});
+        parameters.set("window", std::int64_t{4});
+        const auto onTape = findMethod("attention.chosen-windows")->onTape(inputs, parameters);
+        train::Tape<float> tape;
+        const auto onQ = tape.input(q.view()), onK = tape.input(k.view()), onV = tape.input(v.view());
+        const auto y = onTape->mix(tape, {{}, onQ, onK, onV, sequences});
+        for (std::int64_t row = 0; row < y.rows(); row += 5)
+            for (std::int64_t c = 0; c < 32; c += 3)
+                QVERIFY(std::abs(static_cast<double>(y.value()(row, c)) - twin.mixed(row, c / 16, c % 16)) < kTolerance);
+        tape.backward(train::sumAll(train::multiplyElements(y, tape.constant(w.view()))));
+        const auto check = [&](tensor::MatrixView<const float> gradient, tensor::Matrix<double>& of) {
+            double apart = 0, largest = 0;
+            for (std::int64_t row = 0; row < of.rows(); row += 5) // all windows, both sequences
+                for (std::int64_t c = row % 3; c < of.cols(); c += 7) {
+                    const double slope = twin.slope(of, row, c);
+                    apart = std::max(apart, std::abs(static_cast<double>(gradient(row, c)) - slope));
+                    largest = std::max(largest, std::abs(slope));
+                }
+            QVERIFY2(apart < 2e-5 * largest, qPrintable(QString::number(apart / largest)));
+        };
+        check(tape.gradient(onQ), twin.q);
+        check(tape.gradient(onK), twin.k);
+        check(tape.gradient(onV), twin.v);
     }
     void laterTokensDoNotReachEarlierOnes()
     {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Training around attention operators: the tape's form of a method is the method, steps are PyTorch's (tests/golden/make_tuning_golden.py), what was trained
 // comes back from its file.
+#include "core/attention/attention_study.h"
+#include "core/attention/comparison.h"
 #include "core/attention/fine_tuning.h"
+#include "core/attention/head_effects.h"
+#include "core/attention/head_errors.h"
 #include "core/attention/tuning_objective.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/io/npz.h"
+#include "core/measure/evaluate.h"
 #include "tests/core/attention/one_head.h"
 
 #include <QTemporaryDir>
@@ -324,6 +329,62 @@ private slots:
         Tuned lacking = again;
         lacking.weights[0].name = "no such tensor";
         QVERIFY_EXCEPTION_THROWN(lacking.apply(*checkpoint), Error);
+    }
+    void whatWasTrainedIsLookedAt_data()
+    {
+        QTest::addColumn<QString>("method"); // without and with parameters of its own
+        QTest::newRow("linear") << "attention.linear";
+        QTest::newRow("linformer") << "attention.linformer";
+    }
+    /// Heads on the trained weights, under the trained operators; the output against the model before: all of it by the parts it is made of.
+    void whatWasTrainedIsLookedAt()
+    {
+        QFETCH(QString, method);
+        const auto checkpoint = vit();
+        const auto photos = std::make_shared<Listed>(noise(24, 16));
+        const std::vector<HeadChoice> choices{{0, kAllHeads, method.toStdString(), telling(method.toStdString())}, {1, kAllHeads, method.toStdString(), telling(method.toStdString())}};
+        TuningSettings settings = brief(40);
+        settings.checkEvery = 5;
+        settings.learningRate = 1e-3;
+        const Tuned tuned = fineTune(*checkpoint, choices, {}, *photos, settings, {});
+        QVERIFY(tuned.bestStep > 0);
+        const auto model = nn::Model::load(*checkpoint);
+        const auto made = std::make_shared<const TunedModel>(tuned.parts(*checkpoint));
+        QVERIFY(outputOf(*replaced(made->exact, made->operators), photos->samples[0]) == outputOf(*tuned.apply(*checkpoint), photos->samples[0]));
+        AttentionRequest asked;
+        asked.choices = choices;
+        asked.choices[0].parameters = findMethod(choices[0].method)->declaration.schema.complete(choices[0].parameters); // defaults said: the same choice
+        asked.average = 1;
+        AttentionStudy study(model, photos, nullptr, made), before(model, photos);
+        const auto report = study.whole(asked, {}), untrained = before.whole(asked, {});
+        const auto rows = captureAttention(made->exact, *photos, 0, {});
+        const auto exact = made->exact->blocks()[0].attention->map(rows->attention[0].view(), 0, 0), other = made->operators[0]->map(rows->attention[0].view(), 0, 0);
+        QVERIFY(std::ranges::equal(report.view.exact, exact.values()) && std::ranges::equal(report.view.approximate, other.values()));
+        QVERIFY(report.view.exact != untrained.view.exact && report.view.approximate != untrained.view.approximate);
+        for (const HeadError& error : headErrors(*made->exact, made->operators, *photos, 1, {}))
+            QVERIFY(std::abs(report.heads[static_cast<std::size_t>(error.layer * made->exact->spec().blocks[0].attention.heads + error.head)].output - error.output) < 1e-5);
+        Listed one;
+        one.samples.push_back(photos->samples[0]);
+        measure::EvaluateOptions options;
+        options.latencyRuns = 0;
+        QVERIFY(std::abs(report.effect.kl - measure::evaluate(*model, tuned.apply(*checkpoint).get(), one, options, {}).fidelity.kl.mean) < 1e-6);
+        QVERIFY(report.effect.kl < untrained.effect.kl); // what training was for
+        // Each head alone is the trained operator's.
+        const auto capture = study.capture(0, {});
+        const auto ready = logitEffects(made->exact, choices, {}, {&capture, 1}, {}, {}, made->operators), fresh = logitEffects(made->exact, choices, {}, {&capture, 1}, {});
+        QCOMPARE(ready.size(), fresh.size());
+        double apart = 0, all = 0;
+        for (std::size_t i = 0; i < ready.size(); ++i) {
+            apart += std::abs(ready[i].logits - fresh[i].logits);
+            all += fresh[i].logits;
+        }
+        QCOMPARE(apart < 1e-3 * all, method == "attention.linear"); // it has nothing of its own to train; a divergence of 1e-4 is known to 1e-7
+        // A point of a comparison among the others.
+        const auto comparison = compareMethods(made->exact, *photos, {}, {.tuned = made, .latencyRuns = 0});
+        QVERIFY(comparison.points.size() == comparison.planned && comparison.points[1].tuned && comparison.points[1].method == choices[0].method && comparison.points[1].kl > 0);
+        // Other choices are made for the trained weights.
+        asked.choices = everywhere(*model, "attention.zero", {}, {});
+        QCOMPARE(study.whole(asked, {}).heads[0].output, 1.0);
     }
     void threadsChangeNothing()
     {
