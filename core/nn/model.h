@@ -112,7 +112,7 @@ public:
     void embed(const Sample& sample, kernels::Rows x, Scratch& scratch) const;   ///< x [embeddedTokens, width]
     void runBlock(int block, kernels::Rows x, Scratch& scratch, std::size_t index = 0, Observer* observer = nullptr) const; ///< in place
     /// In place, with tokens changed as `hook` says; returns the rows left, the first of x. Throws Error{UnsupportedFeature} for blocks that
-    /// norm behind their branches, blocks over a grid (Swin) and rotary positions.
+    /// norm behind their branches, blocks over a grid (Swin) and rotary positions of a text; those of patches go with their tokens (TokenHook::turns).
     std::int64_t runBlock(int block, kernels::Rows x, Scratch& scratch, TokenHook& hook, std::size_t index = 0, Observer* observer = nullptr) const;
     /// What follows the blocks, for any number of rows: the last norm (x is overwritten), the pool and the head. `weights` [tokens] of the mean
     /// over patches, where the model takes it; empty: all alike. `pooled` may be null: what goes into the head.

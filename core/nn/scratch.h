@@ -19,7 +19,7 @@ class Scratch {
 public:
     explicit Scratch(bool parallel = true, RunContext context = {}) : m_parallel(parallel), m_context(std::move(context)) {}
     void setContext(const RunContext& context) { m_context = context; }
-    const RunContext& context() const noexcept { return m_context; } ///< models look for a stop between operators
+    const RunContext& context() const noexcept { return m_context; } ///< models look for a stop between operators, long operators within
     bool parallel() const noexcept { return m_parallel; }
     std::size_t peakFloats() const noexcept { return m_peak; } ///< most floats in use at once so far
 
