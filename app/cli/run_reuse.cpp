@@ -205,7 +205,7 @@ std::string sweptText(const ReuseReport& report, const std::string& parameter)
             continue;
         const auto lookups = static_cast<double>(run.hits + run.misses);
         const auto share = [&](std::uint64_t part) { return percent(lookups > 0 ? static_cast<double>(part) / lookups : report::kNotMeasured); };
-        table.add({toText(run.parameters.value(parameter)), grouped(run.hits), grouped(run.falseHits), grouped(run.misses), share(run.falseHits), share(run.misses), percent(run.macsShare), significant(run.meanError, 3), percent(run.agreement)});
+        table.add({toText(run.parameters.value(parameter)), grouped(run.hits), run.falseHitsMeasured ? grouped(run.falseHits) : "-", grouped(run.misses), run.falseHitsMeasured ? share(run.falseHits) : "-", share(run.misses), percent(run.macsShare), significant(run.meanError, 3), percent(run.agreement)});
     }
     return "\n" + table.text();
 }
@@ -215,7 +215,7 @@ ordered_json sweptJson(const ReuseReport& report, const std::string& parameter)
     ordered_json json{{"parameter", parameter}, {"points", ordered_json::array()}};
     for (const ReuseRun& run : report.runs)
         if (!run.trivial)
-            json["points"].push_back({{"value", toJson(run.parameters).at(parameter)}, {"hits", run.hits}, {"falseHits", run.falseHits}, {"misses", run.misses}, {"macsShare", orNull(run.macsShare)},
+            json["points"].push_back({{"value", toJson(run.parameters).at(parameter)}, {"hits", run.hits}, {"falseHits", run.falseHitsMeasured ? ordered_json(run.falseHits) : ordered_json(nullptr)}, {"misses", run.misses}, {"macsShare", orNull(run.macsShare)},
                                       {"meanError", orNull(run.meanError)}, {"agreement", orNull(run.agreement)}, {"failure", run.failure}});
     return json;
 }
@@ -234,7 +234,6 @@ void runReuse(Console& console, const RunOptions& options)
     const auto model = nn::Model::load(*checkpoint, context.part(1, "loading"));
     const auto sequence = app::openFrames({options.samples.images, static_cast<std::size_t>(options.samples.limit), options.samples.resize == "squash"}, options.model, *model, context.part(1.5, "reading the frames"));
     reuse::ReuseSettings settings;
-    settings.seed = static_cast<std::uint64_t>(console.common().seed.value_or(0));
     settings.baselines = options.baseline;
     settings.rounds = static_cast<int>(options.rounds);
     auto report = sweep.values.empty() ? reuse::runReuse(model, sequence, configurations, settings, context.part(17, "running"))

@@ -5,6 +5,7 @@
 #include "core/reuse/motion_field.h"
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace tamis::reuse {
@@ -22,8 +23,12 @@ struct BlockMatchSettings {
     bool subPixel = true;    ///< where two lines of one slope through the best and its neighbours meet
 };
 
-/// [gridRows * gridColumns]. Of equal sums the shorter displacement counts; blocks do not leave the earlier frame. `differences`, where given, gets the number of
-/// pixels compared. Throws Error{Cancelled}.
-std::vector<Displacement> matchBlocks(ConstPlane current, ConstPlane before, std::int64_t gridRows, std::int64_t gridColumns, const BlockMatchSettings& settings, double* differences = nullptr, const RunContext& context = {});
+/// [gridRows * gridColumns]. Of equal sums the shorter displacement counts, of equally short ones the upper, then the left; blocks do not leave the earlier frame.
+/// A sum is given up where it cannot be the least any more, which changes no result. The exhaustive search goes in rings around the best of no displacement, the
+/// left neighbour's and `starts`; the others begin at the best of no displacement and `starts` ([gridRows * gridColumns] or empty; rounded to whole pixels).
+/// Rows of the grid are spread over threads; neither result nor `differences` depends on their number. `differences`, where given, gets the number of pixels that
+/// were compared. Throws Error{Cancelled}, within some thousand comparisons.
+std::vector<Displacement> matchBlocks(ConstPlane current, ConstPlane before, std::int64_t gridRows, std::int64_t gridColumns, const BlockMatchSettings& settings, double* differences = nullptr, const RunContext& context = {},
+                                      std::span<const Displacement> starts = {});
 
 } // namespace tamis::reuse

@@ -32,6 +32,9 @@ KeySettings keySettings(const Parameters& parameters, std::uint64_t seed)
     return {parameters.text("key"), static_cast<int>(parameters.integer("radius")), parameters.integer("components"), parameters.integer("tables"), parameters.integer("bits"), static_cast<std::size_t>(parameters.integer("entries")), seed};
 }
 
+/// Of dHash or pHash.
+double hashMacs(const KeySettings& settings, std::int64_t rows, std::int64_t cols) { return settings.key == "dhash" ? differenceHashMacs(rows, cols) : cosineHashMacs(rows, cols); }
+
 /// Whole frames: the answer of an entry whose key is near.
 class FrameKeys final : public FrameReuser {
 public:
@@ -93,7 +96,7 @@ private:
     {
         const auto grey = greyOf(frame.image, m_preprocess);
         m_key = m_settings.key == "dhash" ? differenceHash(grey.view()) : cosineHash(grey.view());
-        const double macs = 5 * static_cast<double>(grey.size()) + (m_settings.key == "dhash" ? 0 : 32 * 32 * 8 + 32 * 64) + static_cast<double>(m_recent.size());
+        const double macs = 3 * static_cast<double>(grey.size()) + hashMacs(m_settings, grey.rows(), grey.cols()) + static_cast<double>(m_recent.size());
         answer.macs += macs;
         answer.overheadMacs += macs;
         return m_hamming.find(m_key, m_settings.radius);
@@ -104,8 +107,8 @@ private:
         model.embed(frame.image, m_x.view(), scratch);
         answer.macs += model.embeddingMacs();
         if (m_axes.empty()) {
-            m_axes = PrincipalAxes({m_x.data() + model.prefix() * m_x.cols(), model.patches(), m_x.cols(), m_x.cols()}, m_settings.components);
-            answer.overheadMacs += static_cast<double>(model.patches() * m_x.cols() * m_x.cols()) / 2;
+            m_axes = PrincipalAxes({m_x.data() + model.prefix() * m_x.cols(), model.patches(), m_x.cols(), m_x.cols()}, m_settings.components, scratch.context());
+            answer.overheadMacs += PrincipalAxes::fitMacs(model.patches(), m_x.cols());
         }
         const std::int64_t across = cellsOf(model.gridColumns()), components = m_axes.components();
         std::vector<float> point(static_cast<std::size_t>(components));
@@ -123,7 +126,7 @@ private:
                 m_described[cell * point.size() + c] /= counts[cell];
         m_keys = m_planes.keys(m_described);
         const auto candidates = m_tables.candidates(m_keys);
-        answer.overheadMacs += static_cast<double>(model.patches() * components * model.width()) + m_planes.macs() + static_cast<double>(candidates.size() * m_described.size());
+        answer.overheadMacs += static_cast<double>(model.patches()) * (m_axes.projectMacs() + static_cast<double>(components)) + m_planes.macs() + static_cast<double>((1 + candidates.size()) * m_described.size()); // means of cells: a sum a patch, a quotient a cell
         answer.macs += answer.overheadMacs;
         std::optional<std::size_t> best;
         double least = 0;
@@ -192,12 +195,13 @@ public:
             for (std::int64_t p = 0; p < model.patches(); ++p)
                 for (std::int64_t j = 0; j < model.width(); ++j)
                     m_plain(prefix + p, j) -= model.embedding().positions()(p, j);
-        makeKeys(frame, answer);
+        makeKeys(frame, scratch.context());
         if (m_state.empty())
             m_state = model.emptyState(model.tokens());
         std::vector<std::int32_t> rows;
         answer.movedFrom.resize(static_cast<std::size_t>(model.patches()));
         for (std::int64_t p = 0; p < model.patches(); ++p) {
+            scratch.context().throwIfStopped();
             const auto found = lookUp(p);
             answer.movedFrom[static_cast<std::size_t>(p)] = found ? m_cells[*found] : static_cast<std::int32_t>(p);
             if (!found) {
@@ -209,6 +213,8 @@ public:
             answer.patches[static_cast<std::size_t>(p)] = PatchSource::Fetched;
             answer.falseHits += difference(*found, p) > m_collision ? 1 : 0;
         }
+        answer.overheadMacs += m_lookUpMacs;
+        answer.macs += m_lookUpMacs;
         answer.hits = static_cast<std::uint64_t>(model.patches()) - rows.size();
         answer.misses = rows.size();
         answer.keyFrame = answer.hits == 0;
@@ -227,7 +233,7 @@ public:
 
 private:
     bool byPixels() const { return m_settings.key != "pca-lsh"; }
-    void makeKeys(const Frame& frame, FrameAnswer& answer)
+    void makeKeys(const Frame& frame, const RunContext& context)
     {
         const TokenModel& model = *m_model;
         const std::int64_t words = byPixels() ? 1 : m_settings.tables;
@@ -237,35 +243,41 @@ private:
             const auto grey = greyOf(frame.image, m_preprocess);
             const nn::PatchSpec& patch = model.model().spec().patch;
             for (std::int64_t p = 0; p < model.patches(); ++p) {
+                context.throwIfStopped();
                 const kernels::ConstRows of{grey.data() + (p / model.gridColumns() * patch.patchHeight) * grey.cols() + p % model.gridColumns() * patch.patchWidth, patch.patchHeight, patch.patchWidth, grey.cols()};
                 m_keys(p, 0) = m_settings.key == "dhash" ? differenceHash(of) : cosineHash(of);
             }
-            macs = 5 * static_cast<double>(grey.size()) + static_cast<double>(model.patches()) * ((m_settings.key == "dhash" ? 72 : 32 * 32 * 8 + 32 * 64) + static_cast<double>(m_recent.size()) / (m_anywhere ? 1 : static_cast<double>(model.patches())));
+            macs = 3 * static_cast<double>(grey.size()) + static_cast<double>(model.patches()) * hashMacs(m_settings, patch.patchHeight, patch.patchWidth);
         } else {
             if (m_axes.empty()) {
-                m_axes = PrincipalAxes({m_plain.data() + model.prefix() * m_plain.cols(), model.patches(), m_plain.cols(), m_plain.cols()}, m_settings.components);
-                macs += static_cast<double>(model.patches() * m_plain.cols() * m_plain.cols()) / 2;
+                m_axes = PrincipalAxes({m_plain.data() + model.prefix() * m_plain.cols(), model.patches(), m_plain.cols(), m_plain.cols()}, m_settings.components, context);
+                macs += PrincipalAxes::fitMacs(model.patches(), m_plain.cols());
             }
             std::vector<float> point(static_cast<std::size_t>(m_axes.components()));
             for (std::int64_t p = 0; p < model.patches(); ++p) {
+                context.throwIfStopped();
                 m_axes.project(m_plain.view().row(model.prefix() + p), point);
                 std::ranges::copy(m_planes.keys(point), m_keys.view().row(p).begin());
             }
-            macs += static_cast<double>(model.patches()) * (static_cast<double>(m_axes.components() * model.width()) + m_planes.macs());
+            macs += static_cast<double>(model.patches()) * (m_axes.projectMacs() + m_planes.macs() + (m_anywhere && model.embedding().hasPositions() ? static_cast<double>(model.width()) : 0));
         }
-        answer.macs += macs;
-        answer.overheadMacs += macs;
+        m_lookUpMacs = macs;
     }
-    std::optional<std::size_t> lookUp(std::int64_t patch) const
+    /// Counts what it compares: keys as one each, features as one each.
+    std::optional<std::size_t> lookUp(std::int64_t patch)
     {
         const auto isHere = [&](std::size_t slot) { return m_anywhere || m_cells[slot] == static_cast<std::int32_t>(patch); };
-        if (byPixels() && m_anywhere)
+        if (byPixels() && m_anywhere) {
+            m_lookUpMacs += static_cast<double>(m_recent.size());
             return m_hamming.find(keyOf(patch), m_settings.radius);
+        }
         std::optional<std::size_t> best;
         if (byPixels()) {
             const std::uint64_t cell[] = {static_cast<std::uint64_t>(patch)};
             int nearest = m_settings.radius + 1;
-            for (const std::size_t slot : m_byCell.candidates(cell))
+            const auto candidates = m_byCell.candidates(cell);
+            m_lookUpMacs += static_cast<double>(candidates.size());
+            for (const std::size_t slot : candidates)
                 if (const int distance = hammingDistance(keyOf(patch), m_slotKeys[slot]); distance < nearest) {
                     nearest = distance;
                     best = slot;
@@ -273,23 +285,35 @@ private:
             return best;
         }
         double least = 0;
-        for (const std::size_t slot : m_tables.candidates(m_keys.view().row(patch)))
-            if (const double off = isHere(slot) ? difference(slot, patch) : 0; isHere(slot) && (!best || off < least)) {
+        for (const std::size_t slot : m_tables.candidates(m_keys.view().row(patch))) {
+            if (!isHere(slot))
+                continue;
+            m_lookUpMacs += static_cast<double>(m_content.cols());
+            if (const double off = squaredDistance(slot, patch); !best || off < least) {
                 best = slot;
                 least = off;
             }
+        }
         return best;
     }
     std::uint64_t keyOf(std::int64_t patch) const { return m_keys(patch, 0); }
-    /// Of an entry's embedded patch and this one, relative.
+    /// Of an entry's embedded patch and this one.
+    double squaredDistance(std::size_t slot, std::int64_t patch) const
+    {
+        double squared = 0;
+        for (std::int64_t j = 0; j < m_content.cols(); ++j) {
+            const double off = static_cast<double>(m_plain(m_model->prefix() + patch, j)) - static_cast<double>(m_content(static_cast<std::int64_t>(slot), j));
+            squared += off * off;
+        }
+        return squared;
+    }
+    /// The same relative to this one: tells false hits, and is no part of the method, whose multiply-adds leave it out.
     double difference(std::size_t slot, std::int64_t patch) const
     {
-        double squared = 0, energy = 0;
-        for (std::int64_t j = 0; j < m_content.cols(); ++j) {
-            const auto now = static_cast<double>(m_plain(m_model->prefix() + patch, j)), then = static_cast<double>(m_content(static_cast<std::int64_t>(slot), j));
-            squared += (now - then) * (now - then);
-            energy += now * now;
-        }
+        const double squared = squaredDistance(slot, patch);
+        double energy = 0;
+        for (std::int64_t j = 0; j < m_content.cols(); ++j)
+            energy += std::pow(static_cast<double>(m_plain(m_model->prefix() + patch, j)), 2);
         return energy > 0 ? std::sqrt(squared / energy) : squared > 0 ? 1e300 : 0;
     }
     void fetch(std::size_t slot, std::int64_t token)
@@ -339,6 +363,7 @@ private:
     tensor::Matrix<float> m_content;    ///< [entries, width]: embedded patches
     std::vector<std::int32_t> m_cells;  ///< of the entries
     tensor::Matrix<std::uint64_t> m_keys;
+    double m_lookUpMacs = 0; ///< of this frame's keys and what they were compared with
 };
 } // namespace
 

@@ -59,7 +59,7 @@ public:
             const auto moved = std::ranges::count_if(answer.change, [&](float change) { return static_cast<double>(change) > m_settings.threshold; });
             if (static_cast<double>(moved) > m_wholeAbove * static_cast<double>(model.patches()))
                 m_blocks.clear();
-            else if (m_settled && before == m_embedded) { // a still, and no token waits at a gate: all would be what it was
+            else if (m_settled && before == m_embedded && model.runs() == TokenModel::Runs::Everything) { // a still, and no token waits at a gate: all would be what it was
                 answer.answer = m_last;
                 return;
             }
@@ -69,6 +69,11 @@ public:
             m_blocks.resize(model.model().blocks().size());
         m_settled = true; // until a token passes that is not of a whole frame
         m_x = m_embedded;
+        if (model.runs() == TokenModel::Runs::EmbeddingAlone) { // the first gate alone does not hang on features
+            passFirst(m_x.view(), m_blocks.front().attention, answer);
+            answer.macs = answer.overheadMacs = report::kNotMeasured;
+            return;
+        }
         for (std::size_t i = 0; i < m_blocks.size(); ++i) {
             scratch.context().throwIfStopped();
             runBlock(model.model().blocks()[i], m_blocks[i], i == 0, answer, scratch);
@@ -83,7 +88,7 @@ private:
     void gateOnce(ConstRows current, const tensor::Matrix<float>& reference, FrameAnswer& answer)
     {
         relativeErrors(current, reference.view(), m_errors);
-        const auto macs = static_cast<double>(current.rows * current.cols);
+        const double macs = relativeErrorMacs(current.rows, current.cols);
         answer.macs += macs;
         answer.overheadMacs += macs;
     }
@@ -111,6 +116,14 @@ private:
             std::ranges::copy(current.row(token), gate.reference.view().row(token).begin());
         return tokens;
     }
+    std::vector<std::int32_t> passFirst(ConstRows x, Gated& gate, FrameAnswer& answer)
+    {
+        auto tokens = pass(x, gate, !gate.reference.empty(), answer);
+        for (const std::int32_t token : tokens)
+            if (token >= m_model->prefix())
+                answer.patches[static_cast<std::size_t>(token - m_model->prefix())] = PatchSource::Computed;
+        return tokens;
+    }
     void runBlock(const nn::Block& block, BlockState& state, bool first, FrameAnswer& answer, nn::Scratch& scratch)
     {
         const TokenModel& model = *m_model;
@@ -118,11 +131,7 @@ private:
         const std::int64_t n = model.tokens(), width = model.width(), qkvWidth = (at.heads + 2 * at.keyValueHeads) * at.headDim;
         const Rows x = m_x.view();
         const bool started = state.partial.has_value();
-        auto tokens = pass(x, state.attention, first && started, answer);
-        if (first)
-            for (const std::int32_t token : tokens)
-                if (token >= model.prefix())
-                    answer.patches[static_cast<std::size_t>(token - model.prefix())] = PatchSource::Computed;
+        auto tokens = first ? passFirst(x, state.attention, answer) : pass(x, state.attention, false, answer);
         if (!started) {
             state.partial.emplace(at, n);
             state.output.buffer = tensor::Matrix<float>(n, width);

@@ -32,7 +32,7 @@ public:
             return computeWhole(answer, scratch);
         answer.change.resize(patches);
         relativeErrors(patchRows(m_current), patchRows(m_reference), answer.change);
-        answer.macs += answer.overheadMacs = static_cast<double>(model.patches() * model.width());
+        answer.macs += answer.overheadMacs = relativeErrorMacs(model.patches(), model.width());
         const auto rows = gated(answer.change, m_settings);
         const auto moved = std::ranges::count_if(answer.change, [&](float change) { return static_cast<double>(change) > m_settings.threshold; });
         if (static_cast<double>(moved) > m_wholeAbove * static_cast<double>(patches))

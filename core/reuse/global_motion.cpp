@@ -180,15 +180,17 @@ std::optional<GlobalMotion> fitMotion(std::span<const PointMatch> matches, Motio
     return best.size() < 2 * least ? std::nullopt : motion;
 }
 
-MotionField fieldOf(const GlobalMotion& motion, std::int64_t height, std::int64_t width)
+MotionField fieldOf(const GlobalMotion& motion, std::int64_t height, std::int64_t width, const RunContext& context)
 {
     MotionField field{Plane(height, width), Plane(height, width)};
-    for (std::int64_t y = 0; y < height; ++y)
+    for (std::int64_t y = 0; y < height; ++y) {
+        context.throwIfStopped();
         for (std::int64_t x = 0; x < width; ++x) {
             const auto to = motion.at(static_cast<double>(x), static_cast<double>(y));
             field.dx(y, x) = static_cast<float>(to[0] - static_cast<double>(x));
             field.dy(y, x) = static_cast<float>(to[1] - static_cast<double>(y));
         }
+    }
     return field;
 }
 

@@ -37,6 +37,7 @@ struct FitSettings {
 /// twice a least set agree. Throws Error{Cancelled}.
 std::optional<GlobalMotion> fitMotion(std::span<const PointMatch> matches, MotionKind kind, const FitSettings& settings, const RunContext& context = {});
 
-MotionField fieldOf(const GlobalMotion& motion, std::int64_t height, std::int64_t width);
+/// Throws Error{Cancelled}.
+MotionField fieldOf(const GlobalMotion& motion, std::int64_t height, std::int64_t width, const RunContext& context = {});
 
 } // namespace tamis::reuse

@@ -14,6 +14,8 @@ namespace {
 using report::PatchSource;
 
 constexpr double kOtherContent = 24; ///< mean absolute difference of the best blocks, grey levels, beyond which nothing has merely moved
+constexpr double kMostMotion = 6;    ///< patches: beyond it less than half of a usual grid is still in sight
+constexpr double kBeyond = 2;        ///< patches that are looked beyond the threshold: what has moved so far is told from what has moved further
 
 std::array<double, 64> histogramOf(const Plane& grey)
 {
@@ -49,6 +51,7 @@ public:
             m_between->requireWhole();
             m_between->next(frame, answer, scratch);
             m_key = std::move(grey);
+            m_moved.clear();
             m_last = answer.answer;
             m_since = 0;
         } else if (m_repeats) {
@@ -65,24 +68,31 @@ public:
     void repeatBetween() { m_repeats = true; }
 
 private:
-    bool isKey(const Plane& grey, double& macs, const RunContext& context) const
+    bool isKey(const Plane& grey, double& macs, const RunContext& context)
     {
         if (m_interval > 0 && m_since >= m_interval)
             return true;
         if (m_rule == "histogram") {
-            macs += 2 * static_cast<double>(grey.size());
+            macs += 2 * static_cast<double>(grey.size()) + 64;
             return histogramChange(grey, m_key) > m_histogram;
         }
         if (m_rule == "motion") {
             const nn::PatchSpec& patch = m_model->model().spec().patch;
-            double differences = 0, length = 0, error = 0;
-            const auto found = matchBlocks(grey.view(), m_key.view(), m_model->gridRows(), m_model->gridColumns(), {2 * patch.patchHeight, patch.patchHeight / 2, BlockSearch::Diamond, false}, &differences, context);
+            const auto range = static_cast<std::int64_t>(std::ceil((m_motion + kBeyond) * static_cast<double>(std::max(patch.patchHeight, patch.patchWidth))));
+            double differences = 0, error = 0;
+            m_moved = matchBlocks(grey.view(), m_key.view(), m_model->gridRows(), m_model->gridColumns(), {range, patch.patchHeight / 2, BlockSearch::Diamond, false}, &differences, context, m_moved);
             macs += differences;
-            for (const Displacement& block : found) {
-                length += std::hypot(static_cast<double>(block.dx) / static_cast<double>(patch.patchWidth), static_cast<double>(block.dy) / static_cast<double>(patch.patchHeight));
+            std::vector<double> lengths; // of blocks that are in the key frame, too
+            for (const Displacement& block : m_moved) {
                 error += static_cast<double>(block.error);
+                if (static_cast<double>(block.error) <= kOtherContent)
+                    lengths.push_back(std::hypot(static_cast<double>(block.dx) / static_cast<double>(patch.patchWidth), static_cast<double>(block.dy) / static_cast<double>(patch.patchHeight)));
             }
-            return length > m_motion * static_cast<double>(found.size()) || error > kOtherContent * static_cast<double>(found.size());
+            if (error > kOtherContent * static_cast<double>(m_moved.size()))
+                return true;
+            const auto middle = lengths.begin() + static_cast<std::ptrdiff_t>(lengths.size() / 2); // some are: else all are above
+            std::ranges::nth_element(lengths, middle);
+            return *middle > m_motion;
         }
         return false;
     }
@@ -94,6 +104,7 @@ private:
     std::unique_ptr<FrameReuser> m_between;
     bool m_repeats = false;
     Plane m_key;             ///< of the last key frame; empty with the rule "interval"
+    std::vector<Displacement> m_moved; ///< of the last frame's blocks since then, whole pixels: where the next one's are looked for; empty behind a key frame
     Answer m_last;
     std::int64_t m_since = -1; ///< frames since the key frame, itself included; -1: none yet
 };
@@ -120,7 +131,7 @@ Method keyFramesMethod()
             {.name = "rule", .title = "Rule", .type = ParameterType::Choice, .defaultValue = std::string("histogram"), .help = "What makes a key frame, beside the interval", .choices = {"interval", "histogram", "motion"}},
             {.name = "interval", .title = "Interval", .type = ParameterType::Integer, .defaultValue = std::int64_t{8}, .minimum = 0, .maximum = 1e6, .unit = "frames", .help = "A key frame at least so often; 0: as the rule says"},
             {.name = "histogram", .title = "Histogram change", .type = ParameterType::Real, .defaultValue = 0.2, .minimum = 0, .maximum = 1, .help = "With histogram: share of the pixels that fall elsewhere than in the last key frame"},
-            {.name = "motion", .title = "Motion", .type = ParameterType::Real, .defaultValue = 0.5, .minimum = 0, .maximum = 16, .unit = "patches", .help = "With motion: mean displacement since the last key frame"},
+            {.name = "motion", .title = "Motion", .type = ParameterType::Real, .defaultValue = 0.5, .minimum = 0, .maximum = kMostMotion, .unit = "patches", .help = "With motion: displacement since the last key frame, median over what is still in sight"},
             {.name = "between", .title = "Between", .type = ParameterType::Choice, .defaultValue = std::string("answer"), .help = "The old answer again, or a method at its usual settings", .choices = {"answer", "gate", "eventful", "block-match", "flow", "affine", "perspective"}},
         })};
     method.make = [schema = method.declaration.schema](const ReuserInputs& inputs, const Parameters& given) -> std::unique_ptr<FrameReuser> {

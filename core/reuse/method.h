@@ -43,7 +43,6 @@ public:
 struct ReuserInputs {
     std::shared_ptr<const TokenModel> model;
     const FrameSequence* sequence = nullptr; ///< the frames to come: settings of their making, not their content; alive as long as the reuser
-    std::uint64_t seed = 0;
 };
 
 /// Makes the frames that a method is for; none: it is for those given.

@@ -17,24 +17,27 @@ float sampled(ConstPlane plane, float x, float y) noexcept
     return above + fy * (below - above);
 }
 
-MotionField spread(const std::vector<Displacement>& patches, std::int64_t gridRows, std::int64_t gridColumns, std::int64_t height, std::int64_t width)
+MotionField spread(const std::vector<Displacement>& patches, std::int64_t gridRows, std::int64_t gridColumns, std::int64_t height, std::int64_t width, const RunContext& context)
 {
     MotionField field{Plane(height, width), Plane(height, width)};
-    for (std::int64_t y = 0; y < height; ++y)
+    for (std::int64_t y = 0; y < height; ++y) {
+        context.throwIfStopped();
         for (std::int64_t x = 0; x < width; ++x) {
             const Displacement& of = patches[static_cast<std::size_t>(y * gridRows / height * gridColumns + x * gridColumns / width)];
             field.dx(y, x) = of.dx;
             field.dy(y, x) = of.dy;
         }
+    }
     return field;
 }
 
-std::vector<Displacement> patchMotion(const MotionField& field, ConstPlane current, ConstPlane before, std::int64_t gridRows, std::int64_t gridColumns)
+std::vector<Displacement> patchMotion(const MotionField& field, ConstPlane current, ConstPlane before, std::int64_t gridRows, std::int64_t gridColumns, const RunContext& context)
 {
     std::vector<Displacement> patches(static_cast<std::size_t>(gridRows * gridColumns));
     const std::int64_t height = current.rows / gridRows, width = current.cols / gridColumns;
     const auto lastX = static_cast<float>(current.cols) - 0.5f, lastY = static_cast<float>(current.rows) - 0.5f;
     for (std::int64_t p = 0; p < gridRows * gridColumns; ++p) {
+        context.throwIfStopped();
         Displacement& to = patches[static_cast<std::size_t>(p)];
         const std::int64_t top = p / gridColumns * height, left = p % gridColumns * width;
         double dx = 0, dy = 0, error = 0;

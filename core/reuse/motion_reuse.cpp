@@ -42,8 +42,8 @@ public:
             return computeWhole(frame, std::move(grey), answer, scratch);
         const Estimate estimate = m_estimate(grey, m_keyGrey, scratch.context());
         scratch.context().throwIfStopped();
-        const auto motion = patchMotion(estimate.field, grey.view(), m_keyGrey.view(), model.gridRows(), model.gridColumns());
-        answer.overheadMacs = answer.macs += estimate.macs + 5 * static_cast<double>(grey.size()); // a sample of four and a difference a pixel
+        const auto motion = patchMotion(estimate.field, grey.view(), m_keyGrey.view(), model.gridRows(), model.gridColumns(), scratch.context());
+        answer.overheadMacs = answer.macs += estimate.macs + kPatchMotionMacs * static_cast<double>(grey.size());
         std::vector<std::int32_t> rows;
         answer.change.resize(patches);
         for (std::size_t p = 0; p < patches; ++p) {
@@ -83,7 +83,7 @@ private:
         if (rows.empty()) {
             warpRows(warp, model.prefix(), m_key.hidden.view(), m_moved.hidden.view());
         } else {
-            warpState(warp, model.prefix(), m_key, m_moved);
+            warpState(warp, model.prefix(), m_key, m_moved, scratch.context());
             const auto tokens = withPrefix(model.prefix(), rows);
             nn::Scratch::Frame taken(scratch);
             const kernels::Rows x = taken.take(static_cast<std::int64_t>(tokens.size()), model.width());
@@ -127,7 +127,7 @@ std::vector<ParameterSpec> matchParameters()
 {
     return {
         {.name = "search", .title = "Search", .type = ParameterType::Choice, .defaultValue = std::string("exhaustive"), .help = "Of the displacement of each block: all, in three and more steps, by diamonds", .choices = {"exhaustive", "three-step", "diamond"}},
-        {.name = "range", .title = "Range", .type = ParameterType::Real, .defaultValue = 2.0, .minimum = 0, .maximum = 8, .unit = "patches", .help = "How far a block is looked for, each way"},
+        {.name = "range", .title = "Range", .type = ParameterType::Real, .defaultValue = 1.0, .minimum = 0, .maximum = 8, .unit = "patches", .help = "How far a block is looked for, each way"},
         {.name = "margin", .title = "Margin", .type = ParameterType::Real, .defaultValue = 0.5, .minimum = 0, .maximum = 4, .unit = "patches", .help = "How far a block extends beyond its patch"},
     };
 }
@@ -144,7 +144,7 @@ Estimator matching(const std::shared_ptr<const TokenModel>& model, const BlockMa
     return [model, settings](const Plane& current, const Plane& key, const RunContext& context) {
         Estimate estimate;
         const auto found = matchBlocks(current.view(), key.view(), model->gridRows(), model->gridColumns(), settings, &estimate.macs, context);
-        estimate.field = spread(found, model->gridRows(), model->gridColumns(), current.rows(), current.cols());
+        estimate.field = spread(found, model->gridRows(), model->gridColumns(), current.rows(), current.cols(), context);
         return estimate;
     };
 }
@@ -183,7 +183,7 @@ Estimator fitting(const std::shared_ptr<const TokenModel>& model, const BlockMat
         estimate.macs += static_cast<double>(current.size()) * 2 + static_cast<double>(fit.trials) * (unknowns * unknowns * unknowns + 9 * static_cast<double>(matches.size())) +
                          static_cast<double>(fit.reweightings) * 2 * static_cast<double>(matches.size()) * unknowns * unknowns;
         const auto motion = fitMotion(matches, kind, fit, context);
-        estimate.field = fieldOf(motion.value_or(GlobalMotion{}), current.rows(), current.cols());
+        estimate.field = fieldOf(motion.value_or(GlobalMotion{}), current.rows(), current.cols(), context);
         estimate.macs += static_cast<double>(current.size()) * (kind == MotionKind::Affine ? 4 : 9);
         return estimate;
     };

@@ -74,17 +74,21 @@ void refine(const Plane& current, const Plane& before, const FlowSettings& setti
         windowSums(*plane, settings.radius, buffer);
     }
     for (std::int64_t i = 0; i < settings.iterations; ++i) {
-        for (std::int64_t y = 0; y < rows; ++y)
+        for (std::int64_t y = 0; y < rows; ++y) {
+            context.throwIfStopped();
             for (std::int64_t x = 0; x < cols; ++x) {
                 const float difference = current(y, x) - sampled(before.view(), static_cast<float>(x) + field.dx(y, x), static_cast<float>(y) + field.dy(y, x));
                 // The window shares the displacement of its centre: what each pixel was moved by is taken back
                 bx(y, x) = gx(y, x) * (difference + gx(y, x) * field.dx(y, x) + gy(y, x) * field.dy(y, x));
                 by(y, x) = gy(y, x) * (difference + gx(y, x) * field.dx(y, x) + gy(y, x) * field.dy(y, x));
             }
-        context.throwIfStopped();
-        windowSums(bx, settings.radius, buffer);
-        windowSums(by, settings.radius, buffer);
-        for (std::int64_t y = 0; y < rows; ++y)
+        }
+        for (Plane* plane : {&bx, &by}) {
+            context.throwIfStopped();
+            windowSums(*plane, settings.radius, buffer);
+        }
+        for (std::int64_t y = 0; y < rows; ++y) {
+            context.throwIfStopped();
             for (std::int64_t x = 0; x < cols; ++x) {
                 const float a = xx(y, x), b = xy(y, x), c = yy(y, x), pixels = count(y, x);
                 const float root = std::sqrt(0.25f * (a - c) * (a - c) + b * b), least = 0.5f * (a + c) - root, most = 0.5f * (a + c) + root;
@@ -104,6 +108,7 @@ void refine(const Plane& current, const Plane& before, const FlowSettings& setti
                 field.dx(y, x) += std::clamp(dx - field.dx(y, x), -reach, reach);
                 field.dy(y, x) += std::clamp(dy - field.dy(y, x), -reach, reach);
             }
+        }
     }
 }
 

@@ -49,7 +49,7 @@ public:
         beginAnswer(model, answer);
         const auto half = halved(frame.image, patch.imageHeight, patch.imageWidth);
         const auto residuals = residualsOf(frame.image);
-        answer.overheadMacs = answer.macs = 7 * static_cast<double>(patch.imageHeight * patch.imageWidth);
+        answer.overheadMacs = answer.macs = 8 * static_cast<double>(patch.imageHeight * patch.imageWidth); // a pixel: three for grey, one for the mean and one for the residual of it, three for the small picture
         std::vector<std::int32_t> fine, coarse; // patches; groups that stay
         answer.change.resize(static_cast<std::size_t>(model.patches()));
         for (std::int64_t group = 0; group < groups; ++group) {

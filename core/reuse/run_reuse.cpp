@@ -176,7 +176,7 @@ report::ReuseReport runReuse(std::shared_ptr<const nn::Model> model, const Frame
         run.parameters = method.declaration.schema.complete(configurations[c].parameters);
         run.settings = settingsText(run.parameters, method.declaration.schema.defaults());
         try {
-            const auto reuser = method.make({tokens, &sequence, settings.seed}, run.parameters);
+            const auto reuser = method.make({tokens, &sequence}, run.parameters);
             const std::size_t index = report.runs.size();
             runFrames(of, *reuser, run, context.part(1, method.declaration.title), [&](std::size_t frame, const FrameResult& result) {
                 if (onFrame)

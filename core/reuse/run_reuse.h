@@ -22,7 +22,6 @@ struct Configuration {
 };
 
 struct ReuseSettings {
-    std::uint64_t seed = 0;
     bool baselines = true; ///< everything computed, and frames dropped at the cost of the first run
     int rounds = 1;        ///< the sequence is run so many times; the least time of each frame counts
     std::shared_ptr<const WholeAnswers> whole{};     ///< from runWhole(): used where they are of this model and these frames, else found anew

@@ -26,6 +26,8 @@ GateSettings gateSettings(const Parameters& parameters);
 /// errors[i] = |current_i - reference_i| / root mean square over i of |reference_i|: 2-norms of rows, sums in double. Where the references are all zero the
 /// errors are not divided.
 void relativeErrors(kernels::ConstRows current, kernels::ConstRows reference, std::span<float> errors);
+/// Its multiply-adds: a squared difference and a squared reference each feature.
+constexpr double relativeErrorMacs(std::int64_t rows, std::int64_t features) noexcept { return 2 * static_cast<double>(rows * features); }
 
 /// Indices of the tokens to compute, ascending: errors above the threshold, or as many of the largest as the policy says (of equal errors the lower index
 /// first). None where all errors are 0. What is no number counts as the largest.

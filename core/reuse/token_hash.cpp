@@ -10,7 +10,7 @@
 
 namespace tamis::reuse {
 
-PrincipalAxes::PrincipalAxes(kernels::ConstRows rows, std::int64_t components)
+PrincipalAxes::PrincipalAxes(kernels::ConstRows rows, std::int64_t components, const RunContext& context)
 {
     const std::int64_t width = rows.cols;
     std::vector<double> mean(static_cast<std::size_t>(width));
@@ -20,13 +20,14 @@ PrincipalAxes::PrincipalAxes(kernels::ConstRows rows, std::int64_t components)
     tensor::Matrix<double> covariance(width, width);
     std::vector<double> centred(static_cast<std::size_t>(width));
     for (std::int64_t i = 0; i < rows.rows; ++i) {
+        context.throwIfStopped();
         for (std::int64_t j = 0; j < width; ++j)
             centred[static_cast<std::size_t>(j)] = static_cast<double>(rows(i, j)) - mean[static_cast<std::size_t>(j)];
         for (std::int64_t j = 0; j < width; ++j)
             for (std::int64_t k = j; k < width; ++k)
                 covariance(j, k) += centred[static_cast<std::size_t>(j)] * centred[static_cast<std::size_t>(k)];
     }
-    const auto eigen = linalg::symmetricEigen(std::move(covariance));
+    const auto eigen = linalg::symmetricEigen(std::move(covariance), RunContext(context.stopToken())); // progress is the caller's
     m_axes = tensor::Matrix<float>(std::min(components, width), width);
     for (std::int64_t c = 0; c < m_axes.rows(); ++c)
         for (std::int64_t j = 0; j < width; ++j)
@@ -34,12 +35,20 @@ PrincipalAxes::PrincipalAxes(kernels::ConstRows rows, std::int64_t components)
     m_mean.assign(mean.begin(), mean.end());
 }
 
+double PrincipalAxes::fitMacs(std::int64_t rows, std::int64_t width) noexcept
+{
+    return static_cast<double>(rows * width) * (2 + 0.5 * static_cast<double>(width + 1)) + linalg::symmetricEigenMacs(width);
+}
+
 void PrincipalAxes::project(std::span<const float> row, std::span<float> to) const
 {
+    std::vector<float> centred(m_mean.size());
+    for (std::size_t j = 0; j < centred.size(); ++j)
+        centred[j] = row[j] - m_mean[j];
     for (std::int64_t c = 0; c < m_axes.rows(); ++c) {
         float sum = 0;
         for (std::int64_t j = 0; j < m_axes.cols(); ++j)
-            sum += m_axes(c, j) * (row[static_cast<std::size_t>(j)] - m_mean[static_cast<std::size_t>(j)]);
+            sum += m_axes(c, j) * centred[static_cast<std::size_t>(j)];
         to[static_cast<std::size_t>(c)] = sum;
     }
 }

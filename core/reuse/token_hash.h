@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Keys from embedded patches: their principal components, hashed by random hyperplanes (Indyk and Motwani 1998; Charikar 2002).
+#include "core/base/run_context.h"
 #include "core/kernels/packed_matrix.h"
 #include "core/tensor/matrix.h"
 
@@ -14,12 +15,15 @@ namespace tamis::reuse {
 class PrincipalAxes {
 public:
     PrincipalAxes() = default;
-    /// rows [n, width], n >= 1; as many axes as asked for, or the width where that is less. Throws Error{NonFinite}.
-    PrincipalAxes(kernels::ConstRows rows, std::int64_t components);
+    /// rows [n, width], n >= 1; as many axes as asked for, or the width where that is less. Throws Error{NonFinite, Cancelled}.
+    PrincipalAxes(kernels::ConstRows rows, std::int64_t components, const RunContext& context = {});
+    /// Multiply-adds of finding them: means, differences from them, the upper triangle of the covariance, its eigenvectors.
+    static double fitMacs(std::int64_t rows, std::int64_t width) noexcept;
     bool empty() const noexcept { return m_axes.empty(); }
     std::int64_t components() const noexcept { return m_axes.rows(); }
     /// Coordinates of one row, [components].
     void project(std::span<const float> row, std::span<float> to) const;
+    double projectMacs() const noexcept { return static_cast<double>((m_axes.rows() + 1) * m_axes.cols()); } ///< of one row: its difference from the mean, and products with the axes
 
 private:
     std::vector<float> m_mean;

@@ -73,7 +73,7 @@ std::vector<std::int32_t> withPrefix(std::int64_t prefix, std::span<const std::i
     return tokens;
 }
 
-TokenModel::TokenModel(std::shared_ptr<const nn::Model> model) : m_model(requireVision(std::move(model))), m_embedding(m_model) // which refuses windows and relative biases
+TokenModel::TokenModel(std::shared_ptr<const nn::Model> model, Runs runs) : m_model(requireVision(std::move(model))), m_runs(runs), m_embedding(m_model) // which refuses windows and relative biases
 {
     const nn::ModelSpec& spec = m_model->spec();
     for (std::size_t i = 0; i < m_model->blocks().size(); ++i)
@@ -105,6 +105,10 @@ double TokenModel::stateFloats() const noexcept
 TokenState TokenModel::emptyState(std::int64_t count) const
 {
     TokenState state;
+    if (m_runs == Runs::EmbeddingAlone) {
+        state.hidden = tensor::Matrix<float>(count, 1);
+        return state;
+    }
     for (const nn::Block& block : m_model->blocks()) {
         const std::int64_t keys = block.spec.attention.keyValueHeads * block.spec.attention.headDim;
         state.keys.emplace_back(count, keys);
@@ -187,6 +191,8 @@ void TokenModel::mlp(const nn::Block& block, ConstRows x, ConstRows base, Rows o
 
 void TokenModel::runRows(Rows x, std::span<const std::int32_t> rows, TokenState& state, nn::Scratch& scratch) const
 {
+    if (m_runs == Runs::EmbeddingAlone)
+        return;
     for (std::size_t i = 0; i < m_model->blocks().size(); ++i) {
         scratch.context().throwIfStopped();
         const nn::Block& block = m_model->blocks()[i];
@@ -210,6 +216,8 @@ void TokenModel::runRows(Rows x, std::span<const std::int32_t> rows, TokenState&
 
 void TokenModel::answer(ConstRows hidden, Answer& answer, nn::Scratch& scratch, std::span<const float> weights) const
 {
+    if (m_runs == Runs::EmbeddingAlone)
+        return;
     nn::Scratch::Frame frame(scratch);
     const std::int64_t used = m_model->spec().pool == nn::Pool::ClassToken ? std::max<std::int64_t>(m_prefix, 1) : hidden.rows;
     const Rows x = frame.take(used, m_width);

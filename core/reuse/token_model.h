@@ -30,7 +30,11 @@ class TokenModel {
 public:
     /// Throws Error{UnsupportedFeature} with one sentence for models that read text, blocks over windows (Swin), rotary positions and relative biases, norms
     /// behind branches, and attention other than exact softmax over all tokens.
-    explicit TokenModel(std::shared_ptr<const nn::Model> model);
+    /// EmbeddingAlone: runRows() and answer() do nothing and states hold no keys and values, while multiply-adds are counted as if. What is decided before any block
+    /// has run comes out the same.
+    enum class Runs { Everything, EmbeddingAlone };
+    explicit TokenModel(std::shared_ptr<const nn::Model> model, Runs runs = Runs::Everything);
+    Runs runs() const noexcept { return m_runs; }
 
     const nn::Model& model() const noexcept { return *m_model; }
     const nn::PatchEmbedding& embedding() const noexcept { return m_embedding; }
@@ -73,6 +77,7 @@ public:
 
 private:
     std::shared_ptr<const nn::Model> m_model;
+    Runs m_runs;
     nn::PatchEmbedding m_embedding;
     std::int64_t m_prefix = 0, m_gridRows = 0, m_gridColumns = 0, m_width = 0;
     double m_patchMacs = 0, m_rowMacs = 0, m_pairMacs = 0, m_headMacs = 0;

@@ -62,9 +62,10 @@ void warpRows(const Warp& warp, std::int64_t prefix, kernels::ConstRows from, ke
     }
 }
 
-void warpState(const Warp& warp, std::int64_t prefix, const TokenState& from, TokenState& to)
+void warpState(const Warp& warp, std::int64_t prefix, const TokenState& from, TokenState& to, const RunContext& context)
 {
     for (std::size_t i = 0; i < from.keys.size(); ++i) {
+        context.throwIfStopped();
         warpRows(warp, prefix, from.keys[i].view(), to.keys[i].view());
         warpRows(warp, prefix, from.values[i].view(), to.values[i].view());
     }

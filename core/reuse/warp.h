@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // Features moved over the grid of patches.
+#include "core/base/run_context.h"
 #include "core/reuse/motion_field.h"
 #include "core/reuse/token_model.h"
 
@@ -28,7 +29,7 @@ Warp warpOf(const std::vector<Displacement>& motion, std::int64_t gridRows, std:
 /// Rows behind the prefix moved; the prefix is copied. to and from [prefix + patches, any]. They do not overlap.
 void warpRows(const Warp& warp, std::int64_t prefix, kernels::ConstRows from, kernels::Rows to);
 
-/// Keys, values and hidden rows of all tokens.
-void warpState(const Warp& warp, std::int64_t prefix, const TokenState& from, TokenState& to);
+/// Keys, values and hidden rows of all tokens. Throws Error{Cancelled}.
+void warpState(const Warp& warp, std::int64_t prefix, const TokenState& from, TokenState& to, const RunContext& context = {});
 
 } // namespace tamis::reuse

@@ -49,7 +49,7 @@ inline reuse::Configuration configured(const std::string& id, const Settings& se
 inline report::ReuseRun runOne(const reuse::FrameSequence& sequence, const std::string& id, const Settings& settings, bool baselines = false)
 {
     const reuse::Configuration all[] = {configured(id, settings)};
-    return reuse::runReuse(vit20(), sequence, all, {.seed = 0, .baselines = baselines, .rounds = 1}, {}).runs.front();
+    return reuse::runReuse(vit20(), sequence, all, {.baselines = baselines, .rounds = 1}, {}).runs.front();
 }
 
 } // namespace tamis::test

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Keys of content, the index over them and who leaves: against plain loops and lists.
+#include "core/io/npz.h"
 #include "core/reuse/content_index.h"
 #include "core/reuse/perceptual_hash.h"
 #include "core/reuse/recent_entries.h"
 #include "core/reuse/token_hash.h"
+#include "tests/core/base/stop_clock.h"
 #include "tests/core/reuse/frames.h"
 
 #include <QTest>
@@ -14,6 +16,7 @@
 #include <list>
 #include <numbers>
 #include <random>
+#include <thread>
 
 using namespace tamis;
 using namespace tamis::reuse;
@@ -79,6 +82,68 @@ private slots:
             value = 1.1f * value + 7;
         QVERIFY(hammingDistance(difference, differenceHash(brighter.view())) == 0);
         QVERIFY(hammingDistance(cosine, cosineHash(brighter.view())) <= 2);
+    }
+
+    /// NumPy's bits (tests/golden/make_reuse_hash_golden.py), which no rounding decides.
+    void hashesAreNumPys_data()
+    {
+        QTest::addColumn<QString>("name");
+        for (const char* name : {"noise", "odd", "small", "narrow", "waves"})
+            QTest::newRow(name) << name;
+    }
+    void hashesAreNumPys()
+    {
+        QFETCH(QString, name);
+        const auto archive = io::NpzArchive::open(TAMIS_SOURCE_DIR "/tests/golden/reuse_hash_golden.npz");
+        const auto array = archive->read(name.toStdString());
+        Matrix<float> picture(array.shape[0], array.shape[1]);
+        std::ranges::copy(array.toFloats(), picture.values().begin());
+        const auto bits = [&](const char* kind) {
+            const auto halves = archive->read(name.toStdString() + kind).toDoubles();
+            return static_cast<std::uint64_t>(halves[0]) | static_cast<std::uint64_t>(halves[1]) << 32U;
+        };
+        QCOMPARE(differenceHash(picture.view()), bits(".dhash"));
+        if (name != "small")
+            QCOMPARE(cosineHash(picture.view()), bits(".phash"));
+    }
+
+    /// Every share that a mean takes of a pixel, counted by plain loops over whole numbers.
+    void areasAreCounted()
+    {
+        for (const auto& [rows, cols] : {std::pair{64, 72}, {37, 53}, {4, 4}, {16, 5}})
+            for (const auto& [down, across] : {std::pair{8, 9}, {32, 32}}) {
+                double count = 0;
+                for (int c = 0; c < across; ++c)
+                    for (int x = 0; x < cols; ++x)
+                        count += x * across < (c + 1) * cols && (x + 1) * across > c * cols ? rows : 0;
+                for (int r = 0; r < down; ++r)
+                    for (int y = 0; y < rows; ++y)
+                        count += y * down < (r + 1) * rows && (y + 1) * down > r * rows ? across : 0;
+                QCOMPARE(areaMeansMacs(rows, cols, down, across), count);
+            }
+        QCOMPARE(differenceHashMacs(64, 72), 64 * 72 + 64 * 9 + 64.0); // whole pixels: each in one mean
+        QCOMPARE(cosineHashMacs(64, 64), 64 * 64 + 64 * 32 + (32 + 8) * 8 * 32 + 63 + 64.0);
+    }
+
+    /// 1200 features: an eigen-problem of some seconds.
+    void axesStopSoon()
+    {
+        const auto rows = noise(64, 1200, 7);
+        std::stop_source source;
+        test::StopClock clock;
+        std::jthread asks([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+            clock.ask(source);
+        });
+        try {
+            const PrincipalAxes axes(rows.view(), 8, RunContext(source.get_token()));
+            asks.join();
+            QFAIL("went on to the end");
+        } catch (const Error& error) {
+            asks.join();
+            QCOMPARE(error.code(), ErrorCode::Cancelled);
+            QVERIFY2(clock.seconds() < test::kSoonSeconds, qPrintable(QString::number(clock.seconds())));
+        }
     }
 
     /// Neighbouring frames are near, the two shots are not.

@@ -5,6 +5,7 @@
 #include "core/reuse/global_motion.h"
 #include "core/reuse/optical_flow.h"
 #include "core/reuse/warp.h"
+#include "tests/core/base/stop_clock.h"
 #include "tests/core/reuse/frames.h"
 
 #include <QTest>
@@ -12,8 +13,11 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <random>
 #include <sstream>
+#include <thread>
+#include <tuple>
 
 using namespace tamis;
 using namespace tamis::reuse;
@@ -106,37 +110,131 @@ private slots:
                 QCOMPARE(of.dy, -2.0f);
                 QVERIFY(of.error < 1e-4f);
             }
-        if (search == static_cast<int>(BlockSearch::Exhaustive))
-            QVERIFY(differences > 96 * 60 * 30); // 13 x 13 places, fewer at the border, 16 to 144 pixels
-        else
-            QVERIFY(differences < 96.0 * 40 * 144);
+        QVERIFY(differences > 96 * 64 && differences < 96.0 * (search == static_cast<int>(BlockSearch::Exhaustive) ? 169 : 40) * 144); // 13 x 13 places, 64 to 144 pixels
     }
 
-    /// The least sum of all, found by plain loops.
+    /// The least sum of all and, of equal ones, the shortest displacement, then the upper, then the left: found by plain loops. Few whole levels, so that sums are
+    /// exact and many are equal.
+    void exhaustiveIsTheLeast_data()
+    {
+        QTest::addColumn<int>("levels");
+        QTest::addColumn<bool>("started");
+        QTest::newRow("many levels") << 256 << false;
+        QTest::newRow("three levels: ties") << 3 << false;
+        QTest::newRow("three levels, begun elsewhere") << 3 << true;
+        QTest::newRow("one level: all alike") << 1 << true;
+    }
     void exhaustiveIsTheLeast()
     {
+        QFETCH(int, levels);
+        QFETCH(bool, started);
         std::mt19937 random(5);
-        std::uniform_real_distribution<float> level(0, 255);
-        Plane a(12, 16), b(12, 16);
+        Plane a(24, 40), b(24, 40);
         for (Plane* plane : {&a, &b})
             for (float& value : plane->values())
-                value = level(random);
-        const auto found = matchBlocks(a.view(), b.view(), 3, 4, {3, 0, BlockSearch::Exhaustive, false});
-        for (std::int64_t p = 0; p < 12; ++p) {
-            double least = 1e9;
+                value = static_cast<float>(random() % static_cast<unsigned>(levels));
+        std::vector<Displacement> starts;
+        for (int p = 0; started && p < 15; ++p)
+            starts.push_back({static_cast<float>(p % 7 - 3), static_cast<float>(3 - p % 5), 0});
+        const auto found = matchBlocks(a.view(), b.view(), 3, 5, {3, 1, BlockSearch::Exhaustive, false}, nullptr, {}, starts);
+        for (std::int64_t p = 0; p < 15; ++p) {
+            const std::int64_t top = std::max<std::int64_t>(p / 5 * 8 - 1, 0), left = std::max<std::int64_t>(p % 5 * 8 - 1, 0), bottom = std::min<std::int64_t>(p / 5 * 8 + 9, 24), right = std::min<std::int64_t>(p % 5 * 8 + 9, 40);
+            std::tuple<double, std::int64_t, std::int64_t, std::int64_t> least{1e9, 0, 0, 0};
             for (std::int64_t dy = -3; dy <= 3; ++dy)
                 for (std::int64_t dx = -3; dx <= 3; ++dx) {
-                    const std::int64_t top = p / 4 * 4 + dy, left = p % 4 * 4 + dx;
-                    if (top < 0 || left < 0 || top + 4 > 12 || left + 4 > 16)
+                    if (top + dy < 0 || left + dx < 0 || bottom + dy > 24 || right + dx > 40)
                         continue;
                     double sum = 0;
-                    for (std::int64_t y = 0; y < 4; ++y)
-                        for (std::int64_t x = 0; x < 4; ++x)
-                            sum += std::abs(static_cast<double>(a(p / 4 * 4 + y, p % 4 * 4 + x)) - static_cast<double>(b(top + y, left + x)));
-                    least = std::min(least, sum / 16);
+                    for (std::int64_t y = top; y < bottom; ++y)
+                        for (std::int64_t x = left; x < right; ++x)
+                            sum += std::abs(static_cast<double>(a(y, x)) - static_cast<double>(b(y + dy, x + dx)));
+                    least = std::min(least, std::tuple(sum, dx * dx + dy * dy, dy, dx));
                 }
-            QVERIFY(std::abs(static_cast<double>(found[static_cast<std::size_t>(p)].error) - least) < 1e-4); // sums of 16 floats of some hundreds
+            const Displacement& of = found[static_cast<std::size_t>(p)];
+            QCOMPARE(static_cast<std::int64_t>(of.dy), std::get<2>(least));
+            QCOMPARE(static_cast<std::int64_t>(of.dx), std::get<3>(least));
+            QCOMPARE(of.error, static_cast<float>(std::get<0>(least)) / static_cast<float>((bottom - top) * (right - left)));
         }
+    }
+
+    /// Pixels compared, where they can be counted by hand: patches of 16 x 16, range 2, so that a sum is looked at behind every row.
+    void comparisonsAreCounted()
+    {
+        const auto compared = [](const Plane& now, const Plane& then) {
+            double differences = 0;
+            matchBlocks(now.view(), then.view(), 3, 3, {2, 0, BlockSearch::Exhaustive, false}, &differences);
+            return differences;
+        };
+        Plane black(48, 48), grey(48, 48);
+        for (float& value : grey.values())
+            value = 7;
+        const double all = 4 * (3 * 3) + 4 * (3 * 5) + 5 * 5; // places: of the blocks in the corners, at the edges, in the middle
+        QCOMPARE(compared(black, black), 9.0 * 256);     // nothing is better than no difference at no displacement
+        QCOMPARE(compared(black, grey), all * 256);      // all alike: none can be given up before its end
+        Plane steep(48, 48), nearly(48, 48);
+        for (std::int64_t y = 0; y < 48; ++y)
+            for (std::int64_t x = 0; x < 48; ++x) {
+                steep(y, x) = static_cast<float>(1000 * x + 7000 * y);
+                nearly(y, x) = steep(y, x) + (y % 16 == 15 && x % 16 == 15 ? 1.0f : 0.0f);
+            }
+        QCOMPARE(compared(nearly, steep), 9.0 * 256 + (all - 9) * 16); // one level off where it is right, far off elsewhere: a row is enough
+    }
+
+    /// A picture that nobody would wait for: 96 x 96 blocks of 48 x 48 pixels, 129 x 129 places.
+    void largeSearchesStopSoon()
+    {
+        std::mt19937 random(8);
+        Plane a(1536, 1536), b(1536, 1536);
+        for (Plane* plane : {&a, &b})
+            for (float& value : plane->values())
+                value = static_cast<float>(random() % 256);
+        std::stop_source source;
+        test::StopClock clock;
+        std::jthread asks([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+            clock.ask(source);
+        });
+        try {
+            matchBlocks(a.view(), b.view(), 96, 96, {64, 16, BlockSearch::Exhaustive, true}, nullptr, RunContext(source.get_token()));
+            QFAIL("went on to the end");
+        } catch (const Error& error) {
+            asks.join();
+            QCOMPARE(error.code(), ErrorCode::Cancelled);
+            QVERIFY2(clock.seconds() < test::kSoonSeconds, qPrintable(QString::number(clock.seconds())));
+        }
+    }
+
+    /// Every part that goes over pixels or tokens leaves where a stop was asked for.
+    void everyPartStops()
+    {
+        std::stop_source source;
+        source.request_stop();
+        const RunContext stopped(source.get_token());
+        const Plane plane = waves(0, 0);
+        const MotionField field{Plane(32, 48), Plane(32, 48)};
+        const std::vector<Displacement> patches(96);
+        const Warp warp = warpOf(patches, 8, 12, 4, 4, true);
+        TokenState state, moved;
+        for (TokenState* each : {&state, &moved}) {
+            each->keys.emplace_back(97, 8);
+            each->values.emplace_back(97, 8);
+            each->hidden = tensor::Matrix<float>(97, 8);
+        }
+        const std::pair<const char*, std::function<void()>> parts[] = {
+            {"matches", [&] { matchBlocks(plane.view(), plane.view(), 8, 12, {}, nullptr, stopped); }},
+            {"spread", [&] { spread(patches, 8, 12, 32, 48, stopped); }},
+            {"patch motion", [&] { patchMotion(field, plane.view(), plane.view(), 8, 12, stopped); }},
+            {"field", [&] { fieldOf(GlobalMotion{}, 32, 48, stopped); }},
+            {"flow", [&] { denseFlow(plane.view(), plane.view(), {}, nullptr, stopped); }},
+            {"warp", [&] { warpState(warp, 1, state, moved, stopped); }},
+        };
+        for (const auto& [name, part] : parts)
+            try {
+                part();
+                QFAIL(name);
+            } catch (const Error& error) {
+                QCOMPARE(error.code(), ErrorCode::Cancelled);
+            }
     }
 
     void partsOfPixelsAreFound()

@@ -48,7 +48,7 @@ private slots:
     {
         const auto sequence = test::motionPart(25, 34);
         const Configuration all[] = {test::configured("reuse.gate", {{"policy", "fraction"}, {"fraction", "0.2"}, {"whole-above", "1"}})};
-        const auto report = runReuse(test::vit20(), sequence, all, {.seed = 0, .baselines = true, .rounds = 2}, {});
+        const auto report = runReuse(test::vit20(), sequence, all, {.baselines = true, .rounds = 2}, {});
         QCOMPARE(report.runs.size(), std::size_t{3});
         QCOMPARE(report.gridRows * report.gridColumns, 256);
         QCOMPARE(report.frameCount, 10);
@@ -95,7 +95,7 @@ private slots:
         const auto sequence = test::motionPart(0, 4);
         const Configuration all[] = {test::configured("reuse.gate", {}), test::configured("reuse.eventful", {})};
         std::vector<std::pair<std::size_t, std::size_t>> told;
-        const auto report = runReuse(test::vit20(), sequence, all, {.seed = 0, .baselines = false, .rounds = 2}, {}, [&](std::size_t run, std::size_t frame, const FrameResult& result) {
+        const auto report = runReuse(test::vit20(), sequence, all, {.baselines = false, .rounds = 2}, {}, [&](std::size_t run, std::size_t frame, const FrameResult& result) {
             QCOMPARE(QString::fromStdString(result.file), QString::fromStdString(sequence.frames[frame].file));
             told.emplace_back(run, frame);
         });
@@ -111,7 +111,7 @@ private slots:
     {
         const auto sequence = test::motionPart(3, 8);
         const ParameterValue values[] = {std::int64_t{16}, std::int64_t{64}, std::int64_t{256}};
-        const auto report = sweepReuse(test::vit20(), sequence, test::configured("reuse.gate", {{"policy", "top-r"}, {"whole-above", "1"}}), "r", values, {.seed = 0, .baselines = false, .rounds = 1}, {});
+        const auto report = sweepReuse(test::vit20(), sequence, test::configured("reuse.gate", {{"policy", "top-r"}, {"whole-above", "1"}}), "r", values, {.baselines = false, .rounds = 1}, {});
         QCOMPARE(report.runs.size(), std::size_t{3});
         QVERIFY(report.runs[0].macsShare < report.runs[1].macsShare && report.runs[1].macsShare < report.runs[2].macsShare);
         QVERIFY(report.runs[2].worstError < 1e-5 && report.runs[0].meanError > report.runs[2].meanError);
@@ -296,7 +296,7 @@ private slots:
         std::size_t frames = 0;
         const Configuration all[] = {{id.toStdString(), {}}};
         try {
-            runReuse(test::vit20(), test::motionPart(0, 15), all, {.seed = 0, .baselines = true, .rounds = 1}, RunContext(source.get_token()), [&](std::size_t, std::size_t, const FrameResult&) {
+            runReuse(test::vit20(), test::motionPart(0, 15), all, {.baselines = true, .rounds = 1}, RunContext(source.get_token()), [&](std::size_t, std::size_t, const FrameResult&) {
                 if (++frames == 3)
                     clock.ask(source);
             });
