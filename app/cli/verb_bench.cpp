@@ -4,6 +4,7 @@
 #include "app/cli/table.h"
 #include "app/cli/usage_error.h"
 #include "app/cli/verbs.h"
+#include "app/samples/frame_folder.h"
 #include "core/base/blas_threads.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
@@ -15,7 +16,10 @@
 #include "core/bench/encoder_recall_bench.h"
 #include "core/bench/lowrank_bench.h"
 #include "core/bench/native_sparse_bench.h"
+#include "core/bench/reuse_bench.h"
 #include "core/bench/tokens_bench.h"
+#include "core/io/checkpoint.h"
+#include "core/nn/model.h"
 
 #include <nlohmann/json.hpp>
 
@@ -132,6 +136,21 @@ std::vector<bench::BenchResult> attention(const RunContext& context, const Setti
     return results;
 }
 
+/// The bundled frames; the search for blocks alone (and a warning) where they are not at hand.
+std::vector<bench::BenchResult> reuseBetweenFrames(const RunContext& context, const Settings&)
+{
+    bench::ReuseBenchInputs inputs;
+    try {
+        const auto path = app::bundledModel();
+        inputs.model = nn::Model::load(*io::Checkpoint::open(path));
+        inputs.sequence = app::openFrames({.folder = app::bundledDatasets() / "motion"}, path, *inputs.model, {});
+    } catch (const Error& error) {
+        context.warn(std::string("the bundled frames are left out: ") + error.what());
+        inputs.sequence.reset();
+    }
+    return bench::benchReuse(context, inputs);
+}
+
 const std::vector<NamedBench>& benches()
 {
     static const std::vector<NamedBench> all{
@@ -140,6 +159,7 @@ const std::vector<NamedBench>& benches()
         {"train", [](const RunContext& context, const Settings&) { return bench::benchTrain(context, app::bundledModel()); }},
         {"lowrank", [](const RunContext& context, const Settings& settings) { return bench::benchLowRank(context, {settings.size, bundledLanguageModel(context)}); }},
         {"tokens", [](const RunContext& context, const Settings& settings) { return bench::benchTokens(context, {.batch = settings.batch, .merged = settings.merged}); }},
+        {"reuse", reuseBetweenFrames, true},
         {"addressing", [](const RunContext& context, const Settings& settings) { return bench::benchAddressing(context, {.directory = settings.directory}); }, true},
         {"cache", [](const RunContext& context, const Settings& settings) { return bench::benchCache(context, {.directory = settings.directory}); }, true},
         {"encoder", encoders, true},
@@ -210,11 +230,12 @@ Verb verbBench()
             "  tamis-cli bench tokens --merged 16\n"
             "  tamis-cli bench attention\n"
             "  tamis-cli bench encoder --latents 8192\n"
+            "  tamis-cli bench reuse\n"
             "  tamis-cli bench addressing\n"
             "  tamis-cli bench cache\n"
             "  tamis-cli bench lowrank-7b --layers 1 --width 1024 --hidden 2816",
             [settings](OptionSet& set) {
-                set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but addressing, cache, encoder, attention and lowrank-7b, which take minutes, gigabytes or the disk", false);
+                set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but reuse, addressing, cache, encoder, attention and lowrank-7b, which take minutes, gigabytes or the disk", false);
                 set.integer("--size", settings->size, 64, 8192, "lowrank: side of the matrix that is decomposed and of the largest operator");
                 set.integer("--latents", settings->latents, 1024, 131072, "encoder: latents of a dictionary at most (131072 and 65536 without it)");
                 set.integer("--batch", settings->batch, 1, 1024, "tokens: images a pass (8)");

@@ -34,7 +34,7 @@ declare -A may=(
     [reuse]="reuse measure nn kernels inputs linalg io tensor report base"
     [plan]="plan spectrum cost nn kernels linalg io tensor report base"
     [lowrank]="lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base"
-    [bench]="bench attention addressing cache tokens encoder lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base")
+    [bench]="bench attention addressing cache reuse tokens encoder lowrank plan spectrum measure train cost nn kernels inputs linalg io tensor report base")
 for folder in core/*/; do
     [ -d "$folder" ] || continue
     name=$(basename "$folder")
