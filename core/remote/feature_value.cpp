@@ -101,8 +101,9 @@ Features decodeValue(const std::string& key, std::string_view value)
         malformed(key, "found another beginning, expected features in format " + std::to_string(kFeatureFormat), 0);
     const auto rank = static_cast<std::size_t>(static_cast<unsigned char>(value[7]));
     const std::string_view name = value.substr(8, kName);
-    const auto type = tensor::parseDType(name.substr(0, std::min(name.find('\0'), kName)));
-    if (rank > kMostRank || !type)
+    const std::size_t padding = std::min(name.find('\0'), kName);
+    const auto type = tensor::parseDType(name.substr(0, padding));
+    if (rank > kMostRank || !type || name.find_first_not_of('\0', padding) != std::string_view::npos)
         malformed(key, "found rank " + std::to_string(rank) + " or an unknown type, expected rank " + std::to_string(kMostRank) + " at most", 7);
     const std::uint64_t scales = numberAt(value, 16), bytes = numberAt(value, 24);
     const std::size_t content = value.size() - kDigest, first = kHeader + rank * sizeof(std::uint64_t);
@@ -114,10 +115,11 @@ Features decodeValue(const std::string& key, std::string_view value)
     features.type = *type;
     for (std::size_t i = 0; i < rank; ++i)
         features.shape.push_back(static_cast<std::int64_t>(numberAt(value, kHeader + i * sizeof(std::uint64_t))));
-    features.bytes.resize(bytes);
-    std::memcpy(features.bytes.data(), value.data() + first, bytes);
+    const auto* elements = reinterpret_cast<const std::byte*>(value.data() + first);
+    features.bytes.assign(elements, elements + bytes);
     features.scales.resize(scales);
-    std::memcpy(features.scales.data(), value.data() + first + bytes, scales * sizeof(float));
+    if (scales > 0) // else there is nothing to point to
+        std::memcpy(features.scales.data(), elements + bytes, scales * sizeof(float));
     if (!fits(features))
         malformed(key, "found " + std::to_string(bytes) + " bytes, expected those of the shape", 24);
     return features;

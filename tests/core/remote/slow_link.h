@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// A way to a server's Unix socket on which so many bytes a second pass towards it, one connection at a time; answers pass at once.
+// A way to a server's Unix socket on which so many bytes a second pass towards it, one connection at a time; answers pass at once. It may break.
 #include "core/remote/server.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <poll.h>
 #include <string>
@@ -15,7 +17,8 @@ namespace tamis::test {
 
 class SlowLink {
 public:
-    SlowLink(std::string path, const remote::Server& to, int bytesASecond) : m_to(to.socket), m_slice(bytesASecond / 100)
+    /// A slice every 10 ms: 6 MB a second at most. `breaksAfter`: bytes of a connection towards the server, after which it ends, answers that are on their way delivered; 0: never.
+    SlowLink(std::string path, const remote::Server& to, int bytesASecond, std::uint64_t breaksAfter = 0) : m_to(to.socket), m_slice(std::min(bytesASecond / 100, kMostSlice)), m_breaksAfter(breaksAfter)
     {
         m_server.socket = std::move(path);
         const sockaddr_un address = addressOf(m_server.socket);
@@ -31,8 +34,10 @@ public:
         ::close(m_listening);
     }
     const remote::Server& server() const { return m_server; }
+    std::uint64_t passed() const { return m_passed; } ///< bytes towards the server, of all connections
 
 private:
+    static constexpr int kMostSlice = 65536;
     static sockaddr_un addressOf(const std::string& path)
     {
         sockaddr_un address{};
@@ -45,17 +50,17 @@ private:
         pollfd one{descriptor, POLLIN, 0};
         return poll(&one, 1, milliseconds) > 0;
     }
-    /// False: one side is closed.
-    static bool pass(int from, int to, char* bytes, std::size_t most)
+    /// Bytes; 0: one side is closed.
+    static std::uint64_t pass(int from, int to, char* bytes, std::size_t most)
     {
         const ssize_t got = ::recv(from, bytes, most, 0);
         for (ssize_t sent = 0; sent < got;) {
             const ssize_t now = ::send(to, bytes + sent, static_cast<std::size_t>(got - sent), MSG_NOSIGNAL);
             if (now <= 0)
-                return false;
+                return 0;
             sent += now;
         }
-        return got > 0;
+        return static_cast<std::uint64_t>(std::max<ssize_t>(got, 0));
     }
     void serve(const std::stop_token& stop) const
     {
@@ -69,19 +74,29 @@ private:
                 ::close(client);
             }
     }
-    /// A slice every 10 ms.
     void relay(int client, int server, const std::stop_token& stop) const
     {
-        std::string bytes(65536, ' ');
-        while (!stop.stop_requested()) {
-            if (readable(client, 0) && !pass(client, server, bytes.data(), static_cast<std::size_t>(m_slice)))
-                return;
+        std::string bytes(kMostSlice, ' ');
+        for (std::uint64_t own = 0; !stop.stop_requested();) {
+            if (readable(client, 0)) {
+                const std::uint64_t got = pass(client, server, bytes.data(), static_cast<std::size_t>(m_slice));
+                if (got == 0)
+                    return;
+                own += got;
+                m_passed += got;
+                if (m_breaksAfter > 0 && own >= m_breaksAfter) {
+                    while (readable(server, 200) && pass(server, client, bytes.data(), bytes.size())) {}
+                    return;
+                }
+            }
             if (readable(server, 10) && !pass(server, client, bytes.data(), bytes.size()))
                 return;
         }
     }
     std::string m_to;
     int m_slice;
+    std::uint64_t m_breaksAfter;
+    mutable std::atomic<std::uint64_t> m_passed = 0;
     remote::Server m_server;
     int m_listening = -1;
     std::jthread m_thread;

@@ -177,7 +177,7 @@ private slots:
         redis.killHard();
         QVERIFY(!store.get(keyOf(1), formOf(Transfer::F16, 3, 64)) && store.get(keyOf(1), formOf(Transfer::F32, 3, 64))); // from here alike
     }
-    /// All that waits takes four times as long as a command may be silent.
+    /// Each value takes more than twice as long as a command may be silent: silence ends it, not length.
     void aSlowLinkRecovers()
     {
         RedisProcess redis(RedisProcess::Kind::Socket);
@@ -188,12 +188,32 @@ private slots:
         settings.connection.server = link.server();
         FeatureStore store(settings, {});
         QVERIFY(store.degraded());
-        for (int i = 0; i < 16; ++i)
-            store.put(keyOf(i), featuresOf(i, 11'000)); // 132 kB each
+        for (int i = 0; i < 2; ++i)
+            store.put(keyOf(i), featuresOf(i, 100'000)); // 1.2 MB each
         QVERIFY(redis.start());
         QCOMPARE(store.flush(15), std::uint64_t{0});
         QVERIFY(!store.degraded());
-        QCOMPARE(store.counters().delivered, std::uint64_t{16}); // each once: none is sent again
+        QCOMPARE(store.counters().delivered, std::uint64_t{2}); // each once: none is sent again
+        QVERIFY(link.passed() < 3'000'000);
+    }
+    /// Two values go together, and the link breaks within the second, every time: what was taken is not sent again.
+    void aBreakingLinkRecovers()
+    {
+        RedisProcess redis(RedisProcess::Kind::Socket);
+        QTemporaryDir directory;
+        StoreSettings settings = settingsFor(redis);
+        const test::SlowLink link(directory.filePath("l.sock").toStdString(), redis.server(), 5'000'000, 150'000);
+        settings.connection.server = link.server();
+        FeatureStore store(settings, {});
+        QVERIFY(store.degraded());
+        for (int i = 0; i < 8; ++i)
+            store.put(keyOf(i), featuresOf(i, 8400)); // 101 kB each
+        QVERIFY(redis.start());
+        QCOMPARE(store.flush(15), std::uint64_t{0});
+        QCOMPARE(store.counters().delivered, std::uint64_t{8});
+        FeatureStore other(settingsFor(redis), {});
+        for (int i = 0; i < 8; ++i)
+            QVERIFY(other.get(keyOf(i)) == featuresOf(i, 8400));
     }
     /// A journal that is smaller than what is put at once loses nothing of what the server takes.
     void smallJournals()
@@ -246,6 +266,33 @@ private slots:
         FeatureStore other(settingsFor(redis), {});
         for (int i = 0; i < 400; ++i)
             QCOMPARE(other.get(keyOf(i)).has_value(), i == 399);
+    }
+    /// Asked for again while the server is still removing what it had: neither what waited since the first time nor what another put there meanwhile is read.
+    void forgottenWhileItForgets()
+    {
+        RedisProcess redis(RedisProcess::Kind::Socket);
+        QVERIFY(redis.start());
+        FeatureStore other(settingsFor(redis), {});
+        constexpr int kBefore = 450; // fewer than a scan's step: one command removes them, of 20 kB
+        for (int i = 0; i < kBefore; ++i)
+            QVERIFY(other.put(keyOf(i), featuresOf(i, 1)));
+        QTemporaryDir directory;
+        StoreSettings settings = settingsFor(redis);
+        settings.connection.server.socket = directory.filePath("l.sock").toStdString();
+        FeatureStore store(settings, {});
+        QVERIFY(store.degraded()); // there is no such socket yet
+        store.invalidate("model");
+        store.put(keyOf(1000), featuresOf(1000, 1));
+        const test::SlowLink link(settings.connection.server.socket, redis.server(), 20'000);
+        QVERIFY(waitFor([&] { return link.passed() > 2000; }));
+        QVERIFY(other.put(keyOf(1001), featuresOf(1001, 1))); // behind the scan
+        store.invalidate("model");
+        store.put(keyOf(1002), featuresOf(1002, 1));
+        QCOMPARE(store.flush(15), std::uint64_t{0});
+        QVERIFY(!store.degraded());
+        QVERIFY(link.passed() > 10'000); // it was slow in removing
+        for (int i = 0; i < 1003; ++i)
+            QCOMPARE(other.get(keyOf(i)).has_value(), i == 1002);
     }
     void whatIsWrongIsAMiss()
     {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Values that were changed on the way, servers that are none, the journal's bound, transfers and lines: all without a server.
+#include "core/base/sha256.h"
 #include "core/remote/feature_store.h"
 #include "core/remote/feature_journal.h"
 #include "core/remote/store_latency.h"
@@ -7,6 +8,7 @@
 #include "tests/core/base/failure.h"
 #include "tests/core/base/stop_clock.h"
 #include "tests/core/remote/hostile_server.h"
+#include "tests/corpus/expectations.h"
 
 #include <QTemporaryDir>
 #include <QTest>
@@ -63,6 +65,26 @@ private slots:
             }
         QVERIFY(test::failure([&] { decodeValue(m_key, value + "x"); }, ErrorCode::MalformedFile).contains("as many as the header says"));
         QVERIFY(test::failure([&] { decodeValue(keyText("tamis", {"abc", "other.f32"}), value); }, ErrorCode::MalformedFile).contains("checksum"));
+    }
+    void corpus_data() { test::addExpectations("feature_value"); }
+    /// As fuzz_feature_value reads them: an odd first byte stands for the right checksum behind the rest.
+    void corpus()
+    {
+        test::verifyExpectation("feature_value", [](const std::filesystem::path& path) {
+            QFile file(QString::fromStdString(path.string()));
+            if (!file.open(QIODevice::ReadOnly))
+                return std::size_t{999};
+            const std::string input = file.readAll().toStdString(), key = keyText("tamis", {"model", path.filename().string()});
+            std::string value = input.substr(1);
+            if (input[0] % 2 == 1) {
+                const std::string both = key + "\n" + value;
+                value += sha256(std::as_bytes(std::span(both.data(), both.size())));
+            }
+            const Features features = decodeValue(key, value);
+            if (encodeValue(key, features) != value)
+                return std::size_t{999};
+            return features.bytes.size();
+        });
     }
     void badKeysAndShapes()
     {
