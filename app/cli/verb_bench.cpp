@@ -69,6 +69,7 @@ struct Settings {
     std::int64_t size = 4096;
     std::int64_t latents = 131072;
     std::int64_t batch = 8, merged = 13;
+    std::int64_t stream = 0;
 };
 
 /// The bundled language model, or nothing (and a warning) where it is not at hand.
@@ -161,7 +162,9 @@ const std::vector<NamedBench>& benches()
         {"tokens", [](const RunContext& context, const Settings& settings) { return bench::benchTokens(context, {.batch = settings.batch, .merged = settings.merged}); }},
         {"reuse", reuseBetweenFrames, true},
         {"addressing", [](const RunContext& context, const Settings& settings) { return bench::benchAddressing(context, {.directory = settings.directory}); }, true},
-        {"cache", [](const RunContext& context, const Settings& settings) { return bench::benchCache(context, {.directory = settings.directory}); }, true},
+        {"cache", [](const RunContext& context, const Settings& settings) {
+             return bench::benchCache(context, {.streamed = static_cast<std::size_t>(settings.stream), .streamAlone = settings.stream > 0, .directory = settings.directory});
+         }, true},
         {"encoder", encoders, true},
         {"attention", attention, true},
         {"lowrank-7b", shards, true}};
@@ -233,6 +236,7 @@ Verb verbBench()
             "  tamis-cli bench reuse\n"
             "  tamis-cli bench addressing\n"
             "  tamis-cli bench cache\n"
+            "  tamis-cli bench cache --stream 100000000\n"
             "  tamis-cli bench lowrank-7b --layers 1 --width 1024 --hidden 2816",
             [settings](OptionSet& set) {
                 set.positional("NAME", settings->name, "Which bench (" + benchNames(", ") + "); without it all but reuse, addressing, cache, encoder, attention and lowrank-7b, which take minutes, gigabytes or the disk", false);
@@ -243,6 +247,7 @@ Verb verbBench()
                 set.integer("--layers", settings->layers, 1, 1000, "lowrank-7b: layers of the random model");
                 set.integer("--width", settings->width, 16, 65536, "lowrank-7b: features of its residual stream");
                 set.integer("--hidden", settings->hidden, 16, 65536, "lowrank-7b: features between up and down");
+                set.integer("--stream", settings->stream, 0, 10'000'000'000, "cache: only a file of so many requests, 8 bytes each, that is streamed, with the memory that it takes (0: the whole bench)");
                 set.text("--directory", settings->directory, "DIR", "lowrank-7b, addressing, cache: where files are written and removed again (9 GB at full size; 0.3 GB; 0.8 GB, 0.08 GB without it)");
             },
             [settings](Console& console) { run(console, *settings); }};

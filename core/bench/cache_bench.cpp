@@ -204,6 +204,8 @@ std::vector<BenchResult> benchCache(const RunContext& context, const CacheBenchI
 {
     if (inputs.requests == 0 || inputs.objects == 0 || inputs.capacity == 0 || inputs.small == 0 || inputs.curveRequests == 0 || inputs.curveObjects == 0 || inputs.sizes < 2)
         throw Error(ErrorCode::InvalidParameter, "expected some requests, objects and capacities, and two sizes at least", "cache bench");
+    if (inputs.streamAlone)
+        return benchCacheStream(context, inputs);
     context.setParts(10);
     std::vector<BenchResult> streamed = benchCacheStream(context.part(2, "streaming a file"), inputs); // first: what it takes of memory is looked at
     std::vector<BenchResult> results = benchCacheRates(context.part(5, "policies on one thread"), inputs);

@@ -14,6 +14,7 @@ struct CacheBenchInputs {
     std::size_t curveRequests = 1'000'000, curveObjects = 200'000;
     int sizes = 20;
     std::size_t streamed = 0;        ///< requests of a file of 8 bytes each; 0: 100,000,000 where a directory is given, 10,000,000 otherwise
+    bool streamAlone = false;        ///< nothing but that file
     std::filesystem::path directory; ///< where that file is written and removed; empty: the system's place
 };
 

@@ -6,6 +6,7 @@
 #include "core/bench/zipf_ids.h"
 #include "core/cache/trace.h"
 
+#include <QRegularExpression>
 #include <QTest>
 
 #include <algorithm>
@@ -83,6 +84,19 @@ private slots:
         QVERIFY(named("curves, samples of 0.05 of the objects").note.find("of 40 within") != std::string::npos);
         QVERIFY(named("lru from a file").unit.find("0.1 M requests") != std::string::npos);
         QVERIFY(named("curves, the first of the exact ones").oursSeconds <= named("curves, exact").oursSeconds);
+    }
+    /// Ten times the requests to as many objects take no more memory: each objects' 20 bytes, the policy's, and a stretch.
+    void streamAlone()
+    {
+        const auto peak = [](std::size_t requests) {
+            const std::vector<BenchResult> results = benchCache({}, {.objects = 20'000, .capacity = 2'000, .streamed = requests, .streamAlone = true});
+            const QRegularExpressionMatch found = QRegularExpression("resident memory (\\d+) MB before, (\\d+) MB at most(.*)").match(QString::fromStdString(results.at(0).note));
+            return results.size() == 1 && found.hasMatch() && found.captured(3).isEmpty() ? found.captured(2).toInt() - found.captured(1).toInt() : -1;
+        };
+        const int few = peak(300'000), many = peak(3'000'000);
+        if (few < 0)
+            QSKIP("this system does not tell, or forget, how much memory was resident");
+        QVERIFY2(many <= few + 3, qPrintable(QString("%1 MB, then %2 MB").arg(few).arg(many))); // 12 or 24 MB if requests were kept
     }
     void stopsAndRefusals()
     {
