@@ -34,7 +34,7 @@ std::uint64_t sizeFrom(std::string_view text, const std::string& option)
     return static_cast<std::uint64_t>(std::llround(size));
 }
 
-io::TraceOptions traceOptionsFrom(const std::string& format, const std::vector<std::string>& columns, bool operation, bool cost)
+io::TraceOptions traceOptionsFrom(const std::string& format, const std::vector<std::string>& columns, bool operation, bool weights)
 {
     io::TraceOptions trace;
     const auto found = io::traceFormatNamed(format);
@@ -45,13 +45,14 @@ io::TraceOptions traceOptionsFrom(const std::string& format, const std::vector<s
         const std::size_t equals = column.find('=');
         const std::string name = column.substr(0, equals), value = equals == std::string::npos ? std::string() : column.substr(equals + 1);
         std::string* to = name == "id"                       ? &trace.columns.id
-                          : cost && name == "cost"           ? &trace.columns.cost
+                          : weights && name == "cost"        ? &trace.columns.cost
+                          : weights && name == "uniqueness"  ? &trace.columns.uniqueness
                           : name == "time"                   ? &trace.columns.time
                           : name == "size"                   ? &trace.columns.size
                           : operation && name == "operation" ? &trace.columns.operation
                                                              : nullptr;
         if (!to || value.empty())
-            throw UsageError("--column: found '" + column + "', expected id=, time=" + (operation ? ", size= or operation=" : cost ? ", size= or cost=" : " or size=") + " and a name or number of a column");
+            throw UsageError("--column: found '" + column + "', expected id=, time=" + (operation ? ", size= or operation=" : weights ? ", size=, cost= or uniqueness=" : " or size=") + " and a name or number of a column");
         *to = value;
     }
     return trace;

@@ -2,22 +2,16 @@
 #include "core/cache/adaptive_lru_k.h"
 
 #include "core/base/split_mix.h"
+#include "core/cache/heap_policy.h"
 #include "core/cache/lru_k.h"
-#include "core/cache/object_heap.h"
 #include "core/cache/standing_text.h"
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 
 namespace tamis::cache {
 namespace {
 constexpr double kLeastObjects = 64; ///< that the small caches hold, where the large one does
-
-struct Key {
-    std::uint64_t kth = 0, last = 0;
-    bool operator<(const Key& other) const noexcept { return std::tie(kth, last) < std::tie(other.kth, other.last); }
-};
 
 struct AdaptiveSettings {
     std::size_t most = 5;       ///< K tried
@@ -82,22 +76,20 @@ private:
     std::uint32_t m_sampled = 0;
 };
 
-class AdaptiveLruK final : public EvictingPolicy<AdaptiveLruK> {
+class AdaptiveLruK final : public HeapPolicy<AdaptiveLruK, KthRequest> {
 public:
     AdaptiveLruK(std::uint64_t capacity, double rate, const AdaptiveSettings& settings)
-        : EvictingPolicy(capacity), m_settings(settings), m_trials(capacity, rate, settings.most), m_k(std::min<std::size_t>(2, settings.most)) {}
+        : HeapPolicy(capacity), m_settings(settings), m_trials(capacity, rate, settings.most), m_k(std::min<std::size_t>(2, settings.most)) {}
     void know(std::size_t objects) override
     {
-        m_heap.know(objects);
+        HeapPolicy::know(objects);
         m_trials.know(objects);
-        if (objects > m_sizes.size()) {
-            m_sizes.resize(objects);
+        if (objects * m_settings.most > m_times.size())
             m_times.resize(objects * m_settings.most);
-        }
     }
     void prefetch(std::uint32_t object) const noexcept
     {
-        m_heap.prefetch(object);
+        HeapPolicy::prefetch(object);
         __builtin_prefetch(&m_times[object * m_settings.most], 1);
     }
     bool touch(const Request& request)
@@ -108,51 +100,24 @@ public:
         std::uint64_t* times = m_times.data() + request.object * m_settings.most;
         std::shift_right(times, times + m_settings.most, 1);
         times[0] = m_now;
-        if (!m_heap.contains(request.object))
+        if (!heap().contains(request.object))
             return false;
-        m_heap.set(request.object, keyOf(request.object));
+        heap().set(request.object, keyOf(request.object));
         return true;
     }
-    void evict()
-    {
-        tellEvicted(m_heap.top());
-        m_bytes -= m_sizes[m_heap.pop()];
-    }
-    void insert(const Request& request)
-    {
-        m_sizes[request.object] = request.size;
-        m_bytes += request.size;
-        m_heap.set(request.object, keyOf(request.object));
-    }
-    std::uint64_t occupied() const noexcept override { return m_bytes; }
-    std::vector<std::uint32_t> contents() const override
-    {
-        std::vector<std::uint32_t> held = inHeap();
-        std::ranges::sort(held, [this](std::uint32_t a, std::uint32_t b) { return m_heap.key(b) < m_heap.key(a); });
-        return held;
-    }
-    std::size_t stateBytes() const noexcept override
-    {
-        return m_heap.bytesHeld() + m_sizes.capacity() * sizeof(std::uint32_t) + m_times.capacity() * sizeof(std::uint64_t) + m_trials.bytesHeld();
-    }
+    void insert(const Request& request) { enter(request, keyOf(request.object)); }
+    std::size_t stateBytes() const noexcept override { return HeapPolicy::stateBytes() + m_times.capacity() * sizeof(std::uint64_t) + m_trials.bytesHeld(); }
     std::string standing(std::uint32_t object) const override
     {
-        if (!m_heap.contains(object))
+        if (!heap().contains(object))
             return {};
-        const std::uint64_t kth = m_heap.key(object).kth;
+        const std::uint64_t kth = heap().key(object).kth;
         return kth == 0 ? "fewer than " + counted(m_k, "request") + " known" : "request " + std::to_string(m_k) + " from the last " + counted(m_now - kth, "request") + " ago";
     }
     std::vector<PolicyFigure> figures() const override { return {{"K", static_cast<double>(m_k)}, {"changes of K", static_cast<double>(m_changes)}}; }
 
 private:
-    std::vector<std::uint32_t> inHeap() const
-    {
-        std::vector<std::uint32_t> held;
-        for (std::size_t i = 0; i < m_heap.size(); ++i)
-            held.push_back(m_heap.at(i));
-        return held;
-    }
-    Key keyOf(std::uint32_t object) const noexcept { return {m_times[object * m_settings.most + m_k - 1], m_times[object * m_settings.most]}; }
+    KthRequest keyOf(std::uint32_t object) const noexcept { return {m_times[object * m_settings.most + m_k - 1], m_times[object * m_settings.most]}; }
     void choose()
     {
         const std::size_t k = m_trials.best(m_k, m_settings.margin);
@@ -160,15 +125,13 @@ private:
             return;
         m_k = k;
         ++m_changes;
-        m_heap.setAll([this](std::uint32_t object) { return keyOf(object); });
+        heap().setAll([this](std::uint32_t object) { return keyOf(object); });
     }
     AdaptiveSettings m_settings;
     Trials m_trials;
     std::size_t m_k;
-    ObjectHeap<Key> m_heap;
-    std::vector<std::uint32_t> m_sizes;
     std::vector<std::uint64_t> m_times; ///< [objects, most] newest first; requests counted from 1, 0: none
-    std::uint64_t m_bytes = 0, m_now = 0, m_changes = 0;
+    std::uint64_t m_now = 0, m_changes = 0;
 };
 } // namespace
 

@@ -30,23 +30,17 @@ struct Model {
     double entered = 2, returned = 1; ///< objects that came to be of this kind; those of them that came again
 };
 
-class ArGap final : public SampledPolicy<ArGap, Entry> {
+class ArGap final : public RememberingPolicy<ArGap, Entry, Past> {
 public:
-    ArGap(std::uint64_t capacity, std::size_t sample, double forgetting, std::uint64_t seed) : SampledPolicy(capacity, sample, seed)
+    ArGap(std::uint64_t capacity, std::size_t sample, double forgetting, std::uint64_t seed) : RememberingPolicy(capacity, sample, seed)
     {
         for (std::size_t known = 0; known <= kMostGaps; ++known)
             m_models.push_back({RecursiveLeastSquares(known + 1, forgetting)});
     }
-    void know(std::size_t objects) override
-    {
-        SampledPolicy::know(objects);
-        if (objects > m_past.size())
-            m_past.resize(objects);
-    }
     bool touch(const Request& request)
     {
         ++m_now;
-        Past& past = m_past[request.object];
+        Past& past = this->past(request.object);
         if (past.last > 0) {
             const double gap = std::log2(static_cast<double>(m_now - past.last));
             Model& model = m_models[past.known];
@@ -71,13 +65,12 @@ public:
     /// The farther, the less; distances count for more where few of a kind come again. Who is overdue by two deviations is as far away as it is old.
     double worth(const Entry& entry) const noexcept
     {
-        const Past& past = m_past[entry.object];
+        const Past& past = this->past(entry.object);
         const Model& model = m_models[past.known];
         const auto age = static_cast<double>(m_now - past.last);
         const double left = age <= static_cast<double>(past.latest) ? std::max(1.0, static_cast<double>(past.expected) - age) : age;
         return -left * model.entered / model.returned;
     }
-    std::size_t stateBytes() const noexcept override { return SampledPolicy::stateBytes() + m_past.capacity() * sizeof(Past); }
     std::vector<PolicyFigure> figures() const override
     {
         const Model& model = m_models[kMostGaps];
@@ -102,7 +95,6 @@ private:
         return x;
     }
     std::vector<Model> m_models; ///< [gaps known]
-    std::vector<Past> m_past;    ///< [objects]
     std::uint64_t m_now = 0;
 };
 } // namespace

@@ -89,7 +89,7 @@ public:
 private:
     struct Object {
         std::uint32_t size = 0, requests = 0, place = 0; ///< place: in m_held
-        float cost = 1;
+        float cost = 1, uniqueness = 1;
         bool held = false, aside = false;
         std::uint8_t protection = 0;
     };
@@ -113,6 +113,7 @@ private:
             Object& object = m_objects[request.object];
             object.size = request.size;
             object.cost = request.cost;
+            object.uniqueness = request.uniqueness;
             hold(request.object, true);
         }
         const bool hit = m_inner->request(request);
@@ -163,10 +164,18 @@ private:
         if (size > m_hard || m_protectedBytes + size > m_hard)
             return false;
         const std::uint64_t before = m_left;
-        while (occupied() + size > std::max(m_soft, size) || m_left - before < m_rules.batch)
+        while (occupied() + size > std::max(m_soft, size) || m_left - before < m_rules.batch) {
+            hearStop();
             if (!evictOne())
                 break;
+        }
         return occupied() + size <= m_hard;
+    }
+    /// Between evictions, of which one request may need as many as the cache holds objects.
+    void hearStop() const
+    {
+        if (stopped())
+            throw Error(ErrorCode::Cancelled, "stopped on request");
     }
     void startAnew()
     {
@@ -181,15 +190,18 @@ private:
             const std::vector<std::uint32_t> contents = m_inner->contents();
             startAnew();
             for (auto object = contents.rbegin(); object != contents.rend(); ++object) {
+                hearStop();
                 hold(*object, false);
-                ask({*object, m_objects[*object].size, kNever, m_objects[*object].cost});
+                ask({*object, m_objects[*object].size, kNever, m_objects[*object].cost, m_objects[*object].uniqueness});
                 if (m_passedBy)
                     tellEvicted(*object);
             }
             return;
         }
         const std::uint64_t target = m_rules.action == SceneAction::Halve ? m_hard / 2 : 0;
-        while (occupied() > target && evictOne()) {}
+        do
+            hearStop();
+        while (occupied() > target && evictOne());
         if (m_rules.action == SceneAction::Clear)
             startAnew();
     }

@@ -26,20 +26,14 @@ struct Entry {
     std::array<double, kFeatures> x{};            ///< as it came in
 };
 
-class HitWeights final : public SampledPolicy<HitWeights, Entry> {
+class HitWeights final : public RememberingPolicy<HitWeights, Entry, Past> {
 public:
     HitWeights(std::uint64_t capacity, std::size_t sample, double forgetting, bool bySize, std::uint64_t seed)
-        : SampledPolicy(capacity, sample, seed), m_regression(kFeatures, forgetting), m_bySize(bySize) {}
-    void know(std::size_t objects) override
-    {
-        SampledPolicy::know(objects);
-        if (objects > m_past.size())
-            m_past.resize(objects);
-    }
+        : RememberingPolicy(capacity, sample, seed), m_regression(kFeatures, forgetting), m_bySize(bySize) {}
     bool touch(const Request& request)
     {
         ++m_now;
-        Past& past = m_past[request.object];
+        Past& past = this->past(request.object);
         m_gap = past.last > 0 ? m_now - past.last : 0;
         past.last = m_now;
         ++past.requests;
@@ -54,7 +48,7 @@ public:
     void insert(const Request& request)
     {
         Entry entry{.object = request.object, .size = request.size};
-        const auto before = static_cast<double>(m_past[request.object].requests - 1);
+        const auto before = static_cast<double>(past(request.object).requests - 1);
         entry.x = {1, std::log2(1 + before), before > 0 ? 1.0 : 0.0, m_gap > 0 ? std::log2(static_cast<double>(m_gap)) : 0.0, std::log2(static_cast<double>(request.size)),
                    std::log2(1 + static_cast<double>(request.cost))};
         if (m_regression.learned() >= kFirstStays)
@@ -71,7 +65,6 @@ public:
             sum += 1.0 / static_cast<double>(m_now - entry.times[i] + 1);
         return sum * entry.importance / (m_bySize ? static_cast<double>(entry.size) : 1.0);
     }
-    std::size_t stateBytes() const noexcept override { return SampledPolicy::stateBytes() + m_past.capacity() * sizeof(Past); }
     std::vector<PolicyFigure> figures() const override
     {
         constexpr std::array<const char*, kFeatures> kNames{"constant", "weight of requests", "weight of coming back", "weight of the gap", "weight of the size", "weight of the cost"};
@@ -84,7 +77,6 @@ public:
 private:
     RecursiveLeastSquares m_regression;
     bool m_bySize;
-    std::vector<Past> m_past; ///< [objects]
     std::uint64_t m_now = 0, m_gap = 0;
 };
 } // namespace

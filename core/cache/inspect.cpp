@@ -53,6 +53,7 @@ public:
         const std::uint64_t capacity = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::llround(static_cast<double>(m_size) * chosen.rate)));
         const PolicyPtr policy = policyFor(m_configuration, m_trace, capacity, m_seed, scaledRules(m_rules, chosen.rate), protectedAmong(chosen));
         policy->know(objects);
+        policy->heed(context.stopToken());
         std::vector<Fate> fates(objects);
         std::size_t now = 0;
         policy->watchEvictions([&](std::uint32_t object) {
@@ -60,6 +61,8 @@ public:
                 count(fates[object], now, report.evicted);
         });
         std::vector<HitWindow> seen = report.windows; // requests and bytes that the policy was shown
+        Requests all = m_trace.view();
+        all.next = m_next;
         const auto request = [&] {
             const std::uint32_t size = m_trace.sized() ? m_trace.sizes[now] : 1;
             const std::size_t window = now / m_window;
@@ -69,7 +72,9 @@ public:
                 return;
             Fate& fate = fates[object];
             fate.next = m_next[now];
-            const bool hit = policy->request({object, size, m_next[now], m_trace.costed() ? m_trace.costs[now] : 1.0F});
+            Request one = all.at(now);
+            one.object = object;
+            const bool hit = policy->request(one);
             fate.used = hit;
             ++seen[window].requests;
             seen[window].bytes += size;

@@ -23,7 +23,7 @@ void number(std::span<const io::TraceEntry> entries, ObjectNumbers& numbers, std
 
 void requireRoom(const Trace& trace, const ObjectNumbers& numbers)
 {
-    const std::uint64_t bytes = trace.objects.capacity() * sizeof(std::uint32_t) + trace.sizes.capacity() * sizeof(std::uint32_t) + trace.times.capacity() * sizeof(std::int64_t) + trace.costs.capacity() * sizeof(float) +
+    const std::uint64_t bytes = trace.objects.capacity() * sizeof(std::uint32_t) + trace.sizes.capacity() * sizeof(std::uint32_t) + trace.times.capacity() * sizeof(std::int64_t) + (trace.costs.capacity() + trace.uniqueness.capacity()) * sizeof(float) +
                                 numbers.count() * 24;
     requireMemory(2 * bytes, "a trace of " + std::to_string(trace.requests()) + " requests or more");
 }
@@ -51,6 +51,8 @@ Trace loadTrace(const std::filesystem::path& file, const io::TraceOptions& optio
                 trace.times.push_back(entries[i].time);
             if (reader->costed())
                 trace.costs.push_back(entries[i].cost);
+            if (reader->tellsUniqueness())
+                trace.uniqueness.push_back(entries[i].uniqueness);
         }
         context.setFraction(reader->progress());
     }

@@ -1,35 +1,27 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/cache/lru_k.h"
 
-#include "core/cache/object_heap.h"
+#include "core/cache/heap_policy.h"
 #include "core/cache/standing_text.h"
 
-#include <algorithm>
 #include <deque>
-#include <tuple>
 
 namespace tamis::cache {
 namespace {
-/// Backward K-distance: who has fewer than K requests has time 0 and leaves first; equal: the least recent.
-struct Key {
-    std::uint64_t kth = 0, last = 0;
-    bool operator<(const Key& other) const noexcept { return std::tie(kth, last) < std::tie(other.kth, other.last); }
-};
-
 struct LruKSettings {
     std::size_t k = 2;
     std::uint64_t correlated = 0; ///< requests
     std::uint64_t retained = 0;   ///< requests after which what is not held is forgotten; 0: never
 };
 
-class LruK final : public EvictingPolicy<LruK> {
+/// What is within its correlated period is held, but waits outside the heap.
+class LruK final : public HeapPolicy<LruK, KthRequest> {
 public:
-    LruK(std::uint64_t capacity, const LruKSettings& settings) : EvictingPolicy(capacity), m_settings(settings) {}
+    LruK(std::uint64_t capacity, const LruKSettings& settings) : HeapPolicy(capacity), m_settings(settings) {}
     void know(std::size_t objects) override
     {
-        m_heap.know(objects);
-        if (objects > m_sizes.size()) {
-            m_sizes.resize(objects);
+        HeapPolicy::know(objects);
+        if (objects > m_latest.size()) {
             m_latest.resize(objects);
             m_held.resize(objects);
             m_times.resize(objects * m_settings.k);
@@ -37,7 +29,7 @@ public:
     }
     void prefetch(std::uint32_t object) const noexcept
     {
-        m_heap.prefetch(object);
+        HeapPolicy::prefetch(object);
         __builtin_prefetch(&m_times[object * m_settings.k], 1);
     }
     bool touch(const Request& request)
@@ -47,26 +39,25 @@ public:
         const bool held = m_held[request.object] != 0;
         note(request.object, held);
         if (held)
-            enter(request.object);
+            place(request.object);
         return held;
     }
     /// Objects within their correlated period are passed over, unless all are: then the one whose last request is the oldest leaves.
     void evict()
     {
-        std::uint32_t object = 0;
-        if (!m_heap.empty()) {
-            object = m_heap.top();
-            tellEvicted(object);
-            m_heap.pop();
-        } else {
-            while (!isYoung(m_young.front()))
-                m_young.pop_front();
-            object = m_young.front().object;
-            tellEvicted(object);
-            m_young.pop_front();
+        if (!heap().empty()) {
+            const std::uint32_t object = heap().top();
+            HeapPolicy::evict();
+            m_held[object] = 0;
+            return;
         }
+        while (!isYoung(m_young.front()))
+            m_young.pop_front();
+        const std::uint32_t object = m_young.front().object;
+        tellEvicted(object);
+        m_young.pop_front();
         m_held[object] = 0;
-        m_bytes -= m_sizes[object];
+        giveUp(object);
     }
     /// Its times are kept, as of what is evicted.
     bool erase(std::uint32_t object) override
@@ -74,27 +65,19 @@ public:
         if (m_held[object] == 0)
             return false;
         m_held[object] = 0;
-        m_bytes -= m_sizes[object];
-        if (m_heap.contains(object))
-            m_heap.remove(object);
+        if (!HeapPolicy::erase(object))
+            giveUp(object);
         return true;
     }
-    bool canErase() const noexcept override { return true; }
     void insert(const Request& request)
     {
-        m_sizes[request.object] = request.size;
-        m_bytes += request.size;
+        takeIn(request);
         m_held[request.object] = 1;
-        enter(request.object);
+        place(request.object);
     }
-    std::uint64_t occupied() const noexcept override { return m_bytes; }
     std::vector<std::uint32_t> contents() const override
     {
-        std::vector<std::uint32_t> held;
-        for (std::size_t i = 0; i < m_heap.size(); ++i)
-            held.push_back(m_heap.at(i));
-        std::ranges::sort(held, [this](std::uint32_t a, std::uint32_t b) { return m_heap.key(b) < m_heap.key(a); });
-        std::vector<std::uint32_t> young;
+        std::vector<std::uint32_t> held = HeapPolicy::contents(), young;
         for (const Recent& recent : m_young)
             if (isYoung(recent))
                 young.push_back(recent.object);
@@ -103,7 +86,7 @@ public:
     }
     std::size_t stateBytes() const noexcept override
     {
-        return m_heap.bytesHeld() + m_sizes.capacity() * sizeof(std::uint32_t) + m_held.capacity() + m_young.size() * sizeof(Recent) +
+        return HeapPolicy::stateBytes() + m_held.capacity() + m_young.size() * sizeof(Recent) +
                (m_latest.capacity() + m_times.capacity()) * sizeof(std::uint64_t);
     }
     std::string standing(std::uint32_t object) const override
@@ -111,7 +94,7 @@ public:
         const std::uint64_t kth = m_times[object * m_settings.k + m_settings.k - 1];
         if (kth == 0)
             return "fewer than " + counted(m_settings.k, "request") + " known";
-        return ordinal(m_settings.k) + " last request " + counted(m_now - kth, "request") + " ago" + (m_settings.correlated > 0 && !m_heap.contains(object) ? ", within its correlated period" : "");
+        return ordinal(m_settings.k) + " last request " + counted(m_now - kth, "request") + " ago" + (m_settings.correlated > 0 && !heap().contains(object) ? ", within its correlated period" : "");
     }
 
 private:
@@ -121,25 +104,24 @@ private:
     };
     /// Held, and not requested since.
     bool isYoung(const Recent& recent) const noexcept { return m_held[recent.object] != 0 && m_latest[recent.object] == recent.time; }
-    /// What is within its period waits outside the heap.
-    void enter(std::uint32_t object)
+    void place(std::uint32_t object)
     {
         if (m_settings.correlated == 0) {
-            m_heap.set(object, keyOf(object));
+            heap().set(object, keyOf(object));
             return;
         }
-        if (m_heap.contains(object))
-            m_heap.remove(object);
+        if (heap().contains(object))
+            heap().remove(object);
         m_young.push_back({object, m_now});
     }
     void settle()
     {
         for (; !m_young.empty() && m_now - m_young.front().time > m_settings.correlated; m_young.pop_front())
             if (isYoung(m_young.front()))
-                m_heap.set(m_young.front().object, keyOf(m_young.front().object));
+                heap().set(m_young.front().object, keyOf(m_young.front().object));
     }
     std::uint64_t* times(std::uint32_t object) noexcept { return m_times.data() + object * m_settings.k; }
-    Key keyOf(std::uint32_t object) noexcept { return {times(object)[m_settings.k - 1], times(object)[0]}; }
+    KthRequest keyOf(std::uint32_t object) noexcept { return {times(object)[m_settings.k - 1], times(object)[0]}; }
     /// HIST(p, 1 .. K) and LAST(p) of the paper: a request within the correlated period moves LAST alone; the end of a period shifts the older
     /// times by its length.
     void note(std::uint32_t object, bool held)
@@ -158,12 +140,10 @@ private:
         time[0] = m_latest[object] = m_now;
     }
     LruKSettings m_settings;
-    ObjectHeap<Key> m_heap;
-    std::vector<std::uint32_t> m_sizes;
     std::vector<std::uint8_t> m_held;
     std::deque<Recent> m_young; ///< requests within the correlated period, oldest first; empty without one
     std::vector<std::uint64_t> m_latest, m_times; ///< [objects], [objects, k] newest first; requests counted from 1, 0: none
-    std::uint64_t m_bytes = 0, m_now = 0;
+    std::uint64_t m_now = 0;
 };
 } // namespace
 

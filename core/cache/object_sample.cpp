@@ -34,6 +34,8 @@ ObjectSample sampleObjects(const Trace& trace, double rate, std::uint64_t salt, 
             sample.trace.sizes.push_back(trace.sizes[i]);
         if (trace.costed())
             sample.trace.costs.push_back(trace.costs[i]);
+        if (!trace.uniqueness.empty())
+            sample.trace.uniqueness.push_back(trace.uniqueness[i]);
         sample.warmUp += i < warmUp ? 1U : 0U;
     }
     return sample;

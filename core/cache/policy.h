@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct Request {
     std::uint32_t size = 1;      ///< bytes, or 1 where all are alike
     std::uint32_t next = kNever; ///< the request at which this object comes again; for policies that know the future alone
     float cost = 1;              ///< of computing or fetching it anew, in the trace's unit
+    float uniqueness = 1;        ///< 1 / number of similar objects: less where others could stand in for it
 };
 
 /// A stretch of a trace.
@@ -26,6 +28,17 @@ struct Requests {
     std::span<const std::uint32_t> sizes; ///< empty: all 1
     std::span<const std::uint32_t> next;  ///< empty: not known
     std::span<const float> costs{};       ///< empty: all 1
+    std::span<const float> uniqueness{};  ///< empty: all 1
+    Request at(std::size_t i) const noexcept
+    {
+        return {objects[i], sizes.empty() ? 1U : sizes[i], next.empty() ? kNever : next[i], costs.empty() ? 1.0F : costs[i], uniqueness.empty() ? 1.0F : uniqueness[i]};
+    }
+    /// [first, end).
+    Requests stretch(std::size_t first, std::size_t end) const noexcept
+    {
+        const auto of = [&](auto all) { return all.empty() ? all : all.subspan(first, end - first); };
+        return {of(objects), of(sizes), of(next), of(costs), of(uniqueness)};
+    }
 };
 
 struct Counts {
@@ -67,8 +80,11 @@ public:
     /// Told of every object that leaves, just before it does: standing() still knows it, occupied() and contents() may count it. The watch calls
     /// nothing that changes the policy. Empty: nobody.
     void watchEvictions(std::function<void(std::uint32_t object)> watch) { m_watch = std::move(watch); }
+    /// A request that makes much room at once hears this stop, and throws Error{Cancelled}: the policy is of no use then.
+    void heed(std::stop_token stop) { m_stop = std::move(stop); }
 
 protected:
+    bool stopped() const noexcept { return m_stop.stop_requested(); }
     void tellEvicted(std::uint32_t object) const
     {
         if (m_watch) [[unlikely]]
@@ -77,6 +93,7 @@ protected:
 
 private:
     std::function<void(std::uint32_t)> m_watch;
+    std::stop_token m_stop;
 };
 inline std::string Policy::standing(std::uint32_t) const { return {}; }
 using PolicyPtr = std::unique_ptr<Policy>;
@@ -87,8 +104,8 @@ public:
     bool request(const Request& request) final { return self().access(request); }
     void run(const Requests& requests, Counts& counts) final
     {
-        if (!requests.costs.empty()) [[unlikely]]
-            return runWithCosts(requests, counts);
+        if (!requests.costs.empty() || !requests.uniqueness.empty()) [[unlikely]]
+            return runWeighted(requests, counts);
         constexpr std::size_t kAhead = 12; ///< requests: about one miss of the last cache level
         const std::size_t count = requests.objects.size();
         Counts sum;
@@ -109,17 +126,18 @@ public:
 
 private:
     Derived& self() noexcept { return static_cast<Derived&>(*this); }
-    void runWithCosts(const Requests& requests, Counts& counts)
+    void runWeighted(const Requests& requests, Counts& counts)
     {
         for (std::size_t i = 0; i < requests.objects.size(); ++i) {
-            const Request one{requests.objects[i], requests.sizes.empty() ? 1U : requests.sizes[i], requests.next.empty() ? kNever : requests.next[i], requests.costs[i]};
+            const Request one = requests.at(i);
             const bool hit = self().access(one);
             ++counts.requests;
             counts.hits += hit ? 1U : 0U;
             counts.bytes += one.size;
             counts.hitBytes += hit ? one.size : 0U;
-            counts.cost += static_cast<double>(one.cost);
-            counts.hitCost += hit ? static_cast<double>(one.cost) : 0.0;
+            const double cost = requests.costs.empty() ? 0.0 : static_cast<double>(one.cost);
+            counts.cost += cost;
+            counts.hitCost += hit ? cost : 0.0;
         }
     }
 };

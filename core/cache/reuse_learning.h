@@ -58,8 +58,8 @@ private:
 };
 
 /// Model has void learn(rows, labels), bool fitted(), double score(span<const float>) in log odds, figures(std::vector<PolicyFigure>&).
-template <class Model> class ReuseLearning final : public SampledPolicy<ReuseLearning<Model>, ReuseEntry> {
-    using Base = SampledPolicy<ReuseLearning<Model>, ReuseEntry>;
+template <class Model> class ReuseLearning final : public RememberingPolicy<ReuseLearning<Model>, ReuseEntry, ReusePast> {
+    using Base = RememberingPolicy<ReuseLearning<Model>, ReuseEntry, ReusePast>;
 
 public:
     ReuseLearning(std::uint64_t capacity, const ReuseSettings& settings, Model model, std::uint64_t seed)
@@ -67,16 +67,14 @@ public:
     void know(std::size_t objects) override
     {
         Base::know(objects);
-        if (objects > m_past.size()) {
-            m_past.resize(objects);
+        if (objects > m_lookOf.size())
             m_lookOf.resize(objects, 0);
-        }
     }
     bool touch(const Request& request)
     {
         ++m_now;
         settle(request.object);
-        m_past[request.object].note(m_now, request.size);
+        this->past(request.object).note(m_now, request.size);
         const bool hit = this->find(request.object) != nullptr;
         ++m_requests;
         m_misses += hit ? 0U : 1U;
@@ -90,7 +88,7 @@ public:
     /// Before anything is learned, and where scores are alike: who was requested last stays.
     double worth(const ReuseEntry& entry) const
     {
-        const ReusePast& past = m_past[entry.object];
+        const ReusePast& past = this->past(entry.object);
         if (!m_model.fitted())
             return -static_cast<double>(m_now - past.last);
         const std::array<float, kReuseFeatures> x = past.features(m_now);
@@ -99,7 +97,7 @@ public:
     }
     std::size_t stateBytes() const noexcept override
     {
-        return Base::stateBytes() + m_past.capacity() * sizeof(ReusePast) + m_lookOf.capacity() * sizeof(std::uint64_t) + m_looks.size() * sizeof(Look) + m_labels.bytesHeld();
+        return Base::stateBytes() + m_lookOf.capacity() * sizeof(std::uint64_t) + m_looks.size() * sizeof(Look) + m_labels.bytesHeld();
     }
     std::vector<PolicyFigure> figures() const override
     {
@@ -138,7 +136,7 @@ private:
             m_looks.pop_front();
             ++m_first;
         }
-        m_looks.push_back({object, false, m_now, within, m_past[object].features(m_now)});
+        m_looks.push_back({object, false, m_now, within, this->past(object).features(m_now)});
         m_lookOf[object] = m_first + m_looks.size();
     }
     /// The requested object came back; those that did not within their horizon are labelled so.
@@ -170,7 +168,6 @@ private:
     LabelWindow m_labels;
     std::uint64_t m_state, m_now = 0, m_requests = 0, m_misses = 0, m_first = 0, m_fits = 0, m_nextLook = 0;
     std::size_t m_next = kFirstFit;
-    std::vector<ReusePast> m_past;         ///< [objects]
     std::vector<std::uint64_t> m_lookOf;   ///< [objects] 1 + number of the look that is not settled; 0: none
     std::deque<Look> m_looks;              ///< the first is number m_first
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// Policies whose order changes while nobody asks, so that no heap can hold it: the least worth of a sample leaves. Private to the lab.
+// Policies whose order changes while nobody asks, so that no heap can hold it: the least worth of a sample leaves; and what such ones remember. Private to the lab.
 #include "core/base/split_mix.h"
 #include "core/cache/object_lists.h"
 #include "core/cache/policy.h"
@@ -54,9 +54,8 @@ public:
     bool canErase() const noexcept override { return true; }
     std::string standing(std::uint32_t object) const override
     {
-        if (m_places[object] == kNoObject)
-            return {};
-        return "worth " + std::to_string(static_cast<const Derived&>(*this).worth(m_held[m_places[object]])) + ", the least of a sample leaves";
+        const Entry* entry = find(object);
+        return entry ? "worth " + std::to_string(static_cast<const Derived&>(*this).worth(*entry)) + ", the least of a sample leaves" : std::string();
     }
     void gone(const Entry&) const noexcept {}
     std::uint64_t occupied() const noexcept override { return m_bytes; }
@@ -76,6 +75,7 @@ public:
 protected:
     /// nullptr: not held.
     Entry* find(std::uint32_t object) noexcept { return m_places[object] == kNoObject ? nullptr : &m_held[m_places[object]]; }
+    const Entry* find(std::uint32_t object) const noexcept { return m_places[object] == kNoObject ? nullptr : &m_held[m_places[object]]; }
     void put(const Entry& entry)
     {
         m_bytes += entry.size;
@@ -90,6 +90,28 @@ private:
     std::vector<std::uint32_t> m_places;
     std::size_t m_sample;
     std::uint64_t m_bytes = 0, m_state;
+};
+
+/// One that remembers objects whether it holds them or not: a Past each, as it is made at first.
+template <class Derived, class Entry, class Past> class RememberingPolicy : public SampledPolicy<Derived, Entry> {
+    using Base = SampledPolicy<Derived, Entry>;
+
+public:
+    using Base::Base;
+    void know(std::size_t objects) override
+    {
+        Base::know(objects);
+        if (objects > m_pasts.size())
+            m_pasts.resize(objects);
+    }
+    std::size_t stateBytes() const noexcept override { return Base::stateBytes() + m_pasts.capacity() * sizeof(Past); }
+
+protected:
+    Past& past(std::uint32_t object) noexcept { return m_pasts[object]; }
+    const Past& past(std::uint32_t object) const noexcept { return m_pasts[object]; }
+
+private:
+    std::vector<Past> m_pasts; ///< [objects]
 };
 
 } // namespace tamis::cache

@@ -395,13 +395,12 @@ std::string settingsText(const Configuration& configuration)
 Counts simulate(const Trace& trace, std::span<const std::uint32_t> next, Policy& policy, std::uint64_t warmUp, const RunContext& context)
 {
     policy.know(trace.ids.size());
+    policy.heed(context.stopToken());
     Counts before, counts;
     const std::size_t warm = static_cast<std::size_t>(std::min<std::uint64_t>(warmUp, trace.requests()));
-    inStretches(0, trace.requests(), warm, context, [&](std::size_t first, std::size_t end) {
-        const auto stretch = [&](std::span<const std::uint32_t> all) { return all.empty() ? all : all.subspan(first, end - first); };
-        const std::span<const float> costs = trace.costed() ? std::span(trace.costs).subspan(first, end - first) : std::span<const float>();
-        policy.run({stretch(trace.objects), stretch(trace.sizes), stretch(next), costs}, first < warm ? before : counts);
-    });
+    Requests all = trace.view();
+    all.next = next;
+    inStretches(0, trace.requests(), warm, context, [&](std::size_t first, std::size_t end) { policy.run(all.stretch(first, end), first < warm ? before : counts); });
     return counts;
 }
 

@@ -26,6 +26,7 @@ public:
     /// Plays `count` requests; so many `steps` may follow.
     void fill(std::uint64_t count, std::uint64_t steps, const RunContext& context)
     {
+        m_policy->heed(context.stopToken());
         inStretches(0, static_cast<std::size_t>(count), 0, context, [&](std::size_t first, std::size_t end) {
             context.setFraction(static_cast<double>(first) / static_cast<double>(count));
             for (; m_now < end; ++m_now)
@@ -111,7 +112,9 @@ private:
         const std::uint32_t object = m_trace.objects[m_now];
         Facts& facts = m_facts[object];
         facts.next = m_next[m_now];
-        const bool hit = m_policy->request({object, sizeNow(), m_next[m_now], m_trace.costed() ? m_trace.costs[m_now] : 1.0F});
+        Requests all = m_trace.view();
+        all.next = m_next;
+        const bool hit = m_policy->request(all.at(m_now));
         if (!hit) {
             facts.entered = m_now;
             facts.size = sizeNow();

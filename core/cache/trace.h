@@ -23,10 +23,11 @@ struct Trace {
     std::vector<std::uint32_t> sizes;   ///< [requests] bytes; empty: the trace has none, every object counts 1
     std::vector<std::int64_t> times;    ///< [requests] seconds; empty: none
     std::vector<float> costs;           ///< [requests] of computing or fetching it anew, in a unit of the trace's own; empty: the trace has none
+    std::vector<float> uniqueness;      ///< [requests] 1 / number of similar objects, or another weight of that kind; empty: the trace has none, all 1
     bool sized() const noexcept { return !sizes.empty(); }
     bool costed() const noexcept { return !costs.empty(); }
     std::size_t requests() const noexcept { return objects.size(); }
-    Requests view() const noexcept { return {objects, sizes, {}, costs}; }
+    Requests view() const noexcept { return {objects, sizes, {}, costs, uniqueness}; }
     std::uint64_t workingSet() const; ///< bytes of all objects at their last size; objects where sizes are not known
 };
 

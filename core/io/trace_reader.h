@@ -28,9 +28,9 @@ std::optional<TraceFormat> traceFormatNamed(std::string_view name) noexcept;
 std::string_view traceFormatName(TraceFormat format) noexcept;
 
 /// Columns of a CSV file by the name in its first line or by number from 1. An empty text: found by usual names ("time", "id", "key", "obj_id",
-/// "lbn", "size", "cost", ...), or not there.
+/// "lbn", "size", "cost", "uniqueness", ...), or not there.
 struct TraceColumns {
-    std::string time, id, size, cost;
+    std::string time, id, size, cost, uniqueness;
     std::string operation; ///< reads and writes; never found by itself
 };
 
@@ -52,6 +52,7 @@ struct TraceEntry {
     bool write = false;     ///< all others are reads
     std::int64_t time = 0;  ///< seconds as a rule; 0 where it has none
     float cost = 1;         ///< of computing or fetching it anew, in any unit; 1 where the format has none
+    float uniqueness = 1;   ///< 1 / number of similar objects, or another weight of that kind; 1 where the format has none
 };
 
 /// Not thread-safe. Memory does not depend on the length of the trace.
@@ -65,6 +66,7 @@ public:
     virtual bool timed() const noexcept = 0;
     virtual bool marksWrites() const noexcept { return false; } ///< entries say whether they are writes
     virtual bool costed() const noexcept { return false; }
+    virtual bool tellsUniqueness() const noexcept { return false; }
     virtual TraceFormat format() const noexcept = 0;
     virtual double progress() const noexcept = 0; ///< share of the file, 0 .. 1
 

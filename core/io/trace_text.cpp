@@ -209,6 +209,7 @@ constexpr std::array<std::string_view, 6> kSizeNames{"size", "obj_size", "object
 constexpr std::array<std::string_view, 5> kReadWords{"r", "read", "get", "gets", "0"};
 constexpr std::array<std::string_view, 5> kWriteWords{"w", "write", "set", "put", "1"};
 constexpr std::array<std::string_view, 4> kCostNames{"cost", "recompute_cost", "cost_ms", "miss_cost"};
+constexpr std::array<std::string_view, 1> kUniquenessNames{"uniqueness"};
 constexpr std::size_t kAbsent = static_cast<std::size_t>(-1);
 
 class CsvTrace final : public TextTrace {
@@ -232,10 +233,11 @@ public:
         m_size = find(columns.size, names, kSizeNames, "size");
         m_operation = find(columns.operation, names, std::array<std::string_view, 0>{}, "operation");
         m_cost = find(columns.cost, names, kCostNames, "cost");
+        m_uniqueness = find(columns.uniqueness, names, kUniquenessNames, "uniqueness");
         if (!header && columns.id.empty()) { // time, id, size; or an id alone
             m_id = names.size() > 1 ? 1 : 0;
             m_time = names.size() > 1 && columns.time.empty() ? 0 : m_time;
-            m_size = names.size() > 2 && columns.size.empty() && m_cost != 2 ? 2 : m_size;
+            m_size = names.size() > 2 && columns.size.empty() && m_cost != 2 && m_uniqueness != 2 ? 2 : m_size;
         }
         if (m_id == kAbsent)
             throw Error(ErrorCode::UnsupportedFeature, "found no column with ids (found: " + std::string(first->substr(0, 200)) + "), expected one to be named", lines().name());
@@ -247,6 +249,7 @@ public:
     bool timed() const noexcept override { return m_time != kAbsent; }
     bool marksWrites() const noexcept override { return m_operation != kAbsent; }
     bool costed() const noexcept override { return m_cost != kAbsent; }
+    bool tellsUniqueness() const noexcept override { return m_uniqueness != kAbsent; }
 
 protected:
     bool next(TraceEntry& entry) override
@@ -279,16 +282,22 @@ protected:
         }
         if (m_operation != kAbsent)
             entry.write = isWrite(field(m_operation, *text));
-        if (m_cost != kAbsent) {
-            const auto cost = numberFrom<double>(field(m_cost, *text));
-            if (!cost || !(*cost >= 0 && *cost < 1e30))
-                lines().malformed(field(m_cost, *text), "a cost of 0 or more");
-            entry.cost = static_cast<float>(*cost);
-        }
+        if (m_cost != kAbsent)
+            entry.cost = weight(m_cost, *text, "a cost of 0 or more");
+        if (m_uniqueness != kAbsent)
+            entry.uniqueness = weight(m_uniqueness, *text, "a uniqueness of 0 or more");
         return true;
     }
 
 private:
+    float weight(std::size_t column, std::string_view text, const char* expected)
+    {
+        const std::string_view found = field(column, text);
+        const auto number = numberFrom<double>(found);
+        if (!number || !(*number >= 0 && *number < 1e30))
+            lines().malformed(found, expected);
+        return static_cast<float>(*number);
+    }
     bool isWrite(std::string_view text) const
     {
         std::string word(text);
@@ -335,7 +344,7 @@ private:
     }
     char m_separator = ',';
     std::vector<std::string_view> m_fields;
-    std::size_t m_id = kAbsent, m_time = kAbsent, m_size = kAbsent, m_operation = kAbsent, m_cost = kAbsent;
+    std::size_t m_id = kAbsent, m_time = kAbsent, m_size = kAbsent, m_operation = kAbsent, m_cost = kAbsent, m_uniqueness = kAbsent;
     std::string m_pending, m_kept; ///< a first line that is no header
 };
 } // namespace

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hits of cache policies, each written down plainly (here those that learn, draw or weigh costs, others in cache_twins.py), for tests/core/cache/tst_cache_policies.cpp.
+"""Hits of cache policies, each written down plainly (here those that learn or weigh, others in cache_twins.py and cache_sampled_twins.py), for tests/core/cache/tst_cache_policies.cpp.
 
     /usr/bin/python3 tests/golden/make_cache_golden.py   # writes tests/golden/cache_golden.json
 
@@ -11,6 +11,7 @@ import json
 import math
 import pathlib
 
+from cache_sampled_twins import Boosted, Hyperbolic, HyperbolicWeights, Logistic, Reuse, ReuseWindow, Sampled, weight_of
 from cache_twins import (MASK, Arc, Belady, Cache, Clock, Draws, Fifo, Gdsf, Lfu, Lirs, Lru, LruK, Mru, S3, Sieve, Slru, TinyLfu, TwoQ, mixed, size_of, trace)
 
 
@@ -26,6 +27,18 @@ class GdsfCosts(Gdsf):
     def insert(self, x):
         super().insert(x)
         self.priority[x] = (self.age + 1e6 * (x * 40503 % 16) / self.size(x), self.turn)
+
+
+class GdsfWeights(Gdsf):
+    def touch(self, x):
+        hit = super().touch(x)
+        if hit:
+            self.priority[x] = (self.age + 1e6 * self.held[x][0] * weight_of(x) / self.size(x), self.turn)
+        return hit
+
+    def insert(self, x):
+        super().insert(x)
+        self.priority[x] = (self.age + 1e6 * weight_of(x) / self.size(x), self.turn)
 
 
 class LeCaR(Cache):
@@ -71,27 +84,6 @@ class LeCaR(Cache):
     def insert(self, x):
         self.held[x] = (self.new_count, self.now)
         self.lru.append(x)
-
-
-class Sampled(Cache):
-    """The least worth of 64 draws, or of all where no more are held; a gap is filled by the last."""
-
-    def __init__(self, capacity, sized, seed):
-        super().__init__(capacity, sized)
-        self.draws, self.held, self.now = Draws(seed), [], 0
-
-    def evict(self):
-        n = len(self.held)
-        places = range(n) if n <= 64 else [self.draws.bits() % n for _ in range(64)]
-        worst = min(places, key=lambda place: self.worth(self.held[place]))
-        x = self.held[worst]
-        self.gone(x)
-        self.held[worst] = self.held[-1]
-        self.held.pop()
-        return x
-
-    def gone(self, x):
-        pass
 
 
 class ImportanceWeighted(Sampled):
@@ -243,9 +235,12 @@ def main():
         golden[key]["lru-2 correlated"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 2, 40, 0)]}
         golden[key]["lru-2 retained"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [LruK(c, key == "sized", 2, 25, 300)]}
         golden[key]["gdsf costs"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [GdsfCosts(c, key == "sized")]}
+        golden[key]["gdsf weights"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [GdsfWeights(c, key == "sized")]}
         golden[key]["adaptive-lru-k"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [AdaptiveLruK(c, key == "sized")]}
-        for name, policy in (("lecar", LeCaR), ("importance-weighted", ImportanceWeighted), ("ar-gap", ArGap), ("hit-weights", HitWeights)):
+        for name, policy in (("lecar", LeCaR), ("importance-weighted", ImportanceWeighted), ("ar-gap", ArGap), ("hit-weights", HitWeights), ("hyperbolic", Hyperbolic), ("hyperbolic weights", HyperbolicWeights)):
             golden[key][name] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [policy(c, key == "sized", 3)]}
+        for name, kind, model in (("logistic", Reuse, Logistic), ("gbm", Reuse, Boosted), ("logistic window", ReuseWindow, Logistic), ("gbm window", ReuseWindow, Boosted)):
+            golden[key][name] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [kind(c, key == "sized", 3, model())]}
         golden[key]["belady"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [Belady(c, key == "sized", ids)]}
     path = pathlib.Path(__file__).with_name("cache_golden.json")
     path.write_text(json.dumps(golden, indent=1) + "\n")

@@ -218,6 +218,77 @@ private slots:
                     QVERIFY(changed.hits > changed.unruled + 2000);
             }
     }
+    /// New objects are seen whatever is held, hence in the same request by every policy. What each holds then, cleared: nothing, and from there it is a fresh cache. Forgotten: what a fresh cache takes
+    /// of it, and from there that cache. Halved: what the policy alone holds once it has evicted so much, and from there the policy alone.
+    void sceneChangesOfAnyPolicy_data()
+    {
+        QTest::addColumn<QString>("id");
+        for (const Method& method : methods())
+            if (!method.knowsFuture && !method.bound)
+                QTest::newRow(method.declaration.id.c_str()) << QString::fromStdString(method.declaration.id);
+    }
+    void sceneChangesOfAnyPolicy()
+    {
+        QFETCH(QString, id);
+        const Method& method = *findMethod(id.toStdString());
+        for (const bool sized : {false, true}) {
+            Trace trace = sceneTrace(15000, 7500);
+            for (std::size_t i = 0; sized && i < trace.requests(); ++i)
+                trace.sizes.push_back(1 + trace.objects[i] % 7);
+            const PolicyInputs inputs{sized ? 400U : 100U, 3, sized ? 4.0 : 1.0};
+            for (const SceneAction action : {SceneAction::Clear, SceneAction::Halve, SceneAction::Forget})
+                verifySceneChange(method, inputs, trace, watching(SceneSignal::NewObjects, action));
+        }
+    }
+    /// A change that ends in the middle of a stretch is what it is request by request.
+    void sceneChangeWithinAStretch()
+    {
+        const Trace trace = sceneTrace(15000, 7500);
+        for (const SceneAction action : {SceneAction::Clear, SceneAction::Halve, SceneAction::Forget}) {
+            const CapacityRules rules = watching(SceneSignal::NewObjects, action);
+            const PolicyPtr whole = ruledPolicy(*findMethod("cache.arc"), {100, 3}, {}, rules, {}), single = ruledPolicy(*findMethod("cache.arc"), {100, 3}, {}, rules, {});
+            whole->know(trace.ids.size());
+            single->know(trace.ids.size());
+            Counts counts;
+            whole->run(trace.view(), counts);
+            std::uint64_t hits = 0;
+            for (const std::uint32_t object : trace.objects)
+                hits += single->request({object}) ? 1U : 0U;
+            QCOMPARE(counts.hits, hits);
+            QCOMPARE(changesOf(*whole), 1.0);
+            QVERIFY(whole->contents() == single->contents());
+        }
+    }
+    /// One request may have to let all go that is held: a stop is heard before the next of them leaves.
+    void makingMuchRoomHearsAStop()
+    {
+        const Trace trace = sceneTrace(15000, 7500);
+        CapacityRules batches;
+        batches.batch = 80;
+        for (const CapacityRules& rules : {watching(SceneSignal::NewObjects, SceneAction::Clear), watching(SceneSignal::NewObjects, SceneAction::Halve), batches}) {
+            const PolicyPtr policy = ruledPolicy(*findMethod("cache.lfu"), {100, 3}, {}, rules, {});
+            policy->know(trace.ids.size());
+            std::stop_source stop;
+            policy->heed(stop.get_token());
+            int told = 0, after = 0;
+            bool cancelled = false;
+            policy->watchEvictions([&](std::uint32_t) {
+                after += stop.stop_requested() ? 1 : 0;
+                if (++told == 10) // within the request that makes the room
+                    stop.request_stop();
+            });
+            try {
+                for (std::size_t i = 0; i < trace.requests(); ++i) {
+                    told = 0;
+                    policy->request({trace.objects[i]});
+                }
+            } catch (const Error& error) {
+                cancelled = error.code() == ErrorCode::Cancelled;
+            }
+            QVERIFY(cancelled);
+            QCOMPARE(after, 0);
+        }
+    }
     void detectorIsLateByFewWindows()
     {
         SceneDetector detector({SceneSignal::HitRatio, 100, 5});
@@ -306,6 +377,68 @@ private slots:
     }
 
 private:
+    static double changesOf(const Policy& policy)
+    {
+        for (const PolicyFigure& figure : policy.figures())
+            if (figure.name == kSceneChanges)
+                return figure.value;
+        return -1;
+    }
+    static std::set<std::uint32_t> held(const Policy& policy)
+    {
+        const std::vector<std::uint32_t> contents = policy.contents();
+        return {contents.begin(), contents.end()};
+    }
+    /// The request whose window shows the one change there is.
+    static std::size_t changeIn(const Trace& trace, const SceneSettings& settings)
+    {
+        SceneDetector detector(settings);
+        detector.know(trace.ids.size());
+        std::vector<std::size_t> found;
+        for (std::size_t i = 0; i < trace.requests(); ++i)
+            if (detector.after(trace.objects[i], false))
+                found.push_back(i);
+        return found.size() == 1 ? found[0] : trace.requests();
+    }
+    static void verifySceneChange(const Method& method, const PolicyInputs& inputs, const Trace& trace, const CapacityRules& rules)
+    {
+        const std::size_t change = changeIn(trace, rules.scene);
+        QVERIFY(change > 7500 && change < 10000);
+        const PolicyPtr ruled = ruledPolicy(method, inputs, {}, rules, {});
+        PolicyPtr plain = method.policy(inputs, {}); // what the ruled one should be
+        ruled->know(trace.ids.size());
+        plain->know(trace.ids.size());
+        const Requests all = trace.view();
+        std::set<std::uint32_t> evicted;
+        for (std::size_t i = 0; i <= change; ++i) {
+            QCOMPARE(changesOf(*ruled), 0.0);
+            if (i == change)
+                ruled->watchEvictions([&](std::uint32_t object) { evicted.insert(object); });
+            QCOMPARE(ruled->request(all.at(i)), plain->request(all.at(i)));
+        }
+        QCOMPARE(changesOf(*ruled), 1.0);
+        const std::vector<std::uint32_t> before = plain->contents();
+        QVERIFY(!before.empty());
+        if (rules.action == SceneAction::Halve) {
+            while (plain->occupied() > inputs.capacity / 2)
+                QVERIFY(plain->evictOne());
+        } else {
+            plain = method.policy(inputs, {});
+            plain->know(trace.ids.size());
+            for (std::size_t i = before.size(); rules.action == SceneAction::Forget && i-- > 0;)
+                plain->request({before[i], trace.sized() ? 1 + before[i] % 7 : 1});
+        }
+        QCOMPARE(ruled->occupied(), plain->occupied());
+        QVERIFY(ruled->contents() == plain->contents());
+        const std::set<std::uint32_t> left = held(*ruled);
+        for (const std::uint32_t object : before) // told of all that is gone, and of nothing else
+            QVERIFY(left.contains(object) != evicted.contains(object));
+        ruled->watchEvictions({});
+        for (std::size_t i = change + 1; i < trace.requests(); ++i)
+            QVERIFY2(ruled->request(all.at(i)) == plain->request(all.at(i)), method.declaration.id.c_str());
+        QVERIFY(ruled->contents() == plain->contents());
+        QCOMPARE(changesOf(*ruled), 1.0);
+    }
     struct CacheRun {
         std::uint64_t hits, unruled, changes;
     };

@@ -2,13 +2,18 @@
 // Policies that learn while they run: more hits than least recently used and random eviction where there is something to learn, LeCaR beside its
 // published counts, K that follows the requests, costs that count, and odd traces.
 #include "core/base/error.h"
+#include "core/cache/inspect.h"
 #include "core/cache/load_trace.h"
+#include "core/cache/object_sample.h"
 #include "core/cache/simulate.h"
+#include "core/cache/steps.h"
 #include "tests/core/cache/mixed_trace.h"
 
+#include <QTemporaryDir>
 #include <QTest>
 
 #include <cmath>
+#include <fstream>
 
 using namespace tamis;
 using namespace tamis::cache;
@@ -217,6 +222,81 @@ private slots:
                 QVERIFY(hits > 1000);
                 QVERIFY2(simulate(dearer, {}, *policyOf(id, 100, 3, parameters), 0, {}).hits == hits, id);
             }
+    }
+    /// Uniqueness alone weighs as costs alone do, with its own exponent; of 1 it changes nothing; costs are not paid by it.
+    void uniquenessIsAWeight()
+    {
+        const Trace plain = mixedTrace(5, 10000, true);
+        Trace ones = plain, costed = plain, unique = plain;
+        for (const std::uint32_t object : plain.objects) {
+            ones.uniqueness.push_back(1);
+            costed.costs.push_back(std::ldexp(1.0F, -static_cast<int>(object % 5)));
+            unique.uniqueness.push_back(costed.costs.back());
+        }
+        for (const char* id : {"cache.gdsf", "cache.hyperbolic"}) {
+            const auto hits = [&](const Trace& trace, const char* weight, double exponent) {
+                Parameters parameters;
+                parameters.set(weight, exponent);
+                return simulate(trace, {}, *policyOf(id, 3000, 3, parameters, 32), 0, {}).hits;
+            };
+            const std::uint64_t without = hits(plain, "uniqueness", 1);
+            QCOMPARE(hits(ones, "uniqueness", 3), without);
+            QCOMPARE(hits(unique, "uniqueness", 0), without);
+            for (const double exponent : {0.5, 1.0, 2.0}) {
+                QCOMPARE(hits(unique, "uniqueness", exponent), hits(costed, "cost", exponent));
+                QVERIFY(hits(unique, "uniqueness", exponent) != without);
+            }
+            const report::CacheReport report = missRatioCurves(unique, {{id, {}}}, {.sizes = {3000}, .seed = 3}, {});
+            QCOMPARE(report.curves[0].points[0].hits, hits(unique, "uniqueness", 1));
+            QVERIFY(!report.costed && std::isnan(report.curves[0].points[0].costMissRatio));
+            const Counts counts = simulate(unique, {}, *policyOf(id, 3000), 0, {});
+            QVERIFY(counts.cost == 0 && counts.hitCost == 0);
+        }
+    }
+    /// Wherever a trace goes its uniqueness goes with it: samples, one size over time, single steps, a file, and rules that start the policy anew.
+    void uniquenessEverywhere()
+    {
+        Trace trace = mixedTrace(5, 6000, false);
+        for (const std::uint32_t object : trace.objects)
+            trace.uniqueness.push_back(object % 10 == 3 ? 1.0F : 0.02F);
+        const std::vector<std::uint32_t> next = nextRequests(trace);
+        const Configuration gdsf{"cache.gdsf", {}};
+        const std::uint64_t hits = simulate(trace, {}, *policyOf("cache.gdsf", 100), 0, {}).hits;
+        QVERIFY(hits != simulate(mixedTrace(5, 6000, false), {}, *policyOf("cache.gdsf", 100), 0, {}).hits);
+        const report::CacheStepReport steps = playSteps(trace, next, gdsf, 100, {.first = 0, .count = 6000}, {});
+        QCOMPARE(static_cast<std::uint64_t>(std::ranges::count_if(steps.steps, [](const report::CacheStep& step) { return step.hit; })), hits);
+        QCOMPARE(inspectSize(trace, next, gdsf, 100, {}, {}).hits, hits);
+        const ObjectSample half = sampleObjects(trace, 0.5, 1, 0, {});
+        QCOMPARE(half.trace.uniqueness.size(), half.trace.requests());
+        for (std::size_t i = 0; i < half.trace.requests(); ++i)
+            QCOMPARE(half.trace.uniqueness[i] == 1.0F, (std::ranges::find(trace.ids, half.trace.ids[half.trace.objects[i]]) - trace.ids.begin()) % 10 == 3);
+        const QTemporaryDir folder;
+        const std::filesystem::path file = folder.filePath("t.csv").toStdString();
+        {
+            std::ofstream out(file);
+            out << "id,uniqueness\n";
+            for (std::size_t i = 0; i < trace.requests(); ++i)
+                out << trace.ids[trace.objects[i]] << "," << trace.uniqueness[i] << "\n";
+        }
+        const Trace read = loadTrace(file, {}, {});
+        QVERIFY(read.uniqueness == trace.uniqueness && read.objects == trace.objects);
+        CapacityRules rules;
+        rules.scene = {SceneSignal::NewObjects, 100, 0.01}; // finds changes that are none
+        rules.action = SceneAction::Forget;
+        const PolicyPtr anew = ruledPolicy(*findMethod("cache.gdsf"), {100, 3}, {}, rules, {}), plain = policyOf("cache.gdsf", 100), fresh = policyOf("cache.gdsf", 100);
+        for (Policy* each : {anew.get(), plain.get(), fresh.get()})
+            each->know(trace.ids.size());
+        for (std::size_t at = 0; figure(*anew, kSceneChanges) < 1; ++at) {
+            QVERIFY(at < trace.requests());
+            anew->request(trace.view().at(at));
+            plain->request(trace.view().at(at));
+        }
+        const std::vector<std::uint32_t> held = plain->contents();
+        for (auto object = held.rbegin(); object != held.rend(); ++object)
+            fresh->request({*object, 1, kNever, 1, *object % 10 == 3 ? 1.0F : 0.02F});
+        QVERIFY(anew->contents() == fresh->contents());
+        for (const std::uint32_t object : held)
+            QCOMPARE(anew->standing(object), fresh->standing(object));
     }
     /// A fit is the work of one request: settings that make it long are refused, the largest that are taken are not.
     void fitsAreShort()

@@ -121,16 +121,30 @@ private slots:
         TraceOptions options;
         options.columns.cost = "milliseconds";
         QCOMPARE(all(file, options)[0].cost, 3.0F);
-        for (const char* wrong : {"-1", "nan", "much", "1e31"}) {
-            std::ofstream(file) << "id,cost\n7,1\n8," << wrong << "\n";
-            try {
-                all(file);
-                QFAIL("a cost that is none was read");
-            } catch (const Error& error) {
-                QCOMPARE(error.code(), ErrorCode::MalformedFile);
-                QVERIFY(QByteArray(error.what()).contains("line 3"));
+        for (const char* name : {"cost", "uniqueness"})
+            for (const char* wrong : {"-1", "nan", "much", "1e31"}) {
+                std::ofstream(file) << "id," << name << "\n7,1\n8," << wrong << "\n";
+                try {
+                    all(file);
+                    QFAIL("a weight that is none was read");
+                } catch (const Error& error) {
+                    QCOMPARE(error.code(), ErrorCode::MalformedFile);
+                    QVERIFY(QByteArray(error.what()).contains("line 3"));
+                }
             }
-        }
+        write("similar,id,uniqueness\n4,7,0.25\n1,8,1\n");
+        QVERIFY(TraceReader::open(file)->tellsUniqueness() && !TraceReader::open(file)->costed());
+        QCOMPARE(all(file)[0].uniqueness, 0.25F);
+        options.columns = {};
+        options.columns.uniqueness = "1";
+        QCOMPARE(all(file, options)[0].uniqueness, 4.0F);
+        write("10,7,0.25\n11,8,1\n"); // no header: the third column would be the size
+        options.columns.uniqueness = "3";
+        const std::vector<TraceEntry> bare = all(file, options);
+        QVERIFY(bare[0].time == 10 && bare[0].id == 7 && bare[0].size == 1 && bare[0].uniqueness == 0.25F);
+        write("id,cost\n7,3\n");
+        QVERIFY(!TraceReader::open(file)->tellsUniqueness());
+        QCOMPARE(all(file)[0].uniqueness, 1.0F);
         QCOMPARE(*traceIds("12").number, std::uint64_t{12});
         QVERIFY(!traceIds("a12").number && traceIds("a12").key != traceIds("a13").key);
     }
