@@ -11,7 +11,7 @@
 namespace tamis::cache {
 namespace {
 constexpr int kMostNewtonSteps = 25;
-constexpr double kMostLogOdds = 30;
+constexpr double kMostLogOdds = 30, kInterceptRidge = 1e-9;
 
 /// Rows with a leading 1, brought to mean 0 and deviation 1.
 struct Standardised {
@@ -54,12 +54,25 @@ void moments(const Standardised& x, std::span<const std::uint8_t> labels, const 
         }
     }
     for (std::int64_t a = 0; a < n; ++a) {
-        const double penalty = static_cast<double>(x.rows) * (a == 0 ? 1e-9 : ridge);
+        const double penalty = static_cast<double>(x.rows) * (a == 0 ? kInterceptRidge : ridge);
         gradient(a, 0) -= penalty * w[static_cast<std::size_t>(a)];
         curvature(a, a) += penalty;
         for (std::int64_t b = 0; b < a; ++b)
             curvature(b, a) = curvature(a, b);
     }
+}
+
+/// What Newton's steps must not raise: the negative logarithm of the penalised likelihood.
+double loss(const Standardised& x, std::span<const std::uint8_t> labels, const std::vector<double>& w, double ridge)
+{
+    double sum = 0;
+    for (std::size_t i = 0; i < x.rows; ++i) {
+        const double odds = std::inner_product(w.begin(), w.end(), x.row(i), 0.0);
+        sum += std::log1p(std::exp(-std::abs(odds))) + std::max(odds, 0.0) - (labels[i] != 0 ? odds : 0.0);
+    }
+    for (std::size_t a = 0; a < w.size(); ++a)
+        sum += static_cast<double>(x.rows) * (a == 0 ? kInterceptRidge : ridge) * w[a] * w[a] / 2;
+    return sum;
 }
 } // namespace
 
@@ -118,9 +131,14 @@ void LogisticRegression::fit(std::span<const float> rows, std::span<const std::u
         double largest = 0;
         for (std::size_t i = 0; i < w.size(); ++i)
             largest = std::max(largest, std::abs(gradient.values()[i]));
-        const double length = largest > 4 ? 4 / largest : 1; // far from the optimum the whole step would leap over it
-        for (std::size_t i = 0; i < w.size(); ++i)
-            w[i] += length * gradient.values()[i];
+        const std::vector<double> start = w;
+        const double before = loss(x, labels, w, ridge);
+        for (double length = 1; length * largest > 1e-12; length /= 2) { // far from the optimum the whole step would leap over it
+            for (std::size_t i = 0; i < w.size(); ++i)
+                w[i] = start[i] + length * gradient.values()[i];
+            if (loss(x, labels, w, ridge) <= before * (1 + 1e-12))
+                break;
+        }
         if (largest < 1e-8)
             break;
     }

@@ -73,10 +73,10 @@ Trace sceneTrace(std::size_t requests, std::size_t changeAt)
     return trace;
 }
 
-CapacityRules watching(SceneSignal signal, SceneAction action)
+CapacityRules watching(SceneSignal signal, SceneAction action, std::uint64_t window = 500)
 {
     CapacityRules rules;
-    rules.scene = {signal, 500, 5};
+    rules.scene = {signal, window, 5};
     rules.action = action;
     return rules;
 }
@@ -237,7 +237,7 @@ private slots:
                 trace.sizes.push_back(1 + trace.objects[i] % 7);
             const PolicyInputs inputs{sized ? 400U : 100U, 3, sized ? 4.0 : 1.0};
             for (const SceneAction action : {SceneAction::Clear, SceneAction::Halve, SceneAction::Forget})
-                verifySceneChange(method, inputs, trace, watching(SceneSignal::NewObjects, action));
+                verifySceneChange(method, inputs, trace, watching(SceneSignal::NewObjects, action, kShort));
         }
     }
     /// A change that ends in the middle of a stretch is what it is request by request.
@@ -245,7 +245,7 @@ private slots:
     {
         const Trace trace = sceneTrace(15000, 7500);
         for (const SceneAction action : {SceneAction::Clear, SceneAction::Halve, SceneAction::Forget}) {
-            const CapacityRules rules = watching(SceneSignal::NewObjects, action);
+            const CapacityRules rules = watching(SceneSignal::NewObjects, action, kShort);
             const PolicyPtr whole = ruledPolicy(*findMethod("cache.arc"), {100, 3}, {}, rules, {}), single = ruledPolicy(*findMethod("cache.arc"), {100, 3}, {}, rules, {});
             whole->know(trace.ids.size());
             single->know(trace.ids.size());
@@ -265,7 +265,7 @@ private slots:
         const Trace trace = sceneTrace(15000, 7500);
         CapacityRules batches;
         batches.batch = 80;
-        for (const CapacityRules& rules : {watching(SceneSignal::NewObjects, SceneAction::Clear), watching(SceneSignal::NewObjects, SceneAction::Halve), batches}) {
+        for (const CapacityRules& rules : {watching(SceneSignal::NewObjects, SceneAction::Clear, kShort), watching(SceneSignal::NewObjects, SceneAction::Halve, kShort), batches}) {
             const PolicyPtr policy = ruledPolicy(*findMethod("cache.lfu"), {100, 3}, {}, rules, {});
             policy->know(trace.ids.size());
             std::stop_source stop;
@@ -377,6 +377,7 @@ private slots:
     }
 
 private:
+    static constexpr std::uint64_t kShort = 250; ///< requests a window: 30 before the change, among which the cold start no longer counts for much
     static double changesOf(const Policy& policy)
     {
         for (const PolicyFigure& figure : policy.figures())

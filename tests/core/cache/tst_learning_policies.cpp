@@ -256,13 +256,19 @@ private slots:
     /// Wherever a trace goes its uniqueness goes with it: samples, one size over time, single steps, a file, and rules that start the policy anew.
     void uniquenessEverywhere()
     {
-        Trace trace = mixedTrace(5, 6000, false);
+        Trace trace; // of 150 objects each, one half after the other
+        ObjectNumbers numbers;
+        std::uint64_t state = 4;
+        for (std::size_t i = 0; i < 6000; ++i)
+            trace.objects.push_back(numbers.of((i < 3000 ? 0 : 1000) + nextBits(state) % 150));
+        trace.ids = numbers.takeIds();
+        const Trace plainTrace = trace;
         for (const std::uint32_t object : trace.objects)
             trace.uniqueness.push_back(object % 10 == 3 ? 1.0F : 0.02F);
         const std::vector<std::uint32_t> next = nextRequests(trace);
         const Configuration gdsf{"cache.gdsf", {}};
         const std::uint64_t hits = simulate(trace, {}, *policyOf("cache.gdsf", 100), 0, {}).hits;
-        QVERIFY(hits != simulate(mixedTrace(5, 6000, false), {}, *policyOf("cache.gdsf", 100), 0, {}).hits);
+        QVERIFY(hits != simulate(plainTrace, {}, *policyOf("cache.gdsf", 100), 0, {}).hits);
         const report::CacheStepReport steps = playSteps(trace, next, gdsf, 100, {.first = 0, .count = 6000}, {});
         QCOMPARE(static_cast<std::uint64_t>(std::ranges::count_if(steps.steps, [](const report::CacheStep& step) { return step.hit; })), hits);
         QCOMPARE(inspectSize(trace, next, gdsf, 100, {}, {}).hits, hits);
@@ -281,7 +287,7 @@ private slots:
         const Trace read = loadTrace(file, {}, {});
         QVERIFY(read.uniqueness == trace.uniqueness && read.objects == trace.objects);
         CapacityRules rules;
-        rules.scene = {SceneSignal::NewObjects, 100, 0.01}; // finds changes that are none
+        rules.scene = {SceneSignal::NewObjects, 100, 5};
         rules.action = SceneAction::Forget;
         const PolicyPtr anew = ruledPolicy(*findMethod("cache.gdsf"), {100, 3}, {}, rules, {}), plain = policyOf("cache.gdsf", 100), fresh = policyOf("cache.gdsf", 100);
         for (Policy* each : {anew.get(), plain.get(), fresh.get()})

@@ -113,6 +113,41 @@ private slots:
         }
         QVERIFY(std::abs(sum) < 1e-3 && std::abs(weighted) < 0.1); // the ridge: 1e-6 x 20000 x 1.5 = 0.03
     }
+    /// Few labels of one kind and features that nearly repeat one another: whole Newton steps leap to and fro there. At the optimum of the penalised likelihood its gradient is none.
+    void logisticOfFewLabels()
+    {
+        std::mt19937_64 random(5);
+        std::normal_distribution<double> normal;
+        for (const int ones : {3, 8, 29}) {
+            std::vector<float> rows;
+            std::vector<std::uint8_t> labels;
+            for (int n = 0; n < 256; ++n) {
+                const double base = n < ones ? std::exp(3 * normal(random)) + 20 : std::exp(normal(random));
+                for (int f = 0; f < 8; ++f)
+                    rows.push_back(static_cast<float>(base * (1 + 0.01 * f * normal(random)) + normal(random)));
+                labels.push_back(n < ones ? 1 : 0);
+            }
+            LogisticRegression regression;
+            regression.fit(rows, labels, 8, 1e-3);
+            std::vector<double> deviations(8), gradient(9, 0.0);
+            for (std::size_t f = 0; f < 8; ++f) {
+                double sum = 0, squares = 0;
+                for (std::size_t i = 0; i < 256; ++i) {
+                    sum += static_cast<double>(rows[8 * i + f]);
+                    squares += static_cast<double>(rows[8 * i + f]) * static_cast<double>(rows[8 * i + f]);
+                }
+                deviations[f] = std::sqrt(squares / 256 - sum * sum / 256 / 256);
+                for (std::size_t i = 0; i < 256; ++i) {
+                    const double off = static_cast<double>(labels[i]) - 1 / (1 + std::exp(-regression.score(std::span(rows).subspan(8 * i, 8))));
+                    gradient[f] += off * (static_cast<double>(rows[8 * i + f]) - sum / 256) / deviations[f];
+                    gradient[8] += f == 0 ? off : 0.0;
+                }
+                gradient[f] -= 256 * 1e-3 * regression.weights()[f] * deviations[f];
+            }
+            for (const double each : gradient) // of 256 rows, each up to 1
+                QVERIFY2(std::abs(each) < 1e-4, qPrintable(QString("%1: %2").arg(ones).arg(each)));
+        }
+    }
     void logisticOfOneKindAndSeparable()
     {
         LogisticRegression regression;
