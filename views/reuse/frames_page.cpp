@@ -151,17 +151,18 @@ QWidget* FramesPage::buildRuns()
     m_table->horizontalHeader()->setSectionResizeMode(QHeaderView::Interactive);
     m_table->setColumnWidth(ReuseRunModel::RunColumn, 190);
     for (int column = ReuseRunModel::MacsColumn; column < ReuseRunModel::kColumnCount; ++column)
-        m_table->setColumnWidth(column, column == ReuseRunModel::AgreementColumn ? 82 : 66);
+        m_table->setColumnWidth(column, column == ReuseRunModel::AgreementColumn ? 82 : column == ReuseRunModel::FalseColumn ? 96 : 66);
     m_frontier = new ReuseFrontier(this);
     auto* choices = new QWidget(this);
     auto* row = new QHBoxLayout(choices);
     row->setContentsMargins(0, 0, 0, 0);
     m_loss = labelledCombo(choices, row, tr("&Loss"), QStringLiteral("reuseLoss"), tr("What is drawn upwards"));
-    for (const auto loss : {ReuseLoss::MeanError, ReuseLoss::WorstError, ReuseLoss::Kl, ReuseLoss::Agreement})
+    for (const auto loss : {ReuseLoss::MeanError, ReuseLoss::WorstError, ReuseLoss::Kl, ReuseLoss::Agreement, ReuseLoss::FalseHits})
         m_loss->addItem(reuseLossTitle(loss), static_cast<int>(loss));
     m_cost = labelledCombo(choices, row, tr("C&ost"), QStringLiteral("reuseCost"), tr("What is drawn to the right"));
     m_cost->addItem(tr("MACs"), static_cast<int>(ReuseCost::Macs));
     m_cost->addItem(tr("Time"), static_cast<int>(ReuseCost::Time));
+    m_cost->addItem(tr("Misses"), static_cast<int>(ReuseCost::Misses));
     auto* both = new QSplitter(Qt::Vertical, this);
     both->setChildrenCollapsible(false);
     both->addWidget(headed(tr("Runs"), QStringLiteral("runs"), m_table, m_table));
@@ -312,6 +313,11 @@ void FramesPage::showResult()
         title += QStringLiteral(" · ") + tr("key frame");
     m_view->setTitle(title);
     m_view->setFrame(frame, m_shown->of->gridRows, m_shown->of->gridColumns);
+    if (!std::isfinite(frame.featureError) && frame.milliseconds == 0) { // decided, before any block has run
+        m_labels->setText(tr("Decided: %1 of %2 patches are computed; the answer is on its way").arg(patchCounts(frame)[0]).arg(frame.patches.size()));
+        m_saved->setText(std::isfinite(frame.macs) ? tr("%1 MACs of %2 (%3)").arg(formatCount(frame.macs), formatCount(frame.wholeMacs), formatPercent(macsShareOf(frame), 0)) : QString());
+        return;
+    }
     const QString whole = guess(*m_shown->of, frame.wholeLabel, frame.wholeProbability), now = guess(*m_shown->of, frame.label, frame.probability);
     m_labels->setText(isFlipped(frame) ? tr("Computed whole: %1 → with reuse: <b>%2</b>, another label").arg(whole.toHtmlEscaped(), now.toHtmlEscaped())
                                        : tr("Computed whole: %1 → with reuse: <b>%2</b>").arg(whole.toHtmlEscaped(), now.toHtmlEscaped()));
@@ -345,6 +351,12 @@ void FramesPage::setCaption(const QString& settings)
     m_timeline->setCaption(settings);
     m_frontier->setCaption(settings);
     m_table->setCaption(settings);
+}
+
+void FramesPage::showCollisions()
+{
+    m_loss->setCurrentIndex(m_loss->findData(static_cast<int>(ReuseLoss::FalseHits)));
+    m_cost->setCurrentIndex(m_cost->findData(static_cast<int>(ReuseCost::Misses)));
 }
 
 void FramesPage::hideEvent(QHideEvent* event)

@@ -48,6 +48,7 @@ public:
     void setStale(bool stale);      ///< what is shown of the asked run is of older settings, or a first look
     void setProblem(const QString& sentence); ///< below the picture; empty: none
     void setCaption(const QString& settings); ///< for exported pictures
+    void showCollisions();          ///< the points: false hits against misses
 
     ReuseSettings* settings() const { return m_settings; }
     FrameView* view() const { return m_view; }

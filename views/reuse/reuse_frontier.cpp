@@ -26,11 +26,20 @@ QString reuseLossTitle(ReuseLoss loss)
     case ReuseLoss::WorstError: return QObject::tr("Worst error");
     case ReuseLoss::Kl: return QObject::tr("Mean KL");
     case ReuseLoss::Agreement: return QObject::tr("Same label");
+    case ReuseLoss::FalseHits: return QObject::tr("False hits");
     }
     return {};
 }
 
-QString reuseCostTitle(ReuseCost cost) { return cost == ReuseCost::Macs ? QObject::tr("MACs, of all frames whole") : QObject::tr("Measured time, of all frames whole"); }
+QString reuseCostTitle(ReuseCost cost)
+{
+    switch (cost) {
+    case ReuseCost::Macs: return QObject::tr("MACs, of all frames whole");
+    case ReuseCost::Time: return QObject::tr("Measured time, of all frames whole");
+    case ReuseCost::Misses: return QObject::tr("Misses, of all lookups");
+    }
+    return {};
+}
 
 double reuseLossOf(ReuseLoss loss, const report::ReuseRun& run)
 {
@@ -41,11 +50,20 @@ double reuseLossOf(ReuseLoss loss, const report::ReuseRun& run)
     case ReuseLoss::WorstError: return run.worstError;
     case ReuseLoss::Kl: return run.meanKl;
     case ReuseLoss::Agreement: return run.agreement;
+    case ReuseLoss::FalseHits: return runValue(run, ReuseRunModel::FalseColumn);
     }
     return report::kNotMeasured;
 }
 
-double reuseCostOf(ReuseCost cost, const report::ReuseRun& run) { return !run.failure.empty() ? report::kNotMeasured : cost == ReuseCost::Macs ? run.macsShare : run.timeShare; }
+double reuseCostOf(ReuseCost cost, const report::ReuseRun& run)
+{
+    if (!run.failure.empty())
+        return report::kNotMeasured;
+    if (cost != ReuseCost::Misses)
+        return cost == ReuseCost::Macs ? run.macsShare : run.timeShare;
+    const auto lookups = static_cast<double>(run.hits + run.misses);
+    return lookups > 0 ? static_cast<double>(run.misses) / lookups : report::kNotMeasured;
+}
 
 ReuseFrontier::ReuseFrontier(QWidget* parent)
     : FrontierChart({.widestTick = QStringLiteral("100.0 %"), .widestEntry = tr("frames dropped"), .ringStays = true, .handOverPoints = true}, tr("What runs cost and lose is shown here."), parent)
@@ -78,7 +96,15 @@ void ReuseFrontier::setChosen(int index)
     update();
 }
 
-QString ReuseFrontier::emptyText() const { return m_runs && m_runs->count() > 0 ? tr("%1 was not measured.").arg(reuseLossTitle(m_loss)) : FrontierChart::emptyText(); }
+QString ReuseFrontier::emptyText() const
+{
+    if (!m_runs || m_runs->count() == 0)
+        return FrontierChart::emptyText();
+    if (m_loss != ReuseLoss::FalseHits && m_cost != ReuseCost::Misses)
+        return tr("%1 was not measured.").arg(reuseLossTitle(m_loss));
+    const bool looked = std::ranges::any_of(m_runs->runs, [](const auto& run) { return run->hits + run->misses > 0; });
+    return looked ? tr("False hits were not measured: this model has no classes, so that nothing says whether two frames are alike.") : tr("No run looks anything up by a key: content keys do.");
+}
 
 void ReuseFrontier::rebuild()
 {
@@ -136,11 +162,13 @@ void ReuseFrontier::showAxes()
     const bool agreement = m_loss == ReuseLoss::Agreement;
     if (!agreement)
         yLow = 0; // errors are compared by their heights
+    if (m_loss == ReuseLoss::FalseHits)
+        yHigh = std::max(yHigh, 0.01); // none at all is a line along the best
     const double pad = std::max(0.08 * (yHigh - yLow), 0.01 * std::abs(yHigh) + 1e-9);
     FrontierAxis x{.title = reuseCostTitle(m_cost), .low = 0, .high = std::max(xHigh, 1.0) * 1.05, .lastTick = std::max(xHigh, 1.0), .format = [](double value) { return formatPercent(value, 0); }};
     FrontierAxis y{.title = agreement ? reuseLossTitle(m_loss) : tr("%1 (less is upwards)").arg(reuseLossTitle(m_loss)), .low = agreement ? std::max(0.0, yLow - pad) : -0.3 * pad,
                    .high = agreement ? std::min(yHigh + pad, 1.01) : yHigh + pad, .backwards = !agreement};
-    y.format = [agreement](double value) { return agreement ? formatPercent(value, 0) : formatNumber(value, 2); };
+    y.format = [share = lossIsShare(), digits = agreement || yHigh > 0.1 ? 0 : 1](double value) { return share ? formatPercent(value, digits) : formatNumber(value, 2); };
     setAxes(x, y);
 }
 
@@ -163,6 +191,8 @@ QStringList ReuseFrontier::linesOf(int index) const
     lines << tr("error %1 in the mean, %2 at worst").arg(formatNumber(of.meanError, 3), formatNumber(of.worstError, 3));
     if (std::isfinite(of.agreement))
         lines << tr("same label in %1 of the frames").arg(formatPercent(of.agreement));
+    if (of.hits + of.misses > 0)
+        lines << (of.falseHitsMeasured ? tr("%1 hits, of these %2 false; %3 misses").arg(of.hits).arg(of.falseHits).arg(of.misses) : tr("%1 hits, false ones not measured; %2 misses").arg(of.hits).arg(of.misses));
     return lines;
 }
 
@@ -175,7 +205,7 @@ QString ReuseFrontier::figureCsv() const
         const report::ReuseRun& of = *run;
         table += QStringList{csvField(words(of.method)), csvField(words(of.title)), csvField(words(of.settings)), QString::number(of.trivial), exact(of.macsShare), exact(of.overheadShare),
                              exact(of.timeShare), exact(of.meanError), exact(of.worstError), exact(of.meanKl), exact(of.agreement), exact(of.drift), QString::number(of.computedWhole),
-                             QString::number(of.hits), QString::number(of.falseHits), QString::number(of.misses), csvField(words(of.failure))}
+                             QString::number(of.hits), of.falseHitsMeasured ? QString::number(of.falseHits) : QString(), QString::number(of.misses), csvField(words(of.failure))}
                      .join(QLatin1Char(',')) +
                  QLatin1Char('\n');
     }

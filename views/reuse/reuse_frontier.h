@@ -8,8 +8,8 @@
 
 namespace tamis::views {
 
-enum class ReuseLoss { MeanError, WorstError, Kl, Agreement };
-enum class ReuseCost { Macs, Time };
+enum class ReuseLoss { MeanError, WorstError, Kl, Agreement, FalseHits };
+enum class ReuseCost { Macs, Time, Misses };
 
 QString reuseLossTitle(ReuseLoss loss);
 QString reuseCostTitle(ReuseCost cost);
@@ -17,7 +17,8 @@ double reuseLossOf(ReuseLoss loss, const report::ReuseRun& run); ///< NaN: not m
 double reuseCostOf(ReuseCost cost, const report::ReuseRun& run);
 
 /// Runs: what they cost of running every frame whole to the right, what they lose upwards, the better upwards. A colour a method, trivial
-/// baselines hollow and dashed. Indices are of the report's runs.
+/// baselines hollow and dashed. Content keys alone have false hits (collisions) and misses, both of all lookups: runs over the key's radius or bits
+/// trade one for the other. Indices are of the report's runs.
 class ReuseFrontier : public FrontierChart {
     Q_OBJECT
 public:
@@ -43,6 +44,7 @@ protected:
 private:
     void rebuild();
     void showAxes();
+    bool lossIsShare() const noexcept { return m_loss == ReuseLoss::Agreement || m_loss == ReuseLoss::FalseHits; }
     const report::ReuseRun& run(int index) const { return *m_runs->runs[static_cast<std::size_t>(index)]; }
 
     std::shared_ptr<const ShownRuns> m_runs;

@@ -25,7 +25,7 @@ constexpr Heading kHeadings[Model::kColumnCount] = {
     {QT_TRANSLATE_NOOP("ReuseRunModel", "Drift"), QT_TRANSLATE_NOOP("ReuseRunModel", "Error in the last quarter of the stretches between key frames over that in the first; 1: none")},
     {QT_TRANSLATE_NOOP("ReuseRunModel", "Overhead"), QT_TRANSLATE_NOOP("ReuseRunModel", "Of the run's own multiply-adds: gates, motion search, warping, keys")},
     {QT_TRANSLATE_NOOP("ReuseRunModel", "Whole"), QT_TRANSLATE_NOOP("ReuseRunModel", "Frames that were computed whole")},
-    {QT_TRANSLATE_NOOP("ReuseRunModel", "False hits"), QT_TRANSLATE_NOOP("ReuseRunModel", "Content keys: found, but of another content; of all that were looked up")}};
+    {QT_TRANSLATE_NOOP("ReuseRunModel", "False hits"), QT_TRANSLATE_NOOP("ReuseRunModel", "Content keys: found, but of another content; of all that were looked up. Not measured where frames of a model without classes were found: nothing says whether those are alike")}};
 
 bool isShare(int column) { return column == Model::MacsColumn || column == Model::TimeColumn || column == Model::AgreementColumn || column == Model::OverheadColumn || column == Model::FalseColumn; }
 bool hasBar(int column) { return column == Model::MacsColumn || column == Model::TimeColumn || column == Model::MeanColumn || column == Model::WorstColumn; }
@@ -44,7 +44,7 @@ double runValue(const report::ReuseRun& run, int column)
     case Model::DriftColumn: return run.drift;
     case Model::OverheadColumn: return run.overheadShare;
     case Model::WholeColumn: return run.failure.empty() ? run.computedWhole : report::kNotMeasured;
-    case Model::FalseColumn: return looked > 0 ? static_cast<double>(run.falseHits) / looked : report::kNotMeasured;
+    case Model::FalseColumn: return looked > 0 && run.falseHitsMeasured ? static_cast<double>(run.falseHits) / looked : report::kNotMeasured;
     default: return report::kNotMeasured;
     }
 }
@@ -78,6 +78,8 @@ QString Model::shown(const report::ReuseRun& run, int column) const
 {
     if (column == RunColumn)
         return runTitle(run);
+    if (column == FalseColumn && !run.falseHitsMeasured)
+        return tr("not measured");
     const double value = runValue(run, column);
     return !std::isfinite(value) ? QStringLiteral("–") : isShare(column) ? formatPercent(value) : column == WholeColumn ? QString::number(run.computedWhole) : formatNumber(value, 3);
 }

@@ -51,6 +51,33 @@ private slots:
         QCOMPARE(chart.shownPoints(), 0);
     }
 
+    /// False hits against misses: runs with keys alone, the fewer false hits above.
+    void collisions()
+    {
+        ReuseFrontier chart;
+        chart.resize(520, 320);
+        auto report = test::sampleReuse();
+        for (std::size_t i = 0; i < 2; ++i) {
+            report->runs[i].title = "Content keys";
+            report->runs[i].hits = i == 0 ? 12 : 6;
+            report->runs[i].misses = i == 0 ? 2 : 8;
+            report->runs[i].falseHits = i == 0 ? 4 : 1;
+        }
+        chart.setRuns(shownRuns(report));
+        chart.setLoss(ReuseLoss::FalseHits);
+        chart.setCost(ReuseCost::Misses);
+        QCOMPARE(chart.shownPoints(), 2);
+        QVERIFY(chart.toPixel(0).x() < chart.toPixel(1).x() && chart.toPixel(1).y() < chart.toPixel(0).y());
+        chart.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&chart));
+        QTest::mouseMove(&chart, chart.toPixel(1).toPoint());
+        QTRY_VERIFY(chart.hoverLines().contains("6 hits, of these 1 false; 8 misses"));
+        report->runs[1].falseHitsMeasured = false;
+        chart.setRuns(shownRuns(report));
+        QCOMPARE(chart.shownPoints(), 1); // and no point at no false hits
+        QVERIFY(figureTable(chart).contains(",6,,8,"));
+    }
+
     void table()
     {
         ReuseFrontier chart;

@@ -43,6 +43,19 @@ private slots:
         }
     }
 
+    /// Hits that nobody can judge are not shown as right ones.
+    void whatWasNotMeasuredSaysSo()
+    {
+        Model model;
+        auto report = test::sampleReuse();
+        report->runs[1].falseHitsMeasured = false;
+        report->runs[1].falseHits = 0;
+        model.setRuns(shownRuns(report));
+        QCOMPARE(model.data(model.index(1, Model::FalseColumn), Qt::DisplayRole).toString(), QString("not measured"));
+        QVERIFY(!model.data(model.index(1, Model::FalseColumn), kSortRole).isValid());
+        QCOMPARE(model.data(model.index(0, Model::FalseColumn), Qt::DisplayRole).toString(), QString::fromUtf8("–")); // nothing was looked up
+    }
+
     void newNumbersKeepRows()
     {
         Model model;
