@@ -85,6 +85,7 @@ void AttentionLabController::connectSettings()
     connect(settings, &AttentionSettings::forgetAllRequested, this, &AttentionLabController::forgetAll);
     connect(settings, &AttentionSettings::fittedRequested, this, &AttentionLabController::askFitted);
     connect(settings, &AttentionSettings::fittedForgotten, this, [this] { setFitted({}); });
+    connect(settings, &AttentionSettings::weightsChosen, this, &AttentionLabController::lookAtTrained);
     connect(settings->samples(), &views::SamplePicker::openRequested, this, &AttentionLabController::askAndOpen);
     connect(settings->samples(), &views::SamplePicker::chosen, this, [this](int index) {
         m_with.document.select([&](Selection& selection) { selection.attentionSample = index; });
@@ -218,7 +219,7 @@ std::optional<AttentionLabRequest> AttentionLabController::request() const
     if (!m_workspace || !m_with.model.report() || !m_with.model.runnable() || samplePath().empty())
         return {};
     const auto& state = m_with.document.state();
-    return AttentionLabRequest{m_with.model.runnable(), samplePath(), state.attention, static_cast<std::size_t>(state.selection.attentionSample), state.selection.attentionLayer, state.selection.attentionHead};
+    return AttentionLabRequest{m_with.model.runnable(), samplePath(), state.attention, static_cast<std::size_t>(state.selection.attentionSample), state.selection.attentionLayer, state.selection.attentionHead, m_looked};
 }
 
 bool AttentionLabController::isUpToDate() const
@@ -258,6 +259,38 @@ void AttentionLabController::askFitted()
     const QString path = isVision() ? m_with.ask.openDirectory(tr("Photos to fit to")) : m_with.ask.open(tr("Tokens or text to fit to"), tr("Texts and tokens (*.txt *.md *.npy *.ids);;All files (*)"));
     if (!path.isEmpty())
         setFitted(path.toStdString());
+}
+
+void AttentionLabController::offerTrained(const std::shared_ptr<const attention::TunedModel>& trained)
+{
+    if (m_trained == trained)
+        return;
+    m_trained = trained;
+    if (m_looked) {
+        m_looked = trained;
+        weightsChanged();
+    }
+    showState();
+}
+
+void AttentionLabController::lookAtTrained(bool trained)
+{
+    const auto wanted = trained ? m_trained : nullptr;
+    if (m_looked != wanted) {
+        m_looked = wanted;
+        weightsChanged();
+    }
+    showState();
+}
+
+void AttentionLabController::weightsChanged()
+{
+    m_jobs.stop();
+    m_effects.clear();
+    m_candidates.reset();
+    if (m_comparing != 0)
+        showComparison(nullptr);
+    showReport();
 }
 
 void AttentionLabController::setFitted(const std::filesystem::path& path)
@@ -314,7 +347,7 @@ void AttentionLabController::takeSources(const std::shared_ptr<const AttentionLa
 void AttentionLabController::show(const std::shared_ptr<const AttentionLabPicture>& picture, bool final)
 {
     const auto now = request();
-    if (!picture || !now || picture->request.model != now->model || picture->request.samples != now->samples || picture->request.choice.fitted != now->choice.fitted)
+    if (!picture || !now || picture->request.model != now->model || picture->request.samples != now->samples || picture->request.choice.fitted != now->choice.fitted || picture->request.tuned != now->tuned)
         return;
     if (m_sources != picture->sources)
         takeSources(picture->sources);
@@ -388,6 +421,7 @@ void AttentionLabController::showMethods()
     const AttentionPlace place = shownPlace();
     settings->setChoice(text(place.method), place.parameters);
     settings->setBlocks(m_sources ? static_cast<int>(m_sources->model->spec().blocks.size()) : 0, m_with.document.state().attention.blocks);
+    settings->setWeights(m_trained != nullptr, m_looked != nullptr);
     settings->setFitted(text(m_with.document.state().attention.fitted));
     settings->samples()->setOpenAction(m_with.model.report() ? isVision() ? tr("Open photos…") : tr("Open a text…") : QString());
     m_panel.heads()->setEffectReason(effectsDisabledReason());
@@ -413,7 +447,8 @@ void AttentionLabController::showEmpty()
         return m_panel.setSummary(tr("%1 · %2 blocks · %3 · %4")
                                       .arg(QFileInfo(text(m_workspace->outline.modelPath)).fileName())
                                       .arg(spec.blocks.size())
-                                      .arg(text(m_sources->samples->source->description()), text(m_picture->report->view.sample)));
+                                      .arg(text(m_sources->samples->source->description()), text(m_picture->report->view.sample))
+                                  + (m_picture->request.tuned ? tr(" · trained weights") : QString()));
     }
     m_panel.setSummary({});
     const QString open = isVision() ? tr("Open photos…") : tr("Open a text…");
@@ -440,6 +475,8 @@ QString AttentionLabController::caption() const
         complete = of->declaration.schema.complete(knownParameters(general, request.choice.parameters));
     for (const auto& [name, value] : complete.all())
         line += QStringLiteral(", %1 %2").arg(text(name), text(toText(value)));
+    if (request.tuned)
+        line += tr(", trained weights");
     if (request.choice.blocks) {
         QStringList blocks;
         for (const int block : *request.choice.blocks)

@@ -55,6 +55,10 @@ public:
     void stop();           ///< the jobs started here
     void askFitted();      ///< what fitted methods are fitted to
     void setFitted(const std::filesystem::path& path); ///< empty: the first of the samples
+    /// A model that was trained: its weights may be looked at in place of the checkpoint's. Null: there is none (any more).
+    void offerTrained(const std::shared_ptr<const attention::TunedModel>& trained);
+    void lookAtTrained(bool trained); ///< where there is one: maps, heads, comparisons are of its weights
+    const std::shared_ptr<const attention::TunedModel>& trainedWeights() const noexcept { return m_looked; } ///< that are looked at; null: the checkpoint's
     void showWorth(const report::AttentionComparison& worth); ///< of a training: beside the methods that were compared on the same samples, else alone
     void useHere(const views::HeadPlace& place);    ///< the general method
     void exactHere(const views::HeadPlace& place);
@@ -111,6 +115,7 @@ private:
     void showEmpty();
     void showComparison(const std::shared_ptr<const report::AttentionComparison>& comparison);
     void takePoint(int index);
+    void weightsChanged(); ///< what jobs measured is of other ones
     QString caption() const;
     /// `work` is given the sources and the captured samples, none of them one that the choices, or `tried`, are fitted to; it runs on a worker.
     struct Studied {
@@ -118,6 +123,8 @@ private:
         attention::AttentionRequest request;
         std::vector<std::shared_ptr<const attention::AttentionCapture>> samples;
         attention::AssignmentInputs with;
+        std::shared_ptr<const nn::Model> model; ///< the looked-at weights with exact attention
+        attention::BlockOperators made;         ///< of the choices
     };
     using StudiedWork = std::function<QString(const Studied&, const RunContext&)>;
     void startStudied(const QString& title, const QString& running, int& job, StudiedWork work, const std::vector<attention::HeadChoice>& tried = {});
@@ -134,6 +141,7 @@ private:
     std::shared_ptr<const AttentionLabPicture> m_picture;
     std::optional<AttentionLabRequest> m_asked;           ///< last
     bool m_final = false;                                 ///< m_picture is all there is to say
+    std::shared_ptr<const attention::TunedModel> m_trained, m_looked; ///< that there is; that is looked at (the same, or null)
     std::map<HeadKey, double> m_effects;                  ///< measured with m_effectsOf
     AttentionChoice m_effectsOf;
     std::optional<attention::HeadCandidates> m_candidates;

@@ -102,11 +102,13 @@ void AttentionLabController::startStudied(const QString& title, const QString& r
     Studied studied;
     studied.sources = m_sources;
     studied.request = {.choices = headChoices(now->choice, headsOf(m_sources->model->spec())), .sample = now->sample, .layer = now->layer, .head = now->head, .average = kSamples, .seed = static_cast<std::uint64_t>(now->choice.seed)};
+    const auto tuned = now->tuned;
     job = m_jobs.start(
         title, running,
-        [studied = std::move(studied), work = std::move(work), tried](const RunContext& context) mutable {
+        [studied = std::move(studied), work = std::move(work), tried, tuned](const RunContext& context) mutable {
             context.setParts(10);
-            attention::AttentionStudy study(studied.sources->model, studied.sources->samples->source, studied.sources->fitting);
+            attention::AttentionStudy study(studied.sources->model, studied.sources->samples->source, studied.sources->fitting, tuned);
+            studied.model = study.model();
             const RunContext runs = context.part(1, "samples");
             std::vector<attention::HeadChoice> made = studied.request.choices;
             if (studied.sources->fitting || study.samples().count() > 1 || attention::needsSamples(made)) // of one sample, what is fitted is not tried
@@ -114,6 +116,8 @@ void AttentionLabController::startStudied(const QString& title, const QString& r
             for (const std::size_t sample : attention::spreadSamples(studied.request.sample, kSamples, study.samples().count(), study.firstScored(studied.request, made)))
                 studied.samples.push_back(study.capture(sample, RunContext(runs.stopToken())));
             studied.with = study.assignmentInputs(studied.request, made, RunContext(runs.stopToken()));
+            if (tuned)
+                studied.made = study.operators(studied.request, RunContext(runs.stopToken()));
             runs.finish();
             return work(studied, context.part(9, "heads"));
         },
@@ -131,23 +135,23 @@ void AttentionLabController::measureEffects()
     m_effects.clear();
     m_effectsOf = m_with.document.state().attention;
     startStudied(tr("Effects of heads"), tr("Measuring effects"), m_measuringEffects,
-                 [guard = QPointer<AttentionLabController>(this), choice = m_effectsOf](const Studied& studied, const RunContext& context) {
+                 [guard = QPointer<AttentionLabController>(this), choice = m_effectsOf, looked = m_looked](const Studied& studied, const RunContext& context) {
                      std::map<HeadKey, double> found;
                      auto published = std::chrono::steady_clock::now();
                      const auto tell = [&] {
-                         QMetaObject::invokeMethod(qApp, [guard, sources = studied.sources, choice, found] {
-                             if (!guard || guard->m_sources != sources || guard->m_with.document.state().attention != choice)
+                         QMetaObject::invokeMethod(qApp, [guard, sources = studied.sources, choice, looked, found] {
+                             if (!guard || guard->m_sources != sources || guard->m_looked != looked || guard->m_with.document.state().attention != choice)
                                  return;
                              guard->m_effects = found;
                              guard->showReport();
                          }, Qt::QueuedConnection);
                          published = std::chrono::steady_clock::now();
                      };
-                     const auto result = attention::logitEffects(studied.sources->model, studied.request.choices, studied.with, studied.samples, context, [&](const attention::HeadEffect& each) {
+                     const auto result = attention::logitEffects(studied.model, studied.request.choices, studied.with, studied.samples, context, [&](const attention::HeadEffect& each) {
                          found[{each.layer, each.head}] = each.logits;
                          if (std::chrono::steady_clock::now() - published > kPublishEvery)
                              tell();
-                     });
+                     }, studied.made);
                      tell();
                      return tr("Effects of %1 heads on %2 samples").arg(result.size()).arg(studied.samples.size());
                  });
@@ -170,13 +174,13 @@ void AttentionLabController::findSuited()
         tried.push_back({0, attention::kAllHeads, each.method, each.parameters});
     }
     startStudied(tr("Suited attention methods"), tr("Searching suited methods"), m_searching,
-                 [guard = QPointer<AttentionLabController>(this), settings](const Studied& studied, const RunContext& context) {
-                     auto found = std::make_shared<attention::HeadCandidates>(attention::measureCandidates(*studied.sources->model, settings, studied.with, studied.samples, context));
+                 [guard = QPointer<AttentionLabController>(this), looked = m_looked, settings](const Studied& studied, const RunContext& context) {
+                     auto found = std::make_shared<attention::HeadCandidates>(attention::measureCandidates(*studied.model, settings, studied.with, studied.samples, context));
                      for (const auto& refused : found->refused)
                          context.log(LogLevel::Information, refused);
                      const auto count = found->settings.size();
-                     QMetaObject::invokeMethod(qApp, [guard, sources = studied.sources, found] {
-                         if (!guard || guard->m_sources != sources)
+                     QMetaObject::invokeMethod(qApp, [guard, sources = studied.sources, looked, found] {
+                         if (!guard || guard->m_sources != sources || guard->m_looked != looked)
                              return;
                          guard->m_candidates = std::move(*found);
                          guard->showReport();
@@ -234,7 +238,7 @@ void AttentionLabController::compare()
     const auto& choice = m_with.document.state().attention;
     m_comparing = m_jobs.start(
         tr("Compare attention methods"), tr("Comparing"),
-        [sources = m_sources, blocks = choice.blocks.value_or(std::vector<int>()), seed = static_cast<std::uint64_t>(choice.seed), guard = QPointer<AttentionLabController>(this)](const RunContext& context) {
+        [sources = m_sources, tuned = m_looked, blocks = choice.blocks.value_or(std::vector<int>()), seed = static_cast<std::uint64_t>(choice.seed), guard = QPointer<AttentionLabController>(this)](const RunContext& context) {
             context.setParts(20);
             const auto& path = sources->runnable->workspace()->outline.modelPath;
             SampleRequest asked = lookedRequest(sources->samples->path, *sources->model);
@@ -243,16 +247,16 @@ void AttentionLabController::compare()
                 asked.labels = labelsOf(sources->samples->path);
             const auto samples = openSamples(asked, path, *sources->model, context.part(1, "samples"));
             const auto publish = [&](report::AttentionComparison soFar) {
-                soFar.model = std::filesystem::path(path).filename().string();
-                QMetaObject::invokeMethod(qApp, [guard, sources, copy = std::make_shared<const report::AttentionComparison>(std::move(soFar))] {
-                    if (guard && guard->m_sources == sources)
+                soFar.model = std::filesystem::path(path).filename().string() + (tuned ? tr(", trained weights").toStdString() : std::string());
+                QMetaObject::invokeMethod(qApp, [guard, sources, tuned, copy = std::make_shared<const report::AttentionComparison>(std::move(soFar))] {
+                    if (guard && guard->m_sources == sources && guard->m_looked == tuned)
                         guard->showComparison(copy);
                 }, Qt::QueuedConnection);
             };
             measure::LoadedSample first;
             samples->load(0, first);
             const auto settings = attention::usualSettings(sources->model->embeddedTokens(first.view()));
-            const auto result = attention::compareMethods(sources->model, *samples, settings, {.blocks = blocks, .fitting = sources->fitting, .seed = seed, .latencyRuns = kLatencyRuns}, context.part(19, "methods"), publish);
+            const auto result = attention::compareMethods(tuned ? tuned->exact : sources->model, *samples, settings, {.blocks = blocks, .fitting = sources->fitting, .tuned = tuned, .seed = seed, .latencyRuns = kLatencyRuns}, context.part(19, "methods"), publish);
             return tr("%1 operators compared on %2 samples").arg(result.points.size() - 1).arg(samples->count());
         },
         [this, page](const Job&) {
@@ -273,8 +277,9 @@ void AttentionLabController::showWorth(const report::AttentionComparison& worth)
 {
     if (m_comparing != 0)
         return; // what is being compared is drawn alone
-    auto made = std::make_shared<report::AttentionComparison>(m_comparison && m_comparison->samples == worth.samples ? *m_comparison : worth);
-    if (m_comparison && m_comparison->samples == worth.samples)
+    const bool beside = m_comparison && m_comparison->samples == worth.samples && m_comparison->model == worth.model; // not those around trained weights
+    auto made = std::make_shared<report::AttentionComparison>(beside ? *m_comparison : worth);
+    if (beside)
         for (const auto& point : worth.points) {
             const auto same = [&](const report::AttentionPoint& each) { return each.method == point.method && each.title == point.title && each.settings == point.settings && each.tuned == point.tuned; };
             if (point.tuned) // the last training counts

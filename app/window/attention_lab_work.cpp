@@ -118,6 +118,7 @@ struct AttentionLabWork::Opened {
     std::shared_ptr<RunnableModel> model;
     std::filesystem::path path;
     std::string fitted; ///< as AttentionChoice's
+    std::shared_ptr<const attention::TunedModel> tuned; ///< that `study` is of
     std::shared_ptr<const AttentionLabSources> sources;
     std::optional<attention::AttentionStudy> study;
     std::size_t namedOf = 0, photoOf = 0; ///< samples that `names` and `photo` are of
@@ -125,6 +126,14 @@ struct AttentionLabWork::Opened {
     QImage photo;
 
     bool is(const AttentionLabRequest& request) const { return study && model == request.model && path == request.samples && fitted == request.choice.fitted; }
+    /// The study of these weights; the samples stay open.
+    void look(const std::shared_ptr<const attention::TunedModel>& at)
+    {
+        if (study && tuned == at)
+            return;
+        tuned = at;
+        study.emplace(sources->model, sources->samples->source, sources->fitting, at);
+    }
     attention::AttentionRequest studied(const AttentionLabRequest& request) const
     {
         return {.choices = headChoices(request.choice, headsOf(sources->model->spec())), .sample = request.sample, .layer = request.layer, .head = request.head, .seed = static_cast<std::uint64_t>(request.choice.seed)};
@@ -152,8 +161,8 @@ void AttentionLabWork::open(const AttentionLabRequest& request, const RunContext
     for (const auto& method : attention::methods())
         if (const QString reason = refusal(*sources->model, method); !reason.isEmpty())
             sources->unavailable[method.declaration.id] = reason;
-    opened->study.emplace(sources->model, sources->samples->source, sources->fitting);
     opened->sources = std::move(sources);
+    opened->look(request.tuned);
     m_opened = std::move(opened);
 }
 
@@ -181,7 +190,7 @@ AttentionLabWork::Picture AttentionLabWork::pictureOf(const AttentionLabRequest&
 
 AttentionLabWork::Picture AttentionLabWork::coarse(const AttentionLabRequest& request)
 {
-    if (!m_opened || !m_opened->is(request))
+    if (!m_opened || !m_opened->is(request) || m_opened->tuned != request.tuned)
         return nullptr;
     if (m_firstMs > kQuickMs) {
         m_firstMs *= kForgotten;
@@ -200,6 +209,7 @@ AttentionLabWork::Picture AttentionLabWork::refine(const AttentionLabRequest& re
         m_firstMs = 0;
         open(request, context.part(4, "model and samples"));
     }
+    m_opened->look(request.tuned);
     const auto partial = [&](const report::AttentionReport& report) {
         if (publish)
             publish(pictureOf(request, report));

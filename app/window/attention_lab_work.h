@@ -49,6 +49,7 @@ struct AttentionLabRequest {
     std::size_t sample = 0;
     int layer = 0;
     std::int64_t head = 0;
+    std::shared_ptr<const attention::TunedModel> tuned = {}; ///< whose weights are looked at; null: the checkpoint's
     bool operator==(const AttentionLabRequest&) const = default;
 };
 

@@ -8,9 +8,7 @@
 #include "views/common/number_format.h"
 #include "views/common/training_view.h"
 
-#include <QCoreApplication>
 #include <QFileInfo>
-#include <QPointer>
 
 #include <algorithm>
 #include <cmath>
@@ -44,22 +42,6 @@ Parameters knownTraining(const Parameters& parameters)
     return known;
 }
 
-/// The first choice's method and settings, and whether others stand beside it.
-report::AttentionPoint named(const std::vector<HeadChoice>& choices)
-{
-    report::AttentionPoint point;
-    const auto first = std::ranges::find_if(choices, [](const HeadChoice& each) { return !each.method.empty(); });
-    if (first == choices.end())
-        return point;
-    const attention::Method& method = *attention::findMethod(first->method);
-    const bool alone = std::ranges::all_of(choices, [&](const HeadChoice& each) { return each.method == first->method && each.parameters == first->parameters; });
-    point.method = first->method;
-    point.title = alone ? method.declaration.title : QObject::tr("Choices of heads").toStdString();
-    point.parameters = method.declaration.schema.complete(first->parameters);
-    point.settings = alone ? attention::settingsText(method.declaration.schema, point.parameters) : std::string();
-    return point;
-}
-
 /// What the whole model, the operators around its own weights, and the trained model are worth on the same samples.
 report::AttentionComparison worthOf(const AttentionLabSources& sources, const attention::Tuned& tuned, const nn::Model& trained, const attention::AssignmentInputs& with,
                                     const measure::SampleSource& scored, const RunContext& context)
@@ -76,7 +58,7 @@ report::AttentionComparison worthOf(const AttentionLabSources& sources, const at
     report::AttentionPoint exact;
     exact.title = QObject::tr("Exact").toStdString();
     add(exact, nullptr, "the whole model");
-    report::AttentionPoint around = named(tuned.choices);
+    report::AttentionPoint around = attention::pointOf(tuned.choices);
     if (!around.method.empty())
         add(around, attention::replaced(sources.model, attention::operatorsFor(*sources.model, tuned.choices, with)).get(), "the operators alone");
     else
@@ -126,26 +108,22 @@ struct Grounds {
     }
     std::shared_ptr<const TrainedAttention> measured(attention::Tuned tuned, const RunContext& context) const
     {
-        const auto model = tuned.apply(*sources->runnable->workspace()->checkpoint, with, context);
-        auto worth = worthOf(*sources, tuned, *model, with, *scored, context);
-        return std::make_shared<const TrainedAttention>(TrainedAttention{sources, std::move(tuned), std::move(worth)});
+        auto made = std::make_shared<const attention::TunedModel>(tuned.parts(*sources->runnable->workspace()->checkpoint, with, context));
+        auto worth = worthOf(*sources, tuned, *attention::replaced(made->exact, made->operators), with, *scored, context);
+        return std::make_shared<const TrainedAttention>(TrainedAttention{sources, std::move(tuned), std::move(made), std::move(worth)});
     }
 };
 } // namespace
 
 AttentionTrainingController::AttentionTrainingController(const AttentionTrainingNeighbours& neighbours, AttentionTrainingPage& page, QObject* parent)
     : QObject(parent), m_with(neighbours), m_page(page),
-      m_jobs(neighbours.jobs, {[](const QString&) {}, [this](const QString& sentence) { emit done(sentence); }, [this](const QString& sentence) { emit failed(sentence); }})
+      m_jobs(neighbours.jobs, {[](const QString&) {}, [this](const QString& sentence) { emit done(sentence); }, [this](const QString& sentence) { emit failed(sentence); }}),
+      m_run(neighbours.jobs, m_jobs, *page.training())
 {
     m_page.setSchema(ParameterSchema(attention::tuningParameters()));
     connectPage();
     connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState&, const SessionState&) { showState(); });
     connect(&m_with.lab, &AttentionLabController::availabilityChanged, this, &AttentionTrainingController::showState);
-    connect(&m_with.jobs, &JobQueue::jobChanged, this, [this](int row) {
-        const auto& jobs = m_with.jobs.jobs();
-        if (m_job != 0 && row >= 0 && row < static_cast<int>(jobs.size()) && jobs[static_cast<std::size_t>(row)].id == m_job)
-            m_page.training()->setProgress(jobs[static_cast<std::size_t>(row)].fraction, jobs[static_cast<std::size_t>(row)].remainingSeconds);
-    });
     showState();
 }
 
@@ -197,7 +175,7 @@ void AttentionTrainingController::setSamples(const fs::path& path)
 QString AttentionTrainingController::openDisabledReason() const
 {
     const QString reason = m_with.lab.disabledReason();
-    return !reason.isEmpty() ? reason : isTraining() ? tr("the model is being trained") : QString();
+    return !reason.isEmpty() ? reason : isTraining() ? tr("the model is being trained") : m_opening != 0 ? tr("a file is being opened") : QString();
 }
 
 QString AttentionTrainingController::trainDisabledReason() const
@@ -217,28 +195,12 @@ QString AttentionTrainingController::saveDisabledReason() const
     return !m_with.lab.disabledReason().isEmpty() ? m_with.lab.disabledReason() : m_trained ? QString() : tr("nothing was trained");
 }
 
-void AttentionTrainingController::start(const QString& title, const QString& running, std::function<std::shared_ptr<const TrainedAttention>(const RunContext&)> work, const QString& said)
+void AttentionTrainingController::ended(const Job& job, const Result& result)
 {
-    const auto result = std::make_shared<std::shared_ptr<const TrainedAttention>>();
-    m_job = m_jobs.start(
-        title, running,
-        [work = std::move(work), result, said](const RunContext& context) {
-            auto made = work(context);
-            context.throwIfStopped(); // cancelled in its last moment: nothing is kept
-            *result = std::move(made);
-            return said;
-        },
-        [this, result](const Job& job) {
-            m_job = 0;
-            m_enough.reset();
-            m_page.training()->setRunning({});
-            if (job.state == JobState::Finished && *result && (*result)->sources == m_sources)
-                take(*result);
-            else
-                take(m_trained); // the losses of the one that was not finished go
-            emit availabilityChanged();
-        });
-    showState();
+    if (job.state == JobState::Finished && *result && (*result)->sources == m_sources)
+        take(*result);
+    else
+        take(m_trained); // the losses of the one that was not finished go
     emit availabilityChanged();
 }
 
@@ -248,24 +210,14 @@ void AttentionTrainingController::train()
         emit failed(tr("The model cannot be trained: %1.").arg(reason));
         return;
     }
-    m_enough = std::make_shared<std::stop_source>();
-    m_page.training()->setLosses({});
     m_page.setOutcome({});
-    m_page.training()->setRunning(tr("the model around its attention"));
     m_with.document.select([](Selection& selection) { selection.attentionPage = "training"; });
-    attention::TuningTalk talk;
-    talk.enough = m_enough->get_token();
-    talk.seen = [guard = QPointer<AttentionTrainingController>(this), run = m_enough](const std::vector<report::Series>& losses) {
-        QMetaObject::invokeMethod(qApp, [guard, run, losses] {
-            if (guard && guard->m_enough == run) // not over yet
-                guard->m_page.training()->setLosses(losses);
-        }, Qt::QueuedConnection);
-    };
     const auto& state = m_with.document.state();
     const attention::TuningSettings settings(ParameterSchema(attention::tuningParameters()).complete(knownTraining(state.attentionTraining.parameters)));
-    start(
-        tr("Train around attention"), tr("Training"),
-        [sources = m_sources, chosen = choices(), path = samples(), settings, talk, seed = static_cast<std::uint64_t>(state.attention.seed)](const RunContext& context) {
+    const auto result = std::make_shared<std::shared_ptr<const TrainedAttention>>();
+    m_run.start(
+        {tr("Train around attention"), tr("Training"), tr("the model around its attention")},
+        [sources = m_sources, chosen = choices(), path = samples(), settings, result, seed = static_cast<std::uint64_t>(state.attention.seed)](const RunContext& context, const TrainingRun::Talk& talk) -> TrainingRun::Keep {
             context.setParts(20);
             const auto& model = *sources->model;
             const Grounds grounds(sources, chosen, seed, context.part(1, "samples"));
@@ -274,20 +226,17 @@ void AttentionTrainingController::train()
             if (sources->samples->photos)
                 asked.labels = labelsOf(path);
             const auto trainedOn = openSamples(asked, sources->runnable->workspace()->outline.modelPath, model, context.part(1, "samples to train on"));
-            attention::Tuned tuned = attention::fineTune(*sources->runnable->workspace()->checkpoint, chosen, grounds.with, *trainedOn, settings, context.part(14, "training"), talk);
+            attention::Tuned tuned = attention::fineTune(*sources->runnable->workspace()->checkpoint, chosen, grounds.with, *trainedOn, settings, context.part(14, "training"), {.seen = talk.seen, .enough = talk.enough});
             for (const auto& warning : tuned.warnings)
                 context.log(LogLevel::Warning, warning);
-            return grounds.measured(std::move(tuned), context.part(4, "measuring"));
+            return [result, made = grounds.measured(std::move(tuned), context.part(4, "measuring"))] {
+                *result = made;
+                return tr("Trained around attention");
+            };
         },
-        tr("Trained around attention"));
-}
-
-void AttentionTrainingController::finish()
-{
-    if (!m_enough)
-        return;
-    m_enough->request_stop();
-    m_page.training()->setFinishing();
+        [this, result](const Job& job) { ended(job, result); });
+    showState();
+    emit availabilityChanged();
 }
 
 void AttentionTrainingController::cancel() { m_jobs.stop(); }
@@ -326,15 +275,24 @@ void AttentionTrainingController::open(const QString& file)
 {
     if (!m_sources)
         return;
-    start(
+    const auto result = std::make_shared<std::shared_ptr<const TrainedAttention>>();
+    m_opening = m_jobs.start(
         tr("Open %1").arg(QFileInfo(file).fileName()), tr("Opening"),
-        [sources = m_sources, path = fs::path(file.toStdString())](const RunContext& context) {
+        [sources = m_sources, result, path = fs::path(file.toStdString())](const RunContext& context) {
             context.setParts(4);
             attention::Tuned tuned = attention::Tuned::read(path, context.part(1, "reading"));
             const Grounds grounds(sources, tuned.choices, tuned.seed, context.part(1, "samples"));
-            return grounds.measured(std::move(tuned), context.part(2, "measuring"));
+            auto made = grounds.measured(std::move(tuned), context.part(2, "measuring"));
+            context.throwIfStopped(); // cancelled in its last moment: nothing is kept
+            *result = std::move(made);
+            return tr("%1 opened").arg(text(path.filename().string()));
         },
-        tr("%1 opened").arg(QFileInfo(file).fileName()));
+        [this, result](const Job& job) {
+            m_opening = 0;
+            ended(job, result);
+        });
+    showState();
+    emit availabilityChanged();
 }
 
 void AttentionTrainingController::take(const std::shared_ptr<const TrainedAttention>& trained)
@@ -343,6 +301,7 @@ void AttentionTrainingController::take(const std::shared_ptr<const TrainedAttent
     m_trained = trained;
     m_page.training()->setLosses(trained ? trained->tuned.losses : std::vector<report::Series>());
     m_page.setOutcome(trained ? outcomeOf(trained->worth) : QString());
+    m_with.lab.offerTrained(trained ? trained->model : nullptr);
     if (news)
         m_with.lab.showWorth(trained->worth);
     showState();

@@ -2,6 +2,7 @@
 #pragma once
 #include "app/jobs/job_group.h"
 #include "app/window/attention_lab_controller.h"
+#include "app/window/training_run.h"
 #include "core/attention/fine_tuning.h"
 
 #include <QObject>
@@ -9,8 +10,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <stop_token>
 #include <vector>
 
 namespace tamis::views {
@@ -31,6 +30,7 @@ struct AttentionTrainingNeighbours {
 struct TrainedAttention {
     std::shared_ptr<const AttentionLabSources> sources;
     attention::Tuned tuned;
+    std::shared_ptr<const attention::TunedModel> model; ///< made of it
     report::AttentionComparison worth; ///< exact, around the operators, and trained
 };
 
@@ -43,14 +43,14 @@ public:
     AttentionTrainingController(const AttentionTrainingNeighbours& neighbours, views::AttentionTrainingPage& page, QObject* parent = nullptr);
 
     void train();
-    void finish(); ///< ends the training that runs, with the best so far
+    void finish() { m_run.finish(); } ///< ends the training that runs, with the best so far
     void cancel(); ///< ends it without a result
     void askSamples();
     void setSamples(const std::filesystem::path& path); ///< photos (a folder), tokens or text
     void askAndSave();
     void askAndOpen();
     void open(const QString& file);
-    bool isTraining() const noexcept { return m_job != 0; }
+    bool isTraining() const noexcept { return m_run.isRunning(); }
     QString trainDisabledReason() const; ///< why nothing can be trained now; empty: it can
     QString saveDisabledReason() const;
     QString openDisabledReason() const;
@@ -68,15 +68,16 @@ private:
     std::vector<attention::HeadChoice> choices() const;
     void showState();
     void take(const std::shared_ptr<const TrainedAttention>& trained); ///< null: none
-    void start(const QString& title, const QString& running, std::function<std::shared_ptr<const TrainedAttention>(const RunContext&)> work, const QString& said);
+    using Result = std::shared_ptr<std::shared_ptr<const TrainedAttention>>; ///< of a job: null until it is over
+    void ended(const Job& job, const Result& result);
 
     AttentionTrainingNeighbours m_with;
     views::AttentionTrainingPage& m_page;
     JobGroup m_jobs;
     std::shared_ptr<const AttentionLabSources> m_sources; ///< null: none
     std::shared_ptr<const TrainedAttention> m_trained;
-    int m_job = 0;                                        ///< that trains or opens; 0: none
-    std::shared_ptr<std::stop_source> m_enough;           ///< of the training that runs
+    TrainingRun m_run;
+    int m_opening = 0;                                    ///< job that opens a file; 0: none
 };
 
 } // namespace tamis::app

@@ -5,9 +5,7 @@
 #include "views/common/training_view.h"
 #include "views/tokens/token_training_page.h"
 
-#include <QApplication>
 #include <QFileInfo>
-#include <QPointer>
 
 namespace tamis::app {
 namespace {
@@ -17,18 +15,13 @@ QString text(const std::string& s) { return QString::fromStdString(s); }
 } // namespace
 
 TokenTrainingController::TokenTrainingController(const TokenTrainingNeighbours& neighbours, views::TokenTrainingPage& page, QObject* parent)
-    : QObject(parent), m_with(neighbours), m_page(page)
+    : QObject(parent), m_with(neighbours), m_page(page), m_run(neighbours.queue, neighbours.jobs, *page.training())
 {
     connect(&m_page, &views::TokenTrainingPage::trainRequested, this, &TokenTrainingController::train);
     connect(&m_page, &views::TokenTrainingPage::finishRequested, this, &TokenTrainingController::finish);
     connect(&m_page, &views::TokenTrainingPage::cancelRequested, this, &TokenTrainingController::cancel);
     connect(&m_page, &views::TokenTrainingPage::saveRequested, this, &TokenTrainingController::askAndSave);
     connect(&m_page, &views::TokenTrainingPage::openRequested, this, &TokenTrainingController::askAndOpen);
-    connect(&m_with.queue, &JobQueue::jobChanged, this, [this](int row) {
-        const auto& jobs = m_with.queue.jobs();
-        if (m_job != 0 && row >= 0 && row < static_cast<int>(jobs.size()) && jobs[static_cast<std::size_t>(row)].id == m_job)
-            m_page.training()->setProgress(jobs[static_cast<std::size_t>(row)].fraction, jobs[static_cast<std::size_t>(row)].remainingSeconds);
-    });
 }
 
 TokenChains::Parts TokenTrainingController::current() const
@@ -60,33 +53,20 @@ void TokenTrainingController::train()
     }
     const TokenSetting setting = m_with.lab.setting();
     const QString title = text(methodOf(setting.method).declaration.title);
-    m_enough = std::make_shared<std::stop_source>();
-    m_page.training()->setLosses({});
-    m_page.training()->setRunning(tokenSettingTitle(setting));
     m_with.lab.showPage(QStringLiteral("training"));
-    TokenTrainingTalk talk;
-    talk.enough = m_enough->get_token();
-    talk.seen = [guard = QPointer<TokenTrainingController>(this), run = m_enough](const std::vector<report::Series>& losses) {
-        QMetaObject::invokeMethod(qApp, [guard, run, losses] {
-            if (guard && guard->m_enough == run) // not over yet
-                guard->m_page.training()->setLosses(losses);
-        }, Qt::QueuedConnection);
-    };
     const auto warnings = std::make_shared<QStringList>();
-    m_job = m_with.jobs.start(
-        tr("Train %1").arg(title), tr("Training"),
-        [sources = m_with.lab.sources(), setting, chains = m_with.chains, title, talk, warnings](const RunContext& context) {
-            auto parts = TokenChains::train(sources, setting, context, talk);
-            context.throwIfStopped(); // cancelled in its last moment: nothing is kept
-            for (const auto& warning : parts->warnings)
-                *warnings << text(warning);
-            chains->keep(sources, std::move(parts));
-            return tr("%1 trained").arg(title);
+    m_run.start(
+        {tr("Train %1").arg(title), tr("Training"), tokenSettingTitle(setting)},
+        [sources = m_with.lab.sources(), setting, chains = m_with.chains, title, warnings](const RunContext& context, const TrainingRun::Talk& talk) -> TrainingRun::Keep {
+            auto parts = TokenChains::train(sources, setting, context, {.seen = talk.seen, .enough = talk.enough});
+            return [sources, chains, title, warnings, parts = std::move(parts)] {
+                for (const auto& warning : parts->warnings)
+                    *warnings << text(warning);
+                chains->keep(sources, parts);
+                return tr("%1 trained").arg(title);
+            };
         },
         [this, warnings](const Job& job) {
-            m_job = 0;
-            m_enough.reset();
-            m_page.training()->setRunning({});
             if (job.state == JobState::Finished)
                 m_with.lab.refresh();
             showState();
@@ -97,20 +77,6 @@ void TokenTrainingController::train()
     m_shown.reset(); // now, for it is set whenever the lab is shown and nothing is trained
     showState();
     emit m_with.lab.availabilityChanged();
-}
-
-void TokenTrainingController::finish()
-{
-    if (!m_enough)
-        return;
-    m_enough->request_stop();
-    m_page.training()->setFinishing();
-}
-
-void TokenTrainingController::cancel()
-{
-    if (m_job != 0)
-        m_with.queue.cancel(m_job);
 }
 
 void TokenTrainingController::askAndSave()

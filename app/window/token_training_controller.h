@@ -3,12 +3,12 @@
 #include "app/jobs/job_group.h"
 #include "app/window/file_questions.h"
 #include "app/window/token_chains.h"
+#include "app/window/training_run.h"
 
 #include <QObject>
 
 #include <memory>
 #include <optional>
-#include <stop_token>
 
 namespace tamis::views {
 class TokenTrainingPage;
@@ -35,12 +35,12 @@ public:
     TokenTrainingController(const TokenTrainingNeighbours& neighbours, views::TokenTrainingPage& page, QObject* parent = nullptr);
 
     void train();
-    void finish(); ///< ends the training that runs, with the best so far
-    void cancel(); ///< ends it without a result
+    void finish() { m_run.finish(); } ///< ends the training that runs, with the best so far
+    void cancel() { m_run.cancel(); } ///< ends it without a result
     void askAndSave();
     void askAndOpen();
     void open(const QString& file);
-    bool isTraining() const noexcept { return m_job != 0; }
+    bool isTraining() const noexcept { return m_run.isRunning(); }
     QString trainDisabledReason() const; ///< why nothing can be trained now; empty: it can
     QString saveDisabledReason() const;
     QString openDisabledReason() const;
@@ -52,9 +52,8 @@ private:
 
     TokenTrainingNeighbours m_with;
     views::TokenTrainingPage& m_page;
-    int m_job = 0;                              ///< 0: nothing is trained
-    std::shared_ptr<std::stop_source> m_enough; ///< of the training that runs
-    std::optional<TokenChains::Parts> m_shown;  ///< whose losses the page has; nullopt: those of a training
+    TrainingRun m_run;
+    std::optional<TokenChains::Parts> m_shown; ///< whose losses the page has; nullopt: those of a training
 };
 
 } // namespace tamis::app

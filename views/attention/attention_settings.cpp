@@ -31,6 +31,7 @@ AttentionSettings::AttentionSettings(PhotoModel& photos, QWidget* parent)
                  parent)
 {
     setObjectName(QStringLiteral("attentionSettings"));
+    buildWeights();
     auto* title = new QLabel(tr("Set &for"), this);
     m_scope = new QComboBox(this);
     m_scope->setObjectName(QStringLiteral("attentionScope"));
@@ -53,6 +54,31 @@ AttentionSettings::AttentionSettings(PhotoModel& photos, QWidget* parent)
     setBlocks(0, {});
     setChoices({});
     setFitted({});
+    setWeights(false, false);
+}
+
+void AttentionSettings::buildWeights()
+{
+    m_weightsRow = new QWidget(this);
+    auto* row = new QVBoxLayout(m_weightsRow);
+    row->setContentsMargins(0, 0, 0, 0);
+    auto* title = new QLabel(tr("&Weights"), m_weightsRow);
+    m_weights = new QComboBox(m_weightsRow);
+    m_weights->setObjectName(QStringLiteral("attentionWeights"));
+    m_weights->setAccessibleName(tr("Weights"));
+    m_weights->setToolTip(tr("Whose maps, heads and comparisons are looked at: of the model as it was opened, or as it was trained around its attention. Its output is compared with the model as it was opened"));
+    m_weights->addItems({tr("as they were opened"), tr("as they were trained")});
+    title->setBuddy(m_weights);
+    row->addWidget(title);
+    row->addWidget(m_weights);
+    column()->addWidget(m_weightsRow);
+    connect(m_weights, &QComboBox::activated, this, [this](int index) { emit weightsChosen(index == 1); });
+}
+
+void AttentionSettings::setWeights(bool offered, bool trained)
+{
+    m_weightsRow->setVisible(offered);
+    m_weights->setCurrentIndex(trained ? 1 : 0);
 }
 
 void AttentionSettings::buildBlocks()

@@ -32,6 +32,7 @@ public:
     AttentionScope scope() const;
     void setBlocks(int count, const std::optional<std::vector<int>>& chosen); ///< of the model, and those that the method replaces; nothing: all
     void setChoices(const std::vector<OwnChoice>& own);
+    void setWeights(bool offered, bool trained); ///< whether there are trained ones, and whether they are looked at; without a signal
     void setFitted(const QString& path); ///< samples that fitted methods are fitted to; empty: the first of those that are open
     SamplePicker* samples() const { return m_samples; }
 
@@ -43,16 +44,19 @@ signals:
     void forgetAllRequested();
     void fittedRequested(); ///< other samples to fit to are asked for
     void fittedForgotten();
+    void weightsChosen(bool trained);
 
 private:
     void buildBlocks();
     void buildChoices();
     void buildFitted();
+    void buildWeights();
     void tellBlocks();
 
     int m_blockCount = -1;
     std::vector<OwnChoice> m_own;
-    QComboBox* m_scope = nullptr;
+    QComboBox *m_scope = nullptr, *m_weights = nullptr;
+    QWidget* m_weightsRow = nullptr;
     QWidget* m_blocksBox = nullptr;
     QGridLayout* m_blocksGrid = nullptr;
     std::vector<QToolButton*> m_blocks;

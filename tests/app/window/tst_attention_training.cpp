@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Training around attention in the window: refused with a reason, run with its losses shown, ended with the best so far or given up, saved, opened again with the same worth, and
 // drawn beside the methods; samples to fit to are the session's.
+#include "core/attention/attention_study.h"
 #include "core/attention/comparison.h"
 #include "tests/app/window/desk.h"
 #include "views/attention/attention_compare_page.h"
@@ -10,9 +11,11 @@
 #include "views/common/theme.h"
 #include "views/common/training_view.h"
 
+#include <QComboBox>
 #include <QFile>
 #include <QLabel>
 #include <QPushButton>
+#include <QRegularExpression>
 #include <QSignalSpy>
 #include <QTest>
 
@@ -90,6 +93,8 @@ private slots:
         QCOMPARE(trained->worth.points.size(), std::size_t{3});
         QVERIFY(trained->worth.points[2].perplexity < trained->worth.points[1].perplexity); // other tokens, drawn the same way
         QVERIFY(desk.child<QLabel>("attentionTrainingOutcome")->text().contains("perplexity"));
+        makeRoom(desk.window);
+        QTest::qWait(50);
         savePicture(desk.window, "attention-training");
         // Drawn beside the exact one.
         const auto& comparison = desk.window.attentionLab().comparison();
@@ -115,6 +120,85 @@ private slots:
         desk.window.attentionLab().openText(desk.ids("other.ids", 512, 8));
         QVERIFY(desk.waitFor([&] { return desk.controller().trained() == nullptr; }));
         QVERIFY(desk.child<QLabel>("attentionTrainingOutcome")->isHidden());
+    }
+
+    /// The weights that the tab looks at: as they were trained, maps, heads and output are what core says of the trained model.
+    void trainedWeightsAreLookedAt()
+    {
+        TrainingDesk desk;
+        QVERIFY(desk.ready("attention.linear"));
+        auto* weights = desk.child<QComboBox>("attentionWeights");
+        QVERIFY(weights && weights->parentWidget()->isHidden()); // nothing was trained
+        desk.run("attention.train");
+        QVERIFY(desk.idle());
+        const auto trained = desk.controller().trained();
+        QVERIFY(trained && !weights->parentWidget()->isHidden());
+        auto& lab = desk.window.attentionLab();
+        QVERIFY(desk.waitFor([&] { return lab.isUpToDate(); }));
+        const auto before = lab.picture()->report;
+        desk.window.attentionPanel().showPage(QStringLiteral("maps"));
+        weights->setFocus();
+        QTest::keyClick(weights, Qt::Key_Down);
+        QVERIFY(lab.trainedWeights() == trained->model);
+        QVERIFY(desk.waitFor([&] { return lab.isUpToDate() && lab.picture()->request.tuned == trained->model; }));
+        const auto& sources = *lab.sources();
+        QCOMPARE(&sources, trained->sources.get()); // samples and model stay open
+        attention::AttentionStudy study(sources.model, sources.samples->source, nullptr, trained->model);
+        const auto expected = study.whole({.choices = trained->tuned.choices}, {});
+        const auto& shown = *lab.picture()->report;
+        QVERIFY(shown.view.exact == expected.view.exact && shown.view.approximate == expected.view.approximate && shown.view.exact != before->view.exact);
+        QCOMPARE(shown.heads.size(), expected.heads.size());
+        for (std::size_t i = 0; i < shown.heads.size(); ++i)
+            QCOMPARE(shown.heads[i].output, expected.heads[i].output);
+        QCOMPARE(shown.effect.kl, expected.effect.kl);
+        QVERIFY(shown.effect.kl != before->effect.kl);
+        savePicture(desk.window, "attention-trained-weights");
+        // A comparison is of the trained weights, with what was trained in it.
+        lab.compare();
+        QVERIFY(desk.waitFor([&] { return lab.comparison() && lab.comparison()->points.size() > 2; }));
+        lab.stop();
+        QVERIFY(desk.idle());
+        QVERIFY(lab.comparison()->model.find("trained weights") != std::string::npos);
+        QVERIFY(lab.comparison()->points[1].tuned && lab.comparison()->points[1].method == "attention.linear");
+        QTest::keyClick(weights, Qt::Key_Up);
+        QVERIFY(desk.waitFor([&] { return lab.isUpToDate() && !lab.picture()->request.tuned; }));
+        QVERIFY(lab.picture()->report->view.exact == before->view.exact);
+        // Trained ones go with the samples that they were measured on.
+        QTest::keyClick(weights, Qt::Key_Down);
+        lab.openText(desk.ids("other.ids", 512, 8));
+        QVERIFY(desk.waitFor([&] { return lab.isUpToDate(); }));
+        QVERIFY(!lab.trainedWeights() && weights->parentWidget()->isHidden());
+    }
+
+    /// The bundled photos have no labels: the teacher alone.
+    void photosAreTrainedOn()
+    {
+        TrainingDesk desk;
+        QVERIFY(desk.Desk::open(dataset("vit20")) && desk.waitFor([&] { return desk.window.model().report() != nullptr; }));
+        desk.window.model().openPhotos(dataset("photos"));
+        desk.window.showLab(&desk.window.attentionPanel());
+        desk.window.document().change("choices", {}, [&](SessionState& state) {
+            state.attention.method = "attention.linear";
+            state.attention.blocks = std::vector<int>{4, 5};
+            state.attentionTraining.samples = dataset("photos").toStdString();
+            for (const auto& [name, value] : {std::pair{"steps", 4}, {"batch", 2}, {"check-every", 2}})
+                state.attentionTraining.parameters.set(name, std::int64_t{value});
+            state.attentionTraining.parameters.set("learning-rate", 1e-3);
+            state.attentionTraining.parameters.set("warm-up", 0.0);
+            state.attentionTraining.parameters.set("trained", std::string("projections"));
+        });
+        QVERIFY(desk.waitFor([&] { return desk.controller().trainDisabledReason().isEmpty(); }));
+        QCOMPARE(desk.child<QLabel>("attentionTrainingSamples")->text(), QString("photos"));
+        desk.run("attention.train");
+        QVERIFY(desk.idle());
+        const auto trained = desk.controller().trained();
+        QVERIFY(trained && trained->tuned.steps == 4 && trained->tuned.bestLoss < trained->tuned.startLoss);
+        QCOMPARE(trained->worth.points.size(), std::size_t{3});
+        QVERIFY(trained->worth.points[2].kl < trained->worth.points[1].kl); // nearer to the whole model than the operators alone
+        QVERIFY(!trained->tuned.weights.empty());
+        for (const auto& tensor : trained->tuned.weights)
+            QVERIFY(QString::fromStdString(tensor.name).contains(QRegularExpression("blocks\\.[45]\\.attn\\.")));
+        QVERIFY(desk.child<QLabel>("attentionTrainingOutcome")->text().contains("agreement"));
     }
 
     void endedWithTheBestOrGivenUp()
