@@ -114,6 +114,7 @@ void ReuseController::connectPage()
     connect(settings, &ReuseSettings::keepRequested, this, &ReuseController::keep);
     connect(settings, &ReuseSettings::forgetRequested, this, &ReuseController::forgetAll);
     connect(settings, &ReuseSettings::compareRequested, this, &ReuseController::compare);
+    connect(settings, &ReuseSettings::sweepRequested, this, &ReuseController::sweepKey);
     connect(settings, &ReuseSettings::stopRequested, this, [this] { m_jobs.stop(); });
     connect(settings, &ReuseSettings::planRequested, this, &ReuseController::putIntoPlan);
     connect(settings, &ReuseSettings::unplanRequested, this, &ReuseController::takeOutOfPlan);
@@ -244,6 +245,11 @@ QString ReuseController::compareDisabledReason() const
 {
     const QString reason = disabledReason();
     return !reason.isEmpty() ? reason : m_compareJob != 0 ? tr("a comparison runs") : QString();
+}
+
+QString ReuseController::sweepDisabledReason() const
+{
+    return sweptParameter(setting()).empty() ? tr("the method has no key") : compareDisabledReason();
 }
 
 QString ReuseController::planDisabledReason() const
@@ -411,6 +417,7 @@ void ReuseController::showSettings()
     settings->setDisabledReason(compareDisabledReason());
     settings->setKeepReason(keepDisabledReason());
     settings->setRunning(m_compareJob != 0);
+    settings->setSweep(text(sweptParameter(now)), sweepDisabledReason());
     const auto& planned = state.plannedReuse;
     const bool same = planned && settingKey({planned->method, planned->parameters}) == settingKey(now);
     settings->setPlanned(planned ? reuseSettingTitle({planned->method, planned->parameters}) : QString(), same, disabledReason());

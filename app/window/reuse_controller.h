@@ -52,6 +52,7 @@ public:
     void keep();       ///< the present setting, beside those to come
     void forgetAll();  ///< of what is kept
     void compare();    ///< every method as it starts from, and what is kept, on all frames
+    void sweepKey();   ///< content keys over their radius or bits, kept beside the others; false hits against misses are shown
     void stop();       ///< what is being computed, and the jobs started here
     void togglePlay();
     void step(int by); ///< frames
@@ -62,6 +63,7 @@ public:
     QString keepDisabledReason() const;
     QString forgetDisabledReason() const;
     QString compareDisabledReason() const;
+    QString sweepDisabledReason() const;
     QString planDisabledReason() const;
     QString unplanDisabledReason() const;
 
@@ -104,6 +106,7 @@ private:
     void take(const std::string& key, report::ReuseRun run);
     std::vector<ReuseSetting> missing() const; ///< of what is kept
     void runMissing(const QString& title);
+    void keepAndRun(const QString& label, const QString& title, const std::vector<ReuseSetting>& more);
     void restore();
     void showState();
     void showEmpty();

@@ -115,14 +115,34 @@ void ReuseController::compare()
         emit failed(tr("Methods cannot be compared: %1.").arg(reason));
         return;
     }
-    std::vector<ReuseSetting> all = m_with.document.state().reuse.kept;
+    std::vector<ReuseSetting> all;
     for (const auto& method : reuse::methods())
-        if (const ReuseSetting each{method.declaration.id, {}}; !method.frames && std::ranges::none_of(all, [&](const ReuseSetting& kept) { return settingKey(kept) == settingKey(each); }))
+        if (!method.frames)
+            all.push_back({method.declaration.id, {}});
+    keepAndRun(tr("Compare methods of reuse"), tr("Compare %1 ways to reuse features"), all);
+}
+
+void ReuseController::sweepKey()
+{
+    if (const QString reason = sweepDisabledReason(); !reason.isEmpty()) {
+        emit failed(tr("There is nothing to sweep: %1.").arg(reason));
+        return;
+    }
+    m_page.showCollisions();
+    keepAndRun(tr("Sweep the key's %1").arg(text(sweptParameter(setting()))), tr("Run %1 ways to reuse features"), sweptSettings(setting()));
+}
+
+/// Beside what is kept already; what of it has not been run yet is. One undo step.
+void ReuseController::keepAndRun(const QString& label, const QString& title, const std::vector<ReuseSetting>& more)
+{
+    std::vector<ReuseSetting> all = m_with.document.state().reuse.kept;
+    for (const ReuseSetting& each : more)
+        if (std::ranges::none_of(all, [&](const ReuseSetting& kept) { return settingKey(kept) == settingKey(each); }))
             all.push_back(each);
     m_restores = false; // it is what follows
-    edit(tr("Compare methods of reuse"), {}, true, [&](ReuseChoice& choice) { choice.kept = all; });
+    edit(label, {}, true, [&](ReuseChoice& choice) { choice.kept = all; });
     m_restores = true;
-    runMissing(tr("Compare %1 ways to reuse features").arg(all.size()));
+    runMissing(title.arg(all.size()));
 }
 
 std::vector<ReuseSetting> ReuseController::missing() const
@@ -147,9 +167,10 @@ void ReuseController::runMissing(const QString& title)
     m_compareJob = m_jobs.start(
         title, tr("Comparing"),
         [missing = missing(), count, sources = m_sources, guard = QPointer<ReuseController>(this)](const RunContext& context) {
-            context.setParts(static_cast<double>(std::max<std::size_t>(missing.size(), 1)));
+            context.setParts(static_cast<double>(missing.size() + 1));
+            const auto whole = missing.empty() ? nullptr : reuse::runWhole(sources->model, sources->sequence, 1, context.part(1, "running every frame whole"));
             for (const ReuseSetting& each : missing) {
-                auto run = runOne(*sources, each, context.part(1, reuseSettingTitle(each).toStdString()));
+                auto run = runOne(*sources, each, whole, context.part(1, reuseSettingTitle(each).toStdString()));
                 QMetaObject::invokeMethod(qApp, [guard, sources, key = settingKey(each), run = std::move(run)]() mutable {
                     if (!guard || guard->m_sources != sources)
                         return;

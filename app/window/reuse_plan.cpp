@@ -45,6 +45,26 @@ Parameters completeParameters(const ReuseSetting& setting)
     return complete;
 }
 
+std::string sweptParameter(const ReuseSetting& setting)
+{
+    const Parameters complete = completeParameters(setting);
+    return !complete.contains("key") ? std::string() : complete.text("key") == "pca-lsh" ? "bits" : "radius";
+}
+
+std::vector<ReuseSetting> sweptSettings(const ReuseSetting& setting)
+{
+    const std::string parameter = sweptParameter(setting);
+    std::vector<ReuseSetting> all;
+    if (parameter.empty())
+        return all;
+    const std::vector<std::int64_t> values = parameter == "bits" ? std::vector<std::int64_t>{4, 8, 12, 16, 24, 32, 48, 64} : std::vector<std::int64_t>{0, 2, 4, 6, 8, 12, 16, 24, 32};
+    for (const std::int64_t value : values) {
+        all.push_back(setting);
+        all.back().parameters.set(parameter, value);
+    }
+    return all;
+}
+
 std::string settingKey(const ReuseSetting& setting)
 {
     std::string key = setting.method;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace tamis::plan {
 struct Plan;
@@ -23,6 +24,10 @@ void takePlannedReuse(SessionState& state, const std::optional<plan::PlannedReus
 
 /// With every parameter of its method; those that it has not are left out, all of a method that there is not.
 Parameters completeParameters(const ReuseSetting& setting);
+/// What makes the setting's key looser or tighter: "radius" of dHash and pHash, "bits" of hashed components; empty: it has no key.
+std::string sweptParameter(const ReuseSetting& setting);
+/// The setting over that parameter, some values over its range; none without.
+std::vector<ReuseSetting> sweptSettings(const ReuseSetting& setting);
 /// The same for settings that say the same: method and all parameters with their values.
 std::string settingKey(const ReuseSetting& setting);
 /// "Token gate, threshold 0.2": its title and those parameters that have not their defaults.

@@ -7,6 +7,7 @@
 #include "app/window/photo_work.h"
 #include "app/window/reuse_plan.h"
 #include "core/base/error.h"
+#include "core/reuse/decisions.h"
 #include "core/reuse/key_frames.h"
 #include "core/reuse/method.h"
 #include "core/reuse/run_reuse.h"
@@ -25,10 +26,9 @@ namespace tamis::app {
 namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-constexpr double kCut = 0.3;                      ///< share of the pixels that fall on another grey level
-constexpr double kCoarseMs = 30, kPublishMs = 40; ///< a first look may take, and between partial results pass
-constexpr std::chrono::milliseconds kCoarseMost(60); ///< after which a first look is given up
-constexpr std::size_t kMostBefore = 7;            ///< frames before the one that is looked at
+constexpr double kCut = 0.3;        ///< share of the pixels that fall on another grey level
+constexpr double kPublishMs = 40;   ///< between partial results
+constexpr std::chrono::milliseconds kDecideMost(20); ///< each of two attempts at decisions
 constexpr qsizetype kKeptBytes = 256 << 20;
 
 double millisecondsSince(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
@@ -96,11 +96,11 @@ bool makesFrames(const std::string& method)
     return of && of->frames;
 }
 
-report::ReuseRun runOne(const ReuseSources& sources, const ReuseSetting& setting, const RunContext& context)
+report::ReuseRun runOne(const ReuseSources& sources, const ReuseSetting& setting, std::shared_ptr<const reuse::WholeAnswers> whole, const RunContext& context)
 {
     try {
         const std::vector configurations{configurationOf(setting)};
-        return reuse::runReuse(sources.model, sources.sequence, configurations, {.baselines = false}, context).runs.front();
+        return reuse::runReuse(sources.model, sources.sequence, configurations, {.baselines = false, .whole = std::move(whole)}, context).runs.front();
     } catch (const Error& error) {
         if (error.code() == ErrorCode::Cancelled)
             throw;
@@ -139,84 +139,83 @@ report::ReuseReport beginning(const ReuseRequest& request, const reuse::FrameSeq
 }
 } // namespace
 
-ReuseWork::Result ReuseWork::window(const ReuseRequest& request, const RunContext& context, std::size_t before) const
+namespace {
+/// Frames first .. last, told from `first` on, before them nothing; fewer than asked once the time is over.
+std::vector<report::FrameResult> decided(const ReuseRequest& request, std::size_t first, std::size_t last)
 {
-    const auto& all = request.sources->sequence;
-    const auto at = std::min(static_cast<std::size_t>(std::max(request.frame, 0)), all.frames.size() - 1);
-    const std::size_t first = at - std::min(at, before), last = std::min(std::max(at, first + 1), all.frames.size() - 1); // a sequence has two frames at least
-    reuse::FrameSequence some{all.name, all.preprocess, {all.frames.begin() + static_cast<std::ptrdiff_t>(first), all.frames.begin() + static_cast<std::ptrdiff_t>(last) + 1}, all.picture};
-    const std::vector configurations{configurationOf(request.setting)};
-    reuse::ReuseSettings settings;
-    settings.baselines = false;
-    if (m_whole && m_of == request.sources.get())
-        settings.whole = reuse::partOf(*m_whole, first, some.frames.size());
-    auto found = reuse::runReuse(request.sources->model, some, configurations, settings, context);
-    auto made = beginning(request, all);
-    auto& frames = made.runs.front().frames;
-    frames.resize(first);
-    for (auto& frame : found.runs.front().frames)
-        frames.push_back(std::move(frame));
-    return std::make_shared<const ReuseResult>(ReuseResult{request, std::make_shared<const report::ReuseReport>(std::move(made)), nullptr, false});
+    std::vector<report::FrameResult> frames(first);
+    const Deadline deadline(kDecideMost);
+    try {
+        reuse::decide(request.sources->model, request.sources->sequence, configurationOf(request.setting), first, last - first + 1, [&](std::size_t, report::FrameResult result) { frames.push_back(std::move(result)); }, deadline.context());
+    } catch (const Error&) { // out of time, or what refine() will say
+    }
+    return frames;
 }
 
-std::string costKind(const ReuseSetting& setting)
-{
-    std::string kind = setting.method;
-    const Parameters complete = completeParameters(setting);
-    for (const auto& [name, value] : complete.all())
-        if (!std::holds_alternative<double>(value))
-            kind += '\n' + name + '=' + toText(value);
-    return kind;
-}
+std::size_t lookedAt(const ReuseRequest& request) { return std::min(static_cast<std::size_t>(std::max(request.frame, 0)), request.sources->sequence.frames.size() - 1); }
 
-bool ReuseWork::isTimed(const ReuseRequest& request) const { return m_frameMs > 0 && m_of == request.sources.get() && m_kind == costKind(request.setting); }
-
-void ReuseWork::time(const ReuseRequest& request, double frameMs)
+ReuseWork::Result partialResult(const ReuseRequest& request, report::ReuseReport report, std::shared_ptr<const reuse::FrameSequence> own)
 {
-    if (m_of != request.sources.get())
-        m_whole.reset();
-    m_of = request.sources.get();
-    m_kind = costKind(request.setting);
-    m_frameMs = frameMs;
+    return std::make_shared<const ReuseResult>(ReuseResult{request, std::make_shared<const report::ReuseReport>(std::move(report)), std::move(own), false});
 }
+} // namespace
 
 ReuseWork::Result ReuseWork::coarse(const ReuseRequest& request)
 {
     m_coarse.reset();
-    if (makesFrames(request.setting.method) || !isTimed(request) || 2 * m_frameMs > kCoarseMs) // else the first of the refinement, which can be cancelled, is as quick
+    if (makesFrames(request.setting.method))
         return nullptr;
-    const auto start = Clock::now();
-    const std::size_t before = std::clamp(static_cast<std::size_t>(kCoarseMs / m_frameMs) - 1, std::size_t{1}, kMostBefore);
-    try {
-        const Deadline deadline(kCoarseMost);
-        m_coarse = window(request, deadline.context(), before);
-        time(request, std::max(m_frameMs, 0.5 * millisecondsSince(start) / static_cast<double>(before + 1))); // a machine that has got busy
-    } catch (const Error& error) {
-        if (error.code() != ErrorCode::Cancelled)
-            throw;
-        m_frameMs = 0; // slower than it was: until it is timed again
-    }
-    return m_coarse;
+    const std::size_t at = lookedAt(request);
+    auto frames = decided(request, 0, at);
+    if (frames.size() <= at && at > 1)
+        frames = decided(request, at - 1, at);
+    if (frames.size() <= at)
+        return nullptr;
+    auto made = beginning(request, request.sources->sequence);
+    made.runs.front().frames = std::move(frames);
+    return m_coarse = partialResult(request, std::move(made), nullptr);
+}
+
+/// What was decided, and in it the frame that is looked at with its answer, as if the one before were the sequence's first.
+ReuseWork::Result ReuseWork::looked(const ReuseRequest& request, const RunContext& context) const
+{
+    const auto& all = request.sources->sequence;
+    const std::size_t at = lookedAt(request), first = at - std::min<std::size_t>(at, 1), last = std::max(at, first + 1); // a sequence has two frames at least
+    const reuse::FrameSequence some{all.name, all.preprocess, {all.frames.begin() + static_cast<std::ptrdiff_t>(first), all.frames.begin() + static_cast<std::ptrdiff_t>(last) + 1}, {}};
+    reuse::ReuseSettings settings;
+    settings.baselines = false;
+    if (m_whole && m_of.lock() == request.sources)
+        settings.whole = reuse::partOf(*m_whole, first, some.frames.size());
+    const std::vector configurations{configurationOf(request.setting)};
+    auto found = reuse::runReuse(request.sources->model, some, configurations, settings, context).runs.front().frames;
+    auto made = beginning(request, all);
+    auto& frames = made.runs.front().frames;
+    if (m_coarse && m_coarse->request.sources == request.sources && m_coarse->request.setting == request.setting)
+        frames = m_coarse->report->runs.front().frames;
+    frames.resize(std::max(frames.size(), last + 1));
+    std::ranges::move(found, frames.begin() + static_cast<std::ptrdiff_t>(first));
+    return partialResult(request, std::move(made), nullptr);
 }
 
 ReuseWork::Result ReuseWork::refine(const ReuseRequest& request, const RunContext& context, const std::function<void(Result)>& publish)
 {
     const auto& method = *reuse::findMethod(request.setting.method);
+    context.setParts(4);
     std::shared_ptr<const reuse::FrameSequence> own;
-    if (method.frames)
+    Result first;
+    if (method.frames) {
+        const RunContext making = context.part(1, "making the windows");
         own = std::make_shared<const reuse::FrameSequence>(
-            method.frames(reuse::TokenModel(request.sources->model), request.sources->sequence, method.declaration.schema.complete(request.setting.parameters)));
-    else if (!m_coarse) { // the frame that is looked at, and the one before, before all others
-        const auto start = Clock::now();
-        m_coarse = window(request, context, 1);
-        time(request, millisecondsSince(start) / 2);
-        publish(m_coarse);
+            method.frames(reuse::TokenModel(request.sources->model), request.sources->sequence, method.declaration.schema.complete(request.setting.parameters), making));
+        making.finish();
+    } else {
+        first = looked(request, context.part(1, "the frame that is looked at"));
+        if (publish)
+            publish(first);
     }
     const auto& sequence = own ? *own : request.sources->sequence;
     auto partial = beginning(request, sequence);
     auto told = Clock::now();
-    const std::vector<report::FrameResult> looked = m_coarse && !own ? m_coarse->report->runs.front().frames : std::vector<report::FrameResult>();
-    const auto start = Clock::now();
     const auto onFrame = [&](std::size_t run, std::size_t frame, const report::FrameResult& result) {
         if (run != 0 || !publish)
             return;
@@ -226,22 +225,23 @@ ReuseWork::Result ReuseWork::refine(const ReuseRequest& request, const RunContex
         told = Clock::now();
         auto now = partial;
         reuse::sumUp(now.runs.front());
-        for (std::size_t i = frame + 1; i < looked.size(); ++i) // what the first look was at, until it is reached
-            now.runs.front().frames.push_back(looked[i]);
-        publish(std::make_shared<const ReuseResult>(ReuseResult{request, std::make_shared<const report::ReuseReport>(std::move(now)), own, false}));
+        if (first) { // what the first look was at, until it is reached
+            const auto& frames = first->report->runs.front().frames;
+            now.runs.front().frames.insert(now.runs.front().frames.end(), frames.begin() + static_cast<std::ptrdiff_t>(std::min(frame + 1, frames.size())), frames.end());
+        }
+        publish(partialResult(request, std::move(now), own));
     };
     const std::vector configurations{configurationOf(request.setting)};
     reuse::ReuseSettings settings;
     settings.made = own;
     if (!own) { // edits of settings leave the whole model's answers as they are
-        if (!m_whole || m_of != request.sources.get()) {
-            time(request, m_frameMs);
+        if (!m_whole || m_of.lock() != request.sources) {
             m_whole = reuse::runWhole(request.sources->model, sequence, 1, context.part(1, "running every frame whole"));
+            m_of = request.sources;
         }
         settings.whole = m_whole;
     }
-    auto made = reuse::runReuse(request.sources->model, request.sources->sequence, configurations, settings, context.part(1, "reuse"), onFrame);
-    time(request, millisecondsSince(start) / static_cast<double>(std::max<std::size_t>(sequence.frames.size(), 1)));
+    auto made = reuse::runReuse(request.sources->model, request.sources->sequence, configurations, settings, context.part(2, "reuse"), onFrame);
     made.labels = request.sources->classNames;
     return std::make_shared<const ReuseResult>(ReuseResult{request, std::make_shared<const report::ReuseReport>(std::move(made)), own, true});
 }

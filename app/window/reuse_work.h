@@ -49,32 +49,27 @@ struct ReuseResult {
     bool whole = false;                                ///< all is there
 };
 
-/// Remembers how long a frame takes under the settings that were run last. One thread at a time.
+/// Remembers what the whole model says of the frames. One thread at a time.
 class ReuseWork {
 public:
     using Result = std::shared_ptr<const ReuseResult>;
-    /// The frame that is looked at and some before it, as if the first of them were the sequence's first, where such settings were run and are quick;
-    /// else null, after 60 ms and a frame at the latest.
+    /// What is decided of the frames up to the one that is looked at (reuse::decide()), answers to come: from the first frame on, those that are within some
+    /// 20 ms; where the frame that is looked at is not among them, of it and the one before as if that were the first. Null after some 40 ms at the latest, and
+    /// for methods that make frames of their own. Does not throw: what cannot be run says so in refine().
     Result coarse(const ReuseRequest& request);
-    /// Frame by frame. Throws what runReuse() throws.
+    /// The frame that is looked at with its answer, then frame by frame; what is only decided stands until it is reached. Throws what runReuse() throws.
     Result refine(const ReuseRequest& request, const RunContext& context, const std::function<void(Result)>& publish);
 
 private:
-    Result window(const ReuseRequest& request, const RunContext& context, std::size_t before) const;
-    bool isTimed(const ReuseRequest& request) const;
-    void time(const ReuseRequest& request, double frameMs);
-    const ReuseSources* m_of = nullptr; ///< that m_frameMs is of; compared alone
-    std::string m_kind;                 ///< likewise: costKind()
-    double m_frameMs = 0;               ///< of a frame, of what is run anew; 0: not known
-    std::shared_ptr<const reuse::WholeAnswers> m_whole; ///< of all frames of m_of; null: not run yet
+    Result looked(const ReuseRequest& request, const RunContext& context) const;
+    std::weak_ptr<const ReuseSources> m_of;             ///< that m_whole is of
+    std::shared_ptr<const reuse::WholeAnswers> m_whole; ///< null: not run yet
     Result m_coarse;
 };
 
-/// Method and settings that say how much is searched and kept: all but real numbers, which move the share of the patches that is computed, at most to all of
-/// them. Settings of one kind take about as long.
-std::string costKind(const ReuseSetting& setting);
-/// One configuration with its defaults completed, on all frames, without baselines. A run that cannot be is one with a failure.
-report::ReuseRun runOne(const ReuseSources& sources, const ReuseSetting& setting, const RunContext& context);
+/// One configuration with its defaults completed, on all frames, without baselines, against what the whole model said of them. A run that cannot be is one
+/// with a failure.
+report::ReuseRun runOne(const ReuseSources& sources, const ReuseSetting& setting, std::shared_ptr<const reuse::WholeAnswers> whole, const RunContext& context);
 /// Whether the method makes frames of its own: its runs stand alone.
 bool makesFrames(const std::string& method);
 

@@ -25,6 +25,7 @@ ReuseSettings::ReuseSettings(QWidget* parent) : MethodForm({QStringLiteral("reus
     setDisabledReason({});
     setKeepReason({});
     setRunning(false);
+    setSweep({}, {});
     setPlanned({}, false, {});
 }
 
@@ -69,6 +70,9 @@ void ReuseSettings::buildCompare()
     row->addWidget(m_forget);
     column()->addLayout(row);
     column()->addWidget(m_compare);
+    m_sweep = button("sweepReuseKey", QStringLiteral("pareto"), tr("S&weep the key"), {});
+    column()->addWidget(m_sweep);
+    connect(m_sweep, &QPushButton::clicked, this, &ReuseSettings::sweepRequested);
     column()->addWidget(m_stop);
     m_reason = mutedLabel(this, QStringLiteral("reuseReason"));
     m_reason->setWordWrap(true);
@@ -123,6 +127,13 @@ void ReuseSettings::setRunning(bool running)
     m_compare->setVisible(!running);
     m_stop->setVisible(running);
     m_reason->setVisible(!running && !m_disabled.isEmpty());
+}
+
+void ReuseSettings::setSweep(const QString& parameter, const QString& reason)
+{
+    m_sweep->setVisible(!parameter.isEmpty());
+    m_sweep->setEnabled(reason.isEmpty());
+    m_sweep->setToolTip(reason.isEmpty() ? tr("This key over its %1, on all frames: false hits against misses").arg(parameter) : tr("Not now: %1").arg(reason));
 }
 
 void ReuseSettings::setPlanned(const QString& title, bool same, const QString& reason)

@@ -20,6 +20,7 @@ public:
     void setDisabledReason(const QString& reason); ///< why nothing can be run, said below the buttons; empty: it can
     void setKeepReason(const QString& reason);     ///< why the present run cannot be kept; empty: it can
     void setRunning(bool running);                 ///< a comparison runs: its button stops it
+    void setSweep(const QString& parameter, const QString& reason); ///< what a sweep of the key goes through, and why it cannot; no parameter: there is no key
     void setPlanned(const QString& title, bool same, const QString& reason); ///< what the plan has (empty: nothing), whether it is this, why this cannot be put
 
 signals:
@@ -28,6 +29,7 @@ signals:
     void keepRequested();
     void forgetRequested(); ///< all that is kept
     void compareRequested();
+    void sweepRequested();
     void stopRequested();
     void planRequested();
     void unplanRequested();
@@ -40,7 +42,7 @@ private:
 
     ElidedLabel* m_folder = nullptr;
     QLabel *m_description = nullptr, *m_reason = nullptr, *m_planned = nullptr;
-    QPushButton *m_bundled = nullptr, *m_keep = nullptr, *m_forget = nullptr, *m_compare = nullptr, *m_stop = nullptr, *m_plan = nullptr, *m_unplan = nullptr;
+    QPushButton *m_bundled = nullptr, *m_keep = nullptr, *m_forget = nullptr, *m_compare = nullptr, *m_stop = nullptr, *m_sweep = nullptr, *m_plan = nullptr, *m_unplan = nullptr;
     QString m_disabled;
 };
 

@@ -11,6 +11,7 @@
 #include "views/common/theme.h"
 #include "views/reuse/frame_view.h"
 #include "views/reuse/frames_page.h"
+#include "views/reuse/reuse_frontier.h"
 #include "views/reuse/reuse_run_model.h"
 #include "views/reuse/reuse_settings.h"
 #include "views/reuse/transport_bar.h"
@@ -204,6 +205,7 @@ private slots:
         QVERIFY(desk.waitFor([&] { return !shown.isEmpty(); }));
         qInfo("first picture after %lld ms", static_cast<long long>(clock.elapsed())); // a figure, not a bound: the machine may be busy
         QVERIFY(desk.page->view()->frame()); // the frame that is looked at has come first
+        QVERIFY(desk.child<QLabel>("frameLabels")->text().startsWith("Decided:")); // before any block has run
         slider->setSliderDown(false);
         QVERIFY(desk.whole());
         QVERIFY(desk.controller->lane().counts().requests > counts.requests);
@@ -252,6 +254,39 @@ private slots:
         QVERIFY(desk.document.state().reuse.kept.empty());
         desk.document.undoStack().undo();
         QCOMPARE(desk.document.state().reuse.kept.size(), methods);
+    }
+
+    /// The key over its radius: kept in one step, run, and shown as false hits against misses.
+    void keysAreSwept()
+    {
+        FramesDesk desk;
+        desk.answer = desk.some("few", 6);
+        desk.open("vit20", Reads::Images);
+        desk.controller->askAndOpen();
+        QVERIFY(desk.waitFor([&] { return desk.controller->sources() && desk.controller->sources()->files.size() == 6; }));
+        QVERIFY(desk.whole());
+        auto* sweep = desk.child<QPushButton>("sweepReuseKey");
+        QVERIFY(!sweep->isVisible()); // a gate has no key
+        QCOMPARE(desk.controller->sweepDisabledReason(), QString("the method has no key"));
+        desk.document.change("method", {}, [](SessionState& state) { state.reuse.setting = {"reuse.content-key", {}}; });
+        QVERIFY(desk.whole());
+        QVERIFY(sweep->isVisible() && sweep->isEnabled());
+        const int steps = desk.document.undoStack().count();
+        QTest::mouseClick(sweep, Qt::LeftButton);
+        QCOMPARE(desk.document.undoStack().count(), steps + 1);
+        const auto count = desk.document.state().reuse.kept.size();
+        QVERIFY(count > 4);
+        QVERIFY(QTest::qWaitFor([&] { return !desk.jobs.isRunning(); }, 240'000));
+        QVERIFY(desk.waitFor([&] {
+            return std::ranges::all_of(desk.controller->shown()->runs, [](const auto& run) { return run->failure.empty(); });
+        }));
+        const auto& runs = desk.controller->shown()->runs;
+        for (std::size_t i = 1; i <= count; ++i) {
+            QCOMPARE(runs[i]->hits + runs[i]->misses, std::uint64_t{6});
+            QVERIFY(i == 1 || runs[i]->misses <= runs[i - 1]->misses); // a wider radius misses less
+        }
+        QCOMPARE(desk.page->frontier()->loss(), views::ReuseLoss::FalseHits);
+        QCOMPARE(desk.page->frontier()->shownPoints(), static_cast<int>(count + 1)); // those that drop frames look nothing up
     }
 
     void whatASessionKeptIsRunByItself()

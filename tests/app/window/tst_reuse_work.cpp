@@ -7,6 +7,7 @@
 #include "core/plan/plan.h"
 #include "core/reuse/method.h"
 
+#include <QElapsedTimer>
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -94,49 +95,97 @@ private slots:
         QCOMPARE(reuseSettingTitle({"reuse.none", {}}), QString("reuse.none"));
     }
 
-    void realNumbersAloneLeaveACostAsItWas()
+    void keysAreSweptByWhatLoosensThem()
     {
-        const ReuseSetting gate{"reuse.gate", {}}, match{"reuse.block-match", {}};
-        ReuseSetting threshold = gate, policy = gate, range = match;
-        threshold.parameters.set("threshold", 0.55);
-        policy.parameters.set("policy", std::string("top-r"));
-        range.parameters.set("range", std::int64_t{8});
-        QCOMPARE(costKind(threshold), costKind(gate));
-        QVERIFY(costKind(policy) != costKind(gate));
-        QVERIFY(costKind(match) != costKind(gate));
-        QVERIFY(costKind(range) != costKind(match));
+        ReuseSetting setting{"reuse.content-key", {}};
+        QCOMPARE(sweptParameter(setting), std::string("radius"));
+        setting.parameters.set("of", std::string("patch"));
+        const auto radii = sweptSettings(setting);
+        QVERIFY(radii.size() > 4);
+        const auto& schema = reuse::findMethod(setting.method)->declaration.schema;
+        for (std::size_t i = 0; i < radii.size(); ++i) {
+            QCOMPARE(schema.complete(radii[i].parameters).text("of"), std::string("patch")); // the rest stays, and all is within its limits
+            QVERIFY(i == 0 || radii[i].parameters.integer("radius") > radii[i - 1].parameters.integer("radius"));
+        }
+        setting.parameters.set("key", std::string("pca-lsh"));
+        QCOMPARE(sweptParameter(setting), std::string("bits"));
+        QVERIFY(sweptSettings(setting).size() > 4 && sweptSettings(setting).front().parameters.contains("bits"));
+        QVERIFY(sweptParameter({"reuse.gate", {}}).empty() && sweptSettings({"reuse.gate", {}}).empty());
     }
 
-    void nothingUntimedRunsBeforeItCanBeStopped()
+    /// Three frames of the bundled sequence with its model.
+    static std::shared_ptr<const ReuseSources> threeFrames(const QTemporaryDir& folder)
     {
         const std::filesystem::path datasets = TAMIS_SOURCE_DIR "/datasets";
-        QTemporaryDir folder;
         for (const char* file : {"frame00.jpg", "frame01.jpg", "frame02.jpg"})
             std::filesystem::copy_file(datasets / "motion" / file, folder.filePath(file).toStdString());
-        const auto sources = openReuseSources(std::make_shared<RunnableModel>(openWorkspace(datasets / "vit20", {}, {})), folder.path().toStdString(), {});
+        return openReuseSources(std::make_shared<RunnableModel>(openWorkspace(datasets / "vit20", {}, {})), folder.path().toStdString(), {});
+    }
+
+    /// The first look is what the whole run finds, but for answers; it costs a small part of it.
+    void decisionsComeFirst()
+    {
+        QTemporaryDir folder;
+        const auto sources = threeFrames(folder);
         ReuseWork work;
-        ReuseRequest gate{sources, {"reuse.gate", {}}, 2}, match{sources, {"reuse.block-match", {}}, 2};
-        match.setting.parameters.set("range", std::int64_t{8});
-        match.setting.parameters.set("margin", std::int64_t{4});
-        QVERIFY(!work.coarse(gate)); // never run
-        int published = 0;
-        const auto count = [&](const ReuseWork::Result& result) {
-            ++published;
-            QVERIFY(!result->whole);
-        };
-        const auto whole = work.refine(gate, {}, count);
-        QVERIFY(whole->whole && whole->report->runs.front().frames.size() == 3);
-        QVERIFY(published > 0); // what is looked at came first
-        QVERIFY(!work.coarse(match)); // timed by the gate alone
+        const ReuseRequest gate{sources, {"reuse.gate", {}}, 2};
+        const auto first = work.coarse(gate);
+        QVERIFY(first && !first->whole);
+        std::vector<ReuseWork::Result> published;
+        const auto whole = work.refine(gate, {}, [&](const ReuseWork::Result& result) { published.push_back(result); });
+        QVERIFY(whole->whole && !published.empty());
+        const auto &decided = first->report->runs.front().frames, &found = whole->report->runs.front().frames, &looked = published.front()->report->runs.front().frames;
+        QCOMPARE(decided.size(), std::size_t{3});
+        for (std::size_t i = 0; i < 3; ++i) {
+            QVERIFY(decided[i].patches == found[i].patches && decided[i].keyFrame == found[i].keyFrame);
+            QCOMPARE(decided[i].macs, found[i].macs);
+            QVERIFY(std::isnan(decided[i].featureError) && decided[i].label < 0);
+        }
+        QVERIFY(std::isfinite(looked[2].featureError)); // the frame that is looked at has its answer before all others
+        QVERIFY(std::isnan(looked[0].featureError));
+        ReuseRequest windows = gate;
+        windows.setting.method = "reuse.crops";
+        QVERIFY(!work.coarse(windows)); // frames of its own
+        ReuseRequest wrong = gate;
+        wrong.setting.parameters.set("threshold", -1.0);
+        QVERIFY(!work.coarse(wrong)); // refine() says why
+        QVERIFY_EXCEPTION_THROWN(work.refine(wrong, {}, {}), Error);
+    }
+
+    void aFirstLookIsGivenUpInTime()
+    {
+        QTemporaryDir folder;
+        const auto sources = threeFrames(folder);
+        ReuseWork work;
+        ReuseRequest match{sources, {"reuse.block-match", {}}, 2};
+        for (const auto& [name, value] : {std::pair{"range", 8.0}, {"margin", 4.0}})
+            match.setting.parameters.set(name, value);
+        QElapsedTimer clock;
+        clock.start();
+        const auto first = work.coarse(match); // two attempts of 20 ms, or done within
+        QVERIFY2(clock.elapsed() < 500, qPrintable(QString::number(clock.elapsed()))); // of a busy machine
+        QVERIFY(!first || first->report->runs.front().frames.size() == 3);
         std::stop_source stop;
         stop.request_stop();
-        QVERIFY_EXCEPTION_THROWN(work.refine(match, RunContext(stop.get_token()), count), Error);
-        QVERIFY(!work.coarse(match)); // stopped before it was timed
-        const auto matched = work.refine(match, {}, count);
-        QVERIFY(matched->whole);
-        ReuseRequest other = match;
-        other.setting.parameters.set("range", std::int64_t{7});
-        QVERIFY(!work.coarse(other) && !work.coarse(gate)); // the last kind alone is known
+        QVERIFY_EXCEPTION_THROWN(work.refine(match, RunContext(stop.get_token()), {}), Error);
+    }
+
+    /// Windows are not made once the run was stopped.
+    void windowsAreNotMadeBehindAStop()
+    {
+        QTemporaryDir folder;
+        ReuseWork work;
+        const ReuseRequest windows{threeFrames(folder), {"reuse.crops", {}}, 0};
+        std::stop_source stop;
+        stop.request_stop();
+        int published = 0;
+        try {
+            work.refine(windows, RunContext(stop.get_token()), [&](const ReuseWork::Result&) { ++published; });
+            QFAIL("went on");
+        } catch (const Error& error) {
+            QCOMPARE(error.code(), ErrorCode::Cancelled);
+        }
+        QCOMPARE(published, 0);
     }
 
     void theOldestRunsThatNobodyKeptGo()
