@@ -3,41 +3,68 @@
 
 #include "app/cli/usage_error.h"
 #include "core/base/error.h"
-#include "core/io/trace_reader.h"
-
-#include <unordered_set>
 
 namespace tamis::cli {
-
-cache::CapacityRules capacityRulesFrom(const RunOptions& options)
+namespace {
+Parameters typedRules(const CacheRuleOptions& given)
 {
-    const CacheRuleOptions& given = options.cacheRules;
-    cache::CapacityRules rules;
+    Parameters typed;
+    if (given.hard > 0)
+        typed.set("hard", given.hard);
+    if (given.soft > 0)
+        typed.set("soft", given.soft);
+    if (given.batch > 0)
+        typed.set("evict-batch", given.batch);
+    if (given.protectMost >= 0)
+        typed.set("protect-most", given.protectMost);
+    if (!given.protectedIds.empty())
+        typed.set("protect", cache::idsText(given.protectedIds));
+    if (!given.sceneChange.empty())
+        typed.set("scene-change", given.sceneChange);
+    if (!given.sceneAction.empty())
+        typed.set("scene-action", given.sceneAction);
+    if (given.sceneWindow > 0)
+        typed.set("scene-window", given.sceneWindow);
+    if (given.sceneThreshold > 0)
+        typed.set("scene-threshold", given.sceneThreshold);
+    return typed;
+}
+
+/// All but the ids, which are the trace's to know.
+void requireWithoutIds(Parameters settings)
+{
+    settings.set("protect", std::string());
+    cache::rulesFrom(settings, {});
+}
+} // namespace
+
+Parameters ruleSettings(const RunOptions& options, const std::optional<plan::Plan>& plan)
+{
+    Parameters settings = plan ? plan->cache->rules : Parameters();
     try {
-        rules.hard = given.hard;
-        rules.soft = given.soft > 0 ? given.soft : given.hard;
-        rules.batch = static_cast<std::uint64_t>(given.batch);
-        rules.protectedShare = given.protectMost;
-        rules.scene = {cache::sceneSignalNamed(given.sceneChange), static_cast<std::uint64_t>(given.sceneWindow), given.sceneThreshold};
-        rules.action = cache::sceneActionNamed(given.sceneAction);
-        cache::requireRules(rules);
+        requireWithoutIds(settings);
+    } catch (const Error& error) {
+        throw Error(ErrorCode::MalformedFile, "cache.rules: " + std::string(error.what()), options.plan);
+    }
+    for (const auto& [name, value] : typedRules(options.cacheRules).all())
+        settings.set(name, value);
+    try {
+        requireWithoutIds(settings);
     } catch (const Error& error) {
         throw UsageError(error.what());
     }
-    return rules;
+    const Parameters all = cache::ruleSchema().complete(settings);
+    if (options.cacheRules.soft > all.real("hard"))
+        throw UsageError("--soft: found " + toText(options.cacheRules.soft) + ", expected a share of the cache, no larger than the hard limit " + toText(all.real("hard")));
+    return cache::changedRules(settings);
 }
 
-void protect(cache::CapacityRules& rules, const std::vector<std::string>& ids, const cache::Trace& trace)
+cache::CapacityRules rulesOn(const Parameters& settings, const cache::Trace& trace)
 {
-    if (ids.empty())
-        return;
-    const std::unordered_set<std::uint64_t> known(trace.ids.begin(), trace.ids.end());
-    for (const std::string& text : ids) {
-        const io::TraceIds candidates = io::traceIds(text);
-        const std::uint64_t id = candidates.number && known.contains(*candidates.number) ? *candidates.number : candidates.key;
-        if (!known.contains(id))
-            throw UsageError("--protect: found '" + text + "', expected an id that the trace has");
-        rules.protectedIds.push_back(id);
+    try {
+        return cache::rulesFrom(settings, trace);
+    } catch (const Error& error) {
+        throw UsageError("--" + std::string(error.what()));
     }
 }
 

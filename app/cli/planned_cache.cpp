@@ -53,7 +53,7 @@ void takePlanned(const plan::PlannedCache& planned, const RunOptions& options, c
         warmUp = std::min<std::uint64_t>(static_cast<std::uint64_t>(planned.warmUp * static_cast<double>(trace.requests())), trace.requests() - 1);
 }
 
-void saveCachePlan(std::optional<plan::Plan> plan, const RunOptions& options, const Parameters& parameters, const cache::Trace& trace, const std::vector<std::uint64_t>& sizes, std::uint64_t warmUp)
+void saveCachePlan(std::optional<plan::Plan> plan, const RunOptions& options, const PlannedSettings& settings, const cache::Trace& trace, const std::vector<std::uint64_t>& sizes, std::uint64_t warmUp)
 {
     if (sizes.size() != 1)
         throw UsageError("--save-plan: found " + std::to_string(sizes.size()) + " sizes, expected one: --set sizes=");
@@ -61,7 +61,7 @@ void saveCachePlan(std::optional<plan::Plan> plan, const RunOptions& options, co
         plan.emplace();
         plan->budget.keep = 1; // of no model: all operators as they are
     }
-    plan->cache = plan::PlannedCache{options.method, parameters, sizes.front(), trace.sized(), static_cast<double>(warmUp) / static_cast<double>(trace.requests()), trace.name};
+    plan->cache = plan::PlannedCache{options.method, settings.parameters, sizes.front(), trace.sized(), static_cast<double>(warmUp) / static_cast<double>(trace.requests()), trace.name, settings.rules};
     plan::writePlan(options.savePlan, *plan);
 }
 

@@ -21,7 +21,10 @@ std::optional<plan::Plan> cachePlanOf(const RunOptions& options, const cache::Me
 Parameters cacheParameters(const cache::Method& method, const std::optional<plan::Plan>& plan, const RunOptions& options, const std::vector<std::string>& settings, const CommonOptions& common);
 /// The plan's size and warm-up, where none was typed. Throws UsageError for a size in the other unit than the trace's.
 void takePlanned(const plan::PlannedCache& planned, const RunOptions& options, const cache::Trace& trace, std::vector<std::uint64_t>& sizes, std::uint64_t& warmUp);
+struct PlannedSettings {
+    Parameters parameters, rules; ///< of the policy; of capacity
+};
 /// Writes --save-plan, into the plan of --plan where there was one. Throws UsageError without exactly one size, Error{IoFailure}.
-void saveCachePlan(std::optional<plan::Plan> plan, const RunOptions& options, const Parameters& parameters, const cache::Trace& trace, const std::vector<std::uint64_t>& sizes, std::uint64_t warmUp);
+void saveCachePlan(std::optional<plan::Plan> plan, const RunOptions& options, const PlannedSettings& settings, const cache::Trace& trace, const std::vector<std::uint64_t>& sizes, std::uint64_t warmUp);
 
 } // namespace tamis::cli

@@ -193,8 +193,8 @@ void runCache(Console& console, const RunOptions& options)
     curves.warmUp = static_cast<std::uint64_t>(options.warmUp);
     curves.seed = static_cast<std::uint64_t>(console.common().seed.value_or(0));
     curves.rate = options.rate;
-    curves.rules = capacityRulesFrom(options);
     const auto plan = cachePlanOf(options, methodAmong(cache::methods(), options.method));
+    const Parameters rules = ruleSettings(options, plan);
     const auto configurations = configurationsFrom(options, plan, settings, console.common());
     const io::TraceOptions format = traceOptionsFrom(options.traceFormat, options.traceColumns, false, true);
     const RunContext& context = console.context();
@@ -206,9 +206,9 @@ void runCache(Console& console, const RunOptions& options)
         takePlanned(*plan->cache, options, trace, curves.sizes, curves.warmUp);
     if (curves.warmUp >= trace.requests())
         throw UsageError("--warm-up: found " + std::to_string(curves.warmUp) + ", expected fewer than the trace's " + std::to_string(trace.requests()) + " requests");
-    protect(curves.rules, options.cacheRules.protectedIds, trace);
+    curves.rules = rulesOn(rules, trace);
     if (!options.savePlan.empty())
-        saveCachePlan(plan, options, configurations.front().parameters, trace, curves.sizes, curves.warmUp);
+        saveCachePlan(plan, options, {configurations.front().parameters, rules}, trace, curves.sizes, curves.warmUp);
     if (curves.sizes.empty())
         curves.sizes = cache::usualSizes(trace, kUsualSizes);
     const report::CacheReport report = cache::missRatioCurves(trace, configurations, curves, context.part(4, "simulating"));

@@ -41,6 +41,13 @@ ordered_json sizeJson(const report::CacheSizeReport& report)
     }
     if (!report.rules.empty())
         json["rules"] = report.rules;
+    if (!report.unwatched.empty()) {
+        ordered_json& unwatched = json["withoutScene"] = {{"hits", report.unwatchedHits}, {"hitRatio", orNull(share(report.unwatchedHits, report.requests))}, {"windowHits", ordered_json::array()}};
+        for (std::size_t i = 0; i < report.unwatched.size(); ++i) {
+            unwatched["windowHits"].push_back(report.unwatched[i].hits);
+            windows["sceneChanges"].push_back(report.windows[i].sceneChanges);
+        }
+    }
     const report::EvictionOutcome& evicted = report.evicted;
     json["evictions"] = {{"count", evicted.evictions}, {"neverWanted", evicted.neverWanted}, {"neverUsed", evicted.neverUsed}, {"wantedAfter", evicted.wantedAfter}};
     json["held"] = report.held;
@@ -60,15 +67,23 @@ std::string describedSize(const report::CacheSizeReport& report)
     for (std::size_t i = 0; i < evicted.wantedAfter.size() && (std::uint64_t{2} << i) <= std::max<std::uint64_t>(report.held, 2); ++i)
         soon += evicted.wantedAfter[i];
     text += ", " + percent(share(soon, evicted.evictions)) + " wanted again within about as many requests as it holds objects\n";
-    Table table({"requests from", "hit ratio"}, 0);
+    const bool watched = !report.unwatched.empty();
+    Table table(watched ? std::vector<std::string>{"requests from", "hit ratio", "without looking", "scene changes"} : std::vector<std::string>{"requests from", "hit ratio"}, 0);
     const std::size_t group = (report.windows.size() + kTextRows - 1) / kTextRows;
     for (std::size_t i = 0; i < report.windows.size(); i += group) {
-        std::uint64_t requests = 0, hits = 0;
+        std::uint64_t requests = 0, hits = 0, unwatchedHits = 0, changes = 0;
         for (std::size_t j = i; j < std::min(i + group, report.windows.size()); ++j) {
             requests += report.windows[j].requests;
             hits += report.windows[j].hits;
+            unwatchedHits += watched ? report.unwatched[j].hits : 0;
+            changes += report.windows[j].sceneChanges;
         }
-        table.add({grouped(report.windows[i].first), percent(share(hits, requests), 2)});
+        std::vector<std::string> row{grouped(report.windows[i].first), percent(share(hits, requests), 2)};
+        if (watched) {
+            row.push_back(percent(share(unwatchedHits, requests), 2));
+            row.push_back(std::to_string(changes));
+        }
+        table.add(row);
     }
     return text + table.text();
 }

@@ -9,15 +9,15 @@
 
 namespace tamis::cli {
 
-/// cache.*: rules of capacity.
+/// cache.*: rules of capacity as they were typed; 0, -1 or empty: not.
 struct CacheRuleOptions {
-    double hard = 1, soft = 0; ///< shares of the cache; soft 0: as hard
-    std::int64_t batch = 1;
+    double hard = 0, soft = 0;
+    std::int64_t batch = 0;
     std::vector<std::string> protectedIds;
-    double protectMost = 0;
-    std::string sceneChange = "off", sceneAction = "clear";
-    std::int64_t sceneWindow = 1000;
-    double sceneThreshold = 5;
+    double protectMost = -1;
+    std::string sceneChange, sceneAction;
+    std::int64_t sceneWindow = 0;
+    double sceneThreshold = 0;
 };
 
 /// What `run` takes. Budgets and samples are for the low-rank lab's methods, autoencoders and activations for the encoder lab's.

@@ -15,17 +15,18 @@ namespace tamis::app {
 struct KeptCache {
     std::string policy;
     Parameters parameters; ///< what is missing has its default
+    Parameters rules{};    ///< of capacity, those that are not the defaults
     bool operator==(const KeptCache&) const = default;
 };
 
 struct CacheChoice {
     std::string trace;                                ///< file that is open; empty: none
     std::string format = "automatic";                 ///< as io::traceFormatNamed() takes it
-    std::string idColumn, timeColumn, sizeColumn;     ///< of a table; empty: found by their usual names
+    std::string idColumn, timeColumn, sizeColumn, costColumn; ///< of a table; empty: found by their usual names
     std::optional<std::vector<std::string>> policies; ///< ticked; nothing: the lab's own choice
     std::string policy;                               ///< in focus: its parameters are shown, its evictions, its steps; empty: the first
     std::map<std::string, Parameters> parameters;     ///< by policy; what is missing has its default
-    Parameters rules;                                 ///< of all policies; what is missing has its default
+    Parameters rules;                                 ///< of capacity, around every policy; what is missing has its default
     std::uint64_t size = 0;                           ///< of the cursor; 0: the lab's own choice
     double warmUp = 0;                                ///< share of the requests that fill the caches and are not counted, 0 to 0.9
     std::vector<KeptCache> kept;

@@ -20,6 +20,13 @@ template <class Take> void readList(const SessionReader& reader, const char* key
     for (const auto& value : *list)
         take(SessionReader(value, reader.at(key), reader.subject()));
 }
+
+/// Of its object "rules", which may be missing.
+Parameters rulesFrom(const SessionReader& reader)
+{
+    const auto* value = reader.child("rules");
+    return value ? parametersFrom(SessionReader(*value, reader.at("rules"), reader.subject())) : Parameters();
+}
 } // namespace
 
 Json cacheToJson(const CacheChoice& choice, const std::filesystem::path& base)
@@ -28,10 +35,10 @@ Json cacheToJson(const CacheChoice& choice, const std::filesystem::path& base)
     for (const auto& [policy, values] : choice.parameters)
         parameters.push_back({{"policy", policy}, {"parameters", parametersToJson(values)}});
     for (const KeptCache& each : choice.kept)
-        kept.push_back({{"policy", each.policy}, {"parameters", parametersToJson(each.parameters)}});
+        kept.push_back({{"policy", each.policy}, {"parameters", parametersToJson(each.parameters)}, {"rules", {{"parameters", parametersToJson(each.rules)}}}});
     return {{"trace", writtenPath(choice.trace, base)},
             {"format", choice.format},
-            {"columns", {{"id", choice.idColumn}, {"time", choice.timeColumn}, {"size", choice.sizeColumn}}},
+            {"columns", {{"id", choice.idColumn}, {"time", choice.timeColumn}, {"size", choice.sizeColumn}, {"cost", choice.costColumn}}},
             {"policies", choice.policies ? Json(*choice.policies) : Json(nullptr)},
             {"policy", choice.policy},
             {"settings", std::move(parameters)},
@@ -54,6 +61,7 @@ CacheChoice cacheFrom(const SessionReader& reader, const std::filesystem::path& 
         columns.read("id", choice.idColumn);
         columns.read("time", choice.timeColumn);
         columns.read("size", choice.sizeColumn);
+        columns.read("cost", choice.costColumn);
     }
     if (reader.child("policies"))
         reader.read("policies", choice.policies.emplace());
@@ -64,8 +72,7 @@ CacheChoice cacheFrom(const SessionReader& reader, const std::filesystem::path& 
         if (!policy.empty())
             choice.parameters[policy] = parametersFrom(entry);
     });
-    if (const auto* value = reader.child("rules"))
-        choice.rules = parametersFrom(SessionReader(*value, reader.at("rules"), reader.subject()));
+    choice.rules = rulesFrom(reader);
     reader.read("size", choice.size);
     reader.requireValue(choice.size <= kMostSize, "size", std::to_string(choice.size), "0 to 2^60");
     reader.read("warmUp", choice.warmUp);
@@ -74,6 +81,7 @@ CacheChoice cacheFrom(const SessionReader& reader, const std::filesystem::path& 
         KeptCache kept;
         entry.read("policy", kept.policy);
         kept.parameters = parametersFrom(entry);
+        kept.rules = rulesFrom(entry);
         if (!kept.policy.empty())
             choice.kept.push_back(std::move(kept));
     });
@@ -89,7 +97,8 @@ Json plannedCacheToJson(const std::optional<plan::PlannedCache>& planned)
 {
     if (!planned)
         return nullptr;
-    return {{"policy", planned->policy}, {"parameters", parametersToJson(planned->parameters)}, {"size", planned->size}, {"bytes", planned->bytes}, {"warmUp", planned->warmUp}, {"trace", planned->trace}};
+    return {{"policy", planned->policy}, {"parameters", parametersToJson(planned->parameters)}, {"size", planned->size}, {"bytes", planned->bytes}, {"warmUp", planned->warmUp}, {"trace", planned->trace},
+            {"rules", {{"parameters", parametersToJson(planned->rules)}}}};
 }
 
 plan::PlannedCache plannedCacheFrom(const SessionReader& reader)
@@ -104,6 +113,7 @@ plan::PlannedCache plannedCacheFrom(const SessionReader& reader)
     reader.read("warmUp", planned.warmUp);
     reader.requireValue(planned.warmUp >= 0 && planned.warmUp < 1, "warmUp", toText(planned.warmUp), "0 to below 1");
     reader.read("trace", planned.trace);
+    planned.rules = rulesFrom(reader);
     return planned;
 }
 

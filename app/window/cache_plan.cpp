@@ -3,6 +3,7 @@
 
 #include "core/base/error.h"
 #include "core/cache/method.h"
+#include "core/cache/rule_settings.h"
 #include "views/cache/cache_words.h"
 #include "views/common/number_format.h"
 
@@ -28,6 +29,11 @@ std::optional<plan::PlannedCache> plannedCacheOf(const plan::Plan& plan, const s
     } catch (const Error& error) {
         throw Error(ErrorCode::MalformedFile, "cache.parameters: " + std::string(error.what()), file.string());
     }
+    try {
+        planned.rules = cache::changedRules(cache::ruleSchema().complete(planned.rules));
+    } catch (const Error& error) {
+        throw Error(ErrorCode::MalformedFile, "cache.rules: " + std::string(error.what()), file.string());
+    }
     return planned;
 }
 
@@ -40,6 +46,7 @@ void takePlannedCache(SessionState& state, const std::optional<plan::PlannedCach
     state.cache.parameters[planned->policy] = planned->parameters;
     state.cache.size = planned->size;
     state.cache.warmUp = std::min(planned->warmUp, kMostWarmUp);
+    state.cache.rules = planned->rules;
 }
 
 QString plannedCacheTitle(const plan::PlannedCache& planned)
@@ -48,6 +55,7 @@ QString plannedCacheTitle(const plan::PlannedCache& planned)
     QString title = QString::fromStdString(planned.policy);
     if (method)
         title = views::configurationTitle(QString::fromStdString(method->declaration.title), planned.parameters, method->declaration.schema.defaults());
+    title = views::configurationTitle(title, planned.rules, {});
     title += QStringLiteral(", ") + views::cacheSizeText(planned.size, planned.bytes);
     return planned.warmUp > 0 ? QCoreApplication::translate("CachePlan", "%1, warm-up %2").arg(title, views::formatPercent(planned.warmUp, 0)) : title;
 }

@@ -279,8 +279,8 @@ void requireRules(const CapacityRules& rules)
     };
     require(rules.hard > 0 && rules.hard <= 1, "expected a share of the capacity above 0, 1 at most", "hard");
     require(rules.soft > 0 && rules.soft <= rules.hard, "expected a share of the capacity above 0, no larger than the hard limit", "soft");
-    require(rules.batch >= 1, "expected 1 object at least", "batch");
-    require(rules.protectedShare >= 0 && rules.protectedShare < rules.hard, "expected a share of the capacity, 0 at least and below the hard limit: nothing else could enter", "protected");
+    require(rules.batch >= 1, "expected 1 object at least", "evict-batch");
+    require(rules.protectedShare >= 0 && rules.protectedShare < rules.hard, "expected a share of the capacity, 0 at least and below the hard limit: nothing else could enter", "protect-most");
     require(rules.scene.signal == SceneSignal::Off || rules.scene.window >= 1, "expected a window of 1 request at least", "scene-window");
     require(rules.scene.signal == SceneSignal::Off || rules.scene.threshold > 0, "expected a threshold above 0", "scene-threshold");
 }

@@ -9,6 +9,7 @@
 #include <bit>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 namespace tamis::cache {
 namespace {
@@ -47,11 +48,35 @@ public:
 
     CacheSizeReport run(const Chosen& chosen, const RunContext& context) const
     {
+        const bool watches = watchesScene();
+        context.setParts(watches ? 2 : 1);
+        CacheSizeReport report = followed(chosen, m_rules, context.part(1, "simulating"));
+        if (watches) {
+            CapacityRules rules = m_rules;
+            rules.scene.signal = SceneSignal::Off;
+            CacheSizeReport unwatched = followed(chosen, rules, context.part(1, "simulating without looking for scene changes"));
+            report.unwatched = std::move(unwatched.windows);
+            report.unwatchedHits = unwatched.hits;
+            report.unwatchedHitBytes = unwatched.hitBytes;
+            report.seconds += unwatched.seconds;
+        }
+        return report;
+    }
+
+private:
+    struct Fate {
+        std::uint32_t next = kNever; ///< request at which it comes again
+        bool used = false;           ///< hit since it entered
+    };
+
+    bool watchesScene() const { return obeysRules(methodOf(m_configuration), m_rules) && m_rules.scene.signal != SceneSignal::Off; }
+    CacheSizeReport followed(const Chosen& chosen, const CapacityRules& rules, const RunContext& context) const
+    {
         const auto start = Clock::now();
         CacheSizeReport report = empty(chosen.rate == 1);
         const std::size_t objects = chosen.numbers.empty() ? m_trace.ids.size() : chosen.objects;
         const std::uint64_t capacity = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::llround(static_cast<double>(m_size) * chosen.rate)));
-        const PolicyPtr policy = policyFor(m_configuration, m_trace, capacity, m_seed, scaledRules(m_rules, chosen.rate), protectedAmong(chosen));
+        const PolicyPtr policy = policyFor(m_configuration, m_trace, capacity, m_seed, scaledRules(rules, chosen.rate), protectedAmong(chosen));
         policy->know(objects);
         policy->heed(context.stopToken());
         std::vector<Fate> fates(objects);
@@ -60,12 +85,21 @@ public:
             if (now >= m_warmUp)
                 count(fates[object], now, report.evicted);
         });
+        const bool watched = watchesScene() && rules.scene.signal != SceneSignal::Off;
+        std::uint64_t changes = 0;
+        const auto noteScenes = [&](std::size_t window) { // of the one before it
+            const std::uint64_t before = std::exchange(changes, sceneChangesOf(*policy));
+            if (window > 0)
+                report.windows[window - 1].sceneChanges = changes - before;
+        };
         std::vector<HitWindow> seen = report.windows; // requests and bytes that the policy was shown
         Requests all = m_trace.view();
         all.next = m_next;
         const auto request = [&] {
             const std::uint32_t size = m_trace.sized() ? m_trace.sizes[now] : 1;
             const std::size_t window = now / m_window;
+            if (watched && now % m_window == 0)
+                noteScenes(window);
             report.windows[window].bytes += size;
             const std::uint32_t object = chosen.numbers.empty() ? m_trace.objects[now] : chosen.numbers[m_trace.objects[now]];
             if (object == kNever)
@@ -88,6 +122,8 @@ public:
             for (now = first; now < end; ++now)
                 request();
         });
+        if (watched)
+            noteScenes(report.windows.size());
         report.held = policy->contents().size();
         report.stateBytes = policy->stateBytes();
         finish(report, seen, chosen.rate);
@@ -95,13 +131,12 @@ public:
         context.finish();
         return report;
     }
-
-private:
-    struct Fate {
-        std::uint32_t next = kNever; ///< request at which it comes again
-        bool used = false;           ///< hit since it entered
-    };
-
+    static std::uint64_t sceneChangesOf(const Policy& policy)
+    {
+        const std::vector<PolicyFigure> figures = policy.figures();
+        const auto changes = std::ranges::find(figures, kSceneChanges, &PolicyFigure::name);
+        return changes == figures.end() ? 0 : static_cast<std::uint64_t>(changes->value);
+    }
     std::vector<bool> protectedAmong(const Chosen& chosen) const
     {
         if (chosen.numbers.empty())

@@ -299,12 +299,18 @@ PlannedCache cacheFrom(const Node& node)
     }
     if (const Node trace = node.key("trace"); trace.present())
         cache.trace = trace.text();
+    if (const Node rules = node.key("rules"); rules.present())
+        for (const auto& [name, value] : rules.members())
+            cache.rules.set(name, value.setting());
     return cache;
 }
 
 ordered_json cacheToJson(const PlannedCache& cache)
 {
-    return {{"policy", cache.policy}, {"parameters", parametersToJson(cache.parameters)}, {"size", cache.size}, {"unit", cache.bytes ? "bytes" : "objects"}, {"warmUp", cache.warmUp}, {"trace", cache.trace}};
+    ordered_json written{{"policy", cache.policy}, {"parameters", parametersToJson(cache.parameters)}, {"size", cache.size}, {"unit", cache.bytes ? "bytes" : "objects"}, {"warmUp", cache.warmUp}, {"trace", cache.trace}};
+    if (!cache.rules.all().empty())
+        written["rules"] = parametersToJson(cache.rules);
+    return written;
 }
 
 PlannedReuse reuseFrom(const Node& node)

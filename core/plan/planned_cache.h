@@ -15,6 +15,7 @@ struct PlannedCache {
     bool bytes = false;
     double warmUp = 0;           ///< share of a trace that fills the cache and is not counted, below 1
     std::string trace;           ///< that it was chosen on: for information; may be empty
+    Parameters rules{};          ///< of capacity, those that are not the cache lab's defaults
     bool operator==(const PlannedCache&) const = default;
 };
 

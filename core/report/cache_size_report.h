@@ -14,6 +14,7 @@ namespace tamis::report {
 struct HitWindow {
     std::uint64_t first = 0; ///< request
     std::uint64_t requests = 0, hits = 0, bytes = 0, hitBytes = 0;
+    std::uint64_t sceneChanges = 0; ///< that the rule of scene changes acted on
 };
 
 /// What left, and whether it was wanted again. The warm-up is not counted.
@@ -32,6 +33,8 @@ struct CacheSizeReport {
     std::string rules{};                        ///< of capacity, in words; empty: none
     std::uint64_t requests = 0, hits = 0, bytes = 0, hitBytes = 0; ///< behind the warm-up
     std::vector<HitWindow> windows;             ///< the whole trace, the warm-up too, in equal stretches
+    std::vector<HitWindow> unwatched{};         ///< [windows] with the same rules but for scene changes; empty: there is no such rule
+    std::uint64_t unwatchedHits = 0, unwatchedHitBytes = 0; ///< behind the warm-up; 0 without such a rule
     EvictionOutcome evicted;
     std::uint64_t held = 0, stateBytes = 0;     ///< objects at the end; what bookkeeping took then
     double seconds = 0;

@@ -108,6 +108,52 @@ private slots:
         const auto nothing = runCli({"export", "--plan", plan, "--out", m_folder.filePath("out")});
         QVERIFY2(nothing.status != 0 && nothing.hasOneErrorLine(), nothing.errors);
     }
+    /// What the window puts into a plan, too: settings of rules by their names.
+    void rulesOfAPlan()
+    {
+        const QString plan = m_folder.filePath("ruled.json");
+        const QStringList common{"--trace", m_trace, "--no-baseline", "--json", "-"};
+        const auto curveOf = [](const CliResult& result) { return result.json()["curves"].toArray()[0].toObject(); };
+        const auto free = runCli(QStringList{"run", "cache.lru", "--set", "sizes=10"} + common);
+        const auto written = runCli(QStringList{"run", "cache.lru", "--set", "sizes=10", "--hard", "0.9", "--soft", "0.6", "--protect", "3", "--protect", "4", "--save-plan", plan} + common);
+        QVERIFY2(written.status == 0, written.errors);
+        QVERIFY(curveOf(written)["hits"] != curveOf(free)["hits"]);
+        QCOMPARE(curveOf(written)["rules"].toString(), QString("hard 0.9, soft 0.6, 2 protected"));
+        const auto run = runCli(QStringList{"run", "cache.lru", "--plan", plan} + common);
+        QVERIFY2(run.status == 0, run.errors);
+        QCOMPARE(curveOf(run)["rules"], curveOf(written)["rules"]);
+        QCOMPARE(curveOf(run)["hits"], curveOf(written)["hits"]);
+        const auto typed = runCli(QStringList{"run", "cache.lru", "--plan", plan, "--hard", "1", "--soft", "1"} + common); // goes before it
+        QCOMPARE(curveOf(typed)["rules"].toString(), QString("2 protected"));
+        QFile file(plan);
+        QVERIFY(file.open(QIODevice::ReadWrite));
+        QByteArray text = file.readAll();
+        text.replace("\"hard\": 0.9", "\"hard\": 9.5");
+        QVERIFY(file.resize(0) && file.seek(0) && file.write(text) == text.size());
+        file.close();
+        const auto wrong = runCli({"run", "cache.lru", "--trace", m_trace, "--plan", plan});
+        QCOMPARE(wrong.status, 1);
+        QVERIFY2(wrong.hasOneErrorLine() && wrong.errors.contains("cache.rules: hard: found 9.5, expected 0.001 to 1"), wrong.errors);
+    }
+    /// A loop of ten, then another: the cache is cleared, and told to have been.
+    void scenesAtOneSize()
+    {
+        const QString trace = m_folder.filePath("scenes.txt");
+        QFile file(trace);
+        QVERIFY(file.open(QIODevice::WriteOnly));
+        for (int i = 0; i < 4000; ++i)
+            file.write(QByteArray::number((i < 2000 ? 0 : 100) + i % 10) + '\n');
+        file.close();
+        const auto size = runCli({"run", "cache.lfu", "--trace", trace, "--no-baseline", "--set", "sizes=10", "--at", "10", "--scene-change", "new-objects", "--scene-window", "100", "--json", "-"}).json()["size"].toObject();
+        const auto without = runCli({"run", "cache.lfu", "--trace", trace, "--no-baseline", "--set", "sizes=10", "--at", "10", "--json", "-"}).json()["size"].toObject();
+        QCOMPARE(size["withoutScene"].toObject()["hits"], without["hits"]);
+        QCOMPARE(size["withoutScene"].toObject()["windowHits"], without["windows"].toObject()["hits"]);
+        double changes = 0;
+        for (const auto& each : size["windows"].toObject()["sceneChanges"].toArray())
+            changes += each.toDouble();
+        QCOMPARE(changes, 1.0);
+        QVERIFY(!without.contains("withoutScene"));
+    }
     void badInput_data()
     {
         QTest::addColumn<QStringList>("arguments");
@@ -123,6 +169,9 @@ private slots:
         QTest::newRow("column") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--column", "id"} << 2 << "--column: found 'id'";
         QTest::newRow("warm-up") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--warm-up", "1000"} << 2 << "--warm-up: found 1000";
         QTest::newRow("at") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--at", "0"} << 2 << "--at: found '0'";
+        QTest::newRow("soft") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--hard", "0.5", "--soft", "0.6"} << 2 << "--soft: found 0.6";
+        QTest::newRow("signal") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--scene-change", "loud"} << 2 << "scene-change: found 'loud'";
+        QTest::newRow("protected") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--protect", "77"} << 2 << "--protect: found '77'";
         QTest::newRow("steps") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--steps", "5"} << 2 << "--steps needs --at";
         QTest::newRow("first") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--at", "5", "--first", "5"} << 2 << "--first needs --steps";
         QTest::newRow("behind") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--at", "5", "--steps", "5", "--first", "1000"} << 1 << "found 1000";

@@ -57,13 +57,14 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.cache.idColumn = "key";
     state.cache.timeColumn = "3";
     state.cache.sizeColumn = "bytes";
+    state.cache.costColumn = "price";
     state.cache.policies = {"cache.arc", "cache.\"odd\""};
     state.cache.policy = "cache.arc";
     state.cache.parameters = {{"cache.lru-k", state.settings.parameters}};
     state.cache.rules = state.settings.parameters;
     state.cache.size = std::uint64_t{1} << 60U;
     state.cache.warmUp = 1.0 / 3;
-    state.cache.kept = {{"cache.lru-k", state.settings.parameters}, {"cache.lru", {}}};
+    state.cache.kept = {{"cache.lru-k", state.settings.parameters}, {"cache.lru", {}, state.settings.parameters}};
     state.cache.cells = 256;
     state.cache.firstStep = 12345678901;
     state.cache.beside = "cache.lru";
@@ -71,7 +72,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.fleet.parameters = {{"fleet.ring", state.settings.parameters}};
     state.fleet.server = "unix:/run/odd \"name\".sock";
     state.hierarchy = {.frames = folder + "/frames", .parameters = state.settings.parameters};
-    state.plannedCache = plan::PlannedCache{"cache.lru-k", state.settings.parameters, 123456789012, true, 1.0 / 3, "requests.csv"};
+    state.plannedCache = plan::PlannedCache{"cache.lru-k", state.settings.parameters, 123456789012, true, 1.0 / 3, "requests.csv", state.settings.parameters};
     state.selection.attentionLayer = 2;
     state.selection.attentionHead = 3;
     state.selection.attentionSample = 5;

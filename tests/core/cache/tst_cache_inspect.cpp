@@ -2,6 +2,7 @@
 // One size, steps and the shape of a trace against plain recounting: totals are the simulation's, cells are what the policy holds, the heat map is Mattson's pass over time, a
 // Zipf exponent is found again.
 #include "core/base/error.h"
+#include "core/base/split_mix.h"
 #include "core/cache/inspect.h"
 #include "core/cache/stack_distance.h"
 #include "core/cache/steps.h"
@@ -160,6 +161,20 @@ private slots:
                         }
                     }
                     QVERIFY2(sum.requests == counts.requests && sum.hits == counts.hits && sum.bytes == counts.bytes && sum.hitBytes == counts.hitBytes, method.declaration.id.c_str());
+                    CapacityRules unwatched = rules;
+                    unwatched.scene.signal = SceneSignal::Off;
+                    const bool watches = obeysRules(method, rules) && rules.scene.signal != SceneSignal::Off;
+                    QCOMPARE(report.unwatched.size(), watches ? report.windows.size() : 0);
+                    if (watches) {
+                        const report::CacheSizeReport without = inspectSize(*trace, next, configuration, size, {.warmUp = warmUp, .windows = 60, .seed = 3, .rules = unwatched}, {});
+                        QVERIFY(std::ranges::equal(report.unwatched, without.windows, [](const auto& a, const auto& b) { return a.first == b.first && a.hits == b.hits && a.hitBytes == b.hitBytes; }));
+                        QVERIFY(report.unwatchedHits == without.hits && report.unwatchedHitBytes == without.hitBytes);
+                        std::uint64_t changes = 0;
+                        for (const report::HitWindow& window : report.windows)
+                            changes += window.sceneChanges;
+                        const std::vector<PolicyFigure> figures = policy->figures();
+                        QCOMPARE(static_cast<double>(changes), std::ranges::find(figures, std::string(kSceneChanges), &PolicyFigure::name)->value);
+                    }
                     const report::EvictionOutcome& evicted = report.evicted;
                     QCOMPARE(evicted.neverWanted + std::accumulate(evicted.wantedAfter.begin(), evicted.wantedAfter.end(), std::uint64_t{0}), evicted.evictions);
                     QVERIFY(evicted.neverUsed <= evicted.evictions);
@@ -211,6 +226,38 @@ private slots:
         bool told = false;
         inspectSize(m_unit, {}, {"cache.lru", {}}, 100, {}, {}, [&](const report::CacheSizeReport&) { told = true; });
         QVERIFY(!told); // the whole is as soon there
+    }
+    /// Another set of objects behind the middle: the window in which the cache is cleared is told, and hits with and without come apart behind it alone.
+    void scenesOverTime()
+    {
+        constexpr std::size_t kRequests = 20'000, kChange = 10'000;
+        Trace trace;
+        ObjectNumbers numbers;
+        std::uint64_t state = 1;
+        for (std::size_t i = 0; i < kRequests; ++i) {
+            const std::uint64_t a = nextBits(state) % 200, b = nextBits(state) % 200;
+            trace.objects.push_back(numbers.of((i < kChange ? 0 : 1000) + std::min(a, b)));
+        }
+        trace.ids = numbers.takeIds();
+        const std::vector<std::uint32_t> next = nextRequests(trace);
+        CapacityRules rules;
+        rules.scene = {SceneSignal::NewObjects, 500, 5};
+        for (const char* id : {"cache.lfu", "cache.lru"}) {
+            const report::CacheSizeReport report = inspectSize(trace, next, {id, {}}, 100, {.windows = 20, .rules = rules}, {});
+            QCOMPARE(report.windows.size(), std::size_t{20});
+            for (std::size_t i = 0; i < 20; ++i) {
+                QCOMPARE(report.windows[i].sceneChanges, std::uint64_t{i == 10 ? 1U : 0U}); // of 1000 requests each
+                if (i < 10)
+                    QCOMPARE(report.windows[i].hits, report.unwatched[i].hits);
+            }
+            std::uint64_t hits = 0, without = 0;
+            for (std::size_t i = 10; i < 20; ++i) {
+                hits += report.windows[i].hits;
+                without += report.unwatched[i].hits;
+            }
+            QVERIFY2(QByteArray(id) == "cache.lru" || hits > without + 1000, id); // counts of what is gone are in the way
+            QCOMPARE(report.hits - report.unwatchedHits, hits - without);
+        }
     }
     /// What the cells hold after every step is what the policy holds, for every policy, with and without sizes.
     void cellsAreTheContents_data() { traces(); }
@@ -301,7 +348,7 @@ private slots:
                 for (std::size_t i = 0; i < 1000; ++i)
                     policy->request({m_unit.objects[i]});
                 for (const std::uint32_t object : policy->contents())
-                    (void)policy->standing(object); // of any that is held: no crash, whatever it says
+                    QVERIFY2(!policy->standing(object).empty(), method.declaration.id.c_str());
             }
     }
     /// One large object sends three small ones away: each is told of those that are still there.

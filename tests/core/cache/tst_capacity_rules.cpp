@@ -3,7 +3,9 @@
 // of scene does to a trace that changes.
 #include "core/base/error.h"
 #include "core/cache/capacity_rules.h"
+#include "core/cache/rule_settings.h"
 #include "core/cache/simulate.h"
+#include "core/io/trace_reader.h"
 #include "tests/core/cache/mixed_trace.h"
 
 #include <QTest>
@@ -315,6 +317,48 @@ private slots:
         QVERIFY_THROWS_EXCEPTION(Error, sceneSignalNamed("loud"));
         QVERIFY_THROWS_EXCEPTION(Error, sceneActionNamed("sleep"));
         QVERIFY_THROWS_EXCEPTION(Error, ruledPolicy(*findMethod("cache.belady"), {10, 1}, {}, watching(SceneSignal::HitRatio, SceneAction::Clear), {}));
+    }
+    /// By the names of sliders and options, on a trace whose ids are numbers and keys.
+    void settings()
+    {
+        Trace trace = mixedTrace(5, 200, false);
+        QVERIFY(rulesFrom({}, trace) == CapacityRules());
+        QVERIFY(changedRules(ruleSchema().defaults()) == Parameters());
+        const std::vector<std::string> names{std::to_string(trace.ids[3]), "odd, name ", "back\\slash"};
+        trace.ids[4] = io::traceIds(names[1]).key;
+        trace.ids[5] = io::traceIds(names[2]).key;
+        Parameters given;
+        given.set("hard", 0.8);
+        given.set("soft", 0.5);
+        given.set("evict-batch", std::int64_t{7});
+        given.set("protect-most", 0.25);
+        given.set("protect", " , " + idsText(names) + ",");
+        given.set("scene-change", std::string("new-objects"));
+        given.set("scene-action", std::string("halve"));
+        given.set("scene-window", std::int64_t{300});
+        given.set("scene-threshold", 2.0);
+        const CapacityRules expected{.hard = 0.8, .soft = 0.5, .batch = 7, .protectedIds = {trace.ids[3], trace.ids[4], trace.ids[5]}, .protectedShare = 0.25, .scene = {SceneSignal::NewObjects, 300, 2}, .action = SceneAction::Halve};
+        QVERIFY(rulesFrom(given, trace) == expected);
+        QVERIFY(changedRules(given) == given);
+        given.set("scene-threshold", 5.0);
+        QVERIFY(!changedRules(given).contains("scene-threshold") && changedRules(given).contains("hard"));
+        given.set("hard", 0.4);
+        QCOMPARE(rulesFrom(given, trace).soft, 0.4); // a slider below the other takes it along
+        const auto subject = [&](const char* name, ParameterValue value) {
+            Parameters wrong = given;
+            wrong.set(name, std::move(value));
+            try {
+                rulesFrom(wrong, trace);
+            } catch (const Error& error) {
+                return error.subject();
+            }
+            return std::string("none");
+        };
+        QCOMPARE(subject("protect", std::string("nobody")), std::string("protect"));
+        QCOMPARE(subject("protect-most", 0.4), std::string("protect-most")); // of a hard limit of 0.4
+        QCOMPARE(subject("scene-change", std::string("loud")), std::string("scene-change"));
+        QCOMPARE(subject("hard", 0.0), std::string("hard"));
+        QCOMPARE(subject("loud", 0.0), std::string("loud"));
     }
     /// What is protected by counts is never more than its share. Nor, once the cache is full, less by as much as the largest object: what is protected does not leave between counts.
     void shareOfTheMostRequested()

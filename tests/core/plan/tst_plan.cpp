@@ -51,6 +51,8 @@ Plan sample()
     plan.cache = PlannedCache{"cache.lru-k", {}, std::uint64_t{1} << 60U, true, 1.0 / 3, "requests \"of\" a day.csv"};
     plan.cache->parameters.set("k", std::int64_t(3));
     plan.cache->parameters.set("share", 2.0);
+    plan.cache->rules.set("hard", 0.75);
+    plan.cache->rules.set("protect", std::string("7,a \"b\""));
     plan.reuse = PlannedReuse{"reuse.gate", {}, "a \"video\"", 1.0 / 3};
     plan.reuse->parameters.set("threshold", 2.0);
     plan.reuse->parameters.set("r", std::int64_t(3));
@@ -131,6 +133,8 @@ private slots:
         QCOMPARE(written.keys(), QStringList({"parameters", "policy", "size", "trace", "unit", "warmUp"}));
         QCOMPARE(written["unit"].toString(), QString("bytes"));
         QVERIFY(written["parameters"].toObject()["share"].isDouble());
+        plan.cache->rules = {};
+        QVERIFY(!parsed(plan)["cache"].toObject().contains("rules")); // as before there were any
         plan.cache->bytes = false;
         QCOMPARE(parsed(plan)["cache"].toObject()["unit"].toString(), QString("objects"));
         plan.cache.reset();
