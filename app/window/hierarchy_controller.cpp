@@ -8,6 +8,7 @@
 #include "views/hierarchy/levels_settings.h"
 
 #include <algorithm>
+#include <array>
 
 namespace tamis::app {
 namespace {
@@ -23,6 +24,27 @@ std::string cursorOf(const Parameters& parameters)
     const std::string level = found == all.end() ? std::string("l1") : toText(found->second);
     return level == "l1" || level == "l2" || level == "l3" ? level : "none";
 }
+/// A level below the cursor's that nobody set and that would be no larger becomes kStep times as large as the one above it; one above it that would be no smaller, as much smaller.
+void makeRoomAround(const std::string& cursor, Parameters& made)
+{
+    constexpr double kMost = 1e13, kStep = 16; // of a capacity; between the levels of the defaults
+    const std::array<std::string, 3> names{"l1-capacity", "l2-capacity", "l3-capacity"};
+    const Parameters whole = hierarchy::methods().front().declaration.schema.complete(made);
+    const auto at = static_cast<std::size_t>(std::ranges::find(names, cursor + "-capacity") - names.begin());
+    double before = whole.real(names[at]);
+    for (std::size_t level = at + 1; level < names.size(); ++level) {
+        if (!made.contains(names[level]) && whole.real(names[level]) <= before)
+            made.set(names[level], static_cast<std::int64_t>(std::min(kStep * before, kMost)));
+        before = made.contains(names[level]) ? made.real(names[level]) : whole.real(names[level]);
+    }
+    before = whole.real(names[at]);
+    for (std::size_t level = at; level-- > 0;) {
+        if (!made.contains(names[level]) && whole.real(names[level]) >= before)
+            made.set(names[level], static_cast<std::int64_t>(std::max(before / kStep, 1.0)));
+        before = made.contains(names[level]) ? made.real(names[level]) : whole.real(names[level]);
+    }
+}
+
 QString text(const std::string& s) { return QString::fromStdString(s); }
 } // namespace
 
@@ -110,6 +132,7 @@ Parameters HierarchyController::parameters() const
         bytes *= static_cast<double>(hierarchy::storedBytes(hierarchy::storedTypeNamed(whole.text("type")), whole.integer("features")));
     }
     made.set(level + "-capacity", static_cast<std::int64_t>(std::min(bytes, kMost)));
+    makeRoomAround(level, made);
     return made;
 }
 

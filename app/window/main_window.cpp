@@ -11,6 +11,7 @@
 #include "views/common/chart_figure.h"
 #include "views/common/copyable_table_view.h"
 #include "views/common/figure_export.h"
+#include "views/common/fitted_scroll_area.h"
 #include "views/common/icons.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
@@ -42,7 +43,6 @@
 #include <QMenuBar>
 #include <QMimeData>
 #include <QScreen>
-#include <QScrollArea>
 #include <QSettings>
 #include <QStackedWidget>
 #include <QStatusBar>
@@ -153,10 +153,7 @@ void MainWindow::addLab(QWidget* lab, const QString& title, QWidget* settings)
     m_labs->addTab(lab, title);
     if (!settings)
         return;
-    auto* scroll = new QScrollArea(m_settings);
-    scroll->setWidgetResizable(true);
-    scroll->setFrameShape(QFrame::NoFrame);
-    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    auto* scroll = new views::FittedScrollArea(m_settings);
     scroll->setWidget(settings);
     m_settings->addWidget(scroll);
 }

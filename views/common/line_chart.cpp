@@ -7,6 +7,7 @@
 #include "views/common/icons.h"
 
 #include <QHBoxLayout>
+#include <QLabel>
 #include <QToolButton>
 #include <QVBoxLayout>
 
@@ -40,6 +41,13 @@ LineChart::LineChart(QWidget* parent) : QWidget(parent)
 
     auto* corner = new QHBoxLayout;
     corner->setContentsMargins(0, 0, 0, 0);
+    m_heading = new QLabel(this);
+    m_heading->setObjectName(QStringLiteral("chartHeading"));
+    QFont bold = font();
+    bold.setWeight(QFont::DemiBold);
+    m_heading->setFont(bold);
+    m_heading->hide();
+    corner->addWidget(m_heading);
     corner->addStretch();
     corner->addWidget(m_resetButton);
     corner->addWidget(m_exportButton);
@@ -70,6 +78,12 @@ void LineChart::setAxes(const ChartAxes& axes)
 
 void LineChart::setCursor(std::optional<double> x, const QString& label) { m_canvas->setCursorLine(x, label); }
 std::optional<double> LineChart::cursor() const { return m_canvas->cursorLine(); }
+void LineChart::setHeading(const QString& heading)
+{
+    m_heading->setText(heading);
+    m_heading->setVisible(!heading.isEmpty());
+}
+
 void LineChart::setEmptyText(const QString& text) { m_canvas->setEmptyText(text); }
 void LineChart::setCaption(const QString& caption) { m_caption = caption; }
 void LineChart::setStale(bool stale) { m_canvas->setStale(stale); }

@@ -39,6 +39,7 @@ public:
     /// Nothing: no cursor. `label` stands beside the line.
     void setCursor(std::optional<double> x, const QString& label = {});
     std::optional<double> cursor() const;
+    void setHeading(const QString& heading); ///< in the line of the buttons; empty: none
     void setEmptyText(const QString& text); ///< shown while there is no series
     void setCaption(const QString& caption); ///< the settings, for exported pictures
     QString caption() const { return m_caption; }
@@ -61,6 +62,7 @@ private:
     ChartAxes m_axes;
     QString m_caption;
     ChartCanvas* m_canvas = nullptr;
+    QLabel* m_heading = nullptr;
     QToolButton* m_exportButton = nullptr;
     QToolButton* m_resetButton = nullptr;
 };

@@ -147,7 +147,7 @@ bool ParameterEditor::setProblem(const QString& sentence)
             continue;
         const QString name = QString::fromStdString(spec.name);
         if (auto* label = m_form->findChild<QLabel*>(name + QStringLiteral("-problem"))) {
-            const bool own = sentence.startsWith(name) && sentence.size() > name.size() && !sentence[name.size()].isLetterOrNumber();
+            const bool own = sentence.startsWith(name) && sentence.size() > name.size() && !sentence[name.size()].isLetterOrNumber() && sentence[name.size()] != QLatin1Char('-');
             label->setText(own ? sentence : QString());
             label->setVisible(own);
             shown = shown || own;

@@ -104,7 +104,11 @@ void DevicesPage::addFigures(QHBoxLayout* row)
     auto* ringColumn = new QVBoxLayout(m_ringBox);
     ringColumn->setContentsMargins(0, 0, 0, 0);
     auto* head = new QHBoxLayout;
-    head->addWidget(new QLabel(tr("Load of the devices"), m_ringBox), 1);
+    auto* ringTitle = new QLabel(tr("Load of the devices"), m_ringBox);
+    QFont bold = font();
+    bold.setWeight(QFont::DemiBold);
+    ringTitle->setFont(bold);
+    head->addWidget(ringTitle, 1);
     m_ring = new RingView(m_ringBox);
     auto* exports = new ExportButton(m_ringBox);
     exports->setObjectName(QStringLiteral("export-ring"));
@@ -166,6 +170,7 @@ void DevicesPage::setTiers(std::shared_ptr<const report::EdgeCloudReport> tiers)
 
 void DevicesPage::showBreakEven(LineChart* chart, const report::EdgeCloudReport* tiers, const report::RemoteReport* remote)
 {
+    chart->setHeading(tr("Fetching against computing"));
     chart->setAxes({.xTitle = tr("bytes"), .yTitle = tr("ms to fetch"), .logX = true, .logY = true});
     chart->setSeries(breakEvenSeries(tiers, remote));
     chart->setEmptyText(tr("Nothing is computed yet."));
@@ -208,11 +213,15 @@ void DevicesPage::showReport()
     if (r && r->hasRing) {
         const auto& load = r->ring.placements.front();
         m_ring->setLoad(load.requests, load.hits, static_cast<int>(r->parameters.integer("leaving")));
+        m_upper->setHeading(tr("Evenness of the keys"));
+        m_lower->setHeading(tr("Hits while a device leaves"));
         m_upper->setAxes({.xTitle = tr("virtual nodes of a device"), .yTitle = tr("spread of keys over the mean"), .logX = true, .logY = true});
         m_upper->setSeries(spreadSeries(r->ring));
         m_lower->setAxes({.xTitle = tr("% of the trace; a device leaves at 50"), .yTitle = tr("hit ratio"), .wholeX = false, .zeroBased = true});
         m_lower->setSeries(leaveSeries(r->ring));
     } else if (r && r->hasGossip) {
+        m_upper->setHeading(tr("How an update spreads"));
+        m_lower->setHeading(tr("Reads that are stale"));
         m_upper->setAxes({.xTitle = tr("rounds"), .yTitle = tr("share that knows"), .zeroBased = true});
         m_upper->setSeries(informedSeries(r->gossip));
         m_lower->setAxes({.xTitle = tr("seconds between updates"), .yTitle = tr("stale reads"), .logX = true, .wholeX = false, .zeroBased = true});
@@ -221,6 +230,7 @@ void DevicesPage::showReport()
         const report::RemoteReport* remote = m_measured ? m_measured.get() : r && r->hasRemote ? &r->remote : nullptr;
         m_ring->setLoad({}, {}, -1);
         showBreakEven(m_upper, r && r->hasEdgeCloud ? &r->edgeCloud : nullptr, remote);
+        m_lower->setHeading(tr("Latency of the server"));
         m_lower->setAxes({.xTitle = tr("bytes"), .yTitle = tr("ms"), .logX = true, .logY = true});
         m_lower->setSeries(remote ? latencySeries(*remote) : std::vector<report::Series>());
     }

@@ -39,10 +39,10 @@ QString ringSummary(const report::RingReport& ring)
     QString text = tr("Busiest device %1 times the mean, %2 hit · one that leaves moves %3 of the keys (ideal %4), one that joins %5").arg(formatNumber(load.maxOverMean, 3), formatPercent(load.hitRatio), formatPercent(load.movedOnLeave), formatPercent(ring.idealLeave), formatPercent(load.movedOnJoin));
     for (const auto& other : ring.placements)
         if (other.rule != load.rule)
-            text += tr(" · %1: %2 times, %3 hit, %4 moved").arg(QString::fromStdString(other.rule), formatNumber(other.maxOverMean, 3), formatPercent(other.hitRatio), formatPercent(other.movedOnLeave));
-    text += tr(" · one cache %1, no placement %2").arg(formatPercent(ring.pooledHitRatio), formatPercent(ring.scatteredHitRatio));
+            text += tr("\n%1: %2 times, %3 hit, %4 moved").arg(QString::fromStdString(other.rule), formatNumber(other.maxOverMean, 3), formatPercent(other.hitRatio), formatPercent(other.movedOnLeave));
+    text += tr("\nOne cache of all would hit %1, no placement %2").arg(formatPercent(ring.pooledHitRatio), formatPercent(ring.scatteredHitRatio));
     if (!ring.hot.empty())
-        text += tr(" · hot keys %1, without their replicas %2 times").arg(ring.hot.size()).arg(formatNumber(ring.maxOverMeanWithoutHot, 3));
+        text += tr("; %1 hot keys have replicas: without them the busiest device has %2 times the mean").arg(ring.hot.size()).arg(formatNumber(ring.maxOverMeanWithoutHot, 3));
     return text;
 }
 

@@ -89,6 +89,7 @@ LevelsPage::LevelsPage(QWidget* parent)
     grid->addWidget(m_typeBox, 1, 1);
     grid->setColumnStretch(0, 1);
     grid->setColumnStretch(1, 1);
+    grid->setRowStretch(1, 1); // bars are as high as they are
     column->addLayout(grid, 1);
     setProblem({});
     setReport(nullptr);

@@ -88,7 +88,7 @@ struct BoxAxes::Parts {
     void place();
     Vector edgeStart(int axis, const Vector& farSide) const;
     void placeAxis(int axis, const Vector& start, Flat centre);
-    /// Centred at `at`; left out where it would touch a text that stands already.
+    /// Centred at `at`, or as near to it as the viewport has room for; left out where it would touch a text that stands already.
     void write(const QString& text, Flat at, const QColor& colour, double scale);
 
     vtkRenderer& renderer;
@@ -108,6 +108,8 @@ struct BoxAxes::Parts {
 void BoxAxes::Parts::write(const QString& text, Flat at, const QColor& colour, double scale)
 {
     const Flat extentOf = textSize(text, scale);
+    const auto inside = [](double middle, double room, double first, double all) { return room >= all ? middle : std::clamp(middle, first + room / 2, first + all - room / 2); };
+    at = {inside(at.x, extentOf.x, renderer.GetOrigin()[0], renderer.GetSize()[0]), inside(at.y, extentOf.y, renderer.GetOrigin()[1], renderer.GetSize()[1])};
     for (const auto& [centre, room] : taken)
         if (std::abs(centre.x - at.x) < (room.x + extentOf.x) / 2 + 2 * ratio && std::abs(centre.y - at.y) < (room.y + extentOf.y) / 2)
             return;

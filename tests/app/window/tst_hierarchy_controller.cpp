@@ -133,6 +133,19 @@ private slots:
         QVERIFY(desk.ready());
         QCOMPARE(shown(0), std::uint64_t{500'000});
         QCOMPARE(controller.report()->levels[1].capacity, std::uint64_t{4'194'304});
+        controller.setCursor(5'000'000, true); // larger than the second level is of itself: that one stays the larger one
+        QVERIFY(desk.ready());
+        QCOMPARE(shown(0), std::uint64_t{5'000'000});
+        QCOMPARE(shown(1), std::uint64_t{80'000'000});
+        QCOMPARE(shown(2), std::uint64_t{1'280'000'000});
+        controller.setCursorLevel("l3");
+        QVERIFY(desk.ready());
+        QCOMPARE(shown(2), std::uint64_t{5'000'000});
+        QCOMPARE(shown(1), std::uint64_t{4'194'304});
+        controller.setCursor(500'000, true);
+        QVERIFY(desk.ready());
+        QCOMPARE(shown(1), std::uint64_t{31'250});
+        QCOMPARE(shown(0), std::uint64_t{1'953});
         // Another level, undoably; a capacity set by hand lets the cursor go.
         controller.setCursorLevel("l2");
         QVERIFY(desk.ready());
