@@ -4,6 +4,7 @@
 #include "app/window/cache_plan.h"
 #include "core/base/atomic_file.h"
 #include "core/cache/method.h"
+#include "core/cache/rule_settings.h"
 #include "core/cache/trace_shape.h"
 #include "views/cache/cache_panel.h"
 #include "views/cache/cache_settings.h"
@@ -44,7 +45,7 @@ std::vector<views::OfferedPolicy> offeredPolicies()
     std::vector<views::OfferedPolicy> offered;
     for (const auto& each : cache::methods()) {
         const auto& d = each.declaration;
-        const bool limit = d.id == kLimit;
+        const bool limit = d.id == kLimit; // is always drawn
         offered.push_back({text(d.id), limit ? CacheController::tr("Belady's MIN (limit for unit sizes only)") : text(d.title), text(d.reference), limit,
                            d.id == kSlow ? CacheController::tr("Looks at all that is held for each that leaves: minutes on long traces") : QString()});
     }
@@ -84,8 +85,12 @@ CacheController::CacheController(const CacheNeighbours& neighbours, views::Cache
     connectViews(panel);
     connectSettings();
     for (LaneCore* lane : std::initializer_list<LaneCore*>{&m_curves, &m_sizes, &m_steps, &m_shape})
-        connect(lane, &LaneCore::failed, this, &CacheController::failed);
-    connect(&m_sizes, &LaneCore::failed, m_settings, &views::CacheSettings::setProblem);
+        connect(lane, &LaneCore::failed, this, &CacheController::showFailure);
+    connect(&m_curves, &LaneCore::failed, this, [this] {
+        m_page->setRefining(m_sources ? tr("not computed: see the settings") : QString());
+        m_panel.setRunning({});
+    });
+    connect(&m_curves, &LaneCore::progressed, this, [this](double fraction) { m_panel.setRunning(tr("Simulating, %1").arg(views::formatPercent(fraction, 0))); });
     connect(&m_with.document, &SessionDocument::stateChanged, this, &CacheController::takeState);
     showNothing();
     showChoices();
@@ -103,7 +108,7 @@ void CacheController::build(views::CachePanel& panel)
     m_settings->setPolicies(offeredPolicies(), schemas);
     std::vector<views::OfferedPolicy> played;
     for (const auto& each : offeredPolicies())
-        if (each.id != QLatin1String(kSlow))
+        if (each.id != QLatin1String(kSlow) && !cache::findMethod(each.id.toStdString())->bound)
             played.push_back(each);
     m_stepsPage->setPolicies(played);
 }
@@ -111,13 +116,14 @@ void CacheController::build(views::CachePanel& panel)
 void CacheController::connectViews(views::CachePanel& panel)
 {
     connect(&panel, &views::CachePanel::stopRequested, this, &CacheController::stop);
-    connect(panel.columns(), &views::TraceColumns::applied, this, [this](const QString& id, const QString& time, const QString& size) {
+    connect(panel.columns(), &views::TraceColumns::applied, this, [this](const views::TraceColumns::Names& names) {
         CacheChoice wanted = choice();
         if (!m_refused.empty() || wanted.trace.empty())
             wanted.trace = m_refused.empty() ? wanted.trace : m_refused;
-        wanted.idColumn = id.toStdString();
-        wanted.timeColumn = time.toStdString();
-        wanted.sizeColumn = size.toStdString();
+        wanted.idColumn = names.id.toStdString();
+        wanted.timeColumn = names.time.toStdString();
+        wanted.sizeColumn = names.size.toStdString();
+        wanted.costColumn = names.cost.toStdString();
         load(wanted, true);
     });
     connect(m_page, &CurvesPage::openRequested, this, &CacheController::askAndOpen);
@@ -146,6 +152,7 @@ void CacheController::connectSettings()
         const std::string policy = configuration().method;
         change(tr("Set %1").arg(name), QStringLiteral("cache.%1.%2").arg(text(policy), name), finished, [&](CacheChoice& c) { c.parameters[policy].set(name.toStdString(), value); });
     });
+    connect(m_settings, &CacheSettings::ruleEdited, this, &CacheController::setRule);
     connect(m_settings, &CacheSettings::warmUpEdited, this, [this](double share, bool finished) { change(tr("Warm-up"), QStringLiteral("cache.warm-up"), finished, [&](CacheChoice& c) { c.warmUp = share; }); });
     connect(m_settings, &CacheSettings::keepRequested, this, &CacheController::keep);
     connect(m_settings, &CacheSettings::planRequested, this, &CacheController::putIntoPlan);
@@ -189,6 +196,14 @@ void CacheController::setFocused(const QString& policy)
     });
 }
 
+void CacheController::setRule(const QString& name, const ParameterValue& value, bool finished)
+{
+    change(tr("Set %1").arg(name), QStringLiteral("cache.rules.%1").arg(name), finished, [&](CacheChoice& c) {
+        c.rules.set(name.toStdString(), value);
+        c.rules = cache::changedRules(c.rules);
+    });
+}
+
 void CacheController::setSize(quint64 size, bool finished)
 {
     if (!m_sources || size == 0)
@@ -207,7 +222,7 @@ void CacheController::keep()
         return;
     const cache::Configuration now = configuration();
     change(tr("Keep %1").arg(text(now.method)), {}, true, [&](CacheChoice& c) {
-        const KeptCache kept{now.method, now.parameters};
+        const KeptCache kept{now.method, now.parameters, rulesOf(now.method, c.rules)};
         if (std::ranges::find(c.kept, kept) == c.kept.end())
             c.kept.push_back(kept);
     });
@@ -223,12 +238,12 @@ void CacheController::removeKept(int place)
 
 void CacheController::putIntoPlan()
 {
-    if (const QString reason = disabledReason(); !reason.isEmpty()) {
+    if (const QString reason = planDisabledReason(); !reason.isEmpty()) {
         emit failed(tr("Nothing can be put into the plan: %1.").arg(reason));
         return;
     }
     const cache::Configuration now = configuration();
-    const plan::PlannedCache planned{now.method, now.parameters, size(), m_sources->trace.sized(), warmUp(), m_sources->trace.name};
+    const plan::PlannedCache planned{now.method, now.parameters, size(), m_sources->trace.sized(), warmUp(), m_sources->trace.name, rulesOf(now.method, choice().rules)};
     m_with.document.change(tr("Put %1 into the plan").arg(plannedCacheTitle(planned)), {}, [&](SessionState& state) { state.plannedCache = planned; });
 }
 
@@ -275,11 +290,17 @@ cache::Configuration CacheController::configuration() const
     return {id, completeOf(id)};
 }
 
+QString CacheController::planDisabledReason() const
+{
+    const auto* method = cache::findMethod(configuration().method);
+    return method->bound ? tr("a bound is no cache that could be built") : disabledReason();
+}
+
 quint64 CacheController::size() const
 {
     if (!m_sources)
         return 0;
-    const std::uint64_t most = std::max<std::uint64_t>(m_sources->trace.workingSet(), 1);
+    const std::uint64_t most = std::max<std::uint64_t>(m_sources->workingSet, 1);
     if (m_dragged)
         return std::clamp<std::uint64_t>(*m_dragged, 1, most);
     return choice().size > 0 ? std::clamp<std::uint64_t>(choice().size, 1, most) : std::max<std::uint64_t>(1, most / 10);
@@ -299,6 +320,7 @@ void CacheController::showChoices()
     const cache::Configuration now = configuration();
     m_settings->setTicked(drawn);
     m_settings->setFocused(text(now.method), now.parameters);
+    m_settings->setRules(cache::ruleSchema(), choice().rules);
     m_settings->setWarmUp(choice().warmUp);
     m_settings->setProblem({});
     m_stepsPage->setChoice(text(now.method), text(choice().beside), static_cast<int>(choice().cells), choice().firstStep, m_sources ? static_cast<qint64>(m_sources->trace.requests()) : 1);
@@ -311,9 +333,9 @@ void CacheController::showPlan()
 {
     const auto& planned = m_with.document.state().plannedCache;
     const cache::Configuration now = configuration();
-    const bool same = planned && m_sources && planned->policy == now.method && planned->parameters == now.parameters && planned->size == size() && planned->warmUp == warmUp();
+    const bool same = planned && m_sources && planned->policy == now.method && planned->parameters == now.parameters && planned->size == size() && planned->warmUp == warmUp() && planned->rules == rulesOf(now.method, choice().rules);
     const QString title = planned ? plannedCacheTitle(*planned) : QString();
-    m_settings->setPlanned(title, same, disabledReason());
+    m_settings->setPlanned(title, same, planDisabledReason());
     m_with.header.setPart(QStringLiteral("cache"), tr("Cache"), title, planned ? tr("%1\nChosen on %2").arg(title, text(planned->trace)) : QString());
 }
 
@@ -327,6 +349,9 @@ QString CacheController::caption() const
     line += tr("; cursor at %1: %2").arg(views::cacheSizeText(size(), m_sources->trace.sized()), text(method->declaration.title));
     for (const auto& [name, value] : now.parameters.all())
         line += QStringLiteral(", %1 %2").arg(text(name), text(toText(value)));
+    const Parameters rules = rulesOf(now.method, choice().rules);
+    for (const auto& [name, value] : rules.all())
+        line += QStringLiteral("%1 %2 %3").arg(name == rules.all().begin()->first ? tr("; rules:") : QStringLiteral(","), text(name), text(toText(value)));
     return line;
 }
 

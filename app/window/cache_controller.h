@@ -43,6 +43,7 @@ public:
     void removeKept(int place);
     void putIntoPlan();
     void removeFromPlan();
+    void setRule(const QString& name, const ParameterValue& value, bool finished); ///< of capacity
     void exportJson();
     QString disabledReason() const; ///< why there is nothing to compute on; empty: a trace is open
     QString removeDisabledReason() const; ///< of the plan's part
@@ -81,6 +82,8 @@ private:
     void showChoices();
     void showNothing();
     void showPlan();
+    void showFailure(const QString& sentence); ///< of a lane
+    QString planDisabledReason() const;
     void requestCurves();
     void requestSize();
     void requestSteps();

@@ -27,7 +27,17 @@ QString text(const std::string& s) { return QString::fromStdString(s); }
 /// Of what decides how a file is read, in one text.
 std::string keyOf(const CacheChoice& choice)
 {
-    return choice.trace.empty() ? std::string() : choice.trace + '\n' + choice.format + '\n' + choice.idColumn + '\n' + choice.timeColumn + '\n' + choice.sizeColumn;
+    return choice.trace.empty() ? std::string() : choice.trace + '\n' + choice.format + '\n' + choice.idColumn + '\n' + choice.timeColumn + '\n' + choice.sizeColumn + '\n' + choice.costColumn;
+}
+
+/// Rules that protect may refuse newcomers, which MIN must take in: it is no limit of such caches.
+bool protects(const Parameters& rules) { return rules.contains("protect") || rules.contains("protect-most"); }
+
+QString titleOf(const cache::Method& method, bool limit)
+{
+    if (!method.limit || method.bound)
+        return text(method.declaration.title);
+    return limit ? CacheController::tr("MIN (limit)") : CacheController::tr("MIN (unit size only)");
 }
 
 bool isTable(const std::string& file) { return file.find(".csv") != std::string::npos || file.find(".CSV") != std::string::npos; }
@@ -49,6 +59,7 @@ void CacheController::open(const QString& trace)
         wanted.idColumn.clear();
         wanted.timeColumn.clear();
         wanted.sizeColumn.clear();
+        wanted.costColumn.clear();
     }
     load(wanted, true);
 }
@@ -101,7 +112,7 @@ void CacheController::load(const CacheChoice& wanted, bool asked)
                 m_loading.clear();
                 m_refused = wanted.trace;
                 if (isTable(wanted.trace)) {
-                    m_panel.columns()->setColumns(text(wanted.idColumn), text(wanted.timeColumn), text(wanted.sizeColumn));
+                    m_panel.columns()->setColumns({text(wanted.idColumn), text(wanted.timeColumn), text(wanted.sizeColumn), text(wanted.costColumn)});
                     m_panel.columns()->setWord(job.state == JobState::Failed ? tr("Not read:") : QString());
                     m_panel.columns()->show();
                 }
@@ -132,6 +143,7 @@ void CacheController::takeLoaded(const std::shared_ptr<const CacheSources>& sour
             c.idColumn = wanted.idColumn;
             c.timeColumn = wanted.timeColumn;
             c.sizeColumn = wanted.sizeColumn;
+            c.costColumn = wanted.costColumn;
             if (other && !before.trace.empty()) { // sizes and places are of the trace
                 c.size = 0;
                 c.firstStep = 0;
@@ -160,6 +172,7 @@ void CacheController::takeState()
         c.idColumn = m_sources->options.columns.id;
         c.timeColumn = m_sources->options.columns.time;
         c.sizeColumn = m_sources->options.columns.size;
+        c.costColumn = m_sources->options.columns.cost;
         return c;
     }()) : std::string();
     if (wanted.empty() && m_sources) {
@@ -206,9 +219,10 @@ void CacheController::showNothing()
     }
     const auto& trace = m_sources->trace;
     m_panel.columns()->setWord({});
-    m_panel.columns()->setColumns(text(m_sources->options.columns.id), text(m_sources->options.columns.time), text(m_sources->options.columns.size));
+    const io::TraceColumns& columns = m_sources->options.columns;
+    m_panel.columns()->setColumns({text(columns.id), text(columns.time), text(columns.size), text(columns.cost)});
     const QString shape = tr("%1 requests, %2 objects").arg(QString::number(trace.requests()), QString::number(trace.ids.size()));
-    m_panel.setSummary(tr("%1: %2, working set %3").arg(text(trace.name), shape, views::cacheSizeText(trace.workingSet(), trace.sized())));
+    m_panel.setSummary(tr("%1: %2, working set %3").arg(text(trace.name), shape, views::cacheSizeText(m_sources->workingSet, trace.sized())));
     m_with.tree.setTrace(text(m_sources->file.string()), shape);
 }
 
@@ -216,12 +230,13 @@ void CacheController::showNothing()
 
 void CacheController::requestCurves()
 {
-    CurveRequest request{m_sources, m_memory, {}, 0, warmUp()};
+    CurveRequest request{m_sources, m_memory, {}, {}, 0, warmUp()};
     const cache::Configuration focused = configuration();
     for (const std::string& id : ticked()) {
         if (id == focused.method)
             request.first = request.configurations.size();
         request.configurations.push_back({id, completeOf(id)});
+        request.rules.push_back(rulesOf(id, choice().rules));
     }
     for (const KeptCache& kept : choice().kept)
         if (const auto* method = cache::findMethod(kept.policy)) {
@@ -230,6 +245,7 @@ void CacheController::requestCurves()
                 if (method->declaration.schema.find(name))
                     complete.set(name, value);
             request.configurations.push_back({kept.policy, complete});
+            request.rules.push_back(rulesOf(kept.policy, kept.rules));
         }
     m_page->setRefining(tr("computing…"));
     m_page->chart()->setStale(true);
@@ -240,16 +256,34 @@ void CacheController::requestCurves()
 void CacheController::requestSize()
 {
     m_page->setSize(size());
-    m_sizes.request({m_sources, configuration(), size(), warmUp()});
+    const cache::Configuration now = configuration();
+    if (!cache::findMethod(now.method)->bound) {
+        m_sizes.request({m_sources, now, size(), warmUp(), rulesOf(now.method, choice().rules)});
+        return;
+    }
+    m_sizes.cancel(); // a number, and no cache to look into
+    m_page->setSizeReport(nullptr, false);
 }
 
 void CacheController::requestSteps()
 {
-    StepRequest request{m_sources, configuration(), {}, static_cast<std::uint64_t>(choice().cells), static_cast<std::uint64_t>(choice().firstStep)};
+    StepRequest request{m_sources, configuration(), {}, static_cast<std::uint64_t>(choice().cells), static_cast<std::uint64_t>(choice().firstStep), choice().rules};
     if (cache::findMethod(choice().beside))
         request.beside = cache::Configuration{choice().beside, completeOf(choice().beside)};
+    if (cache::findMethod(request.configuration.method)->bound) {
+        m_steps.cancel();
+        m_stepsPage->setSteps(nullptr, nullptr);
+        return;
+    }
     m_stepsPage->setStale(true);
     m_steps.request(std::move(request));
+}
+
+/// What is shown stays, marked as older than the settings.
+void CacheController::showFailure(const QString& sentence)
+{
+    m_settings->setProblem(sentence);
+    emit failed(sentence);
 }
 
 /// Where a curve is not there yet, the one on show of the same policy stays until it is.
@@ -263,8 +297,12 @@ void CacheController::showCurves(const CurvePicture& picture, const CurveRequest
     for (std::size_t i = 0; i < of.configurations.size(); ++i) {
         const auto* method = cache::findMethod(of.configurations[i].method);
         views::ShownCurve one{picture.curves[i], {}, i >= first ? static_cast<int>(i - first) : -1, static_cast<int>(i)};
-        const bool limit = method->limit && !of.sources->trace.sized();
-        one.title = views::configurationTitle(method->limit ? (limit ? tr("MIN (limit)") : tr("MIN (unit size only)")) : text(method->declaration.title), of.configurations[i].parameters, method->declaration.schema.defaults());
+        const bool limit = method->bound || (method->limit && !of.sources->trace.sized() && !protects(choice().rules));
+        one.title = views::configurationTitle(titleOf(*method, limit), of.configurations[i].parameters, method->declaration.schema.defaults());
+        if (method->limit)
+            one.curve.limit = limit;
+        if (i >= first)
+            one.title = views::configurationTitle(one.title, of.rules[i], {});
         if (one.curve.points.empty() && one.curve.failure.empty()) {
             const auto same = std::ranges::find_if(before, [&](const views::ShownCurve& each) { return each.curve.policy == of.configurations[i].method && (each.kept < 0) == (one.kept < 0); });
             if (same != before.end() && !complete)

@@ -4,6 +4,7 @@
 #include "app/window/trace_names.h"
 #include "core/base/error.h"
 #include "core/cache/inspect.h"
+#include "core/cache/rule_settings.h"
 #include "core/cache/steps.h"
 
 #include <nlohmann/json.hpp>
@@ -43,18 +44,13 @@ std::vector<std::uint64_t> fewer(const std::vector<std::uint64_t>& sizes, std::s
     return some;
 }
 
-/// Everything but curves.
+/// Everything but curves. Objects are numbered in the order of their first request: the warm-up has requested those up to its highest, all others have their first request behind it.
 report::CacheReport aboutOf(const CacheSources& sources, double warmUp)
 {
-    report::CacheReport about{.trace = sources.trace.name, .requests = sources.trace.requests(), .objects = sources.trace.ids.size(), .workingSet = sources.trace.workingSet(),
-                              .sized = sources.trace.sized(), .warmUp = sources.warmUpRequests(warmUp)};
-    std::uint64_t known = 0; // objects that the warm-up has requested: all others have their first request behind it
-    std::vector<bool> seen(sources.trace.ids.size(), false);
-    for (std::size_t i = 0; i < about.warmUp; ++i)
-        if (!seen[sources.trace.objects[i]]) {
-            seen[sources.trace.objects[i]] = true;
-            ++known;
-        }
+    report::CacheReport about{.trace = sources.trace.name, .requests = sources.trace.requests(), .objects = sources.trace.ids.size(), .workingSet = sources.workingSet,
+                              .sized = sources.trace.sized(), .costed = sources.trace.costed(), .warmUp = sources.warmUpRequests(warmUp)};
+    const auto& objects = sources.trace.objects;
+    const std::uint64_t known = about.warmUp == 0 ? 0 : std::uint64_t{*std::max_element(objects.begin(), objects.begin() + static_cast<std::ptrdiff_t>(about.warmUp))} + 1;
     const std::uint64_t counted = about.requests - about.warmUp;
     about.compulsory = counted == 0 ? report::kNotMeasured : static_cast<double>(about.objects - known) / static_cast<double>(counted);
     return about;
@@ -75,6 +71,7 @@ PolicyCurve previewed(const CurveRequest& request)
         shown.push_back(size);
     }
     settings.warmUp = static_cast<std::uint64_t>(static_cast<double>(sources.preview.trace.requests()) * request.warmUp);
+    settings.rules = cache::scaledRules(cache::rulesFrom(request.rules[request.first], sources.trace), rate);
     PolicyCurve curve = cache::missRatioCurves(sources.preview.trace, {request.configurations[request.first]}, settings, RunContext()).curves.front();
     const double counted = static_cast<double>(sources.trace.requests()) * (1 - request.warmUp);
     for (std::size_t i = 0; i < curve.points.size(); ++i) {
@@ -83,6 +80,12 @@ PolicyCurve previewed(const CurveRequest& request)
         point.size = shown[i];
         point.hitRatio = std::clamp(1 - missed, 0.0, 1.0);
         point.requests = static_cast<std::uint64_t>(counted);
+        if (std::isfinite(point.costMissRatio)) {
+            const double cost = sources.cost * (1 - request.warmUp);
+            point.costMissRatio = cost > 0 ? std::clamp(point.missCost / (rate * cost), 0.0, 1.0) : report::kNotMeasured;
+            point.cost = cost;
+            point.missCost = point.costMissRatio * cost;
+        }
         point.bytes = static_cast<std::uint64_t>(static_cast<double>(point.bytes) / rate);
     }
     curve.exact = false;
@@ -96,6 +99,20 @@ std::size_t placeOf(const std::vector<cache::Configuration>& all, const PolicyCu
         if (all[i].method == curve.policy && all[i].parameters == curve.parameters)
             return i;
     return all.size();
+}
+
+/// The first alone, so that it is on screen before the others are begun; then those of the same rules together.
+std::vector<std::vector<std::size_t>> together(const std::vector<std::size_t>& missing, const std::vector<Parameters>& rules)
+{
+    std::vector<std::vector<std::size_t>> groups;
+    for (std::size_t i = 0; i < missing.size(); ++i) {
+        const auto same = std::find_if(groups.begin() + std::min<std::ptrdiff_t>(1, std::ssize(groups)), groups.end(), [&](const auto& group) { return rules[group.front()] == rules[missing[i]]; });
+        if (i == 0 || same == groups.end())
+            groups.push_back({missing[i]});
+        else
+            same->push_back(missing[i]);
+    }
+    return groups;
 }
 
 /// Curves that are missing, in parallel, each published as it is ready.
@@ -140,29 +157,28 @@ public:
     }
 
 private:
-    CurveMemory::Key keyOf(std::size_t i) const { return {m_request.configurations[i].method, m_request.configurations[i].parameters, m_request.warmUp}; }
+    CurveMemory::Key keyOf(std::size_t i) const { return {m_request.configurations[i].method, m_request.configurations[i].parameters, m_request.rules[i], m_request.warmUp}; }
     void compute(const std::vector<std::uint64_t>& sizes, double rate, const RunContext& context)
     {
-        std::vector<cache::Configuration> wanted;
-        for (const std::size_t i : m_missing)
-            wanted.push_back(m_request.configurations[i]);
         cache::CurveSettings settings;
         settings.sizes = sizes;
         settings.warmUp = m_picture.about.warmUp;
         settings.rate = rate;
         const bool exact = rate >= 1;
-        // One at a time for the first: on screen before the others are begun.
-        const std::vector<cache::Configuration> front(wanted.begin(), wanted.begin() + (wanted.empty() ? 0 : 1)), rest(wanted.begin() + (wanted.empty() ? 0 : 1), wanted.end());
-        context.setParts(static_cast<double>(std::max<std::size_t>(1, wanted.size())));
-        for (const auto& some : {front, rest})
-            if (!some.empty())
-                cache::missRatioCurves(m_request.sources->trace, some, settings, context.part(static_cast<double>(some.size()), exact ? "exact" : "sampled"),
-                                       [&](const PolicyCurve& curve) { take(curve, exact); });
+        context.setParts(static_cast<double>(std::max<std::size_t>(1, m_missing.size())));
+        for (const std::vector<std::size_t>& group : together(m_missing, m_request.rules)) {
+            std::vector<cache::Configuration> wanted;
+            for (const std::size_t i : group)
+                wanted.push_back(m_request.configurations[i]);
+            settings.rules = cache::rulesFrom(m_request.rules[group.front()], m_request.sources->trace);
+            cache::missRatioCurves(m_request.sources->trace, wanted, settings, context.part(static_cast<double>(wanted.size()), exact ? "exact" : "sampled"),
+                                   [&](const PolicyCurve& curve) { take(curve, group, exact); });
+        }
     }
     /// One after another, from whatever thread.
-    void take(const PolicyCurve& curve, bool exact)
+    void take(const PolicyCurve& curve, const std::vector<std::size_t>& among, bool exact)
     {
-        const std::size_t place = placeOf(m_request.configurations, curve, m_missing);
+        const std::size_t place = placeOf(m_request.configurations, curve, among);
         const bool refused = !curve.failure.empty() && !exact; // a sample may have too few objects: the whole will tell
         if (place == m_request.configurations.size() || refused)
             return;
@@ -188,6 +204,12 @@ std::uint64_t CacheSources::warmUpRequests(double share) const noexcept
     return std::min<std::uint64_t>(static_cast<std::uint64_t>(static_cast<double>(trace.requests()) * share), trace.requests() > 0 ? trace.requests() - 1 : 0);
 }
 
+Parameters rulesOf(const std::string& policy, const Parameters& rules)
+{
+    const auto* method = cache::findMethod(policy);
+    return method && !method->knowsFuture && !method->bound ? cache::changedRules(rules) : Parameters();
+}
+
 bool looksLikeTrace(const fs::path& path)
 {
     std::error_code error;
@@ -206,7 +228,7 @@ io::TraceOptions traceOptions(const CacheChoice& choice)
     const auto format = io::traceFormatNamed(choice.format);
     if (!format)
         throw Error(ErrorCode::InvalidParameter, "found the format '" + choice.format + "', expected automatic, ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64 or le32", choice.trace);
-    return {*format, {choice.timeColumn, choice.idColumn, choice.sizeColumn}};
+    return {*format, {choice.timeColumn, choice.idColumn, choice.sizeColumn, choice.costColumn}};
 }
 
 std::shared_ptr<const CacheSources> openTrace(const fs::path& file, const io::TraceOptions& options, const RunContext& context)
@@ -224,8 +246,11 @@ std::shared_ptr<const CacheSources> openTrace(const fs::path& file, const io::Tr
         sources->names = traceNames(file, trace, context);
     sources->next = cache::nextRequests(trace);
     sources->sizes = cache::usualSizes(trace, kSizes);
+    sources->workingSet = trace.workingSet();
     if (trace.sized())
-        sources->unsized = cache::Trace{trace.name, trace.objects, trace.ids, {}, {}};
+        sources->unsized = cache::Trace{trace.name, trace.objects, trace.ids, {}, {}, trace.costs};
+    for (const float cost : trace.costs)
+        sources->cost += static_cast<double>(cost);
     const auto requests = static_cast<double>(trace.requests());
     const RunContext rest = context.part(2, "a sample of the objects");
     if (requests > 3 * kPreviewRequests) {
@@ -270,6 +295,7 @@ std::shared_ptr<const report::CacheSizeReport> sizeOf(const SizeRequest& request
     const CacheSources& sources = *request.sources;
     cache::InspectSettings settings;
     settings.warmUp = sources.warmUpRequests(request.warmUp);
+    settings.rules = cache::rulesFrom(request.rules, sources.trace);
     const auto whole = [&](const RunContext& within, const std::function<void(const report::CacheSizeReport&)>& partial) {
         return std::make_shared<const report::CacheSizeReport>(cache::inspectSize(sources.trace, sources.next, request.configuration, request.size, settings, within, partial));
     };
@@ -298,6 +324,7 @@ std::shared_ptr<const StepPicture> stepsOf(const StepRequest& request, const Run
     settings.count = kStepCount;
     context.setParts(request.beside ? 2 : 1);
     const auto play = [&](const cache::Configuration& configuration, const char* label) {
+        settings.rules = cache::rulesFrom(rulesOf(configuration.method, request.rules), trace);
         report::CacheStepReport steps = cache::playSteps(trace, request.sources->next, configuration, request.cells, settings, context.part(1, label));
         for (std::size_t i = 0; i < steps.named.size() && i < steps.names.size(); ++i)
             if (const auto name = request.sources->names.find(trace.ids[steps.named[i]]); name != request.sources->names.end())
@@ -330,6 +357,20 @@ std::string curvesToJson(const report::CacheReport& about, const std::vector<Pol
             json["byteHitRatio"].push_back(orNull(point.byteHitRatio));
             json["deviation"].push_back(orNull(point.deviation));
         }
+        if (about.costed)
+            for (const auto& point : curve.points) {
+                json["missCost"].push_back(orNull(point.missCost));
+                json["costMissRatio"].push_back(orNull(point.costMissRatio));
+            }
+        if (!curve.rules.empty())
+            json["rules"] = curve.rules;
+        if (!curve.points.empty() && std::isfinite(curve.points.front().unruledHitRatio))
+            for (const auto& point : curve.points) {
+                json["sceneChanges"].push_back(point.sceneChanges);
+                json["hitRatioWithoutScene"].push_back(orNull(point.unruledHitRatio));
+            }
+        if (curve.bound)
+            json["bound"] = true;
         if (!curve.failure.empty())
             json["failure"] = curve.failure;
         document["curves"].push_back(std::move(json));

@@ -30,6 +30,8 @@ struct CacheSources {
     cache::ObjectSample preview;            ///< some objects: small enough to simulate while a slider is dragged
     std::map<std::uint64_t, std::string> names; ///< by id, where ids are keys
     double previewRate = 1;                 ///< 1: `preview` is empty, the trace is small
+    double cost = 0;                        ///< of all requests, where the trace has costs
+    std::uint64_t workingSet = 0;           ///< of the trace, which takes a pass over it
     const cache::Trace& played() const noexcept { return unsized ? *unsized : trace; }
     std::uint64_t warmUpRequests(double share) const noexcept;
 };
@@ -41,12 +43,13 @@ io::TraceOptions traceOptions(const CacheChoice& choice);
 /// Throws what reading throws.
 std::shared_ptr<const CacheSources> openTrace(const std::filesystem::path& file, const io::TraceOptions& options, const RunContext& context);
 
-/// Exact curves that were computed, by policy, settings and warm-up, of one trace. Thread-safe.
+/// Exact curves that were computed, by policy, settings, rules and warm-up, of one trace. Thread-safe.
 class CurveMemory {
 public:
     struct Key {
         std::string policy;
         Parameters parameters; ///< complete
+        Parameters rules;      ///< those that are not the defaults; none of what does not obey them
         double warmUp = 0;
         bool operator==(const Key&) const = default;
     };
@@ -63,9 +66,12 @@ struct CurveRequest {
     std::shared_ptr<const CacheSources> sources;
     std::shared_ptr<CurveMemory> memory;                 ///< of this trace
     std::vector<cache::Configuration> configurations;    ///< complete parameters
+    std::vector<Parameters> rules;                       ///< [configurations] of rulesOf()
     std::size_t first = 0;                               ///< of them: the one that the user looks at
     double warmUp = 0;                                   ///< share
 };
+/// Of `rules`, what this policy is asked for: those that are not the defaults, none of what knows the future.
+Parameters rulesOf(const std::string& policy, const Parameters& rules);
 
 /// Curves so far, one a configuration: those that are not there yet have no points and no failure.
 struct CurvePicture {
@@ -74,7 +80,7 @@ struct CurvePicture {
     bool sampled = false; ///< some are of samples: exact ones follow
 };
 /// At Level::Coarse what is known, and the first configuration on the preview; at Level::Final samples of long traces, then exact curves, each as it
-/// is ready.
+/// is ready. Throws Error{InvalidParameter} for rules that cannot be.
 std::shared_ptr<const CurvePicture> curvesOf(const CurveRequest& request, Level level, const RunContext& context, const std::function<void(std::shared_ptr<const CurvePicture>)>& publish);
 
 struct SizeRequest {
@@ -82,6 +88,7 @@ struct SizeRequest {
     cache::Configuration configuration;
     std::uint64_t size = 1;
     double warmUp = 0;
+    Parameters rules; ///< of rulesOf()
 };
 /// At Level::Coarse of a sample, where the trace is long; at Level::Final of the whole.
 std::shared_ptr<const report::CacheSizeReport> sizeOf(const SizeRequest& request, Level level, const RunContext& context);
@@ -91,6 +98,7 @@ struct StepRequest {
     cache::Configuration configuration;
     std::optional<cache::Configuration> beside;
     std::uint64_t cells = 16, first = 0;
+    Parameters rules; ///< of both
 };
 struct StepPicture {
     std::shared_ptr<const report::CacheStepReport> steps, beside; ///< `beside` may be null

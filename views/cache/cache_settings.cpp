@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/cache/cache_settings.h"
 
+#include "views/cache/tick_delegate.h"
 #include "views/common/icons.h"
 #include "views/common/ink.h"
 #include "views/common/parameter_editor.h"
@@ -47,11 +48,11 @@ void CacheSettings::buildPolicies(QVBoxLayout* column)
     m_list->setToolTip(tr("Ticked policies are drawn; the one chosen here has its parameters below and is followed by the other panels"));
     m_list->setModel(m_policies);
     m_list->setUniformItemSizes(true);
-    m_list->setSpacing(2); // room for the boxes
+    m_list->setItemDelegate(new TickDelegate(m_list));
     m_list->setEditTriggers(QAbstractItemView::NoEditTriggers);
     m_list->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     m_list->setTextElideMode(Qt::ElideRight);
-    m_list->setMinimumHeight(kRowsInSight * (fontMetrics().height() + Theme::kSpacing / 2));
+    m_list->setMinimumHeight(kRowsInSight * (fontMetrics().height() + Theme::kSpacing));
     title->setBuddy(m_list);
     m_title = new QLabel(this);
     m_title->setObjectName(QStringLiteral("cachePolicyTitle"));
@@ -65,8 +66,9 @@ void CacheSettings::buildPolicies(QVBoxLayout* column)
     m_problem = inkedLabel(this, QStringLiteral("cacheParameterProblem"), Ink::Error);
     m_problem->setWordWrap(true);
     m_problem->hide();
-    m_rulesTitle = new QLabel(tr("All policies"), this);
+    m_rulesTitle = new QLabel(tr("Capacity rules"), this);
     m_rulesTitle->setFont(Theme::headingFont(font()));
+    m_rulesTitle->setToolTip(tr("Around every policy that does not know the future"));
     m_rules = new ParameterEditor(this);
     m_rules->setObjectName(QStringLiteral("cacheRules"));
     m_rulesTitle->hide();
@@ -186,7 +188,7 @@ void CacheSettings::showWarmUp(int percent) { m_warmUpText->setText(QStringLiter
 
 void CacheSettings::setProblem(const QString& sentence)
 {
-    const bool below = m_parameters->setProblem(sentence);
+    const bool ofPolicy = m_parameters->setProblem(sentence), below = m_rules->setProblem(sentence) || ofPolicy;
     m_problem->setText(sentence);
     m_problem->setVisible(!sentence.isEmpty() && !below);
 }

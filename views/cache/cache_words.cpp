@@ -47,6 +47,8 @@ QString configurationTitle(const QString& title, const Parameters& parameters, c
 double measureOf(const report::PolicyPoint& point, const CacheMeasure& measure)
 {
     using Counted = CacheMeasure::Counted;
+    if (measure.counted == Counted::Cost && measure.ofTrace)
+        return point.costMissRatio;
     if (measure.counted == Counted::Cost) {
         const double missed = 1 - point.hitRatio, missedBytes = 1 - point.byteHitRatio;
         const double bytesARequest = point.requests > 0 ? static_cast<double>(point.bytes) / static_cast<double>(point.requests) : 0;

@@ -23,10 +23,11 @@ struct CacheMeasure {
     bool misses = true;       ///< what is missed; else what is hit. A cost is always of misses
     double missMicros = 1000; ///< a miss costs so much,
     double nanosAByte = 0;    ///< and so much for each byte, or object where the trace has no sizes
+    bool ofTrace = false;     ///< a cost is the misses' share of all that the trace's costs add up to
     bool operator==(const CacheMeasure&) const = default;
 };
 
-/// NaN: not measured. A cost: microseconds a request.
+/// NaN: not measured. A cost: microseconds a request, or a share of the trace's costs.
 double measureOf(const report::PolicyPoint& point, const CacheMeasure& measure);
 
 } // namespace tamis::views

@@ -17,8 +17,9 @@ namespace {
 constexpr Heading kHeadings[] = {
     {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "policy"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "With the settings that are not the defaults")},
     {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "hits"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "Share of the requests that hit at the cursor's size, and how far samples differ")},
+    {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "no resets"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "Share that hits with the same rules, but without looking for scene changes")},
     {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "hit bytes"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "Share of the bytes that hit at the cursor's size")},
-    {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "cost"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "Mean time a request that misses take, at the cursor's size")},
+    {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "cost"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "What misses cost at the cursor's size: mean time a request, or their share of all costs that the trace has")},
     {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "state"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "Bookkeeping at the largest size")},
     {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "took"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "Time to compute the curve, on one thread")},
 };
@@ -56,6 +57,11 @@ void CurveTableModel::setMeasure(const CacheMeasure& measure)
         emit dataChanged(index(0, CostColumn), index(rowCount() - 1, CostColumn));
 }
 
+bool CurveTableModel::watchesScene() const noexcept
+{
+    return std::ranges::any_of(m_curves, [](const ShownCurve& each) { return std::ranges::any_of(each.curve.points, [](const auto& point) { return std::isfinite(point.unruledHitRatio); }); });
+}
+
 int CurveTableModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(m_curves.size()); }
 int CurveTableModel::columnCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : kColumnCount; }
 
@@ -64,6 +70,7 @@ double CurveTableModel::number(const ShownCurve& shown, int column) const
     const report::PolicyPoint* point = pointNear(shown.curve, m_size);
     switch (column) {
     case HitColumn: return point ? point->hitRatio : NAN;
+    case UnwatchedColumn: return point ? point->unruledHitRatio : NAN;
     case ByteHitColumn: return point && m_sized ? point->byteHitRatio : NAN;
     case CostColumn: return point ? measureOf(*point, m_measure) : NAN;
     case StateColumn: return shown.curve.stateBytes > 0 ? static_cast<double>(shown.curve.stateBytes) : NAN;
@@ -84,7 +91,9 @@ QVariant CurveTableModel::data(const QModelIndex& index, int role) const
         if (role == kSortRole)
             return shown.title;
         if (role == Qt::ToolTipRole)
-            return shown.curve.failure.empty() ? QString::fromStdString(shown.curve.settings) : QString::fromStdString(shown.curve.failure);
+            return !shown.curve.failure.empty()    ? QString::fromStdString(shown.curve.failure)
+                   : shown.curve.rules.empty() ? tr("%1: %2").arg(shown.title, QString::fromStdString(shown.curve.settings))
+                                               : tr("%1: %2\nRules: %3").arg(shown.title, QString::fromStdString(shown.curve.settings), QString::fromStdString(shown.curve.rules));
         if (role == Qt::DecorationRole) {
             QPixmap square(10, 10);
             square.fill(shown.curve.knowsFuture || shown.curve.limit ? Theme::instance().color(Ink::Baseline) : Theme::instance().seriesColor(shown.colour));
@@ -95,7 +104,10 @@ QVariant CurveTableModel::data(const QModelIndex& index, int role) const
     switch (role) {
     case kSortRole: return value;
     case Qt::TextAlignmentRole: return static_cast<int>(Qt::AlignRight | Qt::AlignVCenter);
-    case Qt::ToolTipRole: return shown.curve.failure.empty() ? QVariant() : QVariant(QString::fromStdString(shown.curve.failure));
+    case Qt::ToolTipRole:
+        if (index.column() == UnwatchedColumn && std::isfinite(value))
+            return tr("%1 scene changes").arg(pointNear(shown.curve, m_size)->sceneChanges);
+        return shown.curve.failure.empty() ? QVariant() : QVariant(QString::fromStdString(shown.curve.failure));
     case Qt::DisplayRole: break;
     default: return {};
     }
@@ -106,8 +118,9 @@ QVariant CurveTableModel::data(const QModelIndex& index, int role) const
         const report::PolicyPoint* point = pointNear(shown.curve, m_size);
         return std::isfinite(point->deviation) ? QStringLiteral("%1 ± %2").arg(formatPercent(value, 2), formatPercent(point->deviation, 1)) : formatPercent(value, 2);
     }
+    case UnwatchedColumn:
     case ByteHitColumn: return formatPercent(value, 2);
-    case CostColumn: return formatMilliseconds(value / 1000);
+    case CostColumn: return m_measure.ofTrace ? formatPercent(value, 2) : formatMilliseconds(value / 1000);
     case StateColumn: return formatBytes(value);
     default: return formatDuration(value);
     }

@@ -21,11 +21,12 @@ struct ShownCurve {
 class CurveTableModel : public QAbstractTableModel {
     Q_OBJECT
 public:
-    enum Column { TitleColumn, HitColumn, ByteHitColumn, CostColumn, StateColumn, TimeColumn, kColumnCount };
+    enum Column { TitleColumn, HitColumn, UnwatchedColumn, ByteHitColumn, CostColumn, StateColumn, TimeColumn, kColumnCount };
     explicit CurveTableModel(QObject* parent = nullptr) : QAbstractTableModel(parent) {}
     void setCurves(const std::vector<ShownCurve>& curves, bool sized);
     void setSize(std::uint64_t size);
     void setMeasure(const CacheMeasure& measure); ///< what a cost is
+    bool watchesScene() const noexcept; ///< some curve has hits with and without looking for scene changes
     const std::vector<ShownCurve>& curves() const noexcept { return m_curves; }
 
     int rowCount(const QModelIndex& parent = {}) const override;

@@ -64,12 +64,12 @@ CurvesPage::CurvesPage(QWidget* parent)
     grid->setSpacing(Theme::kSpacing);
     buildChart();
     buildBar(grid);
-    grid->addWidget(boxed({}, QStringLiteral("curves"), m_chart, nullptr), 1, 0, 2, 2);
+    grid->addWidget(boxed({}, QStringLiteral("curves"), m_chart), 1, 0, 2, 2);
     buildTable(grid);
-    grid->addWidget(boxed(tr("What left, and was it wanted again"), QStringLiteral("evicted"), m_outcome, m_outcome, &m_evicted), 2, 2);
-    grid->addWidget(boxed(tr("Hits over time"), QStringLiteral("over-time"), m_overTime, nullptr, &m_overTimeWord), 3, 0);
-    grid->addWidget(boxed(tr("Reuse distances over time"), QStringLiteral("reuse-distances"), m_reuse, m_reuse), 3, 1);
-    grid->addWidget(boxed(tr("Popularity"), QStringLiteral("popularity"), m_popularity, nullptr, &m_zipf), 3, 2);
+    grid->addWidget(boxed(tr("What left, and was it wanted again"), QStringLiteral("evicted"), m_outcome, &m_evicted), 2, 2);
+    grid->addWidget(boxed(tr("Hits over time"), QStringLiteral("over-time"), m_overTime, &m_overTimeWord), 3, 0);
+    grid->addWidget(boxed(tr("Reuse distances over time"), QStringLiteral("reuse-distances"), m_reuse), 3, 1);
+    grid->addWidget(boxed(tr("Popularity"), QStringLiteral("popularity"), m_popularity, &m_zipf), 3, 2);
     grid->setRowStretch(1, 3);
     grid->setRowStretch(2, 3);
     grid->setRowStretch(3, 4);
@@ -196,6 +196,9 @@ void CurvesPage::buildTable(QGridLayout* grid)
     m_table->setSourceModel(m_model);
     m_table->setEmptyMessage(tr("Tick policies to compare them."));
     m_table->sortByColumn(CurveTableModel::HitColumn, Qt::DescendingOrder);
+    for (int each = 0; each < CurveTableModel::kColumnCount; ++each) // all are in sight; a long title is cut
+        m_table->horizontalHeader()->setSectionResizeMode(each, each == CurveTableModel::TitleColumn ? QHeaderView::Stretch : QHeaderView::ResizeToContents);
+    m_table->horizontalHeader()->setMinimumSectionSize(30);
     m_remove = new QPushButton(themedIcon(QStringLiteral("remove")), tr("Remove kept"), box);
     m_remove->setObjectName(QStringLiteral("removeCacheRun"));
     m_remove->setToolTip(tr("The selected kept configuration leaves the chart"));
@@ -217,27 +220,28 @@ void CurvesPage::buildTable(QGridLayout* grid)
     connect(m_table, &CopyableTableView::exportRequested, this, [this](FigureFormat format) { emit exportRequested(m_table, format, QStringLiteral("policies")); });
 }
 
-/// With a title above, an export button beside it, and a line of words below it where `word` is asked for.
-QWidget* CurvesPage::boxed(const QString& title, const QString& name, QWidget* body, Figure* figure, QLabel** word)
+/// With a title above, an export button beside it, and a line of words below it where `word` is asked for. A chart has title and button itself.
+QWidget* CurvesPage::boxed(const QString& title, const QString& name, QWidget* body, QLabel** word)
 {
     auto* box = new QWidget(this);
     auto* column = new QVBoxLayout(box);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(0);
-    if (!title.isEmpty()) {
+    auto* figure = dynamic_cast<Figure*>(body);
+    if (auto* chart = qobject_cast<LineChart*>(body))
+        chart->setHeading(title);
+    else if (figure) {
         auto* row = new QHBoxLayout;
         auto* label = new QLabel(title, box);
         QFont bold = font();
         bold.setWeight(QFont::DemiBold);
         label->setFont(bold);
         row->addWidget(label, 1);
-        if (figure) {
-            auto* button = new ExportButton(box);
-            button->setObjectName(QStringLiteral("export-") + name);
-            button->copyFrom(*figure);
-            row->addWidget(button);
-            connect(button, &ExportButton::exportRequested, this, [this, figure, name](FigureFormat format) { emit exportRequested(figure, format, name); });
-        }
+        auto* button = new ExportButton(box);
+        button->setObjectName(QStringLiteral("export-") + name);
+        button->copyFrom(*figure);
+        row->addWidget(button);
+        connect(button, &ExportButton::exportRequested, this, [this, figure, name](FigureFormat format) { emit exportRequested(figure, format, name); });
         column->addLayout(row);
     }
     column->addWidget(body, 1);
@@ -280,8 +284,9 @@ void CurvesPage::showMeasure()
     m_missCost->setValue(m_measure.missMicros);
     m_byteCost->setValue(m_measure.nanosAByte);
     m_byteCost->setSuffix(m_about.sized ? tr(" ns a byte") : tr(" ns an object"));
-    m_missCost->setVisible(cost);
-    m_byteCost->setVisible(cost);
+    m_measure.ofTrace = m_about.costed;
+    m_missCost->setVisible(cost && !m_measure.ofTrace);
+    m_byteCost->setVisible(cost && !m_measure.ofTrace);
     m_model->setMeasure(m_measure);
 }
 
@@ -291,7 +296,7 @@ void CurvesPage::setCurves(const std::vector<ShownCurve>& curves, const report::
     m_about = about;
     m_about.curves.clear();
     m_model->setCurves(curves, about.sized);
-    for (const auto& [columnOf, shown] : {std::pair(CurveTableModel::ByteHitColumn, about.sized), std::pair(CurveTableModel::TimeColumn, false)})
+    for (const auto& [columnOf, shown] : {std::pair(CurveTableModel::ByteHitColumn, about.sized), std::pair(CurveTableModel::TimeColumn, false), std::pair(CurveTableModel::UnwatchedColumn, m_model->watchesScene())})
         m_table->setColumnHidden(columnOf, !shown);
     showMeasure();
     showCurves();
@@ -311,9 +316,10 @@ void CurvesPage::showCurves()
             const double x = number(point.size), y = measureOf(point, m_measure);
             line.points.push_back({x, y});
             if (std::isfinite(point.deviation)) {
-                const double by = cost ? point.deviation * m_measure.missMicros : point.deviation;
+                const bool share = !cost || m_measure.ofTrace;
+                const double by = share ? point.deviation : point.deviation * m_measure.missMicros;
                 low.points.push_back({x, std::max(0.0, y - by)});
-                high.points.push_back({x, cost ? y + by : std::min(1.0, y + by)});
+                high.points.push_back({x, share ? std::min(1.0, y + by) : y + by});
             }
         }
         if (line.points.empty())
@@ -335,7 +341,7 @@ void CurvesPage::showCurves()
     }
     all.insert(all.end(), bands.begin(), bands.end());
     const QString unit = m_about.sized ? tr("cache size, bytes") : tr("cache size, objects");
-    const QString height = cost                                          ? tr("cost of misses, µs a request")
+    const QString height = cost                                  ? (m_measure.ofTrace ? tr("misses' share of all costs") : tr("cost of misses, µs a request"))
                            : m_measure.counted == Counted::Bytes ? (m_measure.misses ? tr("byte miss ratio") : tr("byte hit ratio"))
                                                                  : (m_measure.misses ? tr("miss ratio") : tr("hit ratio"));
     m_chart->setAxes({.xTitle = unit, .yTitle = height, .logX = true, .zeroBased = true});
@@ -368,7 +374,8 @@ void CurvesPage::showSize()
     const QString text = any ? cacheSizeText(m_size, m_about.sized) : QString();
     m_chart->setCursor(any ? std::optional(number(m_size)) : std::nullopt, text);
     m_sizeText->setText(text);
-    m_here->setText(any ? tr("At %1").arg(text) : QString());
+    const auto ruled = std::ranges::find_if(m_curves, [](const ShownCurve& each) { return each.kept < 0 && !each.curve.rules.empty(); });
+    m_here->setText(!any ? QString() : ruled == m_curves.end() ? tr("At %1").arg(text) : tr("At %1, rules: %2").arg(text, words(ruled->curve.rules)));
     m_model->setSize(std::max<std::uint64_t>(m_size, 1));
     if (any && !m_slider->isSliderDown())
         m_slider->setValue(static_cast<int>(std::lround(kSliderSteps * std::log(number(m_size)) / std::log(std::max(2.0, number(m_about.workingSet))))));
@@ -393,26 +400,50 @@ void CurvesPage::setSizeReport(std::shared_ptr<const report::CacheSizeReport> re
 
 void CurvesPage::showOverTime()
 {
+    const bool bytes = m_measure.counted == Counted::Bytes;
     std::vector<report::Series> all;
     if (m_sizeReport && !m_sizeReport->windows.empty()) {
-        report::Series hits{.name = words(m_sizeReport->title).toStdString(), .group = 0}, warm{.name = tr("warm-up").toStdString(), .dashed = true, .group = 0};
-        const bool bytes = m_measure.counted == Counted::Bytes;
-        for (const auto& window : m_sizeReport->windows) {
-            const std::uint64_t of = bytes ? window.bytes : window.requests, hit = bytes ? window.hitBytes : window.hits;
-            if (of == 0)
+        const auto& report = *m_sizeReport;
+        const auto ratio = [&](const report::HitWindow& window) { return bytes ? number(window.hitBytes) / number(window.bytes) : number(window.hits) / number(window.requests); };
+        const auto at = [](const report::HitWindow& window) { return number(window.first) + number(window.requests) / 2; };
+        const auto counted = [&](const report::HitWindow& window) { return (bytes ? window.bytes : window.requests) > 0; };
+        report::Series hits{.name = words(report.title).toStdString(), .group = 0}, warm{.name = tr("warm-up").toStdString(), .dashed = true, .group = 0};
+        report::Series unwatched{.name = tr("without looking for scene changes").toStdString(), .dashed = true, .group = 1};
+        report::Series changes{.name = tr("scene change").toStdString(), .group = 2};
+        for (std::size_t i = 0; i < report.windows.size(); ++i) {
+            const auto& window = report.windows[i];
+            if (!counted(window))
                 continue;
-            const report::Point point{number(window.first) + number(window.requests) / 2, number(hit) / number(of)};
-            (window.first + window.requests <= m_sizeReport->warmUp ? warm : hits).points.push_back(point);
+            (window.first + window.requests <= report.warmUp ? warm : hits).points.push_back({at(window), ratio(window)});
+            if (i < report.unwatched.size())
+                unwatched.points.push_back({at(window), ratio(report.unwatched[i])});
+            if (window.sceneChanges > 0) // a needle from the floor to the hits
+                for (const double y : {0.0, ratio(window), 0.0})
+                    changes.points.push_back({at(window), y});
         }
         all.push_back(std::move(hits));
-        if (!warm.points.empty())
-            all.push_back(std::move(warm));
+        for (report::Series* more : {&warm, &unwatched, &changes})
+            if (!more->points.empty())
+                all.push_back(std::move(*more));
     }
-    m_overTime->setAxes({.xTitle = tr("request"), .yTitle = m_measure.counted == Counted::Bytes ? tr("byte hit ratio") : tr("hit ratio"), .zeroBased = true});
+    m_overTime->setAxes({.xTitle = tr("request"), .yTitle = bytes ? tr("byte hit ratio") : tr("hit ratio"), .zeroBased = true});
     m_overTime->setSeries(all);
-    m_overTimeWord->setText(m_sizeReport && m_sizeReport->requests > 0
-                                ? tr("%1 at %2: %3 of %4 requests hit").arg(words(m_sizeReport->title), cacheSizeText(m_sizeReport->size, m_sizeReport->sized), formatPercent(number(m_sizeReport->hits) / number(m_sizeReport->requests), 2), formatCount(number(m_sizeReport->requests)))
-                                : QString());
+    m_overTimeWord->setText(overTimeWord());
+}
+
+QString CurvesPage::overTimeWord() const
+{
+    if (!m_sizeReport || m_sizeReport->requests == 0)
+        return {};
+    const auto& report = *m_sizeReport;
+    const auto share = [&](std::uint64_t hits) { return formatPercent(number(hits) / number(report.requests), 2); };
+    const QString word = tr("%1 at %2: %3 of %4 requests hit").arg(words(report.title), cacheSizeText(report.size, report.sized), share(report.hits), formatCount(number(report.requests)));
+    if (report.unwatched.empty())
+        return word;
+    std::uint64_t changes = 0;
+    for (const auto& window : report.windows)
+        changes += window.sceneChanges;
+    return tr("%1; %2 scene changes; %3 without looking for them").arg(word, formatCount(number(changes)), share(report.unwatchedHits));
 }
 
 void CurvesPage::setTraceReport(std::shared_ptr<const report::TraceReport> report)

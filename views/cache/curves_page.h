@@ -66,7 +66,7 @@ signals:
     void jsonRequested();
 
 private:
-    QWidget* boxed(const QString& title, const QString& name, QWidget* body, Figure* figure, QLabel** word = nullptr);
+    QWidget* boxed(const QString& title, const QString& name, QWidget* body, QLabel** word = nullptr);
     void buildBar(QGridLayout* grid);
     void buildTable(QGridLayout* grid);
     void buildChart();
@@ -76,6 +76,7 @@ private:
     void showSize();
     void showOverTime();
     void showPopularity();
+    QString overTimeWord() const;
     double objectsAt(std::uint64_t size) const; ///< that a cache of this size holds, about
 
     std::vector<ShownCurve> m_curves;

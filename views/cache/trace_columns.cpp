@@ -32,22 +32,24 @@ TraceColumns::TraceColumns(QWidget* parent) : QWidget(parent), m_word(mutedLabel
     m_id = field(tr("Column of &ids"), QStringLiteral("traceIdColumn"), tr("Name or number of the column that has the objects' ids"));
     m_time = field(tr("&times"), QStringLiteral("traceTimeColumn"), tr("Name or number of the column that has the times"));
     m_size = field(tr("si&zes"), QStringLiteral("traceSizeColumn"), tr("Name or number of the column that has the sizes in bytes"));
+    m_cost = field(tr("&costs"), QStringLiteral("traceCostColumn"), tr("Name or number of the column that has what recomputing or fetching an object costs, in any unit"));
     auto* apply = new QPushButton(themedIcon(QStringLiteral("ok")), tr("&Read again"), this);
     apply->setObjectName(QStringLiteral("applyTraceColumns"));
     row->addWidget(apply);
     row->addStretch(1);
-    const auto tell = [this] { emit applied(m_id->text().trimmed(), m_time->text().trimmed(), m_size->text().trimmed()); };
+    const auto tell = [this] { emit applied({m_id->text().trimmed(), m_time->text().trimmed(), m_size->text().trimmed(), m_cost->text().trimmed()}); };
     connect(apply, &QPushButton::clicked, this, tell);
-    for (QLineEdit* edit : {m_id, m_time, m_size})
+    for (QLineEdit* edit : {m_id, m_time, m_size, m_cost})
         connect(edit, &QLineEdit::returnPressed, this, tell);
     setWord({});
 }
 
-void TraceColumns::setColumns(const QString& id, const QString& time, const QString& size)
+void TraceColumns::setColumns(const Names& names)
 {
-    m_id->setText(id);
-    m_time->setText(time);
-    m_size->setText(size);
+    m_id->setText(names.id);
+    m_time->setText(names.time);
+    m_size->setText(names.size);
+    m_cost->setText(names.cost);
 }
 
 void TraceColumns::setWord(const QString& word)

@@ -7,20 +7,23 @@ class QLineEdit;
 
 namespace tamis::views {
 
-/// Which columns of a table are the requests' ids, times and sizes, by name or by number from 1. An empty field: found by its usual name.
+/// Which columns of a table are the requests' ids, times, sizes and costs, by name or by number from 1. An empty field: found by its usual name.
 class TraceColumns : public QWidget {
     Q_OBJECT
 public:
+    struct Names {
+        QString id, time, size, cost;
+    };
     explicit TraceColumns(QWidget* parent = nullptr);
-    void setColumns(const QString& id, const QString& time, const QString& size);
+    void setColumns(const Names& names);
     void setWord(const QString& word); ///< why it is asked; empty: nothing
 
 signals:
-    void applied(const QString& id, const QString& time, const QString& size);
+    void applied(const tamis::views::TraceColumns::Names& names);
 
 private:
     QLabel* m_word;
-    QLineEdit *m_id = nullptr, *m_time = nullptr, *m_size = nullptr;
+    QLineEdit *m_id = nullptr, *m_time = nullptr, *m_size = nullptr, *m_cost = nullptr;
 };
 
 } // namespace tamis::views

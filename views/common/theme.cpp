@@ -132,9 +132,8 @@ QAbstractSpinBox::down-arrow { image: url(:/icons/down-$mode.svg); width: 8px; h
 QComboBox::drop-down { border: 0; width: 20px; }
 QComboBox::down-arrow { image: url(:/icons/down-$mode.svg); width: 10px; height: 10px; }
 QComboBox QAbstractItemView { border: 1px solid $border; }
-QCheckBox::indicator, QGroupBox::indicator, QListView::indicator { width: 15px; height: 15px; border: 1px solid $outline; border-radius: 3px; background: $panel; }
-QCheckBox::indicator:checked, QGroupBox::indicator:checked, QListView::indicator:checked { background: $accent; border-color: $accent; image: url(:/icons/tick-$mode.svg); }
-QListView::indicator { margin-right: 5px; }
+QCheckBox::indicator, QGroupBox::indicator { width: 15px; height: 15px; border: 1px solid $outline; border-radius: 3px; background: $panel; }
+QCheckBox::indicator:checked, QGroupBox::indicator:checked { background: $accent; border-color: $accent; image: url(:/icons/tick-$mode.svg); }
 QCheckBox::indicator:focus { border-color: $accent; }
 QPushButton { background: $panel; color: $text; border: 1px solid $outline; border-radius: 4px; padding: 4px 12px; }
 QPushButton:hover, QToolButton:hover { background: $grid; }

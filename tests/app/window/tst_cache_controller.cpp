@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The cache lab in the window, on the bundled trace: opened with one button, sampled before exact, the cursor and the sliders by hand, kept runs, undo,
-// the plan, the session, a table whose columns are asked for, failures in one sentence.
+// capacity rules, the plan, the session, a table whose columns are asked for, failures in one sentence.
 #include "app/session/session_file.h"
+#include "core/cache/inspect.h"
 #include "core/cache/load_trace.h"
+#include "core/cache/rule_settings.h"
 #include "core/plan/plan.h"
 #include "tests/app/window/desk.h"
 #include "views/cache/cache_panel.h"
@@ -13,6 +15,7 @@
 #include "views/cache/steps_page.h"
 #include "views/cache/trace_columns.h"
 #include "views/common/chart_canvas.h"
+#include "views/common/copyable_table_view.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
 #include "views/common/theme.h"
@@ -21,6 +24,7 @@
 #include "views/workspace/workspace_model.h"
 #include "views/workspace/workspace_tree.h"
 
+#include <QComboBox>
 #include <QDoubleSpinBox>
 #include <QFile>
 #include <QJsonArray>
@@ -208,6 +212,142 @@ private slots:
         const auto reference = cache::missRatioCurves(trace, {{"cache.lru", {}}}, {.sizes = {10}, .warmUp = 10000}, {});
         QCOMPARE(desk.page().about().compulsory, reference.compulsory);
     }
+    void rulesAreObeyedAndUndone()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        const auto sources = desk.cache().sources();
+        const std::uint64_t size = desk.cache().size();
+        const auto free = desk.curve("cache.lru")->curve.points;
+        const auto limit = desk.curve("cache.belady")->curve.points;
+        const int steps = desk.window.document().undoStack().index();
+        auto* hard = desk.cache().settings().findChild<QSlider*>("hard-slider");
+        hard->setFocus();
+        hard->setSliderDown(true);
+        for (const int tick : {900, 700, 500})
+            hard->setValue(tick);
+        hard->setSliderDown(false);
+        QCOMPARE(desk.window.document().undoStack().index(), steps + 1); // one drag, one step
+        auto* batch = desk.cache().settings().findChild<QDoubleSpinBox*>("evict-batch");
+        batch->setFocus();
+        QTest::keyClick(batch, Qt::Key_A, Qt::ControlModifier);
+        QTest::keyClicks(batch, "20");
+        QTest::keyClick(batch, Qt::Key_Return);
+        QVERIFY(desk.idle());
+        const Parameters rules = desk.choice().rules;
+        QCOMPARE(rules.all().size(), std::size_t{2});
+        const cache::CapacityRules asked = cache::rulesFrom(rules, sources->trace);
+        QCOMPARE(asked.batch, std::uint64_t{20});
+        QVERIFY(std::abs(asked.hard - 0.5) < 0.01);
+        // every panel obeys them, as core does
+        const auto* lru = desk.curve("cache.lru");
+        const auto reference = cache::missRatioCurves(sources->trace, {{"cache.lru", {}}}, {.sizes = {lru->curve.points[9].size}, .rules = asked}, {});
+        QCOMPARE(lru->curve.points[9].hits, reference.curves[0].points[0].hits);
+        QVERIFY(lru->curve.points[9].hits < free[9].hits);
+        QCOMPARE(desk.curve("cache.belady")->curve.points[9].hits, limit[9].hits); // it knows the future
+        const auto inspected = cache::inspectSize(sources->trace, sources->next, {"cache.lru", {}}, size, {.rules = asked}, {});
+        QVERIFY(desk.child<QLabel>("over-time-word")->text().contains(QString::number(100.0 * static_cast<double>(inspected.hits) / 100000, 'f', 2)));
+        QVERIFY(desk.child<QLabel>("cacheHere")->text().contains("batches of 20"));
+        QVERIFY(desk.steps().board()->playback().report()->rules.find("batches of 20") != std::string::npos);
+        QVERIFY(desk.page().chart()->caption().contains("evict-batch 20"));
+        desk.run("edit.undo");
+        desk.run("edit.undo");
+        QVERIFY(desk.idle());
+        QVERIFY(desk.choice().rules == Parameters());
+        QCOMPARE(desk.curve("cache.lru")->curve.points[9].hits, free[9].hits);
+        QCOMPARE(hard->value(), hard->maximum());
+    }
+    void keptWithItsRules()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        desk.cache().setRule("hard", 0.5, true);
+        desk.run("cache.keep");
+        desk.cache().setRule("hard", 1.0, true);
+        QVERIFY(desk.idle());
+        const auto& curves = desk.cache().curves();
+        const auto kept = std::ranges::find_if(curves, [](const auto& each) { return each.kept == 0; });
+        QVERIFY(kept != curves.end() && kept->title.contains("hard 0.5"));
+        QCOMPARE(kept->curve.rules, std::string("hard 0.5"));
+        QVERIFY(desk.curve("cache.lru")->curve.rules.empty());
+        QVERIFY(kept->curve.points[9].hits < desk.curve("cache.lru")->curve.points[9].hits);
+    }
+    void anIdThatTheTraceHasNot()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        auto* field = desk.cache().settings().findChild<QLineEdit*>("protect");
+        auto* problem = desk.cache().settings().findChild<QLabel*>("protect-problem");
+        field->setFocus();
+        QTest::keyClicks(field, "the, nosuchword");
+        QTest::keyClick(field, Qt::Key_Return);
+        QVERIFY(desk.idle());
+        QVERIFY2(problem->text().contains("found 'nosuchword'"), qPrintable(problem->text()));
+        QVERIFY(desk.child<QLabel>("cacheRefining")->text().contains("not computed"));
+        QVERIFY(!desk.child<QPushButton>("stopCache")->isVisible());
+        QTest::keyClick(field, Qt::Key_A, Qt::ControlModifier);
+        QTest::keyClicks(field, "the, of");
+        QTest::keyClick(field, Qt::Key_Return);
+        QVERIFY(desk.idle());
+        QVERIFY(problem->text().isEmpty());
+        QCOMPARE(desk.curve("cache.lru")->curve.rules, std::string("2 protected"));
+        QVERIFY(desk.curve("cache.belady")->title.contains("unit size only")); // it must take everybody in
+    }
+    void scenesAreResetAndSeen()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        QByteArray lines; // hot sets that are left for another after 10 000 requests
+        for (int i = 0, state = 1; i < 40000; ++i) {
+            state = static_cast<int>((state * 1103515245LL + 12345) % 2147483648LL);
+            lines += QByteArray::number(i / 10000 * 1000 + (state >> 8) % ((state >> 4) % 4 == 0 ? 900 : 60)) + '\n';
+        }
+        desk.cache().open(desk.file("scenes.txt", lines));
+        QVERIFY(desk.waitFor([&] { return desk.cache().sources() && desk.cache().sources()->trace.name == "scenes.txt"; }));
+        desk.window.document().change("lfu", {}, [](SessionState& state) { state.cache.policies = std::vector<std::string>{"cache.lfu"}; state.cache.policy = "cache.lfu"; state.cache.size = 120; });
+        auto* signal = desk.cache().settings().findChild<QComboBox*>("scene-change");
+        signal->setFocus();
+        QTest::keyClick(signal, Qt::Key_Down);
+        QTest::keyClick(signal, Qt::Key_Down);
+        QVERIFY(desk.idle());
+        QCOMPARE(std::get<std::string>(desk.choice().rules.value("scene-change")), std::string("new-objects"));
+        const auto& drawn = desk.page().overTime()->series();
+        QCOMPARE(drawn.size(), std::size_t{3});
+        QCOMPARE(drawn[1].points.size(), drawn[0].points.size()); // with and without
+        QVERIFY(drawn[2].name.find("scene change") != std::string::npos && drawn[2].points.size() >= 9);
+        const auto hits = [](const report::Series& series) { double sum = 0; for (const auto& point : series.points) sum += point.y; return sum; };
+        QVERIFY(hits(drawn[0]) > hits(drawn[1])); // counts of the scene before are of no use
+        const QString word = desk.child<QLabel>("over-time-word")->text();
+        QVERIFY2(word.contains("scene changes") && word.contains("without looking for them"), qPrintable(word));
+        QVERIFY(!desk.page().table()->isColumnHidden(views::CurveTableModel::UnwatchedColumn));
+        makeRoom(desk.window);
+        savePicture(desk.window, "cache-scenes");
+        desk.run("edit.undo");
+        QVERIFY(desk.idle());
+        QVERIFY(desk.page().table()->isColumnHidden(views::CurveTableModel::UnwatchedColumn));
+        QCOMPARE(desk.page().overTime()->series().size(), std::size_t{1});
+    }
+    void aBoundIsNoCache()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.expose());
+        desk.window.document().change("few", {}, [](SessionState& state) { state.cache.policies = std::vector<std::string>{"cache.lru"}; });
+        QByteArray lines;
+        for (int i = 0; i < 2000; ++i)
+            lines += QByteArray::number(i * i % 97) + '\n';
+        desk.cache().open(desk.file("squares.txt", lines));
+        QVERIFY(desk.idle());
+        desk.window.showLab(&desk.window.cachePanel());
+        QSignalSpy failed(&desk.cache(), &CacheController::failed);
+        desk.cache().setFocused("cache.sized-bound");
+        QVERIFY(desk.idle());
+        QVERIFY2(failed.isEmpty(), qPrintable(failed.value(0).value(0).toString()));
+        const auto* bound = desk.curve("cache.sized-bound");
+        QCOMPARE(bound->title, QStringLiteral("Limit for sizes"));
+        QVERIFY(bound->curve.bound && bound->curve.limit && !bound->curve.points.empty());
+        QVERIFY(!desk.child<QPushButton>("planCache")->isEnabled() && desk.child<QPushButton>("planCache")->toolTip().contains("bound"));
+        QVERIFY(desk.page().overTime()->series().empty());
+    }
     void stepByStep()
     {
         CacheDesk desk;
@@ -246,6 +386,7 @@ private slots:
         QVERIFY(desk.openBundled());
         desk.cache().setFocused("cache.lru-k");
         desk.cache().setSize(500, true);
+        desk.cache().setRule("soft", 0.75, true);
         QVERIFY(!desk.window.commands().action("cache.remove-plan")->isEnabled());
         QTest::mouseClick(desk.child<QPushButton>("planCache"), Qt::LeftButton);
         const auto& planned = desk.window.document().state().plannedCache;
@@ -253,6 +394,8 @@ private slots:
         QCOMPARE(planned->size, std::uint64_t{500});
         QCOMPARE(planned->policy, std::string("cache.lru-k"));
         QVERIFY(planned->parameters.contains("k"));
+        QCOMPARE(planned->rules.real("soft"), 0.75);
+        QVERIFY(desk.child<QLabel>("plannedCache")->text().contains("soft 0.75"));
         QVERIFY(!desk.child<QPushButton>("planCache")->isEnabled()); // it has this already
         desk.window.showLab(desk.window.views().panel);
         auto* line = desk.child<QWidget>("cacheLine");
@@ -265,11 +408,15 @@ private slots:
         QTest::mouseClick(desk.child<QToolButton>("cache-removeOfPlan"), Qt::LeftButton);
         QVERIFY(!desk.window.document().state().plannedCache && !line->isVisible());
         desk.cache().setSize(700, true);
+        desk.cache().setRule("soft", 1.0, true);
+        QVERIFY(desk.choice().rules == Parameters());
         desk.window.open(desk.path("plan.json"));
         QVERIFY(desk.window.document().state().plannedCache.has_value());
         QCOMPARE(desk.cache().size(), quint64{500});
+        QCOMPARE(desk.choice().rules.real("soft"), 0.75);
         desk.run("edit.undo");
         QCOMPARE(desk.cache().size(), quint64{700});
+        QVERIFY(desk.choice().rules == Parameters());
     }
     /// What the plan has of frames is listed beside its other parts, and taken out there.
     void reuseIsListedInThePlan()
@@ -339,6 +486,37 @@ private slots:
         QCOMPARE(desk.choice().sizeColumn, std::string("3"));
         QVERIFY(!desk.curve("cache.belady")->curve.limit); // with sizes it is none
         QVERIFY(desk.curve("cache.belady")->title.contains("unit size only"));
+    }
+    void costsOfTheTrace()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        QByteArray rows = "id,price\n";
+        for (int i = 0; i < 3000; ++i)
+            rows += QByteArray::number(i * i % 97) + ',' + QByteArray::number(1 + i * i % 97 % 5) + '\n';
+        desk.cache().open(desk.file("priced.csv", rows));
+        QVERIFY(desk.waitFor([&] { return desk.cache().sources() && desk.cache().sources()->trace.name == "priced.csv"; }));
+        QVERIFY(desk.idle());
+        QVERIFY(!desk.cache().sources()->trace.costed()); // "price" is no usual name
+        auto* edit = desk.child<QLineEdit>("traceCostColumn");
+        edit->setFocus();
+        QTest::keyClicks(edit, "price");
+        QTest::keyClick(edit, Qt::Key_Return);
+        QVERIFY(desk.waitFor([&] { return desk.cache().sources()->trace.costed(); }));
+        QVERIFY(desk.idle());
+        QCOMPARE(desk.choice().costColumn, std::string("price"));
+        auto* counted = desk.child<QComboBox>("cacheCounted");
+        counted->setFocus();
+        QTest::keyClick(counted, Qt::Key_End);
+        QCOMPARE(counted->currentIndex(), 2);
+        QVERIFY(!desk.child<QDoubleSpinBox>("cacheMissCost")->isVisible()); // the trace says it
+        const auto& point = desk.curve("cache.lru")->curve.points[3];
+        const auto reference = cache::missRatioCurves(desk.cache().sources()->trace, {{"cache.lru", {}}}, {.sizes = {point.size}}, {});
+        const auto& series = desk.page().chart()->series();
+        const auto lru = std::ranges::find_if(series, [&](const auto& each) { return each.name == desk.curve("cache.lru")->title.toStdString(); });
+        QVERIFY(lru != series.end());
+        QCOMPARE(lru->points[3].y, reference.curves[0].points[0].costMissRatio);
+        QVERIFY(desk.page().chart()->axes().yTitle.contains("costs"));
     }
     void failuresAreOneSentence()
     {

@@ -2,15 +2,21 @@
 // The settings beside the curves: ticks, the policy in focus with its sliders, warm-up, the plan. By keys and mouse.
 #include "views/cache/cache_settings.h"
 #include "views/cache/trace_columns.h"
+#include "views/common/fitted_scroll_area.h"
 
+#include <QCheckBox>
 #include <QDoubleSpinBox>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListView>
 #include <QPushButton>
+#include <QScrollBar>
 #include <QSignalSpy>
 #include <QSlider>
+#include <QStyle>
 #include <QTest>
+
+#include <algorithm>
 
 using namespace tamis;
 using namespace tamis::views;
@@ -49,6 +55,41 @@ private slots:
         QTest::keyClick(list, Qt::Key_Space);
         QCOMPARE(ticked.last()[0].toStringList(), QStringList({"cache.lru-k", "cache.belady"}));
     }
+    /// A box has its row's whole height and room beside it; a click on the title chooses, and ticks nothing.
+    void boxesHaveRoom()
+    {
+        QListView* list = m_settings->list();
+        const QRect row = list->visualRect(m_settings->policies()->indexOf("cache.lru"));
+        const QCheckBox like;
+        const int box = like.style()->pixelMetric(QStyle::PM_IndicatorHeight, nullptr, &like);
+        QVERIFY2(row.height() >= box + 4, qPrintable(QString::number(row.height())));
+        QSignalSpy ticked(m_settings.get(), &CacheSettings::tickedEdited), focused(m_settings.get(), &CacheSettings::focusedEdited);
+        QTest::mouseClick(list->viewport(), Qt::LeftButton, {}, row.topLeft() + QPoint(box + 20, row.height() / 2));
+        QVERIFY(ticked.isEmpty());
+        QCOMPARE(focused.size(), 1);
+        const QRect limit = list->visualRect(m_settings->policies()->indexOf("cache.belady"));
+        QTest::mouseClick(list->viewport(), Qt::LeftButton, {}, limit.topLeft() + QPoint(12, limit.height() / 2));
+        QVERIFY(ticked.isEmpty()); // is always drawn
+    }
+    /// As narrow as the dock lets it be, beside its scroll bar: nothing is cut off at the side.
+    void nothingIsCutOff()
+    {
+        ParameterSpec ids{.name = "protect", .title = "Protect", .type = ParameterType::Text, .defaultValue = std::string()};
+        m_settings->setRules(ParameterSchema({ids}), {});
+        FittedScrollArea area;
+        area.setWidget(m_settings.get());
+        area.resize(area.minimumSizeHint().width(), 200);
+        area.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&area));
+        QTRY_VERIFY(area.verticalScrollBar()->isVisible());
+        int right = 0;
+        for (const QWidget* each : m_settings->findChildren<QWidget*>())
+            if (each->isVisible() && !m_settings->list()->isAncestorOf(each))
+                right = std::max(right, each->mapTo(m_settings.get(), QPoint(each->width(), 0)).x());
+        QVERIFY(right > 200);
+        QVERIFY2(right <= area.viewport()->width(), qPrintable(QStringLiteral("%1 of %2").arg(right).arg(area.viewport()->width())));
+        area.takeWidget();
+    }
     void parametersOfTheOneInFocus()
     {
         auto* box = child<QDoubleSpinBox>("k");
@@ -79,6 +120,13 @@ private slots:
         QSignalSpy edited(m_settings.get(), &CacheSettings::ruleEdited);
         child<QDoubleSpinBox>("batch")->setValue(8);
         QCOMPARE(edited.size(), 1);
+        ParameterSpec share = batch, ids{.name = "protect", .title = "Protect", .type = ParameterType::Text, .defaultValue = std::string()};
+        share.name = "protect-most";
+        m_settings->setRules(ParameterSchema({share, ids}), {});
+        m_settings->setProblem(QStringLiteral("protect: found 'x', expected an id that the trace has"));
+        QVERIFY(child<QLabel>("protect-problem")->isVisible() && !child<QLabel>("cacheParameterProblem")->isVisible());
+        m_settings->setProblem(QStringLiteral("protect-most: found 0.9, expected less")); // of another one, which begins alike
+        QVERIFY(!child<QLabel>("protect-problem")->isVisible() && child<QLabel>("cacheParameterProblem")->isVisible());
     }
     void warmUpIsHeldAndLetGo()
     {
@@ -113,7 +161,7 @@ private slots:
     void columnsOfATable()
     {
         TraceColumns columns;
-        columns.setColumns("key", {}, "3");
+        columns.setColumns({"key", {}, "3", "price"});
         columns.show();
         QVERIFY(QTest::qWaitForWindowExposed(&columns));
         QSignalSpy applied(&columns, &TraceColumns::applied);
@@ -122,9 +170,11 @@ private slots:
         QTest::keyClicks(time, " stamp ");
         QTest::keyClick(time, Qt::Key_Return);
         QCOMPARE(applied.size(), 1);
-        QCOMPARE(applied[0][0].toString(), QStringLiteral("key"));
-        QCOMPARE(applied[0][1].toString(), QStringLiteral("stamp"));
-        QCOMPARE(applied[0][2].toString(), QStringLiteral("3"));
+        const auto names = applied[0][0].value<TraceColumns::Names>();
+        QCOMPARE(names.id, QStringLiteral("key"));
+        QCOMPARE(names.time, QStringLiteral("stamp"));
+        QCOMPARE(names.size, QStringLiteral("3"));
+        QCOMPARE(names.cost, QStringLiteral("price"));
     }
 };
 

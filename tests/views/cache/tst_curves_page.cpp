@@ -14,11 +14,13 @@
 #include <QDoubleSpinBox>
 #include <QLabel>
 #include <QPushButton>
+#include <QScrollBar>
 #include <QSignalSpy>
 #include <QSlider>
 #include <QTest>
 
 #include <algorithm>
+#include <set>
 
 using namespace tamis;
 using namespace tamis::views;
@@ -192,6 +194,73 @@ private slots:
         QCOMPARE(shown[0].points, (std::vector<report::Point>{{325, 0.5}, {775, 0.5}}));
         QCOMPARE(shown[1].points, (std::vector<report::Point>{{50, 0.1}}));
         QVERIFY(shown[1].dashed);
+    }
+    /// With and without looking for scene changes, and where they were; the table has its column then alone.
+    void scenesOverTime()
+    {
+        fill();
+        QVERIFY(m_page->table()->isColumnHidden(CurveTableModel::UnwatchedColumn));
+        auto report = cacheSizeSample();
+        report->unwatched = {{0, 100, 10, 100, 10}, {100, 450, 225, 450, 200}, {550, 450, 45, 450, 45}};
+        report->unwatchedHits = 270;
+        report->windows[1].sceneChanges = 2;
+        m_page->setSizeReport(report, false);
+        const auto& shown = m_page->overTime()->series();
+        QCOMPARE(shown.size(), std::size_t{4});
+        QCOMPARE(shown[2].points, (std::vector<report::Point>{{50, 0.1}, {325, 0.5}, {775, 0.1}}));
+        QVERIFY(shown[2].dashed);
+        QCOMPARE(shown[3].points, (std::vector<report::Point>{{325, 0}, {325, 0.5}, {325, 0}}));
+        const QString word = child<QLabel>("over-time-word")->text();
+        QVERIFY2(word.contains("50.00") && word.contains("; 2 scene changes; 30.00"), qPrintable(word));
+        auto watched = cacheCurve("cache.lru", "LRU", 0.2, 0);
+        watched.curve.rules = "scene change by hit-ratio: clear";
+        for (auto& point : watched.curve.points) {
+            point.unruledHitRatio = point.hitRatio - 0.1;
+            point.sceneChanges = 3;
+        }
+        m_page->setCurves({watched}, cacheAbout());
+        QVERIFY(!m_page->table()->isColumnHidden(CurveTableModel::UnwatchedColumn));
+        const QModelIndex cell = m_page->model()->index(0, CurveTableModel::UnwatchedColumn);
+        QVERIFY2(cell.data().toString().startsWith("30.00"), qPrintable(cell.data().toString()));
+        QVERIFY(cell.data(Qt::ToolTipRole).toString().startsWith("3 "));
+        QVERIFY(child<QLabel>("cacheHere")->text().contains("scene change by hit-ratio"));
+    }
+    /// A trace with costs of its own says what a miss costs.
+    void costsOfTheTrace()
+    {
+        auto priced = cacheCurve("cache.lru", "LRU", 0.2, 0);
+        for (auto& point : priced.curve.points)
+            point.costMissRatio = point.hitRatio / 4;
+        report::CacheReport about = cacheAbout();
+        about.costed = true;
+        m_page->setNothing(false);
+        m_page->setCurves({priced}, about);
+        auto* counted = child<QComboBox>("cacheCounted");
+        counted->setFocus();
+        QTest::keyClick(counted, Qt::Key_End);
+        QCOMPARE(series("LRU")->points[1], (report::Point{10, 0.1}));
+        QVERIFY(!child<QDoubleSpinBox>("cacheMissCost")->isVisible());
+        m_page->setSize(10);
+        QVERIFY(m_page->model()->index(0, CurveTableModel::CostColumn).data().toString().startsWith("10.00"));
+        m_page->setCurves({priced}, cacheAbout()); // without: by the boxes
+        QVERIFY(child<QDoubleSpinBox>("cacheMissCost")->isVisible());
+        QVERIFY(std::abs(series("LRU")->points[1].y - 600) < 1e-9);
+    }
+    /// Titles stand in the line of the buttons, in all panels alike; every column of the table is in sight.
+    void titlesAndColumns()
+    {
+        fill();
+        std::set<int> lines;
+        for (const char* name : {"cacheOverTime", "cachePopularity"}) {
+            const auto* heading = child<QWidget>(name)->findChild<QLabel*>("chartHeading");
+            const auto* button = child<QWidget>(name)->findChild<ExportButton*>();
+            QVERIFY(heading && heading->isVisible() && button);
+            QVERIFY(std::abs(heading->mapTo(m_page.get(), heading->rect().center()).y() - button->mapTo(m_page.get(), button->rect().center()).y()) <= 1);
+            lines.insert(button->mapTo(m_page.get(), QPoint()).y());
+        }
+        QCOMPARE(lines.size(), std::size_t{1});
+        QVERIFY(!m_page->table()->horizontalScrollBar()->isVisible());
+        QVERIFY(m_page->table()->visualRect(m_page->table()->fromSource(m_page->model()->index(0, CurveTableModel::StateColumn))).right() <= m_page->table()->viewport()->width());
     }
     void popularityAndItsFit()
     {
