@@ -46,7 +46,8 @@ Parameters ruleSettings(const RunOptions& options, const std::optional<plan::Pla
     } catch (const Error& error) {
         throw Error(ErrorCode::MalformedFile, "cache.rules: " + std::string(error.what()), options.plan);
     }
-    for (const auto& [name, value] : typedRules(options.cacheRules).all())
+    const Parameters typed = typedRules(options.cacheRules);
+    for (const auto& [name, value] : typed.all())
         settings.set(name, value);
     try {
         requireWithoutIds(settings);
