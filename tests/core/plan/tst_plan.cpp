@@ -130,7 +130,7 @@ private slots:
         plan.operators.clear();
         QVERIFY(planFromJson(planToJson(plan), "text") == plan);
         const auto written = parsed(plan)["cache"].toObject();
-        QCOMPARE(written.keys(), QStringList({"parameters", "policy", "size", "trace", "unit", "warmUp"}));
+        QCOMPARE(written.keys(), QStringList({"parameters", "policy", "rules", "size", "trace", "unit", "warmUp"}));
         QCOMPARE(written["unit"].toString(), QString("bytes"));
         QVERIFY(written["parameters"].toObject()["share"].isDouble());
         plan.cache->rules = {};
