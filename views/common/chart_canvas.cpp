@@ -7,6 +7,7 @@
 
 #include <QChart>
 #include <QKeyEvent>
+#include <QGraphicsLayout>
 #include <QLegendMarker>
 #include <QLineSeries>
 #include <QLogValueAxis>
@@ -105,6 +106,7 @@ void ChartCanvas::setSeries(const std::vector<report::Series>& series)
 
 void ChartCanvas::fill()
 {
+    bool renamed = false;
     for (std::size_t i = 0; i < m_series.size(); ++i) {
         QList<QPointF> points;
         points.reserve(static_cast<qsizetype>(m_series[i].points.size()));
@@ -112,7 +114,9 @@ void ChartCanvas::fill()
             if ((!m_axes.logX || p.x > 0) && (!m_axes.logY || m_series[i].secondary || p.y > 0))
                 points.append({p.x, p.y});
         m_lines[i]->replace(points);
-        m_lines[i]->setName(QString::fromStdString(m_series[i].name));
+        const QString name = QString::fromStdString(m_series[i].name);
+        renamed = renamed || m_lines[i]->name() != name;
+        m_lines[i]->setName(name);
         const QList<QAbstractAxis*> wanted{m_x, m_series[i].secondary && m_right ? m_right : m_y};
         if (m_lines[i]->attachedAxes() != wanted) {
             for (auto* axis : m_lines[i]->attachedAxes())
@@ -121,6 +125,8 @@ void ChartCanvas::fill()
                 m_lines[i]->attachAxis(axis);
         }
     }
+    if (renamed && chart()->legend()->layout())
+        chart()->legend()->layout()->invalidate(); // else it shows the names of before until it is resized
     if (!m_zoomed) {
         m_xRange = fullRange(true, false);
         m_yRange = fullRange(false, false);
