@@ -14,6 +14,7 @@
 #include "views/fleet/ring_view.h"
 
 #include <QApplication>
+#include <QDir>
 #include <QFile>
 #include <QSignalSpy>
 #include <QTemporaryDir>
@@ -164,6 +165,42 @@ private slots:
         views::Theme::instance().apply(*qApp, views::Theme::Mode::Dark);
         desk.savePicture(QStringLiteral("cache-devices-dark"));
         views::Theme::instance().apply(*qApp, views::Theme::Mode::Light);
+    }
+    /// With a model that reads the open photos its own encoding is what computing again takes; with another one the latency alone is measured.
+    void theModelIsMeasured()
+    {
+        if (!RedisProcess::available())
+            QSKIP("redis-server is not installed: scripts/packages.sh test installs it");
+        RedisProcess redis(RedisProcess::Kind::Socket);
+        QVERIFY(redis.start());
+        FleetDesk desk;
+        const QDir photos(QStringLiteral(TAMIS_SOURCE_DIR "/datasets/photos"));
+        const QStringList names = photos.entryList({QStringLiteral("*.jpg"), QStringLiteral("*.png")}, QDir::Files);
+        for (const QString& name : names.mid(0, 4))
+            QVERIFY(QFile::copy(photos.filePath(name), desk.directory.filePath(name)));
+        const auto open = [&](const char* model) {
+            desk.document.change("model", {}, [&](SessionState& state) {
+                state.modelPath = std::string(TAMIS_SOURCE_DIR "/datasets/") + model;
+                state.selection.photos = desk.directory.path().toStdString();
+            });
+        };
+        open("vit20");
+        QVERIFY(desk.show());
+        desk.setServer(redis.text());
+        const auto encodeOf = [&] { return desk.controller.report()->edgeCloud.encodeSeconds; };
+        QVERIFY(desk.measured());
+        const report::RemoteReport remote = *desk.controller.measured();
+        QVERIFY(remote.encodeP50 > 1e-5 && remote.encodeP50 < 10); // of 20 MMAC or more: no machine is so fast or so slow
+        QCOMPARE(remote.passes[0].computed, std::uint64_t{4});
+        desk.controller.useMeasured();
+        QVERIFY(desk.ready());
+        QVERIFY(std::fabs(encodeOf() - remote.encodeP50) < 1e-9 * remote.encodeP50);
+        open("tinylm");
+        QVERIFY(desk.measured());
+        QVERIFY(std::isnan(desk.controller.measured()->encodeP50) && desk.controller.measured()->get.secondsPerByte > 0);
+        desk.controller.useMeasured();
+        QVERIFY(desk.ready());
+        QVERIFY(std::fabs(encodeOf() - remote.encodeP50) < 1e-9 * remote.encodeP50); // as it was
     }
     /// kill -9 while it is measured: the banner does not wait for the end.
     void theBannerIsLive()
