@@ -8,6 +8,7 @@ namespace tamis::cache {
 namespace {
 constexpr std::uint32_t kMemory = 8;        ///< windows after which an object is new again
 constexpr std::uint64_t kLearnedFirst = 4;  ///< windows
+constexpr int kUnlearned = 3;               ///< windows in which most is new because the scene is: in a mean they would hide a change
 constexpr double kMeanOver = 16;            ///< windows
 constexpr double kSlack = 0.5;              ///< deviations
 } // namespace
@@ -37,6 +38,10 @@ bool SceneDetector::after(std::uint32_t object, bool hit)
 
 bool SceneDetector::judged(double share)
 {
+    if (m_settings.signal == SceneSignal::NewObjects && m_passed < kUnlearned) {
+        ++m_passed;
+        return false;
+    }
     if (m_learned >= kLearnedFirst) {
         const auto draws = static_cast<double>(m_settings.window);
         const double deviation = std::sqrt(std::max({m_variance, m_mean * (1 - m_mean) / draws, 1 / (draws * draws)}));
@@ -44,6 +49,7 @@ bool SceneDetector::judged(double share)
         m_sum = std::max(0.0, m_sum + off / deviation - kSlack);
         if (m_sum > m_settings.threshold) {
             m_learned = 0;
+            m_passed = 0;
             m_mean = m_variance = m_sum = 0;
             return true;
         }

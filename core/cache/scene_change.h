@@ -21,7 +21,8 @@ struct SceneSettings {
 };
 
 /// The running mean and deviation are of about the last 16 windows, the deviation never less than that of as many draws; a window adds what it lies
-/// off, less half a deviation. Four windows are learned from before any is judged, at the start and behind a change. Not thread-safe.
+/// off, less half a deviation. Four windows are learned from before any is judged, at the start and behind a change; of new objects not the first three,
+/// in which nearly all are. Not thread-safe.
 class SceneDetector {
 public:
     explicit SceneDetector(const SceneSettings& settings) : m_settings(settings) {}
@@ -37,6 +38,7 @@ private:
     std::uint32_t m_window = 1;
     std::uint64_t m_requests = 0, m_counted = 0;
     std::uint64_t m_learned = 0; ///< windows
+    int m_passed = 0;            ///< windows not learned from
     double m_mean = 0, m_variance = 0, m_sum = 0;
 };
 

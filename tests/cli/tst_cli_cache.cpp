@@ -144,7 +144,7 @@ private slots:
         for (int i = 0; i < 4000; ++i)
             file.write(QByteArray::number((i < 2000 ? 0 : 100) + i % 10) + '\n');
         file.close();
-        const auto size = runCli({"run", "cache.lfu", "--trace", trace, "--no-baseline", "--set", "sizes=10", "--at", "10", "--scene-change", "new-objects", "--scene-window", "100", "--scene-threshold", "3", "--json", "-"}).json()["size"].toObject();
+        const auto size = runCli({"run", "cache.lfu", "--trace", trace, "--no-baseline", "--set", "sizes=10", "--at", "10", "--scene-change", "new-objects", "--scene-window", "100", "--json", "-"}).json()["size"].toObject();
         const auto without = runCli({"run", "cache.lfu", "--trace", trace, "--no-baseline", "--set", "sizes=10", "--at", "10", "--json", "-"}).json()["size"].toObject();
         QCOMPARE(size["withoutScene"].toObject()["hits"], without["hits"]);
         QCOMPARE(size["withoutScene"].toObject()["windowHits"], without["windows"].toObject()["hits"]);

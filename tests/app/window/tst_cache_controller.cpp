@@ -304,7 +304,7 @@ private slots:
         }
         desk.cache().open(desk.file("scenes.txt", lines));
         QVERIFY(desk.waitFor([&] { return desk.cache().sources() && desk.cache().sources()->trace.name == "scenes.txt"; }));
-        desk.window.document().change("lfu", {}, [](SessionState& state) { state.cache.policies = std::vector<std::string>{"cache.lfu"}; state.cache.policy = "cache.lfu"; state.cache.size = 120; state.cache.rules.set("scene-window", std::int64_t{250}); });
+        desk.window.document().change("lfu", {}, [](SessionState& state) { state.cache.policies = std::vector<std::string>{"cache.lfu"}; state.cache.policy = "cache.lfu"; state.cache.size = 120; });
         auto* signal = desk.cache().settings().findChild<QComboBox*>("scene-change");
         signal->setFocus();
         QTest::keyClick(signal, Qt::Key_Down);

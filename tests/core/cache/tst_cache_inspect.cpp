@@ -241,7 +241,7 @@ private slots:
         trace.ids = numbers.takeIds();
         const std::vector<std::uint32_t> next = nextRequests(trace);
         CapacityRules rules;
-        rules.scene = {SceneSignal::NewObjects, 500, 3}; // the cold start is still in the deviation: the change lies four of them off
+        rules.scene = {SceneSignal::NewObjects, 500, 5};
         for (const char* id : {"cache.lfu", "cache.lru"}) {
             const report::CacheSizeReport report = inspectSize(trace, next, {id, {}}, 100, {.windows = 20, .rules = rules}, {});
             QCOMPARE(report.windows.size(), std::size_t{20});

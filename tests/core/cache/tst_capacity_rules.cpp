@@ -302,6 +302,26 @@ private slots:
         QCOMPARE(found.size(), std::size_t{1});
         QVERIFY(found[0] >= 10000 && found[0] < 10400); // six deviations off: seen in four windows at most
     }
+    /// Objects of a law with a long tail (of 20,000 the first come most), all others after every ten windows, with the usual settings: the windows in which a scene is new hide nothing.
+    void newObjectsAreSeenSoonBehindTheStart()
+    {
+        const SceneSettings usual{.signal = SceneSignal::NewObjects};
+        constexpr int kScenes = 5, kWindows = 10, kObjects = 20'000;
+        SceneDetector detector(usual);
+        detector.know(std::size_t{kScenes} * kObjects);
+        std::uint64_t state = 5;
+        std::vector<std::uint64_t> found;
+        const std::uint64_t scene = kWindows * usual.window;
+        for (std::uint64_t i = 0; i < kScenes * scene; ++i) {
+            const double uniform = static_cast<double>(nextBits(state) % 1'000'000) / 1e6;
+            const auto object = static_cast<std::uint32_t>(i / scene * kObjects) + static_cast<std::uint32_t>(kObjects * std::pow(uniform, 4));
+            if (detector.after(object, false))
+                found.push_back(i);
+        }
+        QCOMPARE(found.size(), std::size_t{kScenes - 1});
+        for (std::size_t i = 0; i < found.size(); ++i)
+            QVERIFY(found[i] / usual.window - (i + 1) * kWindows < 2);
+    }
     void wrongRules()
     {
         const auto refused = [](CapacityRules rules) { QVERIFY_THROWS_EXCEPTION(Error, requireRules(rules)); };
