@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 namespace tamis::attention {
@@ -16,12 +17,44 @@ std::int64_t localBlock(std::int64_t own, std::int64_t index, bool causal)
         return own - index;
     return index % 2 == 1 ? own - (index + 1) / 2 : own + index / 2;
 }
+
+/// The n-th largest, n >= 1, of numbers or infinities, which it overwrites. Around a pivot the larger and the smaller ones are copied apart without a branch that depends on them: about three
+/// looks at each of numbers in any order, where std::nth_element waits for a branch that is guessed wrong at every second one.
+float nthLargest(std::vector<float>& values, std::int64_t n)
+{
+    constexpr int kRounds = 48; ///< more than numbers in any order ever take
+    thread_local std::vector<float> larger, smaller;
+    larger.resize(values.size());
+    smaller.resize(values.size());
+    for (int round = 0; round < kRounds; ++round) {
+        const float a = values.front(), b = values[values.size() / 2], c = values.back(), pivot = std::max(std::min(a, b), std::min(std::max(a, b), c));
+        std::size_t above = 0, below = 0;
+        for (const float value : values) {
+            larger[above] = smaller[below] = value;
+            above += value > pivot ? 1 : 0;
+            below += value < pivot ? 1 : 0;
+        }
+        const auto notBelow = static_cast<std::int64_t>(values.size() - below);
+        if (n <= static_cast<std::int64_t>(above)) {
+            values.assign(larger.begin(), larger.begin() + static_cast<std::ptrdiff_t>(above));
+        } else if (n <= notBelow) {
+            return pivot;
+        } else {
+            n -= notBelow;
+            values.assign(smaller.begin(), smaller.begin() + static_cast<std::ptrdiff_t>(below));
+        }
+    }
+    std::ranges::nth_element(values, values.begin() + (n - 1), std::greater{});
+    return values[static_cast<std::size_t>(n - 1)];
+}
 } // namespace
 
 void chooseBlocks(std::span<const float> scores, std::int64_t own, bool causal, const ForcedBlocks& forced, std::int64_t most, std::vector<std::int64_t>& chosen)
 {
     const auto count = static_cast<std::int64_t>(scores.size());
     chosen.resize(scores.size());
+    if (most < 1)
+        return chosen.clear();
     for (std::int64_t j = 0; j < count; ++j)
         chosen[static_cast<std::size_t>(j)] = j;
     if (count <= most)
@@ -39,12 +72,18 @@ void chooseBlocks(std::span<const float> scores, std::int64_t own, bool causal, 
         ranks[static_cast<std::size_t>(j)] = kFirst;
         ++taken;
     }
-    std::nth_element(chosen.begin(), chosen.begin() + most, chosen.end(), [&](std::int64_t a, std::int64_t b) {
-        const float left = ranks[static_cast<std::size_t>(a)], right = ranks[static_cast<std::size_t>(b)];
-        return left > right || (left == right && a < b);
-    });
+    thread_local std::vector<float> sorted;
+    sorted = ranks;
+    const float least = nthLargest(sorted, most);
+    std::int64_t equal = most - std::ranges::count_if(ranks, [least](float rank) { return rank > least; }); // of those that are taken
+    std::size_t taken = 0;
+    for (std::int64_t j = 0; j < count; ++j) {
+        const float rank = ranks[static_cast<std::size_t>(j)];
+        chosen[taken] = j;
+        taken += rank > least || (rank == least && equal > 0) ? 1 : 0;
+        equal -= rank == least ? 1 : 0;
+    }
     chosen.resize(static_cast<std::size_t>(most));
-    std::ranges::sort(chosen);
 }
 
 void blockImportance(const BlockSizes& sizes, Overlap overlap, std::span<const float> p, std::span<float> importance)

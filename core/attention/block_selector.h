@@ -17,6 +17,9 @@ public:
     virtual ~BlockScorer() = default;
     /// Of the first scores.size() blocks for query head `head`; the last of them may be seen in part. Of heads that choose together: head 0.
     virtual void score(std::int64_t query, std::int64_t head, std::span<float> scores) const = 0;
+    /// What blocks are chosen by: of the queries from `first` on, a row [blocks] each, what score() gives to rounding, and not a number or infinite where
+    /// that is. Of a query's own block, which is read whatever its score, and of blocks behind it where attention is causal: anything.
+    virtual void rank(std::int64_t first, std::int64_t head, kernels::Rows scores) const = 0;
 };
 
 /// Immutable, shared between threads.
@@ -37,7 +40,8 @@ public:
 
 /// nn::AttentionOp and SparseReader: each query attends exactly to its own block and to those of the largest scores. Throws
 /// Error{UnsupportedFeature} for attention in windows. The operator throws Error{UnsupportedFeature} for a bias on the keys. A row with a score
-/// that is not a number is not a number throughout; one whose scores are all -infinity is 0.
+/// that is not a number is not a number throughout; one whose scores are all -infinity is 0. What keys and values are at tokens that a query does not
+/// read, it does not see, be they numbers or not.
 nn::AttentionPtr selectedAttention(const nn::AttentionSpec& spec, std::shared_ptr<const BlockSelector> selector);
 
 } // namespace tamis::attention

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/block_summary.h"
 
+#include "core/attention/row_scan.h"
+#include "core/linalg/float_product.h"
 #include "core/tensor/matrix.h"
 
 #include <algorithm>
@@ -9,6 +11,7 @@
 namespace tamis::attention {
 namespace {
 using kernels::ConstRows;
+using kernels::Rows;
 
 class SummaryScorer final : public BlockScorer {
 public:
@@ -17,27 +20,59 @@ public:
     {
         for (std::int64_t first = 0, row = 0; first < m_k.rows; first += block, row += m_summary->rows())
             m_summary->summarise(keys(first, std::min(m_k.rows, first + block), 0, m_k.cols), m_all.data() + row * m_k.cols, m_k.cols);
+        const std::int64_t rows = m_summary->rows();
+        for (std::int64_t index = 0; index < m_all.rows() / rows; ++index)
+            if (!allNumbers(m_all.data() + index * rows * m_all.cols(), rows * m_all.cols()))
+                m_strange.push_back(index);
     }
     void score(std::int64_t query, std::int64_t head, std::span<float> scores) const override
     {
         const std::int64_t d = m_spec.headDim, column = head / (m_spec.heads / m_spec.keyValueHeads) * d, own = query / m_block;
-        const float* q = m_q.data + query * m_q.stride + head * d;
+        const float* q = queryAt(query, head);
         for (std::size_t j = 0; j < scores.size(); ++j)
-            scores[j] = m_summary->score(q, m_all.data() + static_cast<std::int64_t>(j) * m_summary->rows() * m_all.cols() + column, m_all.cols(), d);
+            scores[j] = scoreOf(q, static_cast<std::int64_t>(j), column);
         if (!m_spec.causal || query + 1 == std::min(m_k.rows, (own + 1) * m_block))
             return;
         std::vector<float> part(static_cast<std::size_t>(m_summary->rows() * d)); // of what is seen
         m_summary->summarise(keys(own * m_block, query + 1, column, d), part.data(), d);
         scores[static_cast<std::size_t>(own)] = m_summary->score(q, part.data(), d, d);
     }
+    /// A product [queries, dim] [dim, blocks] for each row of a summary: queries blocks rows() dim multiply-adds. Where anything is not a number, or infinite, as score() does it:
+    /// 0 times what is left out of a maximum would not be 0.
+    void rank(std::int64_t first, std::int64_t head, Rows scores) const override
+    {
+        const std::int64_t d = m_spec.headDim, column = head / (m_spec.heads / m_spec.keyValueHeads) * d, rows = m_summary->rows();
+        std::vector<float> parts(static_cast<std::size_t>(scores.rows * d));
+        for (std::int64_t row = 0; row < rows; ++row) {
+            for (std::int64_t i = 0; i < scores.rows; ++i)
+                m_summary->part(row, queryAt(first + i, head), d, parts.data() + i * d);
+            linalg::floatProduct(linalg::Turn::None, linalg::Turn::Transpose, 1, ConstRows{parts.data(), scores.rows, d, d}, ConstRows{m_all.data() + row * m_all.cols() + column, scores.cols, d, rows * m_all.cols()},
+                                 row > 0 ? 1.0F : 0.0F, scores);
+        }
+        for (std::int64_t i = 0; i < scores.rows; ++i) {
+            const float* q = queryAt(first + i, head);
+            if (!allNumbers(q, d))
+                for (std::int64_t block = 0; block < scores.cols; ++block)
+                    scores(i, block) = scoreOf(q, block, column);
+            for (const std::int64_t block : m_strange)
+                if (block < scores.cols)
+                    scores(i, block) = scoreOf(q, block, column);
+        }
+    }
 
 private:
+    const float* queryAt(std::int64_t query, std::int64_t head) const { return m_q.data + query * m_q.stride + head * m_spec.headDim; }
+    float scoreOf(const float* query, std::int64_t block, std::int64_t column) const
+    {
+        return m_summary->score(query, m_all.data() + block * m_summary->rows() * m_all.cols() + column, m_all.cols(), m_spec.headDim);
+    }
     ConstRows keys(std::int64_t begin, std::int64_t end, std::int64_t column, std::int64_t count) const { return {m_k.data + begin * m_k.stride + column, end - begin, count, m_k.stride}; }
     nn::AttentionSpec m_spec;
     ConstRows m_q, m_k;
     std::shared_ptr<const BlockSummary> m_summary;
     std::int64_t m_block;
     tensor::Matrix<float> m_all; ///< [blocks rows(), key-value heads dim]
+    std::vector<std::int64_t> m_strange; ///< blocks with an entry that is not a number or infinite
 };
 
 class SummarySelector final : public BlockSelector {

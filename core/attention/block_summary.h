@@ -18,6 +18,8 @@ public:
     /// Of keys [one at least, columns]: row r goes to summary + r stride.
     virtual void summarise(kernels::ConstRows keys, float* summary, std::int64_t stride) const = 0;
     virtual float score(const float* query, const float* summary, std::int64_t stride, std::int64_t dim) const = 0;
+    /// What of the query (or of another, entry by entry) row r of a summary is multiplied by: of numbers, score = sum over r of part(r, query) . row r.
+    virtual void part(std::int64_t row, const float* query, std::int64_t dim, float* part) const = 0;
 };
 
 /// Head by head; of the query's own block the part that is seen counts, and it is read whatever its score. A query of a head takes rows() dim

@@ -5,12 +5,14 @@
 #include "core/attention/softmax_mix.h"
 #include "core/base/error.h"
 #include "core/base/memory_estimate.h"
+#include "core/base/parallel.h"
 #include "core/kernels/attention_kernel.h"
 #include "core/linalg/float_product.h"
 #include "core/linalg/gemm.h"
 #include "core/linalg/symmetric_eigen.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -48,7 +50,7 @@ Matrix<float> exactMap(const HeadShape& shape, const AttentionSample& sample, co
     return map;
 }
 
-/// The sum over samples of a^T b.
+/// sum += a^T b.
 void addProduct(Matrix<double>& sum, const Matrix<float>& a, const Matrix<float>& b, const RunContext& context)
 {
     const auto most = std::max<std::int64_t>(1, static_cast<std::int64_t>(kStopMacs / static_cast<double>(a.cols() * b.cols())));
@@ -58,6 +60,41 @@ void addProduct(Matrix<double>& sum, const Matrix<float>& a, const Matrix<float>
         const Matrix<double> left = linalg::toDouble(kernels::ConstRows{a.data() + first * a.cols(), count, a.cols(), a.cols()}), right = linalg::toDouble(kernels::ConstRows{b.data() + first * b.cols(), count, b.cols(), b.cols()});
         linalg::gemm(Op::Transpose, Op::None, 1, left.view(), right.view(), 1, sum.view());
     }
+}
+
+double squaredNorm(const Matrix<float>& matrix)
+{
+    double sum = 0;
+    for (std::int64_t i = 0; i < matrix.rows(); ++i) {
+        double row = 0;
+        for (const float value : matrix.view().row(i))
+            row += static_cast<double>(value) * static_cast<double>(value);
+        sum += row;
+    }
+    return sum;
+}
+
+/// What one sample adds to P'^T P', P'^T P and |P|^2.
+struct SampleSums {
+    Matrix<double> gram, cross;
+    double norm = 0;
+};
+
+SampleSums sumsOf(const HeadShape& shape, const AttentionSample& sample, const Matrix<float>& map, const Matrix<float>& projection, const RunContext& context)
+{
+    const std::int64_t rows = projection.rows();
+    Matrix<float> keys(rows, shape.dim), seen(sample.q.rows(), rows);
+    linalg::floatProduct(linalg::Turn::None, linalg::Turn::None, 1, projection.view(), sample.k.view(), 0, keys.view());
+    softmaxScores(shape.scale, sample.q.view(), keys.view(), seen.view());
+    SampleSums sums{Matrix<double>(rows, rows), Matrix<double>(rows, map.cols()), squaredNorm(map)};
+    addProduct(sums.gram, seen, seen, context);
+    addProduct(sums.cross, seen, map, context);
+    return sums;
+}
+
+void add(Matrix<double>& sum, const Matrix<double>& part)
+{
+    std::transform(sum.data(), sum.data() + sum.size(), part.data(), sum.data(), std::plus{});
 }
 
 std::vector<double> energyOf(const std::vector<Matrix<float>>& maps, std::int64_t tokens, const RunContext& context)
@@ -140,7 +177,7 @@ FitCost fitCostOf(const Inputs& inputs, const Parameters& given, std::int64_t to
     FitCost cost;
     cost.macs = static_cast<std::uint64_t>(inputs.spec.heads) * (s * n * (n * d + 2 * rows * d + rows * rows + rows * n) + kEigen * rows * rows * rows + (energy ? (s + kEigen) * n * n * n : 0) +
                                                                  (subspace ? (s * d + kEigen * n) * n * n : 0));
-    cost.bytes = 4 * s * n * n + 8 * (n * rows + 3 * rows * rows + 5 * rows * n) + (energy || subspace ? 16 * n * n : 0);
+    cost.bytes = 4 * s * n * n + 8 * (n * rows + (3 + s) * rows * rows + (5 + s) * rows * n) + (energy || subspace ? 16 * n * n : 0);
     return cost;
 }
 
@@ -184,9 +221,10 @@ std::unique_ptr<TapeOperator> fittedOnTape(const Inputs& inputs, const Parameter
 FittedProjections fitProjections(const HeadShape& shape, const BlockSamples& samples, const ProjectionFit& fit, const RunContext& context)
 {
     const std::int64_t tokens = tokensOf(samples);
-    std::vector<Matrix<float>> maps;
-    for (const AttentionSample& sample : samples.samples)
-        maps.push_back(exactMap(shape, sample, context));
+    const std::size_t count = samples.samples.size();
+    const RunContext stopping(context.stopToken());
+    std::vector<Matrix<float>> maps(count);
+    parallelFor(stopping, count, [&](std::size_t s) { maps[s] = exactMap(shape, samples.samples[s], stopping); });
     FittedProjections fitted;
     std::int64_t rows = std::min(fit.rows, tokens);
     if (fit.energy > 0) {
@@ -196,15 +234,12 @@ FittedProjections fitProjections(const HeadShape& shape, const BlockSamples& sam
     fitted.projections.keys = fit.subspace ? keyDirections(samples, rows, tokens) : poolingMatrix(rows, tokens);
     Matrix<double> gram(rows, rows), cross(rows, tokens);
     double all = 0;
-    for (std::size_t s = 0; s < maps.size(); ++s) {
-        context.throwIfStopped();
-        const AttentionSample& sample = samples.samples[s];
-        Matrix<float> keys(rows, shape.dim), seen(sample.q.rows(), rows);
-        linalg::floatProduct(linalg::Turn::None, linalg::Turn::None, 1, fitted.projections.keys.view(), sample.k.view(), 0, keys.view());
-        softmaxScores(shape.scale, sample.q.view(), keys.view(), seen.view());
-        addProduct(gram, seen, seen, context);
-        addProduct(cross, seen, maps[s], context);
-        all += linalg::squaredNorm(linalg::toDouble(maps[s].view()).view());
+    std::vector<SampleSums> sums(count);
+    parallelFor(stopping, count, [&](std::size_t s) { sums[s] = sumsOf(shape, samples.samples[s], maps[s], fitted.projections.keys, stopping); });
+    for (const SampleSums& one : sums) { // in one order, whatever the threads
+        add(gram, one.gram);
+        add(cross, one.cross);
+        all += one.norm;
     }
     const Matrix<double> values = leastSquares(gram, cross, linalg::toDouble(poolingMatrix(rows, tokens).view()), fit.ridge * meanDiagonalOf(gram));
     // |P' F - P|^2 = |P|^2 - 2 <F, P'^T P> + <F, P'^T P' F>

@@ -74,7 +74,7 @@ HeadMeasurement::HeadMeasurement(const nn::ModelSpec& spec, std::vector<const Bl
         m_heads.emplace_back(static_cast<std::size_t>(block.attention.heads), Head{std::vector<HeadErrorSum>(m_sets.size()), {}, 0});
 }
 
-void HeadMeasurement::addHead(int block, std::int64_t head, const nn::AttentionOp& exact, const nn::AttentionInput& input, const RunContext& context)
+void HeadMeasurement::addHead(int block, std::int64_t head, const nn::AttentionOp& exact, const nn::AttentionInput& input, const Shared& shared, const RunContext& context)
 {
     Head& own = m_heads[static_cast<std::size_t>(block)][static_cast<std::size_t>(head)];
     const Matrix<float> p = exact.map(input, head, 0);
@@ -84,7 +84,7 @@ void HeadMeasurement::addHead(int block, std::int64_t head, const nn::AttentionO
     for (std::size_t set = 0; set < m_sets.size(); ++set)
         if (const nn::AttentionPtr& op = (*m_sets[set])[static_cast<std::size_t>(block)]) {
             context.throwIfStopped();
-            own.sums[set].addMaps(p.view(), op->map(input, head, 0).view());
+            own.sums[set].addMaps(p.view(), (shared[set] ? shared[set]->map(head) : op->map(input, head, 0)).view());
         }
 }
 
@@ -93,13 +93,16 @@ void HeadMeasurement::add(int block, const nn::AttentionOp& exact, const nn::Att
     context.throwIfStopped();
     const std::int64_t dim = exact.headDim(), heads = exact.heads();
     const Matrix<float> reference = mixedValues(exact, input, true, context);
+    Shared shared(m_sets.size());
     for (std::size_t set = 0; set < m_sets.size(); ++set)
         if (const nn::AttentionPtr& op = (*m_sets[set])[static_cast<std::size_t>(block)]) {
             const Matrix<float> other = mixedValues(*op, input, true, context);
+            if (const auto* reader = dynamic_cast<const SharedReader*>(op.get()))
+                shared[set] = reader->headMaps(input);
             for (std::int64_t head = 0; head < heads; ++head)
                 m_heads[static_cast<std::size_t>(block)][static_cast<std::size_t>(head)].sums[set].addOutputs(columns(reference, head * dim, dim), columns(other, head * dim, dim));
         }
-    parallelFor(RunContext(context.stopToken()), static_cast<std::size_t>(heads), [&](std::size_t head) { addHead(block, static_cast<std::int64_t>(head), exact, input, context); });
+    parallelFor(RunContext(context.stopToken()), static_cast<std::size_t>(heads), [&](std::size_t head) { addHead(block, static_cast<std::int64_t>(head), exact, input, shared, context); });
 }
 
 std::vector<HeadError> HeadMeasurement::errors(std::size_t set) const

@@ -3,6 +3,7 @@
 // What operators make of the heads' maps and outputs, on the queries, keys and values that the whole model has there: no error of an earlier
 // block is in it.
 #include "core/attention/assignment.h"
+#include "core/attention/block_map.h"
 #include "core/attention/head_traits.h"
 #include "core/measure/sample_source.h"
 #include "core/report/model_report.h"
@@ -59,7 +60,8 @@ private:
         report::HeadTraits traits;
         std::size_t samples = 0;
     };
-    void addHead(int block, std::int64_t head, const nn::AttentionOp& exact, const nn::AttentionInput& input, const RunContext& context);
+    using Shared = std::vector<std::unique_ptr<const HeadMaps>>; ///< a set; null: each head for itself
+    void addHead(int block, std::int64_t head, const nn::AttentionOp& exact, const nn::AttentionInput& input, const Shared& shared, const RunContext& context);
     const nn::ModelSpec& m_spec;
     std::vector<const BlockOperators*> m_sets;
     bool m_traits;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/indexer.h"
 
+#include "core/attention/row_scan.h"
 #include "core/base/error.h"
 #include "core/base/memory_estimate.h"
 #include "core/linalg/float_product.h"
@@ -31,18 +32,24 @@ public:
             linalg::floatProduct(Turn::None, Turn::Transpose, 1, ConstRows{input.q.data + head * d, input.q.rows, d, input.q.stride},
                                  ConstRows{projection.query.data() + head / group * r * d, r, d, d}, 0, kernels::Rows{m_queries.data() + head * r, input.q.rows, r, m_heads * r});
     }
-    void score(std::int64_t query, std::int64_t, std::span<float> scores) const override
+    void score(std::int64_t query, std::int64_t head, std::span<float> scores) const override
     {
-        const std::int64_t r = m_keys.cols(), count = static_cast<std::int64_t>(scores.size());
-        std::vector<float> products(scores.size() * static_cast<std::size_t>(m_heads));
-        linalg::floatProduct(Turn::None, Turn::Transpose, 1, ConstRows{m_queries.data() + query * m_heads * r, m_heads, r, r}, ConstRows{m_keys.data(), count, r, r}, 0,
-                             kernels::Rows{products.data(), m_heads, count, count});
-        std::ranges::fill(scores, 0.0F);
-        for (std::int64_t head = 0; head < m_heads; ++head)
-            for (std::int64_t s = 0; s < count; ++s) {
-                const float value = products[static_cast<std::size_t>(head * count + s)];
-                scores[static_cast<std::size_t>(s)] += value < 0 ? 0.0F : value;
-            }
+        const auto count = static_cast<std::int64_t>(scores.size());
+        rank(query, head, {scores.data(), 1, count, count});
+    }
+    /// queries heads tokens dim() multiply-adds, and as many additions of numbers as there are queries heads tokens.
+    void rank(std::int64_t first, std::int64_t, kernels::Rows scores) const override
+    {
+        const std::int64_t r = m_keys.cols(), rows = scores.rows, count = scores.cols;
+        std::vector<float> products(static_cast<std::size_t>(rows * count));
+        for (std::int64_t i = 0; i < rows; ++i)
+            std::ranges::fill(scores.row(i), 0.0F);
+        for (std::int64_t head = 0; head < m_heads; ++head) {
+            linalg::floatProduct(linalg::Turn::None, linalg::Turn::Transpose, 1, ConstRows{m_queries.data() + (first * m_heads + head) * r, rows, r, m_heads * r}, ConstRows{m_keys.data(), count, r, r}, 0,
+                                 kernels::Rows{products.data(), rows, count, count});
+            for (std::int64_t i = 0; i < rows; ++i)
+                addPositive(products.data() + i * count, scores.row(i).data(), count);
+        }
     }
 
 private:

@@ -27,6 +27,7 @@ public:
             summary[j] /= static_cast<float>(keys.rows);
     }
     float score(const float* query, const float* summary, std::int64_t, std::int64_t dim) const override { return scalarProduct(query, summary, dim); }
+    void part(std::int64_t, const float* query, std::int64_t dim, float* part) const override { std::copy_n(query, dim, part); }
 };
 
 nn::AttentionPtr mobaOp(const Inputs& inputs, const Parameters& given)

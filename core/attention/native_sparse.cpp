@@ -14,7 +14,7 @@ namespace tamis::attention {
 namespace {
 using kernels::ConstRows;
 using kernels::Rows;
-constexpr std::int64_t kQueriesBetweenStops = 32;
+constexpr std::int64_t kApart = 8;
 
 class NativeSparse final : public nn::AttentionOp, public SparseReader {
 public:
@@ -39,7 +39,7 @@ public:
         const Rows gates = gatesOf(input, frame);
         const std::int64_t width = m_rule->heads / m_rule->keyValueHeads * m_rule->dim;
         const auto one = [&](std::int64_t keyHead) {
-            run(input, keyHead, gates, scratch.context(), [&](const NativeSparseHead&, std::int64_t query, const float* row) {
+            run(input, keyHead, gates, scratch.context(), [&](const NativeSparseHead&, std::int64_t query, std::size_t, const float* row) {
                 std::copy_n(row, width, out.data + query * out.stride + keyHead * width);
             });
         };
@@ -55,7 +55,7 @@ public:
     tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t) const override
     {
         tensor::Matrix<float> map(input.q.rows, input.q.rows);
-        walk(input, head, [&](const NativeSparseHead& state, std::int64_t query, std::int64_t row) { state.addMap(row, map.data() + query * map.cols()); });
+        walk(input, head, [&](const NativeSparseHead& state, std::int64_t query, std::size_t at, std::int64_t row) { state.addMap(row, map.data() + query * map.cols(), at); });
         return map;
     }
     report::BlockMap blockMap(const nn::AttentionInput& input, std::int64_t head) const override
@@ -64,13 +64,13 @@ public:
         report::BlockMap result{.queries = tokens, .blocks = blocks, .blockTokens = size};
         result.selected.assign(static_cast<std::size_t>(tokens * blocks), 0);
         result.scores.assign(static_cast<std::size_t>(tokens * blocks), 0.0F);
-        walk(input, head, [&](const NativeSparseHead& state, std::int64_t query, std::int64_t row) {
-            for (const std::int64_t block : state.chosen())
+        walk(input, head, [&](const NativeSparseHead& state, std::int64_t query, std::size_t at, std::int64_t row) {
+            for (const std::int64_t block : state.chosen(at))
                 result.selected[static_cast<std::size_t>(query * blocks + block)] = 1;
-            std::ranges::copy(state.importance(), result.scores.begin() + query * blocks);
+            std::ranges::copy(state.importance(at), result.scores.begin() + query * blocks);
             for (const Branch branch : {kCompression, kSelection, kWindow})
-                result.gates.push_back(state.gate(branch, row));
-            result.tokensRead.push_back(state.reads().total());
+                result.gates.push_back(state.gate(branch, row, at));
+            result.tokensRead.push_back(state.reads(at).total());
         });
         return result;
     }
@@ -91,25 +91,30 @@ private:
             m_rule->gates(m_rule->fixedGates() ? nullptr : input.x.data + i * input.x.stride, gates.data + i * gates.stride);
         return gates;
     }
-    /// each(state, query, mixed row of the group) for all queries.
+    /// each(state, query, which of the state's queries that is, mixed row of the group) for all queries.
     template <class Each> void run(const nn::AttentionInput& input, std::int64_t keyHead, ConstRows gates, const RunContext& context, const Each& each) const
     {
         NativeSparseHead state(m_rule);
-        const std::int64_t d = m_rule->dim, group = m_rule->heads / m_rule->keyValueHeads, tokens = input.q.rows;
-        const auto append = [&](std::int64_t token) { state.append(input.k.data + token * input.k.stride + keyHead * d, input.v.data + token * input.v.stride + keyHead * d); };
-        for (std::int64_t token = 0; token < tokens && !m_rule->causal; ++token)
-            append(token);
-        std::vector<float> row(static_cast<std::size_t>(group * d));
-        for (std::int64_t query = 0; query < tokens; ++query) {
-            if (query % kQueriesBetweenStops == 0)
-                context.throwIfStopped();
-            if (m_rule->causal)
-                append(query);
-            state.attend(input.q.data + query * input.q.stride + keyHead * group * d, query, gates.data + query * gates.stride + keyHead * group, row.data());
-            each(state, query, row.data());
+        const std::int64_t d = m_rule->dim, group = m_rule->heads / m_rule->keyValueHeads, tokens = input.q.rows, most = state.queriesTogether();
+        for (std::int64_t token = 0; token < tokens; ++token)
+            state.append(input.k.data + token * input.k.stride + keyHead * d, input.v.data + token * input.v.stride + keyHead * d);
+        const ConstRows q{input.q.data + keyHead * group * d, tokens, group * d, input.q.stride};
+        std::vector<float> rows(static_cast<std::size_t>(most * group * d));
+        for (std::int64_t first = 0, count = 0, apart = 0; first < tokens; first += count) { // before `apart`, queries are not tried together: they just read too unlike tokens
+            context.throwIfStopped();
+            count = std::min(most, tokens - first);
+            const ConstRows own{q.data + first * q.stride, count, q.cols, q.stride}, gate{gates.data + first * gates.stride + keyHead * group, count, group, gates.stride};
+            const bool together = first >= apart && state.attendTogether(own, first, gate, {rows.data(), count, group * d, group * d});
+            if (!together && first >= apart)
+                apart = first + kApart * most;
+            for (std::int64_t at = 0; at < count; ++at) {
+                if (!together)
+                    state.attend(own.data + at * own.stride, first + at, gate.data + at * gate.stride, rows.data() + at * group * d);
+                each(state, first + at, together ? static_cast<std::size_t>(at) : 0, rows.data() + at * group * d);
+            }
         }
     }
-    /// each(state, query, row of `head` in its group).
+    /// each(state, query, which of the state's queries that is, row of `head` in its group).
     template <class Each> void walk(const nn::AttentionInput& input, std::int64_t head, const Each& each) const
     {
         require(input);
@@ -117,7 +122,7 @@ private:
         nn::Scratch::Frame frame(scratch);
         const Rows gates = gatesOf(input, frame);
         const std::int64_t group = m_rule->heads / m_rule->keyValueHeads;
-        run(input, head / group, gates, scratch.context(), [&](const NativeSparseHead& state, std::int64_t query, const float*) { each(state, query, head % group); });
+        run(input, head / group, gates, scratch.context(), [&](const NativeSparseHead& state, std::int64_t query, std::size_t at, const float*) { each(state, query, at, head % group); });
     }
     std::shared_ptr<const NativeSparseRule> m_rule;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/native_sparse_rule.h"
 
+#include "core/attention/row_scan.h"
 #include "core/attention/scalar_product.h"
 #include "core/base/error.h"
 #include "core/kernels/packed_matrix.h"
@@ -131,12 +132,14 @@ NativeSparseHead::NativeSparseHead(std::shared_ptr<const NativeSparseRule> rule)
       m_key(static_cast<std::size_t>(m_rule->dim)), m_value(static_cast<std::size_t>(m_rule->dim))
 {
     for (auto& gates : m_gates)
-        gates.resize(static_cast<std::size_t>(m_group));
+        gates.resize(static_cast<std::size_t>(queriesTogether() * m_group));
+    m_queries.resize(static_cast<std::size_t>(queriesTogether()));
 }
 
 void NativeSparseHead::append(const float* key, const float* value)
 {
     m_cache.append(key, value);
+    m_strange = m_strange || !allNumbers(value, m_rule->dim);
     const BlockSizes& sizes = m_rule->settings.sizes;
     if (m_cache.tokens() >= sizes.compressed && (m_cache.tokens() - sizes.compressed) % sizes.stride == 0)
         compress();
@@ -152,6 +155,7 @@ void NativeSparseHead::compress()
         m_cache.readValue(first + i, m_block.data() + i * dim);
     encode(m_rule->weights.value, m_block, tokens, dim, m_hidden, m_value.data());
     m_compressed.append(m_key.data(), m_value.data());
+    m_strange = m_strange || !allNumbers(m_value.data(), dim);
 }
 
 bool NativeSparseHead::used(Branch branch) const noexcept
@@ -159,73 +163,169 @@ bool NativeSparseHead::used(Branch branch) const noexcept
     return !m_rule->fixedGates() || m_rule->settings.gates[branch] != 0;
 }
 
-void NativeSparseHead::placeGates(const float* gates, bool compressed)
+void NativeSparseHead::placeGates(const float* gates, bool compressed, std::size_t at)
 {
+    const auto first = static_cast<std::ptrdiff_t>(at) * m_group;
     for (std::size_t branch = 0; branch < kBranches; ++branch)
-        std::copy_n(gates + static_cast<std::int64_t>(branch) * m_rule->heads, m_group, m_gates[branch].begin());
+        std::copy_n(gates + static_cast<std::int64_t>(branch) * m_rule->heads, m_group, m_gates[branch].begin() + first);
     if (compressed || !m_rule->fixedGates())
         return;
     const auto& fixed = m_rule->settings.gates;
     const double others = fixed[kSelection] + fixed[kWindow], share = others > 0 ? (others + fixed[kCompression]) / others : 1;
     for (const Branch branch : {kSelection, kWindow})
-        std::ranges::fill(m_gates[branch], static_cast<float>(fixed[branch] * share));
-    std::ranges::fill(m_gates[kCompression], 0.0F);
+        std::fill_n(m_gates[branch].begin() + first, m_group, static_cast<float>(fixed[branch] * share));
+    std::fill_n(m_gates[kCompression].begin() + first, m_group, 0.0F);
 }
 
-void NativeSparseHead::choose(std::int64_t query)
+/// Probabilities of the compressed keys that each query sees.
+void NativeSparseHead::readCompressed(const float* q, std::int64_t queryStride)
+{
+    const BlockSizes& sizes = m_rule->settings.sizes;
+    const std::int64_t dim = m_rule->dim;
+    auto& segments = m_segments[kCompression];
+    SegmentAttention& attention = m_attention[kCompression];
+    segments.clear();
+    addSegments(m_compressed, 0, used(kCompression) || used(kSelection) ? compressedBy(sizes, m_queries[m_count - 1].seen) : 0, segments);
+    attention.setQueries(q, queryStride, static_cast<std::int64_t>(m_count), dim, m_group, dim, m_rule->scale);
+    attention.multiply(segments);
+    for (std::size_t at = 0; at < m_count; ++at) {
+        auto& pieces = m_queries[at].pieces[kCompression];
+        addPieces(segments, 0, compressedBy(sizes, m_queries[at].seen), pieces);
+        for (std::int64_t row = 0; row < m_group; ++row)
+            attention.normalise(segments, static_cast<std::int64_t>(at) * m_group + row, pieces);
+    }
+}
+
+void NativeSparseHead::choose(Query& query, std::size_t at)
 {
     const NativeSparseSettings& s = m_rule->settings;
-    const std::int64_t seen = m_rule->causal ? query + 1 : tokens();
-    m_summed.assign(static_cast<std::size_t>(compressedBy(s.sizes, seen)), 0.0F);
+    m_summed.assign(static_cast<std::size_t>(compressedBy(s.sizes, query.seen)), 0.0F);
     for (std::int64_t row = 0; row < m_group; ++row)
-        for (std::size_t i = 0; i < m_segments[kCompression].size(); ++i) {
-            const Segment& segment = m_segments[kCompression][i];
-            kernels::kernels().add(m_attention[kCompression].probabilities(row, i, segment.skip), m_summed.data() + segment.first, segment.count);
+        for (const Piece& piece : query.pieces[kCompression])
+            kernels::kernels().add(m_attention[kCompression].probabilities(static_cast<std::int64_t>(at) * m_group + row, piece.segment, piece.skip),
+                                   m_summed.data() + m_segments[kCompression][piece.segment].first, piece.count);
+    query.importance.resize(static_cast<std::size_t>((query.seen + s.sizes.selected - 1) / s.sizes.selected));
+    blockImportance(s.sizes, s.overlap, m_summed, query.importance);
+    chooseBlocks(query.importance, query.token / s.sizes.selected, m_rule->causal, s.forced, s.selected, query.chosen);
+}
+
+/// What the queries read of the tokens, all together, and what each reads of that.
+void NativeSparseHead::findSegments(Branch branch)
+{
+    const std::int64_t size = m_rule->settings.sizes.selected, last = m_queries[m_count - 1].seen;
+    auto& segments = m_segments[branch];
+    if (branch == kWindow) {
+        const auto window = [this](std::size_t at) { return windowOf(*m_rule, m_queries[at].token, m_queries[at].seen); };
+        addSegments(m_cache, window(0)[0], window(m_count - 1)[1], segments); // neither end goes back from query to query
+        for (std::size_t at = 0; at < m_count; ++at)
+            addPieces(segments, window(at)[0], window(at)[1], m_queries[at].pieces[branch]);
+        return;
+    }
+    m_blocks.clear();
+    for (std::size_t at = 0; at < m_count; ++at)
+        m_blocks.insert(m_blocks.end(), m_queries[at].chosen.begin(), m_queries[at].chosen.end());
+    if (m_count > 1) {
+        std::ranges::sort(m_blocks);
+        m_blocks.erase(std::ranges::unique(m_blocks).begin(), m_blocks.end());
+    }
+    for (const std::int64_t block : m_blocks)
+        addSegments(m_cache, block * size, std::min(last, (block + 1) * size), segments);
+    for (std::size_t at = 0; at < m_count; ++at) {
+        Query& query = m_queries[at];
+        auto& pieces = query.pieces[branch];
+        auto chosen = query.chosen.begin();
+        for (std::size_t s = 0; s < segments.size() && chosen != query.chosen.end(); ++s) {
+            const Segment& segment = segments[s];
+            while (chosen != query.chosen.end() && (*chosen + 1) * size <= segment.first)
+                ++chosen;
+            if (chosen != query.chosen.end() && *chosen * size <= segment.first && segment.first < query.seen)
+                pieces.push_back({s, segment.skip, std::min(segment.count, query.seen - segment.first)});
         }
-    m_importance.resize(static_cast<std::size_t>((seen + s.sizes.selected - 1) / s.sizes.selected));
-    blockImportance(s.sizes, s.overlap, m_summed, m_importance);
-    chooseBlocks(m_importance, query / s.sizes.selected, m_rule->causal, s.forced, s.selected, m_chosen);
+    }
+}
+
+/// Multiply-adds of all queries by all that is read against those of each by its own.
+bool NativeSparseHead::takesLonger() const
+{
+    std::int64_t together = 0, each = 0;
+    for (const Branch branch : {kSelection, kWindow}) {
+        together += static_cast<std::int64_t>(m_count) * tokensOf(m_segments[branch]);
+        for (std::size_t at = 0; at < m_count; ++at)
+            for (const Piece& piece : m_queries[at].pieces[branch])
+                each += piece.count;
+    }
+    return together > kTimesAsMany * each;
+}
+
+bool NativeSparseHead::answer(const float* q, std::int64_t queryStride, std::int64_t first, std::int64_t count, const float* gates, std::int64_t gateStride, float* out, std::int64_t stride)
+{
+    const NativeSparseSettings& s = m_rule->settings;
+    const std::int64_t dim = m_rule->dim;
+    m_count = static_cast<std::size_t>(count);
+    for (std::size_t at = 0; at < m_count; ++at) {
+        Query& query = m_queries[at];
+        query.token = first + static_cast<std::int64_t>(at);
+        query.seen = m_rule->causal ? query.token + 1 : tokens();
+        query.chosen.clear();
+        query.importance.clear();
+        for (auto& pieces : query.pieces)
+            pieces.clear();
+        placeGates(gates + static_cast<std::int64_t>(at) * gateStride, compressedBy(s.sizes, query.seen) > 0, at);
+    }
+    for (auto& segments : m_segments)
+        segments.clear();
+    readCompressed(q, queryStride);
+    if (used(kSelection)) {
+        for (std::size_t at = 0; at < m_count; ++at)
+            choose(m_queries[at], at);
+        findSegments(kSelection);
+    }
+    if (used(kWindow))
+        findSegments(kWindow);
+    if (count > 1 && takesLonger())
+        return false;
+    for (std::int64_t at = 0; at < count; ++at)
+        std::fill_n(out + at * stride, m_group * dim, 0.0F);
+    if (used(kCompression))
+        m_attention[kCompression].mix(m_segments[kCompression], m_compressed, m_gates[kCompression].data(), out, stride, dim, m_group);
+    for (const Branch branch : {kSelection, kWindow}) {
+        if (!used(branch))
+            continue;
+        m_attention[branch].setQueries(q, queryStride, count, dim, m_group, dim, m_rule->scale);
+        m_attention[branch].multiply(m_segments[branch]);
+        for (std::size_t at = 0; at < m_count; ++at)
+            for (std::int64_t row = 0; row < m_group; ++row)
+                m_attention[branch].normalise(m_segments[branch], static_cast<std::int64_t>(at) * m_group + row, m_queries[at].pieces[branch]);
+        m_attention[branch].mix(m_segments[branch], m_cache, m_gates[branch].data(), out, stride, dim, m_group);
+    }
+    for (std::size_t at = 0; at < m_count; ++at) {
+        Query& query = m_queries[at];
+        const auto read = [&](Branch branch) {
+            std::int64_t sum = 0;
+            for (const Piece& piece : query.pieces[branch])
+                sum += piece.count;
+            return sum;
+        };
+        const std::int64_t compressed = read(kCompression);
+        query.reads = {used(kCompression) ? compressed : (compressed + 1) / 2, read(kSelection), read(kWindow)};
+    }
+    return true;
 }
 
 void NativeSparseHead::attend(const float* q, std::int64_t query, const float* gates, float* out)
 {
-    const NativeSparseSettings& s = m_rule->settings;
-    const std::int64_t dim = m_rule->dim, seen = m_rule->causal ? query + 1 : tokens();
-    const std::int64_t compressed = used(kCompression) || used(kSelection) ? compressedBy(s.sizes, seen) : 0;
-    placeGates(gates, compressedBy(s.sizes, seen) > 0);
-    std::fill_n(out, m_group * dim, 0.0F);
-    for (auto& segments : m_segments)
-        segments.clear();
-    m_chosen.clear();
-    m_importance.clear();
-    const auto answer = [&](Branch branch, const PanelCache& cache) {
-        m_attention[branch].mix(m_segments[branch], cache, m_gates[branch].data(), out, dim);
-    };
-    addSegments(m_compressed, 0, compressed, m_segments[kCompression]);
-    m_attention[kCompression].setQueries(q, dim, m_group, dim, m_rule->scale);
-    m_attention[kCompression].score(m_segments[kCompression]);
-    if (used(kCompression))
-        answer(kCompression, m_compressed);
-    if (used(kSelection)) {
-        choose(query);
-        for (const std::int64_t block : m_chosen)
-            addSegments(m_cache, block * s.sizes.selected, std::min(seen, (block + 1) * s.sizes.selected), m_segments[kSelection]);
-    }
-    if (used(kWindow)) {
-        const auto [begin, end] = windowOf(*m_rule, query, seen);
-        addSegments(m_cache, begin, end, m_segments[kWindow]);
-    }
-    for (const Branch branch : {kSelection, kWindow}) {
-        if (!used(branch))
-            continue;
-        m_attention[branch].setQueries(q, dim, m_group, dim, m_rule->scale);
-        m_attention[branch].score(m_segments[branch]);
-        answer(branch, m_cache);
-    }
-    m_reads = {used(kCompression) ? compressed : (compressed + 1) / 2, tokensOf(m_segments[kSelection]), tokensOf(m_segments[kWindow])};
+    answer(q, 0, query, 1, gates, 0, out, 0);
 }
 
-void NativeSparseHead::addMap(std::int64_t row, float* map) const
+bool NativeSparseHead::attendTogether(ConstRows q, std::int64_t firstQuery, ConstRows gates, Rows out)
+{
+    // a window that begins within a long block is cut elsewhere when it is read from another token on: its sums would be others
+    if (m_strange || q.rows > queriesTogether() || m_cache.blockTokens() > kernels::kTileDepth - kernels::kPanelWidth)
+        return false;
+    return answer(q.data, q.stride, firstQuery, q.rows, gates.data, gates.stride, out.data, out.stride);
+}
+
+void NativeSparseHead::addMap(std::int64_t row, float* map, std::size_t at) const
 {
     const BlockSizes& sizes = m_rule->settings.sizes;
     for (std::size_t branch = 0; branch < kBranches; ++branch) {
@@ -233,12 +333,17 @@ void NativeSparseHead::addMap(std::int64_t row, float* map) const
         if (!used(kind))
             continue;
         const std::int64_t tokens = kind == kCompression ? sizes.compressed : 1, stride = kind == kCompression ? sizes.stride : 1;
-        for (std::size_t i = 0; i < m_segments[branch].size(); ++i) {
-            const Segment& segment = m_segments[branch][i];
-            const float* p = m_attention[branch].probabilities(row, i, segment.skip);
-            for (std::int64_t j = 0; j < segment.count; ++j)
-                for (std::int64_t t = 0; t < tokens; ++t)
-                    map[(segment.first + j) * stride + t] += gate(kind, row) * p[j] / static_cast<float>(tokens);
+        const float factor = gate(kind, row, at) / static_cast<float>(tokens);
+        for (const Piece& piece : m_queries[at].pieces[branch]) {
+            const Segment& segment = m_segments[branch][piece.segment];
+            const float* p = m_attention[branch].probabilities(static_cast<std::int64_t>(at) * m_group + row, piece.segment, piece.skip);
+            float* to = map + (segment.first + piece.skip - segment.skip) * stride;
+            if (kind != kCompression) {
+                addTimes(factor, p, to, piece.count);
+                continue;
+            }
+            for (std::int64_t j = 0; j < piece.count; ++j)
+                addNumber(factor * p[j], to + j * stride, tokens);
         }
     }
 }

@@ -5,6 +5,7 @@
 // Private to the lab and its benches.
 #include "core/attention/block_choice.h"
 #include "core/attention/panel_cache.h"
+#include "core/kernels/packed_matrix.h"
 #include "core/tensor/matrix.h"
 
 #include <array>
@@ -80,29 +81,48 @@ public:
     /// The group's heads at token `query`, which is there; causal: tokens behind it are not seen. q [group, dim] and out [group, dim] with dim
     /// floats from head to head; gates: of compression of the first of the group's heads, of all heads behind one another.
     void attend(const float* q, std::int64_t query, const float* gates, float* out);
+    /// The same for some queries behind one another, [queries] of such rows each, and bit by bit what each alone gives. Nothing is done where that would take longer or cannot be, and false returned:
+    /// where what they all read is more than kTimesAsMany what each reads, and where a value that is infinite or not a number, times the weight 0 of a token that is not read, would not be 0.
+    bool attendTogether(kernels::ConstRows q, std::int64_t firstQuery, kernels::ConstRows gates, kernels::Rows out);
+    std::int64_t queriesTogether() const noexcept { return m_group < kRows ? kRows / m_group : 1; } ///< for which the register tiles are full
 
-    // What the last attend() did.
-    const NativeSparseReads& reads() const noexcept { return m_reads; }
-    std::span<const std::int64_t> chosen() const noexcept { return m_chosen; } ///< blocks, ascending
-    std::span<const float> importance() const noexcept { return m_importance; } ///< of the visible blocks, over the group
-    float gate(Branch branch, std::int64_t row) const noexcept { return m_gates[static_cast<std::size_t>(branch)][static_cast<std::size_t>(row)]; }
+    // What the last attend() did; of several queries the at-th.
+    const NativeSparseReads& reads(std::size_t at = 0) const noexcept { return m_queries[at].reads; }
+    std::span<const std::int64_t> chosen(std::size_t at = 0) const noexcept { return m_queries[at].chosen; } ///< blocks, ascending
+    std::span<const float> importance(std::size_t at = 0) const noexcept { return m_queries[at].importance; } ///< of the visible blocks, over the group
+    float gate(Branch branch, std::int64_t row, std::size_t at = 0) const noexcept { return m_gates[static_cast<std::size_t>(branch)][at * static_cast<std::size_t>(m_group) + static_cast<std::size_t>(row)]; }
     /// Adds the weights of the tokens to map [tokens], compressed ones spread evenly over their tokens.
-    void addMap(std::int64_t row, float* map) const;
+    void addMap(std::int64_t row, float* map, std::size_t at = 0) const;
 
 private:
+    static constexpr std::int64_t kRows = 12;       ///< of a register tile, about
+    static constexpr std::int64_t kTimesAsMany = 2; ///< one row of a tile is at most four times as slow by the multiply-add as twelve
+    struct Query {
+        std::int64_t token = 0, seen = 0;
+        NativeSparseReads reads;
+        std::vector<std::int64_t> chosen;
+        std::vector<float> importance;
+        std::array<std::vector<Piece>, kBranches> pieces;
+    };
     void compress();
-    void placeGates(const float* gates, bool compressed);
-    void choose(std::int64_t query);
+    void placeGates(const float* gates, bool compressed, std::size_t at);
+    void readCompressed(const float* q, std::int64_t queryStride);
+    void choose(Query& query, std::size_t at);
+    void findSegments(Branch branch);
+    bool takesLonger() const;
     bool used(Branch branch) const noexcept;
+    bool answer(const float* q, std::int64_t queryStride, std::int64_t first, std::int64_t count, const float* gates, std::int64_t gateStride, float* out, std::int64_t stride);
     std::shared_ptr<const NativeSparseRule> m_rule;
     std::int64_t m_group;
     PanelCache m_cache, m_compressed;
+    bool m_strange = false; ///< a value, or a compressed one, is infinite or not a number
     std::array<SegmentAttention, kBranches> m_attention;
     std::array<std::vector<Segment>, kBranches> m_segments;
-    std::array<std::vector<float>, kBranches> m_gates;
-    std::vector<std::int64_t> m_chosen;
-    std::vector<float> m_importance, m_summed, m_block, m_hidden, m_key, m_value;
-    NativeSparseReads m_reads;
+    std::array<std::vector<float>, kBranches> m_gates; ///< a row
+    std::vector<Query> m_queries;                      ///< of the last attend(), kept for their memory
+    std::size_t m_count = 0;
+    std::vector<std::int64_t> m_blocks;
+    std::vector<float> m_summed, m_block, m_hidden, m_key, m_value;
 };
 
 } // namespace tamis::attention

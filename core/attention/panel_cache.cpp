@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/panel_cache.h"
 
+#include "core/attention/row_scan.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -100,18 +102,41 @@ void addSegments(const PanelCache& cache, std::int64_t begin, std::int64_t end, 
     }
 }
 
-void SegmentAttention::setQueries(const float* q, std::int64_t stride, std::int64_t rows, std::int64_t dim, float scale)
+void addPieces(std::span<const Segment> segments, std::int64_t begin, std::int64_t end, std::vector<Piece>& pieces)
 {
-    m_rows = rows;
+    for (std::size_t s = 0; s < segments.size(); ++s) {
+        const Segment& segment = segments[s];
+        const std::int64_t from = std::max(begin, segment.first), to = std::min(end, segment.first + segment.count);
+        if (from < to)
+            pieces.push_back({s, segment.skip + from - segment.first, to - from});
+    }
+}
+
+void SegmentAttention::setQueries(const float* q, std::int64_t stride, std::int64_t rows, std::int64_t dim, float scale) { setQueries(q, 0, 1, stride, rows, dim, scale); }
+
+void SegmentAttention::setQueries(const float* q, std::int64_t queryStride, std::int64_t queries, std::int64_t stride, std::int64_t rows, std::int64_t dim, float scale)
+{
+    m_rows = queries * rows;
     m_dim = dim;
     const std::int64_t parts = (dim + kTileDepth - 1) / kTileDepth;
-    float* queries = ensure(m_queries, m_queryFloats, parts * rows * kTileStride);
+    float* own = ensure(m_queries, m_queryFloats, parts * m_rows * kTileStride);
     for (std::int64_t part = 0; part < parts; ++part)
-        for (std::int64_t row = 0; row < rows; ++row)
-            kernels().scaleCopy(q + row * stride + part * kTileDepth, scale, queries + (part * rows + row) * kTileStride, std::min(kTileDepth, dim - part * kTileDepth));
+        for (std::int64_t query = 0; query < queries; ++query)
+            for (std::int64_t row = 0; row < rows; ++row, own += kTileStride)
+                kernels().scaleCopy(q + query * queryStride + row * stride + part * kTileDepth, scale, own, std::min(kTileDepth, dim - part * kTileDepth));
 }
 
 void SegmentAttention::score(std::span<const Segment> segments)
+{
+    multiply(segments);
+    m_pieces.clear();
+    for (std::size_t s = 0; s < segments.size(); ++s)
+        m_pieces.push_back({s, segments[s].skip, segments[s].count});
+    for (std::int64_t row = 0; row < m_rows; ++row)
+        normalise(segments, row, m_pieces);
+}
+
+void SegmentAttention::multiply(std::span<const Segment> segments)
 {
     ensure(m_scores, m_scoreFloats, static_cast<std::int64_t>(segments.size()) * m_rows * kTileStride);
     for (std::size_t s = 0; s < segments.size(); ++s) {
@@ -122,36 +147,47 @@ void SegmentAttention::score(std::span<const Segment> segments)
                     kernels().tile(m_queries.get() + (d / kTileDepth * m_rows + row) * kTileStride, segment.keys + token * m_dim + d * kPanelWidth, std::min(kTileDepth, m_dim - d),
                                    at(row, s) + token, kTileStride, std::min(kTileRows, m_rows - row), d > 0);
     }
-    for (std::int64_t row = 0; row < m_rows; ++row)
-        normalise(segments, row);
 }
 
-void SegmentAttention::normalise(std::span<const Segment> segments, std::int64_t row)
+void SegmentAttention::normalise(std::span<const Segment> segments, std::int64_t row, std::span<const Piece> pieces)
 {
-    float top = -std::numeric_limits<float>::infinity();
-    bool numbers = true; // the kernels' exponential takes what is not a number for something small
-    for (std::size_t s = 0; s < segments.size(); ++s) {
-        const float* scores = at(row, s) + segments[s].skip;
-        top = std::max(top, kernels().maximum(scores, segments[s].count));
-        for (std::int64_t j = 0; j < segments[s].count; ++j)
-            numbers &= scores[j] == scores[j];
-    }
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    if (numbers && top == -kInfinity) { // nothing is seen
-        for (std::size_t s = 0; s < segments.size(); ++s)
-            std::fill_n(at(row, s) + segments[s].skip, segments[s].count, 0.0F);
-        return;
+    float top = -kInfinity;
+    bool numbers = true; // the kernels' exponential takes what is not a number for something small
+    for (const Piece& piece : pieces) {
+        const float* scores = at(row, piece.segment) + piece.skip;
+        top = std::max(top, kernels().maximum(scores, piece.count));
+        if (!allNumbers(scores, piece.count))
+            numbers &= std::none_of(scores, scores + piece.count, [](float score) { return score != score; });
     }
-    numbers = numbers && top != kInfinity;
+    const bool nothing = numbers && top == -kInfinity; // is seen
+    numbers = numbers && !nothing && top != kInfinity;
     float sum = 0;
-    for (std::size_t s = 0; s < segments.size() && numbers; ++s)
-        sum += kernels().exponential(at(row, s) + segments[s].skip, top, segments[s].count);
+    for (const Piece& piece : pieces)
+        if (numbers)
+            sum += kernels().exponential(at(row, piece.segment) + piece.skip, top, piece.count);
     const float factor = numbers ? 1 / sum : std::numeric_limits<float>::quiet_NaN();
-    for (std::size_t s = 0; s < segments.size(); ++s)
-        kernels().scaleCopy(at(row, s) + segments[s].skip, factor, at(row, s) + segments[s].skip, segments[s].count);
+    auto piece = pieces.begin();
+    for (std::size_t s = 0; s < segments.size(); ++s) {
+        float *p = at(row, s), *end = p + segments[s].skip + segments[s].count;
+        p += segments[s].skip;
+        if (piece != pieces.end() && piece->segment == s) {
+            float* own = at(row, s) + piece->skip;
+            std::fill(p, own, 0.0F);
+            p = own + piece->count;
+            if (nothing)
+                std::fill(own, p, 0.0F);
+            else
+                kernels().scaleCopy(own, factor, own, piece->count);
+            ++piece;
+        }
+        std::fill(p, end, 0.0F);
+    }
 }
 
-void SegmentAttention::mix(std::span<const Segment> segments, const PanelCache& cache, const float* factors, float* out, std::int64_t stride)
+void SegmentAttention::mix(std::span<const Segment> segments, const PanelCache& cache, const float* factors, float* out, std::int64_t stride) { mix(segments, cache, factors, out, 0, stride, m_rows); }
+
+void SegmentAttention::mix(std::span<const Segment> segments, const PanelCache& cache, const float* factors, float* out, std::int64_t queryStride, std::int64_t stride, std::int64_t rows)
 {
     if (segments.empty())
         return;
@@ -167,7 +203,7 @@ void SegmentAttention::mix(std::span<const Segment> segments, const PanelCache& 
     }
     for (std::int64_t row = 0; row < m_rows; ++row) {
         kernels().scaleCopy(mixed + row * padded, factors[row], mixed + row * padded, width);
-        kernels().add(mixed + row * padded, out + row * stride, width);
+        kernels().add(mixed + row * padded, out + row / rows * queryStride + row % rows * stride, width);
     }
 }
 

@@ -56,25 +56,41 @@ inline std::int64_t tokensOf(std::span<const Segment> segments) noexcept
     return count;
 }
 
-/// Softmax attention of a group's query heads over segments; buffers are kept from call to call.
+/// What a row reads of a segment: tokens from `skip` of its panel on.
+struct Piece {
+    std::size_t segment = 0;
+    std::int64_t skip = 0, count = 0;
+};
+/// Appends what tokens [begin, end) of the cache are of segments that are ascending.
+void addPieces(std::span<const Segment> segments, std::int64_t begin, std::int64_t end, std::vector<Piece>& pieces);
+
+/// Softmax attention of a group's query heads, of one query or of several, over segments; buffers are kept from call to call.
 class SegmentAttention {
 public:
     /// The rows are the queries of `rows` heads, [rows, dim] with this stride, times scale.
     void setQueries(const float* q, std::int64_t stride, std::int64_t rows, std::int64_t dim, float scale);
+    /// Of `queries` of them, `queryStride` floats from one to the next: rows query by query.
+    void setQueries(const float* q, std::int64_t queryStride, std::int64_t queries, std::int64_t stride, std::int64_t rows, std::int64_t dim, float scale);
     /// probabilities(row, segment) for all segments, each row summing to 1. A row with a score that is not a number, or with one that is +infinity, is not a
     /// number throughout; one whose scores are all -infinity is 0. Every block is read once for all rows.
     void score(std::span<const Segment> segments);
+    /// The same in two steps, where rows read unlike pieces of the segments: scores of all, and each row's probabilities by the pieces that it reads, ascending, at most one of a segment; 0 elsewhere.
+    /// The sums are those of the row alone, bit by bit.
+    void multiply(std::span<const Segment> segments);
+    void normalise(std::span<const Segment> segments, std::int64_t row, std::span<const Piece> pieces);
     /// Of `segments` as given to score(): `count` numbers.
     const float* probabilities(std::int64_t row, std::size_t segment, std::int64_t skip) const noexcept { return at(row, segment) + skip; }
     /// out[row] += factors[row] * (probabilities v) for the same segments of the same cache: out [rows, width] with this stride.
     void mix(std::span<const Segment> segments, const PanelCache& cache, const float* factors, float* out, std::int64_t stride);
+    /// Of several queries: out and factors row by row, the rows of a query `queryStride` floats behind those of the one before it; `rows` of each.
+    void mix(std::span<const Segment> segments, const PanelCache& cache, const float* factors, float* out, std::int64_t queryStride, std::int64_t stride, std::int64_t rows);
 
 private:
     float* at(std::int64_t row, std::size_t segment) const noexcept
     {
         return m_scores.get() + (static_cast<std::int64_t>(segment) * m_rows + row) * kernels::kTileStride;
     }
-    void normalise(std::span<const Segment> segments, std::int64_t row);
+    std::vector<Piece> m_pieces;
     std::int64_t m_rows = 0, m_dim = 0;
     std::unique_ptr<float[]> m_queries, m_scores, m_mixed;
     std::size_t m_queryFloats = 0, m_scoreFloats = 0, m_mixedFloats = 0;

@@ -34,6 +34,12 @@ public:
             sum += std::max(query[i] * summary[i], query[i] * summary[stride + i]);
         return sum;
     }
+    /// max(q low, q high) = min(q, 0) low + max(q, 0) high, as low <= high.
+    void part(std::int64_t row, const float* query, std::int64_t dim, float* part) const override
+    {
+        for (std::int64_t i = 0; i < dim; ++i)
+            part[i] = row == 0 ? std::min(query[i], 0.0F) : std::max(query[i], 0.0F);
+    }
 };
 
 nn::AttentionPtr questOp(const Inputs& inputs, const Parameters& given)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/softmax_mix.h"
 
+#include "core/attention/row_scan.h"
 #include "core/kernels/elementwise.h"
 #include "core/linalg/float_product.h"
 
@@ -23,6 +24,8 @@ void softmaxScores(float scale, ConstRows a, ConstRows b, Rows rows)
 
 void softmaxOf(std::span<float> scores)
 {
+    if (!scores.empty() && allNumbers(scores.data(), static_cast<std::int64_t>(scores.size())))
+        return kernels::softmaxRow(scores);
     constexpr float kInfinity = std::numeric_limits<float>::infinity();
     float most = -kInfinity;
     bool none = false;
