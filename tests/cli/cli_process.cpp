@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "tests/cli/cli_process.h"
 
+#include <QDir>
 #include <QElapsedTimer>
 #include <QFile>
 #include <QJsonArray>
@@ -60,7 +61,7 @@ bool CliResult::hasOneErrorLine() const
 }
 
 QString program() { return QStringLiteral(TAMIS_CLI_PROGRAM); }
-QString sourcePath(const char* relative) { return QStringLiteral(TAMIS_SOURCE_DIR "/") + QString::fromUtf8(relative); }
+QString sourcePath(const char* relative) { return QDir(TAMIS_SOURCE_DIR).absoluteFilePath(QString::fromUtf8(relative)); }
 QString vit20() { return sourcePath("datasets/vit20"); }
 QString vit20Calibration() { return sourcePath("datasets/vit20/calibration.h5"); }
 

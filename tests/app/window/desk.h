@@ -5,6 +5,7 @@
 #include "views/vtk/vtk_widget.h"
 
 #include <QApplication>
+#include <QDir>
 #include <QDockWidget>
 #include <QStandardPaths>
 #include <QTemporaryDir>
@@ -12,7 +13,7 @@
 
 namespace tamis::app::test {
 
-inline QString dataset(const char* name) { return QStringLiteral(TAMIS_SOURCE_DIR "/datasets/") + QLatin1String(name); }
+inline QString dataset(const char* name) { return QDir(TAMIS_SOURCE_DIR "/datasets").absoluteFilePath(QLatin1String(name)); }
 
 /// For initMain(): before the application is made. Settings are the test's own.
 inline void prepareApplication(const char* name)

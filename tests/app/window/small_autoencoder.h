@@ -11,7 +11,7 @@ namespace tamis::app::test {
 /// Writes the first `latents` of vit20's with k = 16 into `folder`/cut, with its tokens beside it; returns that directory.
 inline std::filesystem::path writeCutAutoencoder(const std::filesystem::path& folder, std::int64_t latents = 192)
 {
-    const std::filesystem::path saes = TAMIS_SOURCE_DIR "/datasets/sae";
+    const std::filesystem::path saes = std::filesystem::canonical(TAMIS_SOURCE_DIR "/datasets/sae");
     auto cut = io::readSparseAutoencoder(saes / "vit20.block3.k16" / "sparsify");
     const auto first = [latents](const tensor::Matrix<float>& all) {
         tensor::Matrix<float> some(latents, all.cols());

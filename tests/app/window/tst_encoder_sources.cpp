@@ -23,7 +23,7 @@ using namespace tamis::app;
 namespace fs = std::filesystem;
 
 namespace {
-const fs::path kDatasets = TAMIS_SOURCE_DIR "/datasets", kSaes = kDatasets / "sae";
+const fs::path kDatasets = fs::canonical(TAMIS_SOURCE_DIR "/datasets"), kSaes = kDatasets / "sae";
 const fs::path kSmall = kSaes / "vit20.block3.k16" / "sparsify", kText = kSaes / "tinylm.block3.k32" / "sparsify";
 constexpr std::int64_t kPhotoTokens = 257; ///< a class token and 16 x 16 patches
 constexpr std::int64_t kAll = 1'000'000;
