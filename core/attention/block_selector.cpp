@@ -31,7 +31,6 @@ constexpr std::int64_t kMostKept = std::int64_t{1} << 24; ///< chosen blocks tha
 struct Work {
     std::vector<float> keys, values, probabilities, row;
     std::vector<std::int64_t> indices;
-    std::vector<Run> runs;
 };
 
 /// Softmax over the runs of a row, 0 elsewhere. `kept` is worked with.
@@ -217,12 +216,12 @@ private:
     {
         if (choice.leading())
             return;
-        const std::int64_t d = m_spec.headDim, size = m_chooser.blockTokens();
+        const std::int64_t d = m_spec.headDim;
         gathered.resize(static_cast<std::size_t>(choice.tokens * d));
         float* to = gathered.data();
-        for (std::int64_t u = 0; u < static_cast<std::int64_t>(choice.united.size()); ++u) {
-            const float* row = from.data + choice.united[static_cast<std::size_t>(u)] * size * from.stride + shared * d;
-            for (std::int64_t i = 0; i < std::min(size, choice.tokens - u * size); ++i, row += from.stride, to += d)
+        for (const Stretch& stretch : choice.stretches) {
+            const float* row = from.data + stretch.token * from.stride + shared * d;
+            for (std::int64_t i = 0; i < stretch.count; ++i, row += from.stride, to += d)
                 std::copy_n(row, d, to);
         }
     }
@@ -234,18 +233,17 @@ private:
         const Rows p{work.probabilities.data(), choice.queries, choice.tokens, choice.tokens};
         floatProduct(Turn::None, Turn::Transpose, m_spec.scale, ConstRows{input.q.data + choice.first * input.q.stride + head * d, choice.queries, d, input.q.stride},
                      united(input.k, head / group(), choice, work.keys), 0, p);
-        for (std::int64_t i = 0; i < choice.queries; ++i) {
-            m_chooser.runsOf(choice, choice.first + i, m_chooser.seenBy(choice.first + i, input.q.rows), work.runs);
-            softmaxOver(work.runs, p.row(i), work.row);
-        }
-    }
-    void placeUnited(const TaskChoice& choice, const Work& work, tensor::Matrix<float>& map) const
-    {
-        const std::int64_t size = choice.leading() ? choice.tokens : m_chooser.blockTokens(), parts = choice.leading() ? 1 : static_cast<std::int64_t>(choice.united.size());
         for (std::int64_t i = 0; i < choice.queries; ++i)
-            for (std::int64_t u = 0; u < parts; ++u)
-                std::copy_n(work.probabilities.data() + i * choice.tokens + u * size, std::min(size, choice.tokens - u * size),
-                            map.data() + (choice.first + i) * map.cols() + choice.united[static_cast<std::size_t>(u)] * size);
+            softmaxOver(choice.runsOf(choice.first + i), p.row(i), work.row);
+    }
+    static void placeUnited(const TaskChoice& choice, const Work& work, tensor::Matrix<float>& map)
+    {
+        const float* from = work.probabilities.data();
+        for (std::int64_t i = 0; i < choice.queries; ++i)
+            for (const Stretch& stretch : choice.stretches) {
+                std::copy_n(from, stretch.count, map.data() + (choice.first + i) * map.cols() + stretch.token);
+                from += stretch.count;
+            }
     }
     /// `heads` of them from `head` on, of one group.
     void answerAsOne(const nn::AttentionInput& input, std::int64_t head, std::int64_t heads, const TaskChoice& choice, Rows out, Work& work) const

@@ -44,17 +44,38 @@ void TaskChooser::choose(const BlockScorer& scorer, std::int64_t tokens, std::in
             choice.united.push_back(block);
             choice.tokens += tokensOf(block, last);
         }
+    findRuns(tokens, choice);
 }
 
-void TaskChooser::runsOf(const TaskChoice& choice, std::int64_t query, std::int64_t seen, std::vector<Run>& runs) const
+/// Blocks before the last are full: what lies before a block among the united tokens is as many times a block.
+void TaskChooser::findRuns(std::int64_t tokens, TaskChoice& choice) const
 {
-    runs.clear();
-    for (const std::int64_t block : choice.chosenBy(query)) {
-        const std::int64_t begin = choice.places[static_cast<std::size_t>(block)] * m_size, count = tokensOf(block, seen); // blocks before the last are full
-        if (!runs.empty() && runs.back().begin + runs.back().count == begin)
-            runs.back().count += count;
+    const std::int64_t last = seenBy(choice.first + choice.queries - 1, tokens);
+    choice.runs.clear();
+    choice.runEnds.clear();
+    choice.stretches.clear();
+    for (std::int64_t query = choice.first; query < choice.first + choice.queries; ++query) {
+        const std::int64_t seen = seenBy(query, tokens);
+        Run run;
+        for (const std::int64_t block : choice.chosenBy(query)) {
+            const std::int64_t begin = choice.places[static_cast<std::size_t>(block)] * m_size, count = tokensOf(block, seen);
+            if (run.begin + run.count == begin) {
+                run.count += count;
+                continue;
+            }
+            if (run.count > 0)
+                choice.runs.push_back(run);
+            run = {begin, count};
+        }
+        choice.runs.push_back(run);
+        choice.runEnds.push_back(choice.runs.size());
+    }
+    for (const std::int64_t block : choice.united) {
+        const std::int64_t token = block * m_size, count = tokensOf(block, last);
+        if (!choice.stretches.empty() && choice.stretches.back().token + choice.stretches.back().count == token)
+            choice.stretches.back().count += count;
         else
-            runs.push_back({begin, count});
+            choice.stretches.push_back({token, count});
     }
 }
 
