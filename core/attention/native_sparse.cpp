@@ -14,7 +14,7 @@ namespace tamis::attention {
 namespace {
 using kernels::ConstRows;
 using kernels::Rows;
-constexpr std::int64_t kApart = 8;
+constexpr std::int64_t kApart = 8; ///< tasks of queries one by one before they are tried together again
 
 class NativeSparse final : public nn::AttentionOp, public SparseReader {
 public:
@@ -39,7 +39,7 @@ public:
         const Rows gates = gatesOf(input, frame);
         const std::int64_t width = m_rule->heads / m_rule->keyValueHeads * m_rule->dim;
         const auto one = [&](std::int64_t keyHead) {
-            run(input, keyHead, gates, scratch.context(), [&](const NativeSparseHead&, std::int64_t query, std::size_t, const float* row) {
+            run(input, keyHead, gates, true, scratch.context(), [&](const NativeSparseHead&, std::int64_t query, std::size_t, const float* row) {
                 std::copy_n(row, width, out.data + query * out.stride + keyHead * width);
             });
         };
@@ -91,8 +91,8 @@ private:
             m_rule->gates(m_rule->fixedGates() ? nullptr : input.x.data + i * input.x.stride, gates.data + i * gates.stride);
         return gates;
     }
-    /// each(state, query, which of the state's queries that is, mixed row of the group) for all queries.
-    template <class Each> void run(const nn::AttentionInput& input, std::int64_t keyHead, ConstRows gates, const RunContext& context, const Each& each) const
+    /// each(state, query, which of the state's queries that is, row of the group, mixed if that is wanted) for all queries.
+    template <class Each> void run(const nn::AttentionInput& input, std::int64_t keyHead, ConstRows gates, bool mixed, const RunContext& context, const Each& each) const
     {
         NativeSparseHead state(m_rule);
         const std::int64_t d = m_rule->dim, group = m_rule->heads / m_rule->keyValueHeads, tokens = input.q.rows, most = state.queriesTogether();
@@ -104,12 +104,12 @@ private:
             context.throwIfStopped();
             count = std::min(most, tokens - first);
             const ConstRows own{q.data + first * q.stride, count, q.cols, q.stride}, gate{gates.data + first * gates.stride + keyHead * group, count, group, gates.stride};
-            const bool together = first >= apart && state.attendTogether(own, first, gate, {rows.data(), count, group * d, group * d});
+            const bool together = first >= apart && state.attendTogether(own, first, gate, {mixed ? rows.data() : nullptr, count, group * d, group * d});
             if (!together && first >= apart)
                 apart = first + kApart * most;
             for (std::int64_t at = 0; at < count; ++at) {
                 if (!together)
-                    state.attend(own.data + at * own.stride, first + at, gate.data + at * gate.stride, rows.data() + at * group * d);
+                    state.attend(own.data + at * own.stride, first + at, gate.data + at * gate.stride, mixed ? rows.data() + at * group * d : nullptr);
                 each(state, first + at, together ? static_cast<std::size_t>(at) : 0, rows.data() + at * group * d);
             }
         }
@@ -122,7 +122,7 @@ private:
         nn::Scratch::Frame frame(scratch);
         const Rows gates = gatesOf(input, frame);
         const std::int64_t group = m_rule->heads / m_rule->keyValueHeads;
-        run(input, head / group, gates, scratch.context(), [&](const NativeSparseHead& state, std::int64_t query, std::size_t at, const float*) { each(state, query, at, head % group); });
+        run(input, head / group, gates, false, scratch.context(), [&](const NativeSparseHead& state, std::int64_t query, std::size_t at, const float*) { each(state, query, at, head % group); });
     }
     std::shared_ptr<const NativeSparseRule> m_rule;
 };

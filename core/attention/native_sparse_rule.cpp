@@ -284,9 +284,9 @@ bool NativeSparseHead::answer(const float* q, std::int64_t queryStride, std::int
         findSegments(kWindow);
     if (count > 1 && takesLonger())
         return false;
-    for (std::int64_t at = 0; at < count; ++at)
+    for (std::int64_t at = 0; at < count && out; ++at)
         std::fill_n(out + at * stride, m_group * dim, 0.0F);
-    if (used(kCompression))
+    if (used(kCompression) && out)
         m_attention[kCompression].mix(m_segments[kCompression], m_compressed, m_gates[kCompression].data(), out, stride, dim, m_group);
     for (const Branch branch : {kSelection, kWindow}) {
         if (!used(branch))
@@ -296,7 +296,8 @@ bool NativeSparseHead::answer(const float* q, std::int64_t queryStride, std::int
         for (std::size_t at = 0; at < m_count; ++at)
             for (std::int64_t row = 0; row < m_group; ++row)
                 m_attention[branch].normalise(m_segments[branch], static_cast<std::int64_t>(at) * m_group + row, m_queries[at].pieces[branch]);
-        m_attention[branch].mix(m_segments[branch], m_cache, m_gates[branch].data(), out, stride, dim, m_group);
+        if (out)
+            m_attention[branch].mix(m_segments[branch], m_cache, m_gates[branch].data(), out, stride, dim, m_group);
     }
     for (std::size_t at = 0; at < m_count; ++at) {
         Query& query = m_queries[at];

@@ -79,7 +79,8 @@ public:
     std::int64_t tokens() const noexcept { return m_cache.tokens(); }
     std::int64_t bytes() const noexcept { return m_cache.bytes() + m_compressed.bytes(); }
     /// The group's heads at token `query`, which is there; causal: tokens behind it are not seen. q [group, dim] and out [group, dim] with dim
-    /// floats from head to head; gates: of compression of the first of the group's heads, of all heads behind one another.
+    /// floats from head to head, or null where only what is read and how it is weighed is wanted; gates: of compression of the first of the group's
+    /// heads, of all heads behind one another.
     void attend(const float* q, std::int64_t query, const float* gates, float* out);
     /// The same for some queries behind one another, [queries] of such rows each, and bit by bit what each alone gives. Nothing is done where that would take longer or cannot be, and false returned:
     /// where what they all read is more than kTimesAsMany what each reads, and where a value that is infinite or not a number, times the weight 0 of a token that is not read, would not be 0.
