@@ -27,7 +27,11 @@ double parseReal(const std::string& text, const std::string& what, double above,
     if (failure != std::errc() || stopped != end || !(number > above && number <= most)) {
         std::ostringstream sentence;
         sentence.imbue(std::locale::classic());
-        sentence << what << ": found '" << text << "', expected a number above " << above << " and at most " << most;
+        sentence << what << ": found '" << text << "', expected a number ";
+        if (above == -std::numeric_limits<double>::denorm_min()) // 0 is the next one
+            sentence << "from 0 to " << most;
+        else
+            sentence << "above " << above << " and at most " << most;
         throw UsageError(sentence.str());
     }
     return number;

@@ -62,8 +62,11 @@ CacheController::CacheController(const CacheNeighbours& neighbours, views::Cache
                [this](const auto& picture, const CurveRequest& of, Level level, bool partial) { showCurves(*picture, of, level == Level::Final && !partial); }),
       m_sizes([](const SizeRequest& request, Level level, const RunContext& context, const auto&) { return sizeOf(request, level, context); },
               [this](const auto& report, const SizeRequest& of, Level level, bool) {
-                  if (of.sources == m_sources)
-                      m_page->setSizeReport(report, level == Level::Coarse);
+                  if (of.sources != m_sources)
+                      return;
+                  m_page->setSizeReport(report, level == Level::Coarse);
+                  m_repaints.release();
+                  emit sizeShown(level == Level::Final);
               }),
       m_steps([](const StepRequest& request, Level level, const RunContext& context, const auto&) { return level == Level::Coarse ? nullptr : stepsOf(request, context); },
               [this](const auto& picture, const StepRequest& of, Level, bool) {

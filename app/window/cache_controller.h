@@ -4,6 +4,7 @@
 #include "app/jobs/lane.h"
 #include "app/window/cache_neighbours.h"
 #include "app/window/cache_work.h"
+#include "app/window/repaint_delay.h"
 
 #include <QObject>
 
@@ -53,6 +54,8 @@ public:
     quint64 size() const;                        ///< of the cursor; 0: no trace
     double warmUp() const;
     const std::vector<views::ShownCurve>& curves() const;
+    const LaneCore& curvesLane() const noexcept { return m_curves; }
+    const LaneCore& sizesLane() const noexcept { return m_sizes; }
     bool isBusy() const { return m_curves.isBusy() || m_sizes.isBusy() || m_steps.isBusy() || m_shape.isBusy(); }
     views::CurvesPage& curvesPage() const noexcept { return *m_page; }
     views::StepsPage& stepsPage() const noexcept { return *m_stepsPage; }
@@ -65,6 +68,7 @@ signals:
     void sizeChanged(quint64 size);                         ///< of the cursor, while it is dragged, too
     void configurationChanged();                            ///< the policy in focus, its parameters or the warm-up
     void curvesShown(bool complete, bool sampled);
+    void sizeShown(bool exact);                             ///< panels of the cursor's size
     void done(const QString& sentence);
     void failed(const QString& sentence);
 
@@ -102,6 +106,7 @@ private:
     int m_job = 0;
     std::optional<std::uint64_t> m_dragged; ///< size of the cursor while it is held
     CacheChoice m_shownOf;                  ///< that the lanes were last asked for
+    RepaintDelay m_repaints;                ///< of an edit, until its first picture
     Lane<CurveRequest, CurvePicture> m_curves;
     Lane<SizeRequest, report::CacheSizeReport> m_sizes;
     Lane<StepRequest, StepPicture> m_steps;

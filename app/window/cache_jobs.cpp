@@ -250,6 +250,7 @@ void CacheController::requestCurves()
     m_page->setRefining(tr("computing…"));
     m_page->chart()->setStale(true);
     m_panel.setRunning(tr("Simulating"));
+    m_repaints.await(m_page);
     m_curves.request(std::move(request));
 }
 
@@ -258,6 +259,7 @@ void CacheController::requestSize()
     m_page->setSize(size());
     const cache::Configuration now = configuration();
     if (!cache::findMethod(now.method)->bound) {
+        m_repaints.await(m_page);
         m_sizes.request({m_sources, now, size(), warmUp(), rulesOf(now.method, choice().rules)});
         return;
     }
@@ -326,6 +328,7 @@ void CacheController::showCurves(const CurvePicture& picture, const CurveRequest
         if (!each.curve.failure.empty())
             failures << tr("%1: %2.").arg(each.title, text(each.curve.failure));
     m_panel.setProblem(failures.join(QLatin1Char(' ')));
+    m_repaints.release();
     emit curvesShown(complete, picture.sampled);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/window/cache_work.h"
 
+#include "app/jobs/deadline.h"
 #include "app/window/trace_names.h"
 #include "core/base/error.h"
 #include "core/cache/inspect.h"
@@ -11,8 +12,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
-#include <stop_token>
 #include <string_view>
 
 namespace tamis::app {
@@ -27,6 +28,8 @@ constexpr double kSampledRequests = 12'000;     ///< of each sample that comes b
 constexpr std::size_t kExactAtOnce = 40'000;    ///< requests below which samples would not be sooner
 constexpr std::uint64_t kStepCount = 2000;
 constexpr std::size_t kCoarseWhole = 30'000;    ///< requests that are simulated whole in 30 ms
+constexpr std::size_t kRoughFew = 3000, kRoughRequests = 50'000; ///< that a first answer at one size is made of
+constexpr std::chrono::milliseconds kRoughWanted(15), kRoughMost(35); ///< that it takes; after which it is what was seen until then
 
 std::string lowered(std::string text)
 {
@@ -259,6 +262,7 @@ std::shared_ptr<const CacheSources> openTrace(const fs::path& file, const io::Tr
         if (sources->preview.trace.requests() == 0)
             sources->previewRate = 1;
     }
+    sources->thinned = cache::thinnedTrace(trace, rest);
     rest.finish();
     return sources;
 }
@@ -290,30 +294,46 @@ std::shared_ptr<const CurvePicture> curvesOf(const CurveRequest& request, Level 
     return series.picture();
 }
 
-std::shared_ptr<const report::CacheSizeReport> sizeOf(const SizeRequest& request, Level level, const RunContext& context)
+namespace {
+using SizePointer = std::shared_ptr<const report::CacheSizeReport>;
+
+/// Few requests first, which tell what a request costs; then as many as there is time for. Small traces whole.
+SizePointer roughSizeOf(const SizeRequest& request, const cache::InspectSettings& settings)
+{
+    const CacheSources& sources = *request.sources;
+    const auto start = std::chrono::steady_clock::now();
+    const Deadline deadline(kRoughMost);
+    const RunContext context = deadline.context();
+    const std::size_t all = sources.trace.requests();
+    const auto some = [&](std::size_t requests) { return cache::inspectRoughly(sources.trace, sources.next, sources.thinned, request.configuration, request.size, settings, requests, context); };
+    std::optional<report::CacheSizeReport> rough = some(kRoughFew);
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+    const double left = std::chrono::duration<double>(kRoughWanted).count() - spent.count();
+    const double affordable = rough && spent.count() > 0 ? std::max(left, 0.0) / spent.count() * static_cast<double>(kRoughFew) : static_cast<double>(kRoughRequests);
+    if (all <= kCoarseWhole && affordable >= static_cast<double>(all)) {
+        try {
+            return std::make_shared<const report::CacheSizeReport>(cache::inspectSize(sources.trace, sources.next, request.configuration, request.size, settings, context));
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::Cancelled)
+                throw;
+        }
+    } else if (affordable >= 2.0 * static_cast<double>(kRoughFew)) {
+        if (auto better = some(std::min({kRoughRequests, static_cast<std::size_t>(affordable), all / 2})))
+            rough = std::move(better);
+    }
+    return rough ? std::make_shared<const report::CacheSizeReport>(std::move(*rough)) : nullptr;
+}
+} // namespace
+
+SizePointer sizeOf(const SizeRequest& request, Level level, const RunContext& context)
 {
     const CacheSources& sources = *request.sources;
     cache::InspectSettings settings;
     settings.warmUp = sources.warmUpRequests(request.warmUp);
     settings.rules = cache::rulesFrom(request.rules, sources.trace);
-    const auto whole = [&](const RunContext& within, const std::function<void(const report::CacheSizeReport&)>& partial) {
-        return std::make_shared<const report::CacheSizeReport>(cache::inspectSize(sources.trace, sources.next, request.configuration, request.size, settings, within, partial));
-    };
-    if (level == Level::Final)
-        return whole(context, {});
-    std::shared_ptr<const report::CacheSizeReport> first;
-    std::stop_source enough;
-    try {
-        auto answer = whole(RunContext(enough.get_token()), [&](const report::CacheSizeReport& partial) {
-            first = std::make_shared<const report::CacheSizeReport>(partial);
-            enough.request_stop();
-        });
-        return first ? first : sources.trace.requests() <= kCoarseWhole ? answer : nullptr;
-    } catch (const Error& error) {
-        if (error.code() != ErrorCode::Cancelled)
-            throw;
-    }
-    return first;
+    if (level == Level::Coarse)
+        return roughSizeOf(request, settings);
+    return std::make_shared<const report::CacheSizeReport>(cache::inspectSize(sources.trace, sources.next, request.configuration, request.size, settings, context));
 }
 
 std::shared_ptr<const StepPicture> stepsOf(const StepRequest& request, const RunContext& context)

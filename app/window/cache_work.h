@@ -5,6 +5,7 @@
 #include "app/session/cache_choice.h"
 #include "core/cache/load_trace.h"
 #include "core/cache/object_sample.h"
+#include "core/cache/rough_inspection.h"
 #include "core/cache/simulate.h"
 #include "core/report/cache_size_report.h"
 
@@ -28,6 +29,7 @@ struct CacheSources {
     std::vector<std::uint32_t> next;        ///< of nextRequests()
     std::vector<std::uint64_t> sizes;       ///< at which curves are computed
     cache::ObjectSample preview;            ///< some objects: small enough to simulate while a slider is dragged
+    cache::ThinnedTrace thinned;            ///< for first answers at one size
     std::map<std::uint64_t, std::string> names; ///< by id, where ids are keys
     double previewRate = 1;                 ///< 1: `preview` is empty, the trace is small
     double cost = 0;                        ///< of all requests, where the trace has costs
@@ -90,7 +92,7 @@ struct SizeRequest {
     double warmUp = 0;
     Parameters rules; ///< of rulesOf()
 };
-/// At Level::Coarse of a sample, where the trace is long; at Level::Final of the whole.
+/// At Level::Coarse of a sample, as large as there is time for, or null; at Level::Final of the whole.
 std::shared_ptr<const report::CacheSizeReport> sizeOf(const SizeRequest& request, Level level, const RunContext& context);
 
 struct StepRequest {

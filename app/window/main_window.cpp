@@ -179,7 +179,6 @@ void MainWindow::buildDocks()
     layout->addWidget(m_views.parameters);
     layout->addStretch();
     m_settings = new QStackedWidget(this);
-    m_settings->setMinimumWidth(270);
     addLab(m_views.panel, tr("Spectrum"), side);
     addLab(m_modelViews.panel, tr("Model"));
     addLab(m_modelViews.photos, tr("Photos"));

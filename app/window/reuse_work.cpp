@@ -3,6 +3,7 @@
 
 #include "app/images/image_loading.h"
 #include "app/images/shown_photo.h"
+#include "app/jobs/deadline.h"
 #include "app/samples/frame_folder.h"
 #include "app/window/photo_work.h"
 #include "app/window/reuse_plan.h"
@@ -16,10 +17,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <condition_variable>
-#include <mutex>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 namespace tamis::app {
@@ -34,27 +32,6 @@ constexpr qsizetype kKeptBytes = 256 << 20;
 double millisecondsSince(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
 
 reuse::Configuration configurationOf(const ReuseSetting& setting) { return {setting.method, setting.parameters}; }
-
-/// Stops what runs with its context once the time is over.
-class Deadline {
-public:
-    explicit Deadline(std::chrono::milliseconds after)
-        : m_clock([this, after](const std::stop_token& done) {
-              std::unique_lock lock(m_mutex);
-              m_wake.wait_for(lock, done, after, [] { return false; });
-              if (!done.stop_requested())
-                  m_stop.request_stop();
-          })
-    {
-    }
-    RunContext context() const { return RunContext(m_stop.get_token()); }
-
-private:
-    std::stop_source m_stop;
-    std::mutex m_mutex;
-    std::condition_variable_any m_wake;
-    std::jthread m_clock; ///< last: ends first
-};
 } // namespace
 
 std::vector<int> sceneCutsOf(const reuse::FrameSequence& sequence, const RunContext& context)

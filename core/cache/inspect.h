@@ -13,10 +13,9 @@ struct InspectSettings {
     CapacityRules rules{};    ///< of a policy that does not know the future
 };
 
-/// `next`: from nextRequests(), or empty: found here. `partial` is given a first answer where one can be had much sooner than the whole: from a sample of the objects,
-/// not exact, in the report's shape. Both from the calling thread. Throws Error{InvalidParameter (a policy that is not there, its parameters, a size or windows out of range, rules that contradict one another,
-/// `next` of another length), Cancelled}.
+/// `next`: from nextRequests(), or empty: found here. Throws Error{InvalidParameter (a policy that is not there, its parameters, a size or windows out of range, rules that contradict one another,
+/// `next` of another length), Cancelled}. A first answer long before this one: rough_inspection.h.
 report::CacheSizeReport inspectSize(const Trace& trace, std::span<const std::uint32_t> next, const Configuration& configuration, std::uint64_t size, const InspectSettings& settings,
-                                    const RunContext& context, const std::function<void(const report::CacheSizeReport&)>& partial = {});
+                                    const RunContext& context);
 
 } // namespace tamis::cache

@@ -8,6 +8,20 @@
 
 namespace tamis::reuse {
 
+report::FrameResult decisionsOf(const Frame& frame, const FrameAnswer& answer, const TokenModel& model)
+{
+    report::FrameResult result;
+    result.file = frame.file;
+    result.keyFrame = answer.keyFrame;
+    result.patches = answer.patches;
+    result.change = answer.change;
+    result.movedFrom = answer.movedFrom;
+    result.macs = answer.macs;
+    result.overheadMacs = answer.overheadMacs;
+    result.wholeMacs = model.wholeMacs();
+    return result;
+}
+
 void decide(std::shared_ptr<const nn::Model> model, const FrameSequence& sequence, const Configuration& configuration, std::size_t first, std::size_t count,
             const std::function<void(std::size_t frame, report::FrameResult result)>& onFrame, const RunContext& context)
 {
@@ -21,16 +35,7 @@ void decide(std::shared_ptr<const nn::Model> model, const FrameSequence& sequenc
     for (std::size_t i = first; i < std::min(first + count, sequence.frames.size()); ++i) {
         context.throwIfStopped();
         reuser->next(sequence.frames[i], answer, scratch);
-        report::FrameResult result;
-        result.file = sequence.frames[i].file;
-        result.keyFrame = answer.keyFrame;
-        result.patches = answer.patches;
-        result.change = answer.change;
-        result.movedFrom = answer.movedFrom;
-        result.macs = answer.macs;
-        result.overheadMacs = answer.overheadMacs;
-        result.wholeMacs = tokens->wholeMacs();
-        onFrame(i, std::move(result));
+        onFrame(i, decisionsOf(sequence.frames[i], answer, *tokens));
     }
 }
 

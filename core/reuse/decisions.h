@@ -18,4 +18,7 @@ namespace tamis::reuse {
 void decide(std::shared_ptr<const nn::Model> model, const FrameSequence& sequence, const Configuration& configuration, std::size_t first, std::size_t count,
             const std::function<void(std::size_t frame, report::FrameResult result)>& onFrame, const RunContext& context);
 
+/// What a frame's answer tells without features: what decide() tells of it.
+report::FrameResult decisionsOf(const Frame& frame, const FrameAnswer& answer, const TokenModel& model);
+
 } // namespace tamis::reuse

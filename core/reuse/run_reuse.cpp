@@ -5,6 +5,7 @@
 #include "core/base/memory_estimate.h"
 #include "core/base/parallel.h"
 #include "core/measure/logit_metrics.h"
+#include "core/reuse/decisions.h"
 #include "core/reuse/run_totals.h"
 
 #include <algorithm>
@@ -74,14 +75,7 @@ void runFrames(const Run& of, FrameReuser& reuser, ReuseRun& run, const RunConte
                 result.milliseconds = std::min(result.milliseconds, milliseconds);
                 continue;
             }
-            result.file = of.sequence.frames[i].file;
-            result.keyFrame = answer.keyFrame;
-            result.patches = answer.patches;
-            result.change = answer.change;
-            result.movedFrom = answer.movedFrom;
-            result.macs = answer.macs;
-            result.overheadMacs = answer.overheadMacs;
-            result.wholeMacs = of.model.wholeMacs();
+            result = decisionsOf(of.sequence.frames[i], answer, of.model);
             result.milliseconds = milliseconds;
             requireFinite(answer.answer, of.sequence.frames[i]);
             judge(result, answer.answer, of.whole, i);

@@ -125,6 +125,14 @@ private slots:
         QCOMPARE(curveOf(run)["hits"], curveOf(written)["hits"]);
         const auto typed = runCli(QStringList{"run", "cache.lru", "--plan", plan, "--hard", "1", "--soft", "1"} + common); // goes before it
         QCOMPARE(curveOf(typed)["rules"].toString(), QString("2 protected"));
+        const QString most = m_folder.filePath("most.json");
+        const auto protects = runCli(QStringList{"run", "cache.lru", "--set", "sizes=10", "--protect-most", "0.4", "--save-plan", most} + common);
+        QVERIFY2(protects.status == 0, protects.errors);
+        QVERIFY(curveOf(protects)["rules"].toString().contains("protected"));
+        const auto none = runCli(QStringList{"run", "cache.lru", "--plan", most, "--protect-most", "0"} + common); // as any other rule
+        QVERIFY2(none.status == 0, none.errors);
+        QVERIFY2(curveOf(none)["rules"].toString().isEmpty(), qPrintable(curveOf(none)["rules"].toString()));
+        QCOMPARE(curveOf(none)["hits"], curveOf(free)["hits"]);
         QFile file(plan);
         QVERIFY(file.open(QIODevice::ReadWrite));
         QByteArray text = file.readAll();
@@ -171,6 +179,7 @@ private slots:
         QTest::newRow("at") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--at", "0"} << 2 << "--at: found '0'";
         QTest::newRow("soft") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--hard", "0.5", "--soft", "0.6"} << 2 << "--soft: found 0.6";
         QTest::newRow("signal") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--scene-change", "loud"} << 2 << "scene-change: found 'loud'";
+        QTest::newRow("protect more than all") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--protect-most", "2"} << 2 << "--protect-most: found '2', expected a number from 0 to 0.99";
         QTest::newRow("protected") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--protect", "77"} << 2 << "--protect: found '77'";
         QTest::newRow("steps") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--steps", "5"} << 2 << "--steps needs --at";
         QTest::newRow("first") << QStringList{"run", "cache.lru", "--trace", "TRACE", "--at", "5", "--first", "5"} << 2 << "--first needs --steps";

@@ -437,7 +437,8 @@ QString CurvesPage::overTimeWord() const
         return {};
     const auto& report = *m_sizeReport;
     const auto share = [&](std::uint64_t hits) { return formatPercent(number(hits) / number(report.requests), 2); };
-    const QString word = tr("%1 at %2: %3 of %4 requests hit").arg(words(report.title), cacheSizeText(report.size, report.sized), share(report.hits), formatCount(number(report.requests)));
+    const QString all = tr("%1 at %2: %3 of %4 requests hit").arg(words(report.title), cacheSizeText(report.size, report.sized), share(report.hits), formatCount(number(report.requests)));
+    const QString word = report.exact ? all : tr("%1, about: from a sample").arg(all);
     if (report.unwatched.empty())
         return word;
     std::uint64_t changes = 0;

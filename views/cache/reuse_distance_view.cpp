@@ -18,6 +18,9 @@
 #include <cmath>
 
 namespace tamis::views {
+namespace {
+constexpr int kPlaneDelayMs = 100;
+} // namespace
 
 struct ReuseDistanceView::Scene {
     explicit Scene(QWidget* parent) : widget(new VtkWidget(parent)), drawn(*widget) {}
@@ -73,6 +76,9 @@ ReuseDistanceView::ReuseDistanceView(QWidget* parent) : QWidget(parent), m_flat(
         reset->hide();
     }
     m_pages->addWidget(m_flat);
+    m_plane.setSingleShot(true);
+    m_plane.setInterval(kPlaneDelayMs);
+    connect(&m_plane, &QTimer::timeout, this, &ReuseDistanceView::placePlane);
     connect(m_form, &QToolButton::toggled, this, &ReuseDistanceView::rebuild);
     connect(reset, &QToolButton::clicked, this, &ReuseDistanceView::resetView);
     connect(&Theme::instance(), &Theme::changed, this, &ReuseDistanceView::rebuild);
@@ -129,12 +135,22 @@ void ReuseDistanceView::rebuild()
     mark();
 }
 
+bool ReuseDistanceView::marks() const { return m_objects && *m_objects >= 1 && m_trace && m_trace->distanceBins > 0; }
+
+void ReuseDistanceView::placePlane()
+{
+    if (m_scene)
+        m_scene->drawn.setPlane(marks() ? std::optional(std::log2(*m_objects)) : std::nullopt);
+}
+
 void ReuseDistanceView::mark()
 {
-    const bool shown = m_objects && *m_objects >= 1 && m_trace && m_trace->distanceBins > 0;
+    const bool shown = marks();
     const double bins = shown ? std::log2(*m_objects) : 0;
-    if (m_scene)
-        m_scene->drawn.setPlane(shown ? std::optional(bins) : std::nullopt);
+    if (!m_scene || !m_scene->widget->isVisible())
+        placePlane();
+    else if (!m_plane.isActive())
+        m_plane.start();
     std::vector<std::pair<int, int>> badges;
     if (shown && m_flat->grid().rows > 0) {
         const int row = std::clamp(m_flat->grid().rows - 1 - static_cast<int>(bins), 0, m_flat->grid().rows - 1);

@@ -4,6 +4,7 @@
 #include "views/common/figure.h"
 
 #include <QImage>
+#include <QTimer>
 #include <QWidget>
 
 #include <memory>
@@ -47,9 +48,12 @@ private:
     struct Scene;
     void rebuild();
     void mark();
+    bool marks() const; ///< there is a size, and a trace
+    void placePlane();
     double within() const; ///< share of the requests that came at a distance below the mark; NaN: none
 
     std::shared_ptr<const report::TraceReport> m_trace;
+    QTimer m_plane; ///< until the plane in space is where the mark is: drawing that takes longer than a drag may wait
     std::optional<double> m_objects;
     QString m_caption;
     HeatMap* m_flat;

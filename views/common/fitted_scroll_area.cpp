@@ -7,6 +7,9 @@
 #include <algorithm>
 
 namespace tamis::views {
+namespace {
+constexpr int kLeastWidth = 270;
+} // namespace
 
 FittedScrollArea::FittedScrollArea(QWidget* parent) : QScrollArea(parent)
 {
@@ -15,9 +18,10 @@ FittedScrollArea::FittedScrollArea(QWidget* parent) : QScrollArea(parent)
     setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
 }
 
+// A hint and no minimum width: that would take the place of what the settings ask for, and cut them.
 QSize FittedScrollArea::minimumSizeHint() const
 {
-    QSize size = QScrollArea::minimumSizeHint();
+    QSize size = QScrollArea::minimumSizeHint().expandedTo(QSize(kLeastWidth, 0));
     if (widget())
         size.setWidth(std::max(size.width(), widget()->minimumSizeHint().width() + verticalScrollBar()->sizeHint().width()));
     return size;

@@ -116,14 +116,16 @@ void DevicesPage::addFigures(QHBoxLayout* row)
     head->addWidget(exports);
     ringColumn->addLayout(head);
     ringColumn->addWidget(m_ring, 1);
-    auto* left = new QVBoxLayout;
-    left->addWidget(m_ringBox, 2);
+    m_left = new QWidget(this);
+    auto* left = new QVBoxLayout(m_left);
+    left->setContentsMargins(0, 0, 0, 0);
+    left->addWidget(m_ringBox, 3);
     m_breakEven = new LineChart(this);
     m_breakEven->setObjectName(QStringLiteral("fleetBreakEven"));
-    m_breakEven->setMinimumSize(240, 120);
+    m_breakEven->setMinimumSize(240, 200); // with its legend and titles
     onChartExport(m_breakEven, this, [this](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, QStringLiteral("devices-break-even")); });
-    left->addWidget(m_breakEven, 1);
-    figures->addLayout(left, 1);
+    left->addWidget(m_breakEven, 2);
+    figures->addWidget(m_left, 1);
     auto* charts = new QVBoxLayout;
     m_upper = new LineChart(this);
     m_upper->setObjectName(QStringLiteral("fleetUpper"));
@@ -206,6 +208,7 @@ void DevicesPage::showReport()
     m_ringBox->setVisible(!r || r->hasRing);
     const bool beside = r && (r->hasRing || r->hasGossip);
     m_breakEven->setVisible(beside);
+    m_left->setVisible(beside || !r || r->hasRing); // else the charts have all the room
     m_breakEven->setCaption(tr("tiers as the settings of fleet.edge-cloud say; a model for planning"));
     if (beside)
         showBreakEven(m_breakEven, m_tiers.get(), m_measured.get());

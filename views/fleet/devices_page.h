@@ -72,7 +72,7 @@ private:
     QPushButton *m_measure = nullptr, *m_stop = nullptr, *m_use = nullptr;
     QLabel *m_reason = nullptr, *m_summary = nullptr, *m_measuredText = nullptr;
     NoticeBar* m_banner = nullptr;
-    QWidget* m_ringBox = nullptr;
+    QWidget *m_left = nullptr, *m_ringBox = nullptr;
     RingView* m_ring = nullptr;
     LineChart *m_upper = nullptr, *m_lower = nullptr, *m_breakEven = nullptr;
     std::shared_ptr<const report::EdgeCloudReport> m_tiers;

@@ -6,6 +6,7 @@
 
 #include <QChart>
 #include <QElapsedTimer>
+#include <QGraphicsTextItem>
 #include <QLegendMarker>
 #include <QLineSeries>
 #include <QSignalSpy>
@@ -64,6 +65,29 @@ private slots:
     }
     void cleanup() { m_chart.reset(); }
 
+    /// A series that is called something else is so in the legend at once, as it is painted, not once the chart has another size.
+    void renamedInTheLegend()
+    {
+        const auto painted = [this] {
+            QStringList texts;
+            QList<QGraphicsItem*> items = m_chart->canvas()->chart()->legend()->childItems();
+            while (!items.isEmpty()) {
+                QGraphicsItem* item = items.takeFirst();
+                items += item->childItems();
+                if (const auto* text = dynamic_cast<QGraphicsTextItem*>(item); text && text->isVisible() && !text->toPlainText().isEmpty())
+                    texts << text->toPlainText();
+            }
+            return texts;
+        };
+        QTRY_COMPARE(painted(), (QStringList{"curve 0", "curve 1", "curve 2"}));
+        auto renamed = curves(3, 100);
+        renamed[1].name = "K 3";
+        m_chart->setSeries(renamed);
+        QTRY_COMPARE(painted(), (QStringList{"curve 0", "K 3", "curve 2"}));
+        renamed[1].name = "another, longer name";
+        m_chart->setSeries(renamed);
+        QTRY_COMPARE(painted(), (QStringList{"curve 0", "another, longer name", "curve 2"}));
+    }
     void draggingTheCursor()
     {
         m_chart->setCursor(20);
