@@ -157,8 +157,9 @@ std::vector<FrontierSeries> AttentionFrontier::seriesOf(std::vector<std::size_t>
                 colored << name;
             }
             made.color = color;
-            made.mark = point.tuned ? Diamond : Disc;
-            made.line = color < kColors ? Qt::SolidLine : Qt::DashDotLine;
+            const bool again = color >= kColors; // the same colours once more
+            made.mark = point.tuned ? (again ? Down : Diamond) : (again ? Up : Disc);
+            made.line = again ? Qt::DashDotLine : Qt::SolidLine;
         }
         series.push_back(made);
     }

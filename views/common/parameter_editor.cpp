@@ -174,28 +174,13 @@ void ParameterEditor::addRow(const ParameterSpec& spec)
         control = box;
         break;
     }
-    case ParameterType::Text: {
-        auto* line = new QLineEdit(m_form);
-        line->setMinimumWidth(kTextColumns * line->fontMetrics().averageCharWidth()); // no room for it beside its label: the row wraps
-        connect(line, &QLineEdit::editingFinished, this, [this, name, line] {
-            if (ParameterValue typed = line->text().toStdString(); !m_values.contains(name) || m_values.value(name) != typed)
-                edited(name, std::move(typed), true);
-        });
-        m_show[name] = [line](const ParameterValue& v) {
-            const QString text = QString::fromStdString(toText(v));
-            if (text == line->text())
-                return;
-            line->setText(text);
-            line->setCursorPosition(0); // its beginning is seen
-        };
-        line->setObjectName(objectName);
-        control = line;
+    case ParameterType::Text:
+        control = textControl(spec);
         problem = inkedLabel(m_form, objectName + QStringLiteral("-problem"), Ink::Error);
         problem->setWordWrap(true);
         problem->setFont(Theme::smallFont(font()));
         problem->hide();
         break;
-    }
     }
     const QString title = QString::fromStdString(spec.title.empty() ? spec.name : spec.title);
     auto* row = new QWidget(m_form);
@@ -230,9 +215,34 @@ void ParameterEditor::addRow(const ParameterSpec& spec)
     if (control->accessibleName().isEmpty())
         control->setAccessibleName(title);
     auto* rows = static_cast<QFormLayout*>(m_form->layout());
-    rows->addRow(label, row);
+    if (spec.type == ParameterType::Integer || spec.type == ParameterType::Real) { // a slider has the whole width, whatever it is called
+        rows->addRow(label);
+        rows->addRow(row);
+    } else {
+        rows->addRow(label, row);
+    }
     if (problem)
         rows->addRow(problem);
+}
+
+QWidget* ParameterEditor::textControl(const ParameterSpec& spec)
+{
+    const std::string name = spec.name;
+    auto* line = new QLineEdit(m_form);
+    line->setMinimumWidth(kTextColumns * line->fontMetrics().averageCharWidth()); // no room for it beside its label: the row wraps
+    connect(line, &QLineEdit::editingFinished, this, [this, name, line] {
+        if (ParameterValue typed = line->text().toStdString(); !m_values.contains(name) || m_values.value(name) != typed)
+            edited(name, std::move(typed), true);
+    });
+    m_show[name] = [line](const ParameterValue& v) {
+        const QString text = QString::fromStdString(toText(v));
+        if (text == line->text())
+            return;
+        line->setText(text);
+        line->setCursorPosition(0); // its beginning is seen
+    };
+    line->setObjectName(QString::fromStdString(name));
+    return line;
 }
 
 QWidget* ParameterEditor::numberControl(const ParameterSpec& spec)

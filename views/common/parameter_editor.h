@@ -37,6 +37,7 @@ protected:
 
 private:
     void addRow(const ParameterSpec& spec);
+    QWidget* textControl(const ParameterSpec& spec);
     QWidget* numberControl(const ParameterSpec& spec);
     QWidget* choiceControl(const ParameterSpec& spec);
     void edited(const std::string& name, ParameterValue value, bool finished);
