@@ -3,6 +3,7 @@
 
 #include "views/addressing/addressing_page.h"
 #include "views/common/elided_label.h"
+#include "views/common/fitted_scroll_area.h"
 #include "views/common/icons.h"
 #include "views/common/ink.h"
 #include "views/common/theme.h"
@@ -11,13 +12,12 @@
 #include <QFileInfo>
 #include <QHBoxLayout>
 #include <QPushButton>
-#include <QScrollArea>
 #include <QSignalBlocker>
 #include <QVBoxLayout>
 
 namespace tamis::views {
 namespace {
-constexpr int kFormWidth = 290;
+constexpr int kFormWidth = 290; ///< of the words below the parameters
 
 class Form final : public MethodForm {
 public:
@@ -37,13 +37,10 @@ AddressingBench::AddressingBench(QWidget* parent) : QWidget(parent), m_form(new 
     row->setContentsMargins(0, Theme::kSpacing, 0, 0);
     row->setSpacing(Theme::kSpacing);
     auto* column = new QVBoxLayout;
-    auto* scroll = new QScrollArea(this);
+    auto* scroll = new FittedScrollArea(this);
     scroll->setObjectName(QStringLiteral("addressingForm"));
-    scroll->setWidgetResizable(true);
-    scroll->setFrameShape(QFrame::NoFrame);
-    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     scroll->setWidget(m_form);
-    scroll->setFixedWidth(kFormWidth);
+    scroll->setSizePolicy(QSizePolicy::Minimum, QSizePolicy::Expanding);
     column->addWidget(scroll, 1);
     addWhatIsMeasured(column);
     row->addLayout(column);

@@ -2,6 +2,7 @@
 #include "views/attention/attention_training_page.h"
 
 #include "views/common/elided_label.h"
+#include "views/common/fitted_scroll_area.h"
 #include "views/common/icons.h"
 #include "views/common/ink.h"
 #include "views/common/parameter_editor.h"
@@ -12,13 +13,9 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPushButton>
-#include <QScrollArea>
 #include <QVBoxLayout>
 
 namespace tamis::views {
-namespace {
-constexpr int kFormWidth = 290;
-}
 
 AttentionTrainingPage::AttentionTrainingPage(QWidget* parent)
     : QWidget(parent), m_parameters(new ParameterEditor(this)), m_training(new TrainingView({.suffix = QStringLiteral("OfAttention"),
@@ -36,12 +33,9 @@ AttentionTrainingPage::AttentionTrainingPage(QWidget* parent)
     row->setContentsMargins(0, Theme::kSpacing, 0, 0);
     row->setSpacing(Theme::kSpacing);
     auto* left = new QVBoxLayout;
-    auto* scroll = new QScrollArea(this);
-    scroll->setWidgetResizable(true);
-    scroll->setFrameShape(QFrame::NoFrame);
-    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    auto* scroll = new FittedScrollArea(this);
     scroll->setWidget(m_parameters);
-    scroll->setFixedWidth(kFormWidth);
+    scroll->setSizePolicy(QSizePolicy::Minimum, QSizePolicy::Expanding);
     left->addWidget(scroll, 1);
     auto* on = new QHBoxLayout;
     auto* choose = new QPushButton(themedIcon(QStringLiteral("open")), tr("&Train on…"), this);
