@@ -70,6 +70,9 @@ TraceFormat formatOf(const std::filesystem::path& path)
         return TraceFormat::OracleGeneral;
     if (name.ends_with(".vscsi"))
         return TraceFormat::Vscsi;
+    for (const TraceFormat ids : {TraceFormat::Be64, TraceFormat::Be32, TraceFormat::Le64, TraceFormat::Le32})
+        if (name.ends_with("." + std::string(traceFormatName(ids))))
+            return ids;
     if (name.ends_with(".csv"))
         return TraceFormat::Csv;
     if (name.ends_with(".lis"))

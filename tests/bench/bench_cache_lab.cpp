@@ -31,6 +31,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <functional>
 #include <vector>
@@ -215,6 +216,7 @@ struct Bench {
         });
         double read = -1, pause = 0;
         const auto reading = QObject::connect(&cache(), &CacheController::traceChanged, &cache(), [&] { read = milliseconds(clock); });
+        const auto failing = QObject::connect(&cache(), &CacheController::failed, &cache(), [this](const QString& sentence) { say("failed", sentence); });
         clock.start();
         {
             const Pauses pauses;
@@ -224,6 +226,8 @@ struct Bench {
         }
         say("opened", QString("read %1 ms, first curve on screen %2 ms (%3 ms behind the reading, of 500), a curve of every policy %4 ms; longest pause %5 ms")
                           .arg(read, 0, 'f', 0).arg(first, 0, 'f', 0).arg(first - read, 0, 'f', 0).arg(sampled, 0, 'f', 0).arg(pause, 0, 'f', 1));
+        if (!cache().sources())
+            std::exit(1); // said above
         if (cache().sources()->trace.requests() < 5'000'000) {
             const Pauses pauses;
             (void)QTest::qWaitFor([&] { return exact >= 0 && !cache().isBusy(); }, 300000);
@@ -231,6 +235,7 @@ struct Bench {
         }
         shown.forget();
         QObject::disconnect(reading);
+        QObject::disconnect(failing);
     }
 
     /// The line in the chart, pressed and moved.

@@ -159,6 +159,12 @@ private slots:
         QVERIFY((ids(TraceFormat::Le64) == std::vector<std::uint64_t>{0x0807060504030201}));
         QVERIFY((ids(TraceFormat::Be32) == std::vector<std::uint64_t>{0x01020304, 0x05060708}));
         QVERIFY((ids(TraceFormat::Le32) == std::vector<std::uint64_t>{0x04030201, 0x08070605}));
+        for (const TraceFormat format : {TraceFormat::Be64, TraceFormat::Le64, TraceFormat::Be32, TraceFormat::Le32}) { // a name says it
+            const std::filesystem::path named = path.string() + "." + std::string(traceFormatName(format));
+            std::filesystem::copy_file(path, named);
+            QCOMPARE(TraceReader::open(named)->format(), format);
+            QVERIFY(idsOf(all(named)) == ids(format));
+        }
     }
     void missingFile() { QVERIFY_EXCEPTION_THROWN(TraceReader::open("/nowhere/trace.txt"), Error); }
     void namesGoBothWays()
