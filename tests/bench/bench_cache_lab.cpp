@@ -21,6 +21,7 @@
 
 #include <QApplication>
 #include <QElapsedTimer>
+#include <QEventLoop>
 #include <QFile>
 #include <QSlider>
 #include <QStandardPaths>
@@ -75,6 +76,26 @@ private:
     QElapsedTimer m_since;
     double m_longest = 0;
 };
+
+/// Goes on as soon as it holds: QTest's own waiting sleeps 10 ms at a time, which would be measured.
+bool waitFor(const std::function<bool()>& holds, int within)
+{
+    QElapsedTimer clock;
+    clock.start();
+    while (!holds()) {
+        if (clock.elapsed() >= within)
+            return false;
+        QEventLoop loop;
+        QTimer::singleShot(1, &loop, &QEventLoop::quit);
+        loop.exec();
+    }
+    return true;
+}
+
+void pass(int ms)
+{
+    (void)waitFor([] { return false; }, ms);
+}
 
 /// Tells when a window has painted what was changed before tell().
 class Painted : public QObject {
@@ -131,7 +152,7 @@ struct Bench {
     views::CurvesPage& page() { return cache().curvesPage(); }
     views::ChartCanvas* canvas() { return page().chart()->canvas(); }
     void say(const char* measured, const QString& figures) const { std::printf("%-12s %-38s %s\n", qPrintable(what), measured, qPrintable(figures)); }
-    bool idle(int within) { return QTest::qWaitFor([this] { return !window.jobs().isRunning() && cache().sources() && !cache().isBusy(); }, within); }
+    bool idle(int within) { return waitFor([this] { return !window.jobs().isRunning() && cache().sources() && !cache().isBusy(); }, within); }
 
     /// Asked-for times of `round`: of the first and of the last picture after `edit`, milliseconds, and the longest pause while it is dragged.
     struct Shown {
@@ -154,9 +175,9 @@ struct Bench {
             });
             clock.start();
             edit(round);
-            (void)QTest::qWaitFor([&] { return whole >= 0; }, within);
+            (void)waitFor([&] { return whole >= 0; }, within);
             shown.forget();
-            (void)QTest::qWaitFor([&] { return shown.settled(); }, within);
+            (void)waitFor([&] { return shown.settled(); }, within);
             first.push_back(began);
             if (whole >= 0)
                 last.push_back(whole);
@@ -177,7 +198,7 @@ struct Bench {
             const Pauses pauses;
             for (int i = 0; i < 60; ++i) {
                 edit(i);
-                QTest::qWait(8);
+                pass(8);
             }
             pause = pauses.longest();
         }
@@ -221,7 +242,7 @@ struct Bench {
         {
             const Pauses pauses;
             trace.isEmpty() ? cache().openBundled() : cache().open(trace);
-            (void)QTest::qWaitFor([&] { return sampled >= 0; }, 60000);
+            (void)waitFor([&] { return sampled >= 0; }, 60000);
             pause = pauses.longest();
         }
         say("opened", QString("read %1 ms, first curve on screen %2 ms (%3 ms behind the reading, of 500), a curve of every policy %4 ms; longest pause %5 ms")
@@ -230,7 +251,7 @@ struct Bench {
             std::exit(1); // said above
         if (cache().sources()->trace.requests() < 5'000'000) {
             const Pauses pauses;
-            (void)QTest::qWaitFor([&] { return exact >= 0 && !cache().isBusy(); }, 300000);
+            (void)waitFor([&] { return exact >= 0 && !cache().isBusy(); }, 300000);
             say("", QString("all curves exact after %1 s; longest pause meanwhile %2 ms").arg(exact / 1000, 0, 'f', 2).arg(pauses.longest(), 0, 'f', 1));
         }
         shown.forget();
@@ -242,7 +263,7 @@ struct Bench {
     void cursor(const char* policy, int within)
     {
         cache().setFocused(QLatin1String(policy));
-        (void)QTest::qWaitFor([this] { return !cache().sizesLane().isBusy(); }, within);
+        (void)waitFor([this] { return !cache().sizesLane().isBusy(); }, within);
         const double least = page().chart()->series().front().points.front().x, largest = page().chart()->series().front().points.back().x;
         const auto at = [&](double share) { return canvas()->toPixel(least * std::pow(largest / least, share), 0.5).toPoint(); };
         const auto to = [&](double share) { QTest::mouseMove(canvas()->viewport(), at(share)); };
@@ -252,7 +273,7 @@ struct Bench {
         pictures(line, sizeShown(), [&](int round) { to(0.05 + 0.1 * round); }, 9, within);
         drag(line, sizeShown(), [&](int i) { to(0.1 + 0.013 * i); });
         QTest::mouseRelease(canvas()->viewport(), Qt::LeftButton, {}, at(0.5));
-        (void)QTest::qWaitFor([this] { return !cache().sizesLane().isBusy(); }, within);
+        (void)waitFor([this] { return !cache().sizesLane().isBusy(); }, within);
     }
 
     /// A slider's handle, pressed and moved.
@@ -276,7 +297,7 @@ struct Bench {
     void slider(const char* policy, const char* name, int rounds, int within)
     {
         cache().setFocused(QLatin1String(policy));
-        (void)QTest::qWaitFor([this] { return !cache().isBusy(); }, within);
+        (void)waitFor([this] { return !cache().isBusy(); }, within);
         auto* found = cache().settings().findChild<QSlider*>(QLatin1String(name) + QStringLiteral("-slider"));
         if (!found || !found->isVisible())
             return say(name, "no such slider is in sight");
@@ -314,13 +335,13 @@ void frames(Bench& bench)
 {
     MainWindow& window = bench.window;
     window.open(QStringLiteral(TAMIS_SOURCE_DIR "/datasets/vit20"));
-    (void)QTest::qWaitFor([&] { return window.workspaces().workspace() && window.spectrum().isUpToDate() && window.model().report(); }, 60000);
+    (void)waitFor([&] { return window.workspaces().workspace() && window.spectrum().isUpToDate() && window.model().report(); }, 60000);
     window.showLab(&window.cachePanel());
     window.cachePanel().showPage(QStringLiteral("frames"));
     auto& lab = window.cache().reuse();
     QElapsedTimer clock;
     clock.start();
-    (void)QTest::qWaitFor([&] { return lab.isUpToDate(); }, 120000);
+    (void)waitFor([&] { return lab.isUpToDate(); }, 120000);
     bench.say("opened", QString("all frames of the bundled sequence after %1 s").arg(milliseconds(clock) / 1000, 0, 'f', 2));
     auto* page = window.cachePanel().findChild<views::FramesPage*>();
     constexpr int kFrame = 30;
@@ -346,7 +367,7 @@ void frames(Bench& bench)
     bench.pictures("threshold, to all frames", shown(false), [&](int round) { handle.to(0.11 + 0.03 * round); }, 3, 60000);
     bench.drag("threshold", shown(false), [&](int i) { handle.to(0.05 + 0.01 * i); });
     handle.release(0.2);
-    (void)QTest::qWaitFor([&] { return lab.isUpToDate(); }, 60000);
+    (void)waitFor([&] { return lab.isUpToDate(); }, 60000);
 }
 } // namespace
 
