@@ -31,5 +31,5 @@ function(tamis_test)
     set(platform "QT_QPA_PLATFORM=offscreen")
   endif()
   set_tests_properties(${T_NAME} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}"
-    ENVIRONMENT "${platform};OPENBLAS_NUM_THREADS=1;TAMIS_NICE=0;LC_ALL=C.UTF-8;QT_LOGGING_RULES=*.debug=false")
+    ENVIRONMENT "${platform};OPENBLAS_NUM_THREADS=1;LC_ALL=C.UTF-8;QT_LOGGING_RULES=*.debug=false")
 endfunction()
