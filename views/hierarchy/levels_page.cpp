@@ -189,6 +189,7 @@ void LevelsPage::showPrefetch()
 {
     m_prefetchModel->clear();
     m_prefetchModel->setHorizontalHeaderLabels({tr("fetched ahead"), tr("objects"), tr("share")});
+    fitColumns(*m_prefetch); // the headings stand also where nothing is fetched
     if (!m_report || m_report->prefetch.kind == "none")
         return;
     const auto& p = m_report->prefetch;
