@@ -19,19 +19,20 @@ constexpr const char* kExitStatus =
     "Exit status: 0 done, 1 failed (one line on standard error), 2 wrong usage, 130 cancelled.\n"
     "tamis-cli VERB --help tells more of a verb. The JSON that --json writes is described in docs/command-line.md.";
 
-double parseReal(const std::string& text, const std::string& what, double above, double most)
+/// In (least, most], or in [least, most] with `itself`.
+double parseReal(const std::string& text, const std::string& what, double least, bool itself, double most)
 {
     double number = 0;
     const char* const end = text.data() + text.size();
     const auto [stopped, failure] = std::from_chars(text.data(), end, number);
-    if (failure != std::errc() || stopped != end || !(number > above && number <= most)) {
+    if (failure != std::errc() || stopped != end || !((number > least || (itself && number == least)) && number <= most)) {
         std::ostringstream sentence;
         sentence.imbue(std::locale::classic());
         sentence << what << ": found '" << text << "', expected a number ";
-        if (above == -std::numeric_limits<double>::denorm_min()) // 0 is the next one
-            sentence << "from 0 to " << most;
+        if (itself)
+            sentence << "from " << least << " to " << most;
         else
-            sentence << "above " << above << " and at most " << most;
+            sentence << "above " << least << " and at most " << most;
         throw UsageError(sentence.str());
     }
     return number;
@@ -109,13 +110,16 @@ void OptionSet::integer(const std::string& flag, std::int64_t& target, std::int6
     });
 }
 
-void OptionSet::real(const std::string& flag, double& target, double above, double most, const std::string& help)
+void OptionSet::real(const std::string& flag, double& target, double above, double most, const std::string& help) { keepReal(flag, target, above, false, most, help); }
+void OptionSet::realFrom(const std::string& flag, double& target, double least, double most, const std::string& help) { keepReal(flag, target, least, true, most, help); }
+
+void OptionSet::keepReal(const std::string& flag, double& target, double least, bool itself, double most, const std::string& help)
 {
     CLI::Option* option = nullptr;
     const auto* typed = m_parser.keepText(option, flag, "X", help);
     m_parser.conversions.push_back([=, &target] {
         if (option->count() > 0)
-            target = parseReal(*typed, flag, above, most);
+            target = parseReal(*typed, flag, least, itself, most);
     });
 }
 

@@ -32,10 +32,12 @@ public:
     void choice(const std::string& flag, std::string& target, const std::vector<std::string>& choices, const std::string& help);
     void integer(const std::string& flag, std::int64_t& target, std::int64_t least, std::int64_t most, const std::string& help);
     void real(const std::string& flag, double& target, double above, double most, const std::string& help); ///< (above, most]
+    void realFrom(const std::string& flag, double& target, double least, double most, const std::string& help); ///< [least, most]
     void flag(const std::string& flags, bool& target, const std::string& help); ///< "--dense,!--no-dense": the second clears it
 
 private:
     friend class CommandLine;
+    void keepReal(const std::string& flag, double& target, double least, bool itself, double most, const std::string& help);
     struct Parser;
     explicit OptionSet(Parser& parser) : m_parser(parser) {}
     Parser& m_parser;

@@ -24,7 +24,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <limits>
 
 namespace tamis::cli {
 namespace {
@@ -227,7 +226,7 @@ void declareCache(OptionSet& set, RunOptions& options)
     set.real("--soft", rules.soft, 0, 1, "cache.*: share down to which room is made then (as --hard)");
     set.integer("--evict-batch", rules.batch, 1, 1'000'000'000, "cache.*: objects that leave together at least (1)");
     set.texts("--protect", rules.protectedIds, "ID", "cache.*: an object that is never evicted, as the trace has it (repeatable)");
-    set.real("--protect-most", rules.protectMost, -std::numeric_limits<double>::denorm_min(), 0.99, "cache.*: share of the cache for the most requested objects, which are not evicted (none)");
+    set.realFrom("--protect-most", rules.protectMost, 0, 0.99, "cache.*: share of the cache for the most requested objects, which are not evicted (none)");
     set.text("--scene-change", rules.sceneChange, "SIGNAL", "cache.*: watch for a change of the requests by hit-ratio or new-objects (off)");
     set.text("--scene-action", rules.sceneAction, "ACTION", "cache.*: what a change does: clear, halve, forget what was counted (clear)");
     set.integer("--scene-window", rules.sceneWindow, 1, 1'000'000'000, "cache.*: requests between looks for a change (1000)");

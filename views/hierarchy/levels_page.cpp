@@ -189,10 +189,13 @@ void LevelsPage::showPrefetch()
 {
     m_prefetchModel->clear();
     m_prefetchModel->setHorizontalHeaderLabels({tr("fetched ahead"), tr("objects"), tr("share")});
+    if (m_report && m_report->prefetch.kind != "none")
+        addPrefetch(m_report->prefetch);
     fitColumns(*m_prefetch); // the headings stand also where nothing is fetched
-    if (!m_report || m_report->prefetch.kind == "none")
-        return;
-    const auto& p = m_report->prefetch;
+}
+
+void LevelsPage::addPrefetch(const report::PrefetchOutcome& p)
+{
     const auto row = [&](const QString& name, std::uint64_t count, double share) { addRow(*m_prefetchModel, {name, formatCount(static_cast<double>(count)), formatPercent(share)}); };
     const auto part = [](std::uint64_t count, std::uint64_t of) { return of > 0 ? static_cast<double>(count) / static_cast<double>(of) : std::nan(""); };
     row(tr("named by the predictor"), p.asked, 1);
@@ -203,7 +206,6 @@ void LevelsPage::showPrefetch()
     row(tr("misses spared (coverage)"), p.useful, p.coverage);
     row(tr("late"), p.late, p.lateness);
     row(tr("pushed out what was wanted before"), p.pollution, part(p.pollution, p.issued));
-    fitColumns(*m_prefetch);
 }
 
 void LevelsPage::showTypes()

@@ -48,6 +48,7 @@ private:
     void showShares();
     void showBreakEven();
     void showPrefetch();
+    void addPrefetch(const report::PrefetchOutcome& outcome);
     void showTypes();
 
     std::shared_ptr<const report::HierarchyReport> m_report;
