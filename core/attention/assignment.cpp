@@ -50,13 +50,13 @@ public:
     }
     std::int64_t maps(std::int64_t tokens) const noexcept override { return m_heads.front()->maps(tokens); }
     std::int64_t mapTokens(std::int64_t tokens) const noexcept override { return m_heads.front()->mapTokens(tokens); }
-    tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t map) const override
+    tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t map, const RunContext& context) const override
     {
-        return m_heads[static_cast<std::size_t>(head)]->map(inputOf(input, head), 0, map);
+        return m_heads[static_cast<std::size_t>(head)]->map(inputOf(input, head), 0, map, context);
     }
-    report::BlockMap blockMap(const nn::AttentionInput& input, std::int64_t head) const override
+    report::BlockMap blockMap(const nn::AttentionInput& input, std::int64_t head, const RunContext& context) const override
     {
-        return attention::blockMap(*m_heads[static_cast<std::size_t>(head)], inputOf(input, head), 0);
+        return attention::blockMap(*m_heads[static_cast<std::size_t>(head)], inputOf(input, head), 0, context);
     }
 
 private:

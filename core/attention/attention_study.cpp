@@ -80,7 +80,7 @@ report::AttentionHeadView viewOf(const AttentionCapture& capture, int layer, std
     view.prefixTokens = places.prefix;
     view.gridHeight = places.gridHeight;
     view.gridWidth = places.gridWidth;
-    const tensor::Matrix<float> exact = block.attention->map(input, head, 0);
+    const tensor::Matrix<float> exact = block.attention->map(input, head, 0, context);
     view.exact.assign(exact.values().begin(), exact.values().end());
     if (!op) {
         view.approximate = view.exact;
@@ -88,7 +88,7 @@ report::AttentionHeadView viewOf(const AttentionCapture& capture, int layer, std
         return view;
     }
     context.throwIfStopped();
-    const tensor::Matrix<float> other = op->map(input, head, 0);
+    const tensor::Matrix<float> other = op->map(input, head, 0, context);
     view.approximate.assign(other.values().begin(), other.values().end());
     const std::int64_t dim = block.attention->headDim();
     const tensor::Matrix<float> a = mixedValues(*block.attention, input, true, context), b = mixedValues(*op, input, true, context);
@@ -97,7 +97,7 @@ report::AttentionHeadView viewOf(const AttentionCapture& capture, int layer, std
     sum.addOutputs({a.data() + head * dim, a.rows(), dim, a.cols()}, {b.data() + head * dim, b.rows(), dim, b.cols()});
     const HeadError error = sum.error(layer, head);
     view.errors = {.map = error.map, .logit = report::kNotMeasured, .output = error.output};
-    view.blocks = blockMap(*op, input, head);
+    view.blocks = blockMap(*op, input, head, context);
     return view;
 }
 

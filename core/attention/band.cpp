@@ -61,6 +61,7 @@ private:
     /// Queries of one block over the far keys (the first ones) and the near ones; a query always sees itself.
     void block(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, Span queries, Span far, Span near, bool all, nn::Scratch& scratch) const
     {
+        scratch.context().throwIfStopped();
         nn::Scratch::Frame frame(scratch);
         const Rows p = frame.take(queries.count(), far.count() + near.count());
         const ConstRows own{q.data + queries.first * q.stride, queries.count(), q.cols, q.stride};

@@ -15,7 +15,7 @@ public:
     virtual ~SparseReader() = default;
     /// Of one query head on one sample. BlockMap::tokensRead counts keys with their values; what else is read to choose (pooled keys, bounds,
     /// indices) counts as the tokens whose keys and values have as many bytes, rounded up. Throws as AttentionOp::apply.
-    virtual report::BlockMap blockMap(const nn::AttentionInput& input, std::int64_t head) const = 0;
+    virtual report::BlockMap blockMap(const nn::AttentionInput& input, std::int64_t head, const RunContext& context) const = 0;
 };
 
 /// The maps of an operator's heads on one input, with what the heads have in common done once. Thread-safe; the operator and the input must outlive it.
@@ -23,21 +23,21 @@ class HeadMaps {
 public:
     virtual ~HeadMaps() = default;
     /// As AttentionOp::map(input, head, 0).
-    virtual tensor::Matrix<float> map(std::int64_t head) const = 0;
+    virtual tensor::Matrix<float> map(std::int64_t head, const RunContext& context = {}) const = 0;
 };
 /// Implemented, beside nn::AttentionOp, by operators whose heads have work in common.
 class SharedReader {
 public:
     virtual ~SharedReader() = default;
     /// Throws as AttentionOp::apply.
-    virtual std::unique_ptr<const HeadMaps> headMaps(const nn::AttentionInput& input) const = 0;
+    virtual std::unique_ptr<const HeadMaps> headMaps(const nn::AttentionInput& input, const RunContext& context = {}) const = 0;
 };
 
 /// Of an operator that chooses blocks; BlockMap::queries is 0 for others.
-inline report::BlockMap blockMap(const nn::AttentionOp& op, const nn::AttentionInput& input, std::int64_t head)
+inline report::BlockMap blockMap(const nn::AttentionOp& op, const nn::AttentionInput& input, std::int64_t head, const RunContext& context = {})
 {
     const auto* reader = dynamic_cast<const SparseReader*>(&op);
-    return reader ? reader->blockMap(input, head) : report::BlockMap{};
+    return reader ? reader->blockMap(input, head, context) : report::BlockMap{};
 }
 
 } // namespace tamis::attention

@@ -103,17 +103,17 @@ public:
     }
     std::int64_t maps(std::int64_t) const noexcept override { return 1; }
     std::int64_t mapTokens(std::int64_t tokens) const noexcept override { return tokens; }
-    tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t) const override
+    tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t, const RunContext& context) const override
     {
         require(input);
-        return mapOf(input, head, *m_selector->prepare(input), {});
+        return mapOf(input, head, *m_selector->prepare(input), {}, context);
     }
-    std::unique_ptr<const HeadMaps> headMaps(const nn::AttentionInput& input) const override
+    std::unique_ptr<const HeadMaps> headMaps(const nn::AttentionInput& input, const RunContext& context) const override
     {
         require(input);
-        return std::make_unique<Maps>(*this, input);
+        return std::make_unique<Maps>(*this, input, context);
     }
-    report::BlockMap blockMap(const nn::AttentionInput& input, std::int64_t head) const override
+    report::BlockMap blockMap(const nn::AttentionInput& input, std::int64_t head, const RunContext& context) const override
     {
         require(input);
         const auto scorer = m_selector->prepare(input);
@@ -123,6 +123,7 @@ public:
         result.scores.assign(static_cast<std::size_t>(tokens * blocks), 0.0F);
         TaskChoice choice;
         for (std::int64_t task = 0; task < TaskChooser::tasks(tokens); ++task) {
+            context.throwIfStopped();
             m_chooser.choose(*scorer, tokens, task, head, choice);
             for (std::int64_t query = choice.first; query < choice.first + choice.queries; ++query) {
                 const std::int64_t seen = m_chooser.seenBy(query, tokens);
@@ -141,16 +142,18 @@ public:
 private:
     class Maps final : public HeadMaps {
     public:
-        Maps(const SelectedAttention& op, const nn::AttentionInput& input) : m_op(op), m_input(input), m_scorer(op.m_selector->prepare(input))
+        Maps(const SelectedAttention& op, const nn::AttentionInput& input, const RunContext& context) : m_op(op), m_input(input), m_scorer(op.m_selector->prepare(input))
         {
             const std::int64_t tokens = input.q.rows, tasks = TaskChooser::tasks(tokens);
             if (!op.m_chooser.together() || tokens * std::min(op.m_selector->most(), op.m_chooser.blocksOf(tokens)) > kMostKept)
                 return;
             m_choices.resize(static_cast<std::size_t>(tasks));
-            for (std::int64_t task = 0; task < tasks; ++task)
+            for (std::int64_t task = 0; task < tasks; ++task) {
+                context.throwIfStopped();
                 op.m_chooser.choose(*m_scorer, tokens, task, 0, m_choices[static_cast<std::size_t>(task)]);
+            }
         }
-        tensor::Matrix<float> map(std::int64_t head) const override { return m_op.mapOf(m_input, head, *m_scorer, m_choices); }
+        tensor::Matrix<float> map(std::int64_t head, const RunContext& context) const override { return m_op.mapOf(m_input, head, *m_scorer, m_choices, context); }
 
     private:
         const SelectedAttention& m_op;
@@ -182,13 +185,14 @@ private:
             return block < choice.places.size() && choice.places[block] >= 0;
         });
     }
-    tensor::Matrix<float> mapOf(const nn::AttentionInput& input, std::int64_t head, const BlockScorer& scorer, std::span<const TaskChoice> known) const
+    tensor::Matrix<float> mapOf(const nn::AttentionInput& input, std::int64_t head, const BlockScorer& scorer, std::span<const TaskChoice> known, const RunContext& context) const
     {
         const std::int64_t tokens = input.q.rows;
         tensor::Matrix<float> map(tokens, tokens);
         Work work;
         TaskChoice own;
         for (std::int64_t task = 0; task < TaskChooser::tasks(tokens); ++task) {
+            context.throwIfStopped();
             if (known.empty())
                 m_chooser.choose(scorer, tokens, task, head, own);
             const TaskChoice& choice = known.empty() ? own : known[static_cast<std::size_t>(task)];

@@ -125,10 +125,10 @@ void mixByFeatures(bool causal, ConstRows f, ConstRows g, ConstRows v, Rows out,
     const Rows state = frame.take(g.cols, v.cols), featureSum = frame.take(1, g.cols), valueSum = frame.take(1, v.cols);
     clear(featureSum);
     clear(valueSum);
-    floatProduct(Turn::Transpose, Turn::None, 1, g, v, 0, state);
+    floatProduct(scratch.context(), Turn::Transpose, Turn::None, 1, g, v, 0, state);
     addRows(g, featureSum.data);
     addRows(v, valueSum.data);
-    floatProduct(Turn::None, Turn::None, 1, f, state, 0, out);
+    floatProduct(scratch.context(), Turn::None, Turn::None, 1, f, state, 0, out);
     for (std::int64_t i = 0; i < f.rows; ++i)
         divide(out.data + i * out.stride, scalarProduct(f.data + i * f.stride, featureSum.data, f.cols), valueSum.data, v.rows, v.cols);
 }

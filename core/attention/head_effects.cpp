@@ -47,7 +47,7 @@ public:
     }
     std::int64_t maps(std::int64_t tokens) const noexcept override { return m_exact->maps(tokens); }
     std::int64_t mapTokens(std::int64_t tokens) const noexcept override { return m_exact->mapTokens(tokens); }
-    Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t map) const override { return (head == m_head ? m_op : m_exact)->map(input, head, map); }
+    Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t map, const RunContext& context) const override { return (head == m_head ? m_op : m_exact)->map(input, head, map, context); }
 
 private:
     nn::AttentionPtr m_exact, m_op;

@@ -86,14 +86,14 @@ HeadMeasurement::HeadMeasurement(const nn::ModelSpec& spec, std::vector<const Bl
 void HeadMeasurement::addHead(int block, std::int64_t head, const nn::AttentionOp& exact, const nn::AttentionInput& input, const Shared& shared, const RunContext& context)
 {
     Head& own = m_heads[static_cast<std::size_t>(block)][static_cast<std::size_t>(head)];
-    const Matrix<float> p = exact.map(input, head, 0);
+    const Matrix<float> p = exact.map(input, head, 0, context);
     if (m_traits)
         addTraits(own.traits, headTraits(p.view(), placesOf(m_spec, block, p.rows()), true, RunContext(context.stopToken())), own.samples);
     ++own.samples;
     for (std::size_t set = 0; set < m_sets.size(); ++set)
         if (const nn::AttentionPtr& op = (*m_sets[set])[static_cast<std::size_t>(block)]) {
             context.throwIfStopped();
-            own.sums[set].addMaps(p.view(), (shared[set] ? shared[set]->map(head) : op->map(input, head, 0)).view());
+            own.sums[set].addMaps(p.view(), (shared[set] ? shared[set]->map(head, context) : op->map(input, head, 0, context)).view());
         }
 }
 
@@ -107,7 +107,7 @@ void HeadMeasurement::add(int block, const nn::AttentionOp& exact, const nn::Att
         if (const nn::AttentionPtr& op = (*m_sets[set])[static_cast<std::size_t>(block)]) {
             const Matrix<float> other = mixedValues(*op, input, true, context);
             if (const auto* reader = dynamic_cast<const SharedReader*>(op.get()))
-                shared[set] = reader->headMaps(input);
+                shared[set] = reader->headMaps(input, context);
             for (std::int64_t head = 0; head < heads; ++head)
                 m_heads[static_cast<std::size_t>(block)][static_cast<std::size_t>(head)].sums[set].addOutputs(columns(reference, head * dim, dim), columns(other, head * dim, dim));
         }

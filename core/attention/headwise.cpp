@@ -42,14 +42,14 @@ public:
     std::int64_t maps(std::int64_t) const noexcept override { return 1; }
     std::int64_t mapTokens(std::int64_t tokens) const noexcept override { return tokens; }
     /// What mixes the values: rows sum to 1, entries may be negative where the rule allows it.
-    tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t) const override
+    tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t, const RunContext& context) const override
     {
         requireNoBias(input);
         const std::int64_t d = m_spec.headDim, shared = keyHead(head), tokens = input.q.rows;
         tensor::Matrix<float> identity(tokens, tokens), result(tokens, tokens);
         for (std::int64_t i = 0; i < tokens; ++i)
             identity(i, i) = 1;
-        nn::Scratch scratch(false);
+        nn::Scratch scratch(false, RunContext(context.stopToken()));
         m_rule->mix(m_shape, columns(input.q, head * d, d), columns(input.k, shared * d, d), identity.view(), result.view(), scratch);
         return result;
     }

@@ -74,8 +74,8 @@ public:
             segmentMeans(v, values);
         } else {
             const auto projections = drawn(k.rows);
-            linalg::floatProduct(linalg::Turn::Transpose, linalg::Turn::None, 1, projections->keys.view(), k, 0, keys);
-            linalg::floatProduct(linalg::Turn::Transpose, linalg::Turn::None, 1, projections->values.view(), v, 0, values);
+            linalg::floatProduct(scratch.context(), linalg::Turn::Transpose, linalg::Turn::None, 1, projections->keys.view(), k, 0, keys);
+            linalg::floatProduct(scratch.context(), linalg::Turn::Transpose, linalg::Turn::None, 1, projections->values.view(), v, 0, values);
         }
         mixBySoftmax(shape.scale, q, keys, values, out, scratch);
     }
@@ -123,8 +123,8 @@ public:
             throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(k.rows) + " tokens, expected " + std::to_string(m_projections->keys.cols()) + ": the projections are for that number alone", "linformer");
         nn::Scratch::Frame frame(scratch);
         const Rows keys = frame.take(rows(), k.cols), values = frame.take(rows(), v.cols);
-        linalg::floatProduct(linalg::Turn::None, linalg::Turn::None, 1, m_projections->keys.view(), k, 0, keys);
-        linalg::floatProduct(linalg::Turn::None, linalg::Turn::None, 1, m_projections->values.view(), v, 0, values);
+        linalg::floatProduct(scratch.context(), linalg::Turn::None, linalg::Turn::None, 1, m_projections->keys.view(), k, 0, keys);
+        linalg::floatProduct(scratch.context(), linalg::Turn::None, linalg::Turn::None, 1, m_projections->values.view(), v, 0, values);
         mixBySoftmax(shape.scale, q, keys, values, out, scratch);
     }
 

@@ -52,19 +52,19 @@ public:
     std::int64_t maps(std::int64_t) const noexcept override { return 1; }
     std::int64_t mapTokens(std::int64_t tokens) const noexcept override { return tokens; }
     /// Rows sum to what the gates sum to. Where values are compressed by a learned phi, which is not linear, a compressed token's weight is spread evenly over its tokens.
-    tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t) const override
+    tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t, const RunContext& context) const override
     {
         tensor::Matrix<float> map(input.q.rows, input.q.rows);
-        walk(input, head, [&](const NativeSparseHead& state, std::int64_t query, std::size_t at, std::int64_t row) { state.addMap(row, map.data() + query * map.cols(), at); });
+        walk(input, head, context, [&](const NativeSparseHead& state, std::int64_t query, std::size_t at, std::int64_t row) { state.addMap(row, map.data() + query * map.cols(), at); });
         return map;
     }
-    report::BlockMap blockMap(const nn::AttentionInput& input, std::int64_t head) const override
+    report::BlockMap blockMap(const nn::AttentionInput& input, std::int64_t head, const RunContext& context) const override
     {
         const std::int64_t tokens = input.q.rows, size = m_rule->settings.sizes.selected, blocks = (tokens + size - 1) / size;
         report::BlockMap result{.queries = tokens, .blocks = blocks, .blockTokens = size};
         result.selected.assign(static_cast<std::size_t>(tokens * blocks), 0);
         result.scores.assign(static_cast<std::size_t>(tokens * blocks), 0.0F);
-        walk(input, head, [&](const NativeSparseHead& state, std::int64_t query, std::size_t at, std::int64_t row) {
+        walk(input, head, context, [&](const NativeSparseHead& state, std::int64_t query, std::size_t at, std::int64_t row) {
             for (const std::int64_t block : state.chosen(at))
                 result.selected[static_cast<std::size_t>(query * blocks + block)] = 1;
             std::ranges::copy(state.importance(at), result.scores.begin() + query * blocks);
@@ -115,10 +115,10 @@ private:
         }
     }
     /// each(state, query, which of the state's queries that is, row of `head` in its group).
-    template <class Each> void walk(const nn::AttentionInput& input, std::int64_t head, const Each& each) const
+    template <class Each> void walk(const nn::AttentionInput& input, std::int64_t head, const RunContext& context, const Each& each) const
     {
         require(input);
-        nn::Scratch scratch(false);
+        nn::Scratch scratch(false, RunContext(context.stopToken()));
         nn::Scratch::Frame frame(scratch);
         const Rows gates = gatesOf(input, frame);
         const std::int64_t group = m_rule->heads / m_rule->keyValueHeads;

@@ -34,10 +34,10 @@ public:
     }
     std::int64_t maps(std::int64_t) const noexcept override { return 1; }
     std::int64_t mapTokens(std::int64_t tokens) const noexcept override { return tokens; }
-    tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t) const override
+    tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t, const RunContext& context) const override
     {
         tensor::Matrix<float> probabilities(input.q.rows, input.k.rows);
-        kernels::quantisedProbabilities(shapeFor(input), m_scheme, input.q, input.k, head, probabilities.view());
+        kernels::quantisedProbabilities(shapeFor(input), m_scheme, input.q, input.k, head, probabilities.view(), context);
         return probabilities;
     }
 

@@ -45,8 +45,10 @@ void mixBySoftmax(float scale, ConstRows q, ConstRows k, ConstRows v, Rows out, 
 {
     nn::Scratch::Frame frame(scratch);
     const Rows p = frame.take(q.rows, k.rows);
-    softmaxScores(scale, q, k, p);
-    floatProduct(Turn::None, Turn::None, 1, p, v, 0, out);
+    floatProduct(scratch.context(), Turn::None, Turn::Transpose, scale, q, k, 0, p);
+    for (std::int64_t i = 0; i < p.rows; ++i)
+        softmaxOf(p.row(i));
+    floatProduct(scratch.context(), Turn::None, Turn::None, 1, p, v, 0, out);
 }
 
 void segmentMeans(ConstRows x, Rows means)

@@ -38,24 +38,36 @@ private:
     bool m_own;
 };
 thread_local LentBuffer::Kept LentBuffer::s_kept;
+
+/// Queries of a map between two looks whether to stop: against 65,536 keys of 64 features some 10 ms.
+constexpr std::int64_t kStopQueries = 64;
 } // namespace
 
 void softmaxAttention(const AttentionShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, bool parallel)
 {
     static const RunContext neverStopped;
+    softmaxAttention(shape, q, k, v, out, parallel, neverStopped);
+}
+
+void softmaxAttention(const AttentionShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, bool parallel, const RunContext& context)
+{
     checkAttentionShapes(shape, q, k, v.rows, v.cols);
     const std::size_t workers = tiledAttentionWorkers(shape, {}, q.rows, parallel);
     LentBuffer buffer;
-    tiledAttention(shape, {}, q, k, v, out, workers, buffer.floats(workers * tiledAttentionFloats(shape, {}, q.rows, k.rows)), neverStopped);
+    tiledAttention(shape, {}, q, k, v, out, workers, buffer.floats(workers * tiledAttentionFloats(shape, {}, q.rows, k.rows)), context);
 }
 
-void attentionProbabilities(const AttentionShape& shape, ConstRows q, ConstRows k, std::int64_t head, Rows probabilities)
+void attentionProbabilities(const AttentionShape& shape, ConstRows q, ConstRows k, std::int64_t head, Rows probabilities, const RunContext& context)
 {
     checkAttentionShapes(shape, q, k, k.rows, k.cols);
     const std::int64_t d = shape.headDim, keyHead = head / (shape.heads / shape.keyValueHeads);
     const PackedMatrix keys(ConstRows{k.data + keyHead * d, k.rows, d, k.stride});
-    multiply(ConstRows{q.data + head * d, q.rows, d, q.stride}, keys, {}, probabilities, false);
     for (std::int64_t i = 0; i < q.rows; ++i) {
+        if (i % kStopQueries == 0) {
+            context.throwIfStopped();
+            const std::int64_t count = std::min(kStopQueries, q.rows - i);
+            multiply(ConstRows{q.data + i * q.stride + head * d, count, d, q.stride}, keys, {}, {probabilities.data + i * probabilities.stride, count, probabilities.cols, probabilities.stride}, false);
+        }
         const auto row = probabilities.row(i);
         kernels().scaleCopy(row.data(), shape.scale, row.data(), k.rows);
         if (shape.bias)

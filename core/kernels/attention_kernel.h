@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 // softmax(scale Q K^T + bias) V by online softmax over key blocks: the N x N matrix is never formed.
+#include "core/base/run_context.h"
 #include "core/kernels/packed_matrix.h"
 
 namespace tamis::kernels {
@@ -17,8 +18,11 @@ struct AttentionShape {
 
 /// q [queries, heads * headDim], k and v [keys, keyValueHeads * headDim], out as q; heads side by side in a row.
 void softmaxAttention(const AttentionShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, bool parallel);
+/// The same; throws Error{Cancelled} between tiles.
+void softmaxAttention(const AttentionShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, bool parallel, const RunContext& context);
 
-/// The probabilities of one head, [queries, keys], by the same formula: what maps and map errors are drawn from.
-void attentionProbabilities(const AttentionShape& shape, ConstRows q, ConstRows k, std::int64_t head, Rows probabilities);
+/// The probabilities of one head, [queries, keys], by the same formula: what maps and map errors are drawn from. Throws
+/// Error{Cancelled} between a few queries and the next.
+void attentionProbabilities(const AttentionShape& shape, ConstRows q, ConstRows k, std::int64_t head, Rows probabilities, const RunContext& context = {});
 
 } // namespace tamis::kernels

@@ -431,11 +431,10 @@ void quantisedAttention(const AttentionShape& shape, const QuantisedScheme& sche
         work(0);
 }
 
-void quantisedProbabilities(const AttentionShape& shape, const QuantisedScheme& scheme, ConstRows q, ConstRows k, std::int64_t head, Rows probabilities)
+void quantisedProbabilities(const AttentionShape& shape, const QuantisedScheme& scheme, ConstRows q, ConstRows k, std::int64_t head, Rows probabilities, const RunContext& context)
 {
     for (std::int64_t i = 0; i < q.rows; ++i)
         std::ranges::fill(probabilities.row(i), 0.0F);
-    const RunContext context;
     const Call call = callOf(shape, scheme, q, k, {}, probabilities, true, context);
     TileBuffer memory;
     Worker worker(call, memory.ensure(quantisedAttentionFloats(shape, scheme, q.rows, k.rows)));

@@ -36,8 +36,8 @@ std::size_t quantisedAttentionWorkers(const AttentionShape& shape, std::int64_t 
 /// that disagree; Error{Cancelled}.
 void quantisedAttention(const AttentionShape& shape, const QuantisedScheme& scheme, ConstRows q, ConstRows k, ConstRows v, Rows out, std::size_t workers,
                         std::span<float> buffer, const RunContext& context);
-/// The weights of one head as they mix the values, [queries, keys]; rows sum to 1.
-void quantisedProbabilities(const AttentionShape& shape, const QuantisedScheme& scheme, ConstRows q, ConstRows k, std::int64_t head, Rows probabilities);
+/// The weights of one head as they mix the values, [queries, keys]; rows sum to 1. Throws as quantisedAttention().
+void quantisedProbabilities(const AttentionShape& shape, const QuantisedScheme& scheme, ConstRows q, ConstRows k, std::int64_t head, Rows probabilities, const RunContext& context = {});
 /// Scores of some queries against some keys, as they lie in a worker's buffer.
 struct ScoreBlock {
     std::int64_t firstQuery, queries, firstKey, keys;

@@ -25,4 +25,20 @@ void floatProduct(Turn turnA, Turn turnB, float alpha, tensor::MatrixView<const 
                 size(b.stride), beta, c.data, size(c.stride));
 }
 
+void floatProduct(const RunContext& context, Turn turnA, Turn turnB, float alpha, tensor::MatrixView<const float> a, tensor::MatrixView<const float> b, float beta, tensor::MatrixView<float> c)
+{
+    constexpr double kMacs = 1 << 27; // some 3 ms of one core
+    const bool turned = turnA == Turn::Transpose;
+    const std::int64_t rows = turned ? a.cols : a.rows, inner = turned ? a.rows : a.cols;
+    if (rows != c.rows)
+        return floatProduct(turnA, turnB, alpha, a, b, beta, c); // which throws
+    const auto most = static_cast<std::int64_t>(std::max(1.0, kMacs / std::max(1.0, static_cast<double>(inner) * static_cast<double>(c.cols))));
+    for (std::int64_t first = 0; first < rows; first += most) {
+        context.throwIfStopped();
+        const std::int64_t count = std::min(most, rows - first);
+        floatProduct(turnA, turnB, alpha, turned ? tensor::MatrixView<const float>{a.data + first, a.rows, count, a.stride} : tensor::MatrixView<const float>{a.data + first * a.stride, count, a.cols, a.stride}, b,
+                     beta, {c.data + first * c.stride, count, c.cols, c.stride});
+    }
+}
+
 } // namespace tamis::linalg

@@ -165,10 +165,10 @@ std::vector<std::vector<report::MapErrors>> headErrors(const AttentionCopy& exac
         const std::int64_t head = firstHead + static_cast<std::int64_t>(index);
         for (std::int64_t map = 0; map < maps; ++map) {
             context.throwIfStopped();
-            const Matrix<float> p = attention.map(exact.input(), head, map);
+            const Matrix<float> p = attention.map(exact.input(), head, map, context);
             for (std::size_t o = 0; o < others.size(); ++o) {
                 double& mean = errors[o][index].map;
-                mean = (map == 0 ? 0.0 : mean) + meanTotalVariation(p, others[o]->block->attention->map(others[o]->input(), head, map)) / static_cast<double>(maps);
+                mean = (map == 0 ? 0.0 : mean) + meanTotalVariation(p, others[o]->block->attention->map(others[o]->input(), head, map, context)) / static_cast<double>(maps);
             }
         }
         const Matrix<double> s = scored ? scoresOf(exact, head) : Matrix<double>();

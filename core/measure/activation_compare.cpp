@@ -120,7 +120,7 @@ void ActivationComparison::attentionInput(std::size_t, int block, const nn::Bloc
     for (std::int64_t head = 0; head < reference.heads(); ++head)
         for (std::int64_t map = 0; map < maps; ++map) {
             context().throwIfStopped();
-            const auto p = reference.map(recorded, head, map), q = compressed.map(input, head, map);
+            const auto p = reference.map(recorded, head, map, context()), q = compressed.map(input, head, map, context());
             double sum = 0;
             for (std::size_t i = 0; i < p.size(); ++i)
                 sum += std::abs(static_cast<double>(p.values()[i]) - static_cast<double>(q.values()[i]));

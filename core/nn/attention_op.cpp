@@ -28,14 +28,14 @@ public:
     }
     void apply(const AttentionInput& input, kernels::Rows out, Scratch& scratch) const override
     {
-        kernels::softmaxAttention(shapeFor(input), input.q, input.k, input.v, out, scratch.parallel());
+        kernels::softmaxAttention(shapeFor(input), input.q, input.k, input.v, out, scratch.parallel(), scratch.context());
     }
     std::int64_t maps(std::int64_t) const noexcept override { return 1; }
     std::int64_t mapTokens(std::int64_t tokens) const noexcept override { return tokens; }
-    tensor::Matrix<float> map(const AttentionInput& input, std::int64_t head, std::int64_t) const override
+    tensor::Matrix<float> map(const AttentionInput& input, std::int64_t head, std::int64_t, const RunContext& context) const override
     {
         tensor::Matrix<float> probabilities(input.q.rows, input.k.rows);
-        kernels::attentionProbabilities(shapeFor(input), input.q, input.k, head, probabilities.view());
+        kernels::attentionProbabilities(shapeFor(input), input.q, input.k, head, probabilities.view(), context);
         return probabilities;
     }
 

@@ -41,8 +41,8 @@ public:
     /// Number of maps of one head ("exact": 1; "window": windows), each mapTokens() squared.
     virtual std::int64_t maps(std::int64_t tokens) const noexcept = 0;
     virtual std::int64_t mapTokens(std::int64_t tokens) const noexcept = 0;
-    /// Probabilities of one head, [mapTokens, mapTokens], rows sum to 1.
-    virtual tensor::Matrix<float> map(const AttentionInput& input, std::int64_t head, std::int64_t map) const = 0;
+    /// Probabilities of one head, [mapTokens, mapTokens], rows sum to 1. Throws Error{Cancelled}.
+    virtual tensor::Matrix<float> map(const AttentionInput& input, std::int64_t head, std::int64_t map, const RunContext& context = {}) const = 0;
 };
 
 using AttentionPtr = std::shared_ptr<const AttentionOp>;

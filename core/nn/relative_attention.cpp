@@ -78,15 +78,15 @@ public:
         Scratch::Frame frame(scratch);
         const bool asItIs = !m_written.empty() && !input.keyBias;
         const float* bias = asItIs ? m_written.data() : biasFor(input, frame.take(m_shape.heads * m_tokens, m_tokens).data);
-        kernels::softmaxAttention(shapeWith(input, bias), input.q, input.k, input.v, out, scratch.parallel());
+        kernels::softmaxAttention(shapeWith(input, bias), input.q, input.k, input.v, out, scratch.parallel(), scratch.context());
     }
     std::int64_t maps(std::int64_t) const noexcept override { return 1; }
     std::int64_t mapTokens(std::int64_t tokens) const noexcept override { return tokens; }
-    tensor::Matrix<float> map(const AttentionInput& input, std::int64_t head, std::int64_t) const override
+    tensor::Matrix<float> map(const AttentionInput& input, std::int64_t head, std::int64_t, const RunContext& context) const override
     {
         std::vector<float> bias(static_cast<std::size_t>(m_shape.heads * m_tokens * m_tokens));
         tensor::Matrix<float> probabilities(input.q.rows, input.k.rows);
-        kernels::attentionProbabilities(shapeWith(input, biasFor(input, bias.data())), input.q, input.k, head, probabilities.view());
+        kernels::attentionProbabilities(shapeWith(input, biasFor(input, bias.data())), input.q, input.k, head, probabilities.view(), context);
         return probabilities;
     }
 

@@ -13,7 +13,6 @@
 namespace tamis::nn {
 
 namespace {
-const RunContext kNeverStopped;
 constexpr float kApart = -100.0f;
 
 class WindowAttention final : public AttentionOp {
@@ -31,7 +30,7 @@ public:
     void apply(const AttentionInput& input, kernels::Rows out, Scratch& scratch) const override;
     std::int64_t maps(std::int64_t) const noexcept override { return windows(); }
     std::int64_t mapTokens(std::int64_t) const noexcept override { return windowTokens(); }
-    tensor::Matrix<float> map(const AttentionInput& input, std::int64_t head, std::int64_t window) const override;
+    tensor::Matrix<float> map(const AttentionInput& input, std::int64_t head, std::int64_t window, const RunContext& context) const override;
 
 private:
     std::int64_t windows() const noexcept { return m_down * m_across; }
@@ -131,25 +130,25 @@ void WindowAttention::apply(const AttentionInput& input, kernels::Rows out, Scra
         gather(input.q, input.paddingQuery, window, part(0));
         gather(input.k, input.paddingKey, window, part(1));
         gather(input.v, input.paddingValue, window, part(2));
-        kernels::softmaxAttention(shapeOf(window), part(0), part(1), part(2), part(3), false);
+        kernels::softmaxAttention(shapeOf(window), part(0), part(1), part(2), part(3), false, scratch.context());
         for (std::int64_t place = 0; place < tokens; ++place)
             if (const std::int64_t token = tokenAt(window, place); token >= 0)
                 std::copy_n(part(3).data + place * width, width, out.data + token * out.stride);
     };
     if (scratch.parallel())
-        parallelFor(kNeverStopped, static_cast<std::size_t>(windows()), task);
+        parallelFor(scratch.context(), static_cast<std::size_t>(windows()), task);
     else
         for (std::size_t i = 0; i < static_cast<std::size_t>(windows()); ++i)
             task(i);
 }
 
-tensor::Matrix<float> WindowAttention::map(const AttentionInput& input, std::int64_t head, std::int64_t window) const
+tensor::Matrix<float> WindowAttention::map(const AttentionInput& input, std::int64_t head, std::int64_t window, const RunContext& context) const
 {
     const std::int64_t tokens = windowTokens();
     tensor::Matrix<float> q(tokens, input.q.cols), k(tokens, input.k.cols), probabilities(tokens, tokens);
     gather(input.q, input.paddingQuery, window, q.view());
     gather(input.k, input.paddingKey, window, k.view());
-    kernels::attentionProbabilities(shapeOf(window), q.view(), k.view(), head, probabilities.view());
+    kernels::attentionProbabilities(shapeOf(window), q.view(), k.view(), head, probabilities.view(), context);
     return probabilities;
 }
 } // namespace

@@ -22,7 +22,7 @@ void Rollout::follow(const nn::Block& layer, const nn::AttentionInput& input, nn
     tensor::Matrix<float> mean(m_rows.rows(), m_rows.rows());
     for (std::int64_t head = 0; head < heads; ++head) {
         scratch.context().throwIfStopped();
-        const tensor::Matrix<float> map = layer.attention->map(input, head, 0);
+        const tensor::Matrix<float> map = layer.attention->map(input, head, 0, scratch.context());
         for (std::size_t i = 0; i < mean.size(); ++i)
             mean.values()[i] += map.values()[i];
     }

@@ -23,7 +23,7 @@ public:
         std::vector<double> received(static_cast<std::size_t>(tokens));
         for (std::int64_t head = 0; head < heads; ++head) {
             m_context.throwIfStopped();
-            const tensor::Matrix<float> map = layer.attention->map(input, head, 0);
+            const tensor::Matrix<float> map = layer.attention->map(input, head, 0, m_context);
             for (std::int64_t i = 0; i < tokens; ++i) {
                 double sum = 0;
                 const auto row = map.view().row(i);

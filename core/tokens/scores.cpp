@@ -46,14 +46,14 @@ tensor::Matrix<float> mapRows(const Look& look, std::int64_t head, std::int64_t 
 {
     nn::AttentionInput input = *look.attention;
     if (look.layer.attention->kind() == "relative") { // its biases are those of all queries
-        const tensor::Matrix<float> whole = look.layer.attention->map(input, head, 0);
+        const tensor::Matrix<float> whole = look.layer.attention->map(input, head, 0, look.scratch.context());
         tensor::Matrix<float> rows(count, whole.cols());
         std::copy_n(whole.data() + first * whole.cols(), count * whole.cols(), rows.data());
         return rows;
     }
     input.q.data += first * input.q.stride;
     input.q.rows = count;
-    return look.layer.attention->map(input, head, 0);
+    return look.layer.attention->map(input, head, 0, look.scratch.context());
 }
 
 double norm(std::span<const float> values)

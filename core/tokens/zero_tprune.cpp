@@ -43,7 +43,7 @@ public:
         std::vector<tensor::Matrix<float>> maps;
         for (std::int64_t head = 0; head < look.layer.attention->heads(); ++head) {
             look.scratch.context().throwIfStopped();
-            maps.push_back(look.layer.attention->map(*look.attention, head, 0));
+            maps.push_back(look.layer.attention->map(*look.attention, head, 0, look.scratch.context()));
         }
         const std::int64_t patches = look.set.tokens() - look.set.prefix, kept = m_settings.keep.of(patches);
         std::vector<std::int32_t> tokens(static_cast<std::size_t>(look.set.tokens()));
