@@ -54,7 +54,7 @@ find_path(TAMIS_FAISS_INCLUDE NAMES faiss/IndexFlat.h)
 add_feature_info(FAISS "TAMIS_FAISS AND TAMIS_FAISS_INCLUDE" "indexes of encoder.faiss (libfaiss-dev, static, SSE2 and OpenMP)")
 
 if(TAMIS_GUI AND NOT TAMIS_FUZZ)
-  find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Widgets OpenGL OpenGLWidgets Charts Svg Test)
+  find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Widgets OpenGL Charts Svg Test)
   set_package_properties(Qt6 PROPERTIES TYPE REQUIRED PURPOSE "the window, charts and GUI tests")
   # Components must be named: without them VTK's configuration asks for Qt 5.
   find_package(VTK 9.1 REQUIRED COMPONENTS CommonCore CommonDataModel CommonExecutionModel CommonColor

@@ -16,8 +16,6 @@
 int main(int argc, char** argv)
 {
     tamis::prepareBlas(argv);
-    QSurfaceFormat::setDefaultFormat(tamis::views::VtkWidget::defaultFormat());
-    QCoreApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
     QApplication application(argc, argv);
     std::setlocale(LC_NUMERIC, "C"); // numbers are the same everywhere
     QCoreApplication::setOrganizationName(QStringLiteral("Tamis"));

@@ -15,6 +15,7 @@
 #include "views/common/icons.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
+#include "views/common/page_tabs.h"
 #include "views/common/parameter_editor.h"
 #include "views/common/pareto_chart.h"
 #include "views/common/theme.h"
@@ -129,7 +130,7 @@ void MainWindow::buildCentre()
     m_tokenPanel = new views::TokenPanel(centre);
     m_attentionPanel = new views::AttentionLabPanel(*m_modelViews.photoModel, centre);
     m_cachePanel = new views::CachePanel(centre);
-    m_labs = new QTabWidget(centre);
+    m_labs = new views::PageTabs(centre);
     m_labs->setObjectName(QStringLiteral("labs"));
     m_labs->setDocumentMode(true);
     layout->addWidget(m_notice);

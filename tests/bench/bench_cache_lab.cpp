@@ -375,8 +375,6 @@ int main(int argc, char** argv)
 {
     prepareBlas(argv);
     QStandardPaths::setTestModeEnabled(true);
-    QSurfaceFormat::setDefaultFormat(views::VtkWidget::defaultFormat());
-    QCoreApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
     QApplication application(argc, argv);
     QCoreApplication::setOrganizationName(QStringLiteral("TamisBench"));
     views::Theme::instance().apply(application, views::Theme::Mode::Light);

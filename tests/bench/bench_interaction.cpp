@@ -233,8 +233,6 @@ void measureStop()
 int main(int argc, char** argv)
 {
     prepareBlas(argv);
-    QSurfaceFormat::setDefaultFormat(views::VtkWidget::defaultFormat());
-    QCoreApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
     QApplication application(argc, argv);
     QCoreApplication::setOrganizationName(QStringLiteral("TamisBench"));
     views::Theme::instance().apply(application, views::Theme::Mode::Light);

@@ -16,6 +16,7 @@
 #include "views/common/labelled_combo.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
+#include "views/common/page_tabs.h"
 #include "views/common/theme.h"
 
 #include <QComboBox>
@@ -33,7 +34,7 @@
 namespace tamis::views {
 
 AttentionLabPanel::AttentionLabPanel(PhotoModel& photos, QWidget* parent)
-    : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new QTabWidget(this)), m_settings(new AttentionSettings(photos, this)),
+    : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new PageTabs(this)), m_settings(new AttentionSettings(photos, this)),
       m_maps(new AttentionMapsPage(this)), m_heads(new HeadsPage(this)), m_compare(new AttentionComparePage(this)), m_training(new AttentionTrainingPage(this)), m_length(new LengthPage(this)), m_sparse(new SparsePage(this)), m_addressing(new AddressingBench(this))
 {
     setObjectName(QStringLiteral("attentionLabPanel"));

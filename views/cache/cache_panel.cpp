@@ -6,6 +6,7 @@
 #include "views/common/icons.h"
 #include "views/common/ink.h"
 #include "views/common/notice_bar.h"
+#include "views/common/page_tabs.h"
 #include "views/common/theme.h"
 
 #include <QHBoxLayout>
@@ -19,7 +20,7 @@ namespace tamis::views {
 
 CachePanel::CachePanel(QWidget* parent)
     : QWidget(parent), m_summary(new ElidedLabel(this, QStringLiteral("cacheSummary"), Ink::MutedText)), m_running(mutedLabel(this, QStringLiteral("cacheRunning"))),
-      m_stop(new QPushButton(themedIcon(QStringLiteral("stop")), tr("Stop"), this)), m_notices(new NoticeBar(this)), m_columns(new TraceColumns(this)), m_pages(new QTabWidget(this)), m_settings(new QStackedWidget(this))
+      m_stop(new QPushButton(themedIcon(QStringLiteral("stop")), tr("Stop"), this)), m_notices(new NoticeBar(this)), m_columns(new TraceColumns(this)), m_pages(new PageTabs(this)), m_settings(new QStackedWidget(this))
 {
     setObjectName(QStringLiteral("cachePanel"));
     m_settings->setObjectName(QStringLiteral("cacheSettings"));

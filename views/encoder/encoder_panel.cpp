@@ -6,6 +6,7 @@
 #include "views/common/ink.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
+#include "views/common/page_tabs.h"
 #include "views/common/theme.h"
 #include "views/encoder/certificate_model.h"
 #include "views/encoder/certificate_page.h"
@@ -40,7 +41,7 @@ QString fewer(double exact, double encoder, const QString& what)
 } // namespace
 
 EncoderPanel::EncoderPanel(QWidget* parent)
-    : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new QTabWidget(this)), m_settings(new EncoderSettings(this)),
+    : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new PageTabs(this)), m_settings(new EncoderSettings(this)),
       m_token(new TokenPage(this)), m_sample(new SamplePage(this)), m_recall(new RecallPage(this)), m_surface(new SurfacePage(this)), m_cost(new CostPage(this)),
       m_training(new TrainingPage(this)), m_compare(new ParetoPage(this)), m_certificate(new CertificatePage(this))
 {

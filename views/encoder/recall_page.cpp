@@ -8,6 +8,7 @@
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/line_chart.h"
 #include "views/common/number_format.h"
+#include "views/common/page_tabs.h"
 #include "views/common/theme.h"
 #include "views/encoder/histogram_chart.h"
 #include "views/encoder/missed_latent_model.h"
@@ -28,7 +29,7 @@ constexpr int kRecallBins = 20;
 } // namespace
 
 RecallPage::RecallPage(QWidget* parent)
-    : QWidget(parent), m_state(mutedLabel(this, QStringLiteral("recallState"))), m_upper(new QTabWidget(this)), m_places(new HistogramChart(this)),
+    : QWidget(parent), m_state(mutedLabel(this, QStringLiteral("recallState"))), m_upper(new PageTabs(this)), m_places(new HistogramChart(this)),
       m_tokens(new HistogramChart(this)), m_curve(new LineChart(this)), m_model(new MissedLatentModel(this)), m_table(new CopyableTableView(this))
 {
     auto* column = new QVBoxLayout(this);

@@ -5,6 +5,7 @@
 #include "views/common/figure_export.h"
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/notice_bar.h"
+#include "views/common/page_tabs.h"
 #include "views/common/theme.h"
 #include "views/encoder/missed_latent_model.h"
 #include "views/encoder/photo_latent_view.h"
@@ -59,7 +60,7 @@ void prepareTable(CopyableTableView* table, const char* name, const QString& tit
 SamplePage::SamplePage(QWidget* parent)
     : QWidget(parent), m_latent(new QSpinBox(this)), m_follow(new QCheckBox(tr("the &strongest of the token"), this)), m_stack(new QStackedWidget(this)), m_views(new QStackedWidget(this)),
       m_samples(new QStackedWidget(this)), m_photo(new PhotoLatentView(this)), m_text(new TextLatentView(this)), m_tokenModel(new TokenLatentModel(this)),
-      m_missedModel(new MissedLatentModel(this)), m_tokenTable(new CopyableTableView(this)), m_missedTable(new CopyableTableView(this)), m_tables(new QTabWidget(this)),
+      m_missedModel(new MissedLatentModel(this)), m_tokenTable(new CopyableTableView(this)), m_missedTable(new CopyableTableView(this)), m_tables(new PageTabs(this)),
       m_photoModel(new PhotoModel(this)), m_strip(new PhotoStrip(*m_photoModel, this)), m_pieces(new QListWidget(this))
 {
     auto* whole = new QVBoxLayout(this);

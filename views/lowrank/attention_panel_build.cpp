@@ -9,6 +9,7 @@
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
+#include "views/common/page_tabs.h"
 #include "views/common/parameter_editor.h"
 #include "views/common/theme.h"
 #include "views/lowrank/attention_panel.h"
@@ -123,7 +124,7 @@ QWidget* AttentionPanel::buildParts()
     m_lens = new AttentionLens(parts);
     m_lens->setObjectName(QStringLiteral("attentionLens"));
     parts->addWidget(m_lens);
-    m_tabs = new QTabWidget(parts);
+    m_tabs = new PageTabs(parts);
     m_tabs->setObjectName(QStringLiteral("attentionTabs"));
     m_tabs->setDocumentMode(true);
     m_errors = new HeadErrorView(m_tabs);

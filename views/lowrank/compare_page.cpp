@@ -8,6 +8,7 @@
 #include "views/common/line_chart.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
+#include "views/common/page_tabs.h"
 #include "views/common/theme.h"
 #include "views/lowrank/comparison_table_model.h"
 #include "views/lowrank/result_layout.h"
@@ -32,7 +33,7 @@ constexpr std::size_t kMostDepthCurves = 8; ///< more cannot be told apart
 
 ComparePage::ComparePage(QWidget* parent)
     : QWidget(parent), m_model(new ComparisonTableModel(this)), m_table(new CopyableTableView(this)), m_tradeOff(new TradeOffChart(this)),
-      m_curves(new LineChart(this)), m_depth(new LineChart(this)), m_charts(new QTabWidget(this)), m_pages(new QStackedWidget(this))
+      m_curves(new LineChart(this)), m_depth(new LineChart(this)), m_charts(new PageTabs(this)), m_pages(new QStackedWidget(this))
 {
     m_empty = new PlaceholderPanel(QStringLiteral("compare"), tr("Nothing compared yet"),
                                    tr("Check methods and keeps beside this, choose held-out samples, then compare: every method with the same calibration, the same held-out "

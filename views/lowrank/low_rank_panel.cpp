@@ -4,6 +4,7 @@
 #include "views/common/icons.h"
 #include "views/common/ink.h"
 #include "views/common/notice_bar.h"
+#include "views/common/page_tabs.h"
 #include "views/common/theme.h"
 
 #include <QHBoxLayout>
@@ -20,7 +21,7 @@ constexpr const char* kSettings = "settings"; ///< property of a page
 } // namespace
 
 LowRankPanel::LowRankPanel(QWidget* parent)
-    : QWidget(parent), m_pages(new QTabWidget(this)), m_settings(new QStackedWidget(this)), m_notices(new NoticeBar(this)),
+    : QWidget(parent), m_pages(new PageTabs(this)), m_settings(new QStackedWidget(this)), m_notices(new NoticeBar(this)),
       m_empty(new PlaceholderPanel(QStringLiteral("model"), tr("No model is open"),
                                    tr("Open a directory with config.json and weights to compress it by low-rank methods and compare them."), this))
 {

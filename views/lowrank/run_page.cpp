@@ -5,6 +5,7 @@
 #include "views/common/figure_export.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
+#include "views/common/page_tabs.h"
 #include "views/common/theme.h"
 #include "views/lowrank/comparison_measure.h"
 #include "views/lowrank/figure_view.h"
@@ -27,7 +28,7 @@ QString text(const std::string& s) { return QString::fromStdString(s); }
 
 RunPage::RunPage(QWidget* parent)
     : QWidget(parent), m_model(new MatrixTableModel(this)), m_table(new CopyableTableView(this)), m_figures(new FigureView(this)), m_planes(new FigureView(this)),
-      m_ridge(new RidgeMeter(this)), m_notices(new QPlainTextEdit(this)), m_charts(new QTabWidget(this)), m_pages(new QStackedWidget(this))
+      m_ridge(new RidgeMeter(this)), m_notices(new QPlainTextEdit(this)), m_charts(new PageTabs(this)), m_pages(new QStackedWidget(this))
 {
     m_empty = new PlaceholderPanel(QStringLiteral("spectrum"), tr("Nothing run yet"), QString(), m_pages);
     m_empty->setObjectName(QStringLiteral("runEmpty"));

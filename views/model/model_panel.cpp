@@ -8,6 +8,7 @@
 #include "views/common/ink.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
+#include "views/common/page_tabs.h"
 #include "views/common/theme.h"
 #include "views/model/activation_statistics_view.h"
 #include "views/model/cost_table.h"
@@ -40,7 +41,7 @@ ModelPanel::ModelPanel(QWidget* parent)
     : QWidget(parent), m_chain(new LayerChain(this)), m_costs(new CostTable(this)), m_roofline(new RooflineView(this)),
       m_activations(new ActivationStatisticsView(this)), m_evaluation(new EvaluationView(this)),
       m_empty(new PlaceholderPanel(QStringLiteral("model"), tr("No model is open"), tr("Open a directory with config.json and weights to see its layers and what they cost."), this)),
-      m_rows(new QSplitter(Qt::Vertical, this)), m_tabs(new QTabWidget(this))
+      m_rows(new QSplitter(Qt::Vertical, this)), m_tabs(new PageTabs(this))
 {
     setObjectName(QStringLiteral("modelPanel"));
     m_empty->setObjectName(QStringLiteral("modelEmpty"));

@@ -6,6 +6,7 @@
 #include "views/common/ink.h"
 #include "views/common/notice_bar.h"
 #include "views/common/number_format.h"
+#include "views/common/page_tabs.h"
 #include "views/common/theme.h"
 #include "views/tokens/layers_page.h"
 #include "views/tokens/overlay_page.h"
@@ -29,7 +30,7 @@
 namespace tamis::views {
 
 TokenPanel::TokenPanel(QWidget* parent)
-    : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new QTabWidget(this)), m_photos(new TokenPhotoModel(this)),
+    : QWidget(parent), m_notices(new NoticeBar(this)), m_stack(new QStackedWidget(this)), m_pages(new PageTabs(this)), m_photos(new TokenPhotoModel(this)),
       m_settings(new TokenSettings(this)), m_overlays(new OverlayPage(this)), m_layers(new LayersPage(this)), m_compare(new TokenParetoPage(this)),
       m_training(new TokenTrainingPage(this)),
       m_strip(new TokenStrip(*m_photos, this))

@@ -7,7 +7,10 @@
 #include <QMouseEvent>
 #include <QOffscreenSurface>
 #include <QOpenGLContext>
+#include <QOpenGLFramebufferObject>
 #include <QOpenGLFunctions>
+#include <QPainter>
+#include <QSurfaceFormat>
 #include <QTimer>
 #include <QWheelEvent>
 
@@ -52,13 +55,25 @@ const char* keyName(int key)
 
 int devicePixels(double logical, double ratio) { return std::max(1, static_cast<int>(std::lround(logical * ratio))); }
 
+QSurfaceFormat coreFormat()
+{
+    QSurfaceFormat format;
+    format.setRenderableType(QSurfaceFormat::OpenGL);
+    format.setVersion(3, 2); // what VTK 9.1's OpenGL2 back end needs
+    format.setProfile(QSurfaceFormat::CoreProfile);
+    format.setDepthBufferSize(24);
+    format.setStencilBufferSize(8);
+    format.setSamples(0); // VTK multisamples in its own frame buffer
+    return format;
+}
+
 bool canMakeContext()
 {
     const QString platform = QGuiApplication::platformName();
     if (platform == QLatin1String("offscreen") || platform == QLatin1String("minimal"))
-        return false; // QOpenGLWidget crashes there at its first expose (Qt 6.4)
+        return false;
     QOpenGLContext context;
-    context.setFormat(VtkWidget::defaultFormat());
+    context.setFormat(coreFormat());
     if (!context.create())
         return false;
     QOffscreenSurface surface;
@@ -78,23 +93,15 @@ struct VtkWidget::Scene {
     QHash<int, QTimer*> timers; ///< by VTK's timer id
     qint64 frames = 0;
     double lastFrameMilliseconds = 0;
+    QOffscreenSurface surface;
+    QOpenGLContext context;
+    std::unique_ptr<QOpenGLFramebufferObject> target; ///< of the size of the picture
+    QImage picture;
     bool glReady = false, painting = false;
+    bool asked = true; ///< for a frame
     QPointF pressedAt;
     bool mayBeClick = false;
 };
-
-QSurfaceFormat VtkWidget::defaultFormat()
-{
-    QSurfaceFormat format;
-    format.setRenderableType(QSurfaceFormat::OpenGL);
-    format.setVersion(3, 2); // what VTK 9.1's OpenGL2 back end needs
-    format.setProfile(QSurfaceFormat::CoreProfile);
-    format.setDepthBufferSize(24);
-    format.setStencilBufferSize(8);
-    format.setSamples(0); // VTK multisamples in its own frame buffer
-    format.setSwapInterval(0);
-    return format;
-}
 
 bool VtkWidget::available()
 {
@@ -102,12 +109,11 @@ bool VtkWidget::available()
     return possible;
 }
 
-VtkWidget::VtkWidget(QWidget* parent) : QOpenGLWidget(parent), m_scene(std::make_unique<Scene>())
+VtkWidget::VtkWidget(QWidget* parent) : QWidget(parent), m_scene(std::make_unique<Scene>())
 {
-    setFormat(defaultFormat());
+    setAttribute(Qt::WA_OpaquePaintEvent);
     setFocusPolicy(Qt::StrongFocus);
     setMouseTracking(true);
-    setUpdateBehavior(QOpenGLWidget::NoPartialUpdate);
     setMinimumSize(64, 64);
 
     auto* window = m_scene->window.GetPointer();
@@ -116,13 +122,13 @@ VtkWidget::VtkWidget(QWidget* parent) : QOpenGLWidget(parent), m_scene(std::make
     observe(window, vtkCommand::WindowSupportsOpenGLEvent, &VtkWidget::onSupportsOpenGL, this);
     observe(window, vtkCommand::WindowIsDirectEvent, &VtkWidget::onSupportsOpenGL, this);
     observe(window, vtkCommand::CursorChangedEvent, &VtkWidget::onCursor, this);
-    window->SetFrameBlitMode(vtkOpenGLRenderWindow::NoBlit); // paintGL says where the finished picture goes
+    window->SetFrameBlitMode(vtkOpenGLRenderWindow::NoBlit); // render() says where the finished picture goes
     window->SetMultiSamples(0);                              // slow in software drawing
     window->SetOwnContext(0);
 
     auto* interactor = m_scene->interactor.GetPointer();
     interactor->SetRenderWindow(window);
-    interactor->EnableRenderOff(); // no style renders outside paintGL
+    interactor->EnableRenderOff(); // no style renders on its own
     observe(interactor, vtkCommand::RenderEvent, &VtkWidget::onRender, this);
     observe(interactor, vtkCommand::CreateTimerEvent, &VtkWidget::onCreateTimer, this);
     observe(interactor, vtkCommand::DestroyTimerEvent, &VtkWidget::onDestroyTimer, this);
@@ -132,10 +138,12 @@ VtkWidget::VtkWidget(QWidget* parent) : QOpenGLWidget(parent), m_scene(std::make
 
 VtkWidget::~VtkWidget()
 {
-    // QOpenGLWidget's destructor destroys the context: VTK must let go of its objects in it before.
-    if (context())
-        disconnect(context(), nullptr, this, nullptr);
-    releaseGL();
+    if (m_scene->glReady && makeCurrent()) { // VTK lets go of its objects before the context goes
+        m_scene->window->Finalize();
+        m_scene->target.reset();
+        m_scene->context.doneCurrent();
+    }
+    m_scene->window->SetReadyForRendering(false);
     m_scene->window->RemoveAllObservers();
     m_scene->interactor->RemoveAllObservers();
     m_scene->interactor->SetInteractorStyle(nullptr);
@@ -156,28 +164,34 @@ vtkRenderer* VtkWidget::addRenderer()
 
 void VtkWidget::setInteractorStyle(vtkInteractorObserver* style) { m_scene->interactor->SetInteractorStyle(style); }
 
-QImage VtkWidget::snapshot() { return grabFramebuffer(); }
-
-void VtkWidget::releaseGL()
+QImage VtkWidget::snapshot()
 {
-    if (!m_scene->glReady)
-        return;
-    makeCurrent();
-    m_scene->window->Finalize(); // frees textures, buffers and shaders of every renderer
-    m_scene->window->SetReadyForRendering(false);
-    doneCurrent();
-    m_scene->glReady = false;
+    render();
+    return m_scene->picture;
 }
 
-void VtkWidget::initializeGL()
+void VtkWidget::scheduleRender()
 {
-    // Runs again after a move to another window (a floated dock): the old context is gone by then.
-    connect(context(), &QOpenGLContext::aboutToBeDestroyed, this, &VtkWidget::releaseGL, Qt::UniqueConnection);
+    m_scene->asked = true;
+    update();
+}
+
+bool VtkWidget::makeCurrent() { return m_scene->context.isValid() && m_scene->context.makeCurrent(&m_scene->surface); }
+
+/// With the first frame, so that one that is never shown has no OpenGL.
+void VtkWidget::initialize()
+{
+    m_scene->context.setFormat(coreFormat());
+    if (!m_scene->context.create())
+        return;
+    m_scene->surface.setFormat(m_scene->context.format());
+    m_scene->surface.create();
+    if (!makeCurrent())
+        return;
     m_scene->window->SetForceMaximumHardwareLineWidth(1);
     m_scene->window->SetReadyForRendering(true);
     m_scene->window->InitializeFromCurrentContext();
     m_scene->glReady = true;
-    syncSize();
 }
 
 void VtkWidget::syncSize()
@@ -187,64 +201,71 @@ void VtkWidget::syncSize()
     m_scene->window->SetSize(w, h);
     m_scene->window->SetDPI(static_cast<int>(std::lround(72 * ratio))); // texts and scalar bars follow the screen
     m_scene->interactor->SetSize(w, h);
+    m_scene->target = std::make_unique<QOpenGLFramebufferObject>(w, h);
     emit sizeChanged(QSize(w, h), ratio);
-}
-
-void VtkWidget::resizeGL(int, int)
-{
-    syncSize();
     m_scene->interactor->InvokeEvent(vtkCommand::ConfigureEvent);
 }
 
-void VtkWidget::paintGL()
+void VtkWidget::render()
 {
+    m_scene->asked = false;
     if (!m_scene->glReady)
+        initialize();
+    if (!m_scene->glReady || !makeCurrent())
         return;
     QElapsedTimer timer;
     timer.start();
-    auto* gl = QOpenGLContext::currentContext()->functions();
+    const double ratio = devicePixelRatioF();
+    if (const QSize size(devicePixels(width(), ratio), devicePixels(height(), ratio)); !m_scene->target || m_scene->target->size() != size)
+        syncSize();
+    auto* gl = m_scene->context.functions();
     auto* window = m_scene->window.GetPointer();
     m_scene->painting = true;
     auto* state = window->GetState();
-    state->Reset(); // VTK caches OpenGL's state and Qt's compositor changes it
+    state->Reset(); // VTK caches OpenGL's state; what follows its frame changes it
     state->Push();
     state->vtkglDepthFunc(GL_LEQUAL);
     window->Render();
     state->Pop();
-    // VTK's display buffer -> the one that QOpenGLWidget composes.
-    gl->glBindFramebuffer(GL_DRAW_FRAMEBUFFER, defaultFramebufferObject());
+    // VTK's display buffer, multisampled or not -> one that can be read.
+    gl->glBindFramebuffer(GL_DRAW_FRAMEBUFFER, m_scene->target->handle());
     gl->glDisable(GL_SCISSOR_TEST);
-    const int* size = window->GetSize();
-    const double ratio = devicePixelRatioF();
-    window->BlitDisplayFramebuffer(0, 0, 0, size[0], size[1], 0, 0, devicePixels(width(), ratio), devicePixels(height(), ratio),
-                                   GL_COLOR_BUFFER_BIT, GL_NEAREST);
-    gl->glBindFramebuffer(GL_FRAMEBUFFER, defaultFramebufferObject());
-    // Alpha must be 1, otherwise what lies behind the window shines through.
-    gl->glColorMask(GL_FALSE, GL_FALSE, GL_FALSE, GL_TRUE);
-    gl->glClearColor(0, 0, 0, 1);
-    gl->glClear(GL_COLOR_BUFFER_BIT);
-    gl->glColorMask(GL_TRUE, GL_TRUE, GL_TRUE, GL_TRUE);
+    const int w = m_scene->target->width(), h = m_scene->target->height();
+    window->BlitDisplayFramebuffer(0, 0, 0, w, h, 0, 0, w, h, GL_COLOR_BUFFER_BIT, GL_NEAREST);
+    m_scene->picture = m_scene->target->toImage();
+    m_scene->picture.reinterpretAsFormat(QImage::Format_RGB32); // whatever its alpha is, nothing shines through
+    m_scene->picture.setDevicePixelRatio(ratio);
     m_scene->painting = false;
+    m_scene->context.doneCurrent();
     ++m_scene->frames;
     m_scene->lastFrameMilliseconds = static_cast<double>(timer.nsecsElapsed()) * 1e-6;
     emit frameDone(m_scene->lastFrameMilliseconds);
 }
 
+void VtkWidget::paintEvent(QPaintEvent*)
+{
+    const double ratio = devicePixelRatioF();
+    if (m_scene->asked || m_scene->picture.devicePixelRatio() != ratio || m_scene->picture.size() != QSize(devicePixels(width(), ratio), devicePixels(height(), ratio)))
+        render();
+    QPainter painter(this);
+    painter.drawImage(QPointF(0, 0), m_scene->picture);
+}
+
 void VtkWidget::onMakeCurrent(vtkObject*, unsigned long, void* self, void*)
 {
     auto* widget = static_cast<VtkWidget*>(self);
-    if (!widget->m_scene->painting && widget->context())
+    if (!widget->m_scene->painting)
         widget->makeCurrent();
 }
 
 void VtkWidget::onIsCurrent(vtkObject*, unsigned long, void* self, void* answer)
 {
     auto* widget = static_cast<VtkWidget*>(self);
-    *static_cast<bool*>(answer) = widget->context() && QOpenGLContext::currentContext() == widget->context();
+    *static_cast<bool*>(answer) = widget->m_scene->context.isValid() && QOpenGLContext::currentContext() == &widget->m_scene->context;
 }
 
 void VtkWidget::onSupportsOpenGL(vtkObject*, unsigned long, void*, void* answer) { *static_cast<int*>(answer) = 1; }
-void VtkWidget::onRender(vtkObject*, unsigned long, void* self, void*) { static_cast<VtkWidget*>(self)->update(); }
+void VtkWidget::onRender(vtkObject*, unsigned long, void* self, void*) { static_cast<VtkWidget*>(self)->scheduleRender(); }
 
 void VtkWidget::onCursor(vtkObject*, unsigned long, void* self, void* shape)
 {
@@ -330,7 +351,7 @@ bool VtkWidget::event(QEvent* event)
 {
     auto* interactor = m_scene->interactor.GetPointer();
     if (!interactor->GetEnabled())
-        return QOpenGLWidget::event(event);
+        return QWidget::event(event);
     switch (event->type()) {
     case QEvent::MouseButtonPress:
     case QEvent::MouseButtonDblClick:
@@ -361,7 +382,7 @@ bool VtkWidget::event(QEvent* event)
     case QEvent::KeyRelease: key(static_cast<QKeyEvent*>(event)); break;
     default: break;
     }
-    return QOpenGLWidget::event(event);
+    return QWidget::event(event);
 }
 
 } // namespace tamis::views

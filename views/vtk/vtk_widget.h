@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
-// A VTK 9.1 scene in a Qt 6 QOpenGLWidget. (Debian's vtkGUISupportQt is built with Qt 5 and must not be linked.)
+// A VTK 9.1 scene in a Qt 6 widget. (Debian's vtkGUISupportQt is built with Qt 5 and must not be linked.)
 #include <QImage>
-#include <QOpenGLWidget>
-#include <QSurfaceFormat>
+#include <QWidget>
 
 #include <memory>
 
@@ -15,19 +14,17 @@ class vtkRenderWindowInteractor;
 
 namespace tamis::views {
 
-/// Renders in paintGL only: interactor styles that ask for a picture get update(), so that many moves make one frame.
-/// Positions and sizes given to VTK are device pixels. GUI thread.
-///
-/// Before QApplication: QSurfaceFormat::setDefaultFormat(VtkWidget::defaultFormat()) and Qt::AA_ShareOpenGLContexts.
-/// Where available() is false no object may be created: QOpenGLWidget crashes on such platforms.
-class VtkWidget : public QOpenGLWidget {
+/// Renders out of sight into a picture that is painted as any other, and no QOpenGLWidget: one of these makes OpenGL compose the whole
+/// window at every repaint, which without a graphics card takes more than painting it. Renders when it is painted and a frame was asked
+/// for: interactor styles that ask for one get scheduleRender(), so that many moves make one frame. Positions and sizes given to VTK are
+/// device pixels. GUI thread. Where available() is false no object may be created.
+class VtkWidget : public QWidget {
     Q_OBJECT
 public:
     explicit VtkWidget(QWidget* parent = nullptr);
     ~VtkWidget() override;
 
-    static QSurfaceFormat defaultFormat();
-    /// An OpenGL 3.2 core context can be made and the platform composes QOpenGLWidget (not "offscreen", not "minimal").
+    /// An OpenGL 3.2 core context can be made, and the platform has a screen (not "offscreen", not "minimal").
     static bool available();
 
     vtkGenericOpenGLRenderWindow* renderWindow() const; ///< owned by this
@@ -40,7 +37,7 @@ public:
     double lastFrameMilliseconds() const noexcept;
 
 public slots:
-    void scheduleRender() { update(); }
+    void scheduleRender();
 
 signals:
     void frameDone(double milliseconds);
@@ -49,9 +46,7 @@ signals:
     void clicked(const QPointF& position);
 
 protected:
-    void initializeGL() override;
-    void resizeGL(int width, int height) override;
-    void paintGL() override;
+    void paintEvent(QPaintEvent* event) override;
     bool event(QEvent* event) override;
 
 private:
@@ -64,7 +59,9 @@ private:
     static void onCreateTimer(vtkObject*, unsigned long, void* self, void* id);
     static void onDestroyTimer(vtkObject*, unsigned long, void* self, void* id);
     static void onCursor(vtkObject*, unsigned long, void* self, void* shape);
-    void releaseGL();
+    void initialize();
+    bool makeCurrent();
+    void render();
     void syncSize();
     void feedPosition(const QPointF& position, Qt::KeyboardModifiers modifiers, bool repeat = false);
     bool mouseButton(QMouseEvent* event);

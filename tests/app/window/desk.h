@@ -18,8 +18,6 @@ inline QString dataset(const char* name) { return QDir(TAMIS_SOURCE_DIR "/datase
 /// For initMain(): before the application is made. Settings are the test's own.
 inline void prepareApplication(const char* name)
 {
-    QSurfaceFormat::setDefaultFormat(views::VtkWidget::defaultFormat());
-    QCoreApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
     QStandardPaths::setTestModeEnabled(true);
     QCoreApplication::setOrganizationName(QStringLiteral("tamis-test"));
     QCoreApplication::setApplicationName(QLatin1String(name));

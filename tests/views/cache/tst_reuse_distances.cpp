@@ -17,13 +17,6 @@ using namespace tamis::test;
 
 class TstReuseDistances : public QObject {
     Q_OBJECT
-public:
-    static void initMain()
-    {
-        QSurfaceFormat::setDefaultFormat(VtkWidget::defaultFormat());
-        QCoreApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
-    }
-
 private slots:
     void theFlatMapHoldsTheCounts()
     {

@@ -61,13 +61,6 @@ class TstAttentionPanel : public QObject {
         return ParameterSchema({rank("query-rank", 5), rank("key-rank", 3)});
     }
 
-public:
-    static void initMain()
-    {
-        QSurfaceFormat::setDefaultFormat(VtkWidget::defaultFormat());
-        QApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
-    }
-
 private slots:
     void init()
     {

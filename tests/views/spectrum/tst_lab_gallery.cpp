@@ -103,13 +103,6 @@ class TstLabGallery : public QObject {
         if (const QString folder = qEnvironmentVariable("TAMIS_SHOTS"); !folder.isEmpty())
             QVERIFY(picture.save(QDir(folder).filePath(QStringLiteral("lab-%1-%2x.png").arg(name).arg(picture.devicePixelRatio()))));
     }
-
-public:
-    static void initMain()
-    {
-        QSurfaceFormat::setDefaultFormat(VtkWidget::defaultFormat());
-        QApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
-    }
 private slots:
     void initTestCase() { fillJobs(m_jobs); }
 

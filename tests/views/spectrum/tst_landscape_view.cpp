@@ -43,13 +43,6 @@ class TstLandscapeView : public QObject {
     }
     void choose(const char* combo, int index) { m_view->findChild<QComboBox*>(combo)->setCurrentIndex(index); }
 
-public:
-    static void initMain()
-    {
-        QSurfaceFormat::setDefaultFormat(VtkWidget::defaultFormat());
-        QApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
-    }
-
 private slots:
     void init()
     {

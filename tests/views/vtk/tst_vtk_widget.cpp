@@ -50,13 +50,6 @@ class TstVtkWidget : public QObject {
     static bool isGround(const QImage& picture, const QPoint& at) { return picture.pixelColor(at).red() > 100 && picture.pixelColor(at).green() < 30; }
     static bool isBall(const QImage& picture, const QPoint& at) { return picture.pixelColor(at).green() > 200 && picture.pixelColor(at).red() < 60; }
 
-public:
-    static void initMain()
-    {
-        QSurfaceFormat::setDefaultFormat(VtkWidget::defaultFormat());
-        QApplication::setAttribute(Qt::AA_ShareOpenGLContexts);
-    }
-
 private slots:
     void init()
     {
