@@ -10,8 +10,7 @@
 namespace tamis::app {
 
 /// Lets a window's next repaint wait for a picture that comes in a few milliseconds, so that an edit and its first picture are one
-/// repaint. With a scene in it a window is composed by OpenGL as a whole, which takes tens of milliseconds where that is done in
-/// software: as long as the edit alone is painted, its picture waits. GUI thread.
+/// repaint: as long as the edit alone is painted, some 20 ms for a page of charts, its picture waits. GUI thread.
 class RepaintDelay : public QObject {
 public:
     /// Nothing waits longer than `longest` after the await() that began it.

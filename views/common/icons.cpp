@@ -5,6 +5,7 @@
 #include <QIconEngine>
 #include <QPainter>
 #include <QPixmap>
+#include <QPixmapCache>
 #include <QSvgRenderer>
 
 static void registerTamisResources() { Q_INIT_RESOURCE(tamis); } // outside any namespace, as Qt asks; a static library needs it
@@ -18,10 +19,8 @@ public:
 
     void paint(QPainter* painter, const QRect& rect, QIcon::Mode mode, QIcon::State) override
     {
-        const Theme& theme = Theme::instance();
-        const QColor color = mode == QIcon::Disabled ? theme.color(Ink::Border) : theme.color(m_ink);
         QByteArray coloured = m_svg;
-        coloured.replace("currentColor", color.name().toLatin1());
+        coloured.replace("currentColor", colourOf(mode).name().toLatin1());
         QSvgRenderer renderer(coloured);
         const int side = std::min(rect.width(), rect.height());
         QRectF square(0, 0, side, side);
@@ -31,10 +30,16 @@ public:
 
     QPixmap pixmap(const QSize& size, QIcon::Mode mode, QIcon::State state) override
     {
-        QPixmap picture(size);
+        const QString key = QStringLiteral("tamis/%1/%2/%3x%4").arg(m_name, colourOf(mode).name()).arg(size.width()).arg(size.height());
+        QPixmap picture;
+        if (QPixmapCache::find(key, &picture))
+            return picture;
+        picture = QPixmap(size);
         picture.fill(Qt::transparent);
         QPainter painter(&picture);
         paint(&painter, QRect(QPoint(0, 0), size), mode, state);
+        painter.end();
+        QPixmapCache::insert(key, picture);
         return picture;
     }
 
@@ -43,6 +48,8 @@ public:
     bool isNull() override { return m_svg.isEmpty(); }
 
 private:
+    QColor colourOf(QIcon::Mode mode) const { return Theme::instance().color(mode == QIcon::Disabled ? Ink::Border : m_ink); }
+
     QString m_name;
     QByteArray m_svg;
     Ink m_ink;
