@@ -22,7 +22,7 @@ struct KeptCache {
 struct CacheChoice {
     std::string trace;                                ///< file that is open; empty: none
     std::string format = "automatic";                 ///< as io::traceFormatNamed() takes it
-    std::string idColumn, timeColumn, sizeColumn, costColumn; ///< of a table; empty: found by their usual names
+    std::string idColumn, timeColumn, sizeColumn, costColumn, uniquenessColumn; ///< of a table; empty: found by their usual names
     std::optional<std::vector<std::string>> policies; ///< ticked; nothing: the lab's own choice
     std::string policy;                               ///< in focus: its parameters are shown, its evictions, its steps; empty: the first
     std::map<std::string, Parameters> parameters;     ///< by policy; what is missing has its default

@@ -38,7 +38,7 @@ Json cacheToJson(const CacheChoice& choice, const std::filesystem::path& base)
         kept.push_back({{"policy", each.policy}, {"parameters", parametersToJson(each.parameters)}, {"rules", {{"parameters", parametersToJson(each.rules)}}}});
     return {{"trace", writtenPath(choice.trace, base)},
             {"format", choice.format},
-            {"columns", {{"id", choice.idColumn}, {"time", choice.timeColumn}, {"size", choice.sizeColumn}, {"cost", choice.costColumn}}},
+            {"columns", {{"id", choice.idColumn}, {"time", choice.timeColumn}, {"size", choice.sizeColumn}, {"cost", choice.costColumn}, {"uniqueness", choice.uniquenessColumn}}},
             {"policies", choice.policies ? Json(*choice.policies) : Json(nullptr)},
             {"policy", choice.policy},
             {"settings", std::move(parameters)},
@@ -62,6 +62,7 @@ CacheChoice cacheFrom(const SessionReader& reader, const std::filesystem::path& 
         columns.read("time", choice.timeColumn);
         columns.read("size", choice.sizeColumn);
         columns.read("cost", choice.costColumn);
+        columns.read("uniqueness", choice.uniquenessColumn);
     }
     if (reader.child("policies"))
         reader.read("policies", choice.policies.emplace());

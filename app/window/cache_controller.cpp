@@ -127,6 +127,7 @@ void CacheController::connectViews(views::CachePanel& panel)
         wanted.timeColumn = names.time.toStdString();
         wanted.sizeColumn = names.size.toStdString();
         wanted.costColumn = names.cost.toStdString();
+        wanted.uniquenessColumn = names.uniqueness.toStdString();
         load(wanted, true);
     });
     connect(m_page, &CurvesPage::openRequested, this, &CacheController::askAndOpen);

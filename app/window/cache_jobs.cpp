@@ -27,7 +27,7 @@ QString text(const std::string& s) { return QString::fromStdString(s); }
 /// Of what decides how a file is read, in one text.
 std::string keyOf(const CacheChoice& choice)
 {
-    return choice.trace.empty() ? std::string() : choice.trace + '\n' + choice.format + '\n' + choice.idColumn + '\n' + choice.timeColumn + '\n' + choice.sizeColumn + '\n' + choice.costColumn;
+    return choice.trace.empty() ? std::string() : choice.trace + '\n' + choice.format + '\n' + choice.idColumn + '\n' + choice.timeColumn + '\n' + choice.sizeColumn + '\n' + choice.costColumn + '\n' + choice.uniquenessColumn;
 }
 
 /// Rules that protect may refuse newcomers, which MIN must take in: it is no limit of such caches.
@@ -60,6 +60,7 @@ void CacheController::open(const QString& trace)
         wanted.timeColumn.clear();
         wanted.sizeColumn.clear();
         wanted.costColumn.clear();
+        wanted.uniquenessColumn.clear();
     }
     load(wanted, true);
 }
@@ -112,7 +113,7 @@ void CacheController::load(const CacheChoice& wanted, bool asked)
                 m_loading.clear();
                 m_refused = wanted.trace;
                 if (isTable(wanted.trace)) {
-                    m_panel.columns()->setColumns({text(wanted.idColumn), text(wanted.timeColumn), text(wanted.sizeColumn), text(wanted.costColumn)});
+                    m_panel.columns()->setColumns({text(wanted.idColumn), text(wanted.timeColumn), text(wanted.sizeColumn), text(wanted.costColumn), text(wanted.uniquenessColumn)});
                     m_panel.columns()->setWord(job.state == JobState::Failed ? tr("Not read:") : QString());
                     m_panel.columns()->show();
                 }
@@ -144,6 +145,7 @@ void CacheController::takeLoaded(const std::shared_ptr<const CacheSources>& sour
             c.timeColumn = wanted.timeColumn;
             c.sizeColumn = wanted.sizeColumn;
             c.costColumn = wanted.costColumn;
+            c.uniquenessColumn = wanted.uniquenessColumn;
             if (other && !before.trace.empty()) { // sizes and places are of the trace
                 c.size = 0;
                 c.firstStep = 0;
@@ -173,6 +175,7 @@ void CacheController::takeState()
         c.timeColumn = m_sources->options.columns.time;
         c.sizeColumn = m_sources->options.columns.size;
         c.costColumn = m_sources->options.columns.cost;
+        c.uniquenessColumn = m_sources->options.columns.uniqueness;
         return c;
     }()) : std::string();
     if (wanted.empty() && m_sources) {
@@ -220,7 +223,7 @@ void CacheController::showNothing()
     const auto& trace = m_sources->trace;
     m_panel.columns()->setWord({});
     const io::TraceColumns& columns = m_sources->options.columns;
-    m_panel.columns()->setColumns({text(columns.id), text(columns.time), text(columns.size), text(columns.cost)});
+    m_panel.columns()->setColumns({text(columns.id), text(columns.time), text(columns.size), text(columns.cost), text(columns.uniqueness)});
     const QString shape = tr("%1 requests, %2 objects").arg(QString::number(trace.requests()), QString::number(trace.ids.size()));
     m_panel.setSummary(tr("%1: %2, working set %3").arg(text(trace.name), shape, views::cacheSizeText(m_sources->workingSet, trace.sized())));
     m_with.tree.setTrace(text(m_sources->file.string()), shape);

@@ -231,7 +231,7 @@ io::TraceOptions traceOptions(const CacheChoice& choice)
     const auto format = io::traceFormatNamed(choice.format);
     if (!format)
         throw Error(ErrorCode::InvalidParameter, "found the format '" + choice.format + "', expected automatic, ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64 or le32", choice.trace);
-    return {*format, {choice.timeColumn, choice.idColumn, choice.sizeColumn, choice.costColumn}};
+    return {*format, {choice.timeColumn, choice.idColumn, choice.sizeColumn, choice.costColumn, choice.uniquenessColumn}};
 }
 
 std::shared_ptr<const CacheSources> openTrace(const fs::path& file, const io::TraceOptions& options, const RunContext& context)
@@ -251,7 +251,7 @@ std::shared_ptr<const CacheSources> openTrace(const fs::path& file, const io::Tr
     sources->sizes = cache::usualSizes(trace, kSizes);
     sources->workingSet = trace.workingSet();
     if (trace.sized())
-        sources->unsized = cache::Trace{trace.name, trace.objects, trace.ids, {}, {}, trace.costs};
+        sources->unsized = cache::Trace{trace.name, trace.objects, trace.ids, {}, {}, trace.costs, trace.uniqueness};
     for (const float cost : trace.costs)
         sources->cost += static_cast<double>(cost);
     const auto requests = static_cast<double>(trace.requests());

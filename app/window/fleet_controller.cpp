@@ -91,7 +91,7 @@ FleetController::FleetController(const FleetNeighbours& neighbours, views::Cache
         if (each.server != fleet::Need::Required) // that one is the button's
             offered.push_back({text(each.declaration.id), text(each.declaration.title), text(each.declaration.reference), false, {}, each.declaration.schema});
     m_page->setMethods(offered);
-    panel.addPage(m_page, QLatin1String(kPage), tr("Devices"));
+    panel.addPage(m_page, QLatin1String(kPage), tr("Devices"), m_page->settings());
     m_lane = std::make_unique<FleetLane>(
         [shelf = std::make_shared<TraceShelf>()](const FleetRequest& request, Level level, const RunContext& context, const auto&) -> std::shared_ptr<const report::FleetReport> {
             if (level == Level::Coarse)

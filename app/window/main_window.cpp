@@ -162,6 +162,7 @@ void MainWindow::addLab(QWidget* lab, const QString& title, QWidget* settings)
 void MainWindow::buildDocks()
 {
     m_views.tree = new views::WorkspaceTree(this);
+    m_views.tree->setMinimumWidth(170);
     m_modelViews.tree = m_encoderViews.tree = m_views.tree;
     m_workspaceDock = dock(tr("Workspace"), QStringLiteral("workspaceDock"), m_views.tree, Qt::LeftDockWidgetArea);
 

@@ -5,6 +5,7 @@
 #include "views/cache/reuse_distance_view.h"
 #include "views/common/chart_figure.h"
 #include "views/common/copyable_table_view.h"
+#include "views/common/elided_label.h"
 #include "views/common/figure_export.h"
 #include "views/common/icons.h"
 #include "views/common/ink.h"
@@ -232,7 +233,8 @@ QWidget* CurvesPage::boxed(const QString& title, const QString& name, QWidget* b
         chart->setHeading(title);
     else if (figure) {
         auto* row = new QHBoxLayout;
-        auto* label = new QLabel(title, box);
+        auto* label = new ElidedLabel(box, name + QStringLiteral("-title"), Ink::Text);
+        label->setText(title);
         QFont bold = font();
         bold.setWeight(QFont::DemiBold);
         label->setFont(bold);

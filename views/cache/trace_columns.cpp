@@ -33,13 +33,14 @@ TraceColumns::TraceColumns(QWidget* parent) : QWidget(parent), m_word(mutedLabel
     m_time = field(tr("&times"), QStringLiteral("traceTimeColumn"), tr("Name or number of the column that has the times"));
     m_size = field(tr("si&zes"), QStringLiteral("traceSizeColumn"), tr("Name or number of the column that has the sizes in bytes"));
     m_cost = field(tr("&costs"), QStringLiteral("traceCostColumn"), tr("Name or number of the column that has what recomputing or fetching an object costs, in any unit"));
+    m_uniqueness = field(tr("&uniqueness"), QStringLiteral("traceUniquenessColumn"), tr("Name or number of the column that has 1 / the number of objects that would do in its place, what GDSF and Hyperbolic multiply by"));
     auto* apply = new QPushButton(themedIcon(QStringLiteral("ok")), tr("&Read again"), this);
     apply->setObjectName(QStringLiteral("applyTraceColumns"));
     row->addWidget(apply);
     row->addStretch(1);
-    const auto tell = [this] { emit applied({m_id->text().trimmed(), m_time->text().trimmed(), m_size->text().trimmed(), m_cost->text().trimmed()}); };
+    const auto tell = [this] { emit applied({m_id->text().trimmed(), m_time->text().trimmed(), m_size->text().trimmed(), m_cost->text().trimmed(), m_uniqueness->text().trimmed()}); };
     connect(apply, &QPushButton::clicked, this, tell);
-    for (QLineEdit* edit : {m_id, m_time, m_size, m_cost})
+    for (QLineEdit* edit : {m_id, m_time, m_size, m_cost, m_uniqueness})
         connect(edit, &QLineEdit::returnPressed, this, tell);
     setWord({});
 }
@@ -50,6 +51,7 @@ void TraceColumns::setColumns(const Names& names)
     m_time->setText(names.time);
     m_size->setText(names.size);
     m_cost->setText(names.cost);
+    m_uniqueness->setText(names.uniqueness);
 }
 
 void TraceColumns::setWord(const QString& word)

@@ -7,12 +7,12 @@ class QLineEdit;
 
 namespace tamis::views {
 
-/// Which columns of a table are the requests' ids, times, sizes and costs, by name or by number from 1. An empty field: found by its usual name.
+/// Which columns of a table are the requests' ids, times, sizes, costs and uniqueness, by name or by number from 1. An empty field: found by its usual name.
 class TraceColumns : public QWidget {
     Q_OBJECT
 public:
     struct Names {
-        QString id, time, size, cost;
+        QString id, time, size, cost, uniqueness;
     };
     explicit TraceColumns(QWidget* parent = nullptr);
     void setColumns(const Names& names);
@@ -23,7 +23,7 @@ signals:
 
 private:
     QLabel* m_word;
-    QLineEdit *m_id = nullptr, *m_time = nullptr, *m_size = nullptr, *m_cost = nullptr;
+    QLineEdit *m_id = nullptr, *m_time = nullptr, *m_size = nullptr, *m_cost = nullptr, *m_uniqueness = nullptr;
 };
 
 } // namespace tamis::views

@@ -23,6 +23,8 @@ namespace {
 constexpr double kCursorReach = 8;   ///< pixels around the cursor that take hold of it
 constexpr double kMostDecades = 12;  ///< of a logarithmic axis: below is rounding noise
 constexpr int kBadgeDelayMs = 150;
+constexpr int kLegendHeight = 170;    ///< pixels; below the few series have the room, and hovering names them
+constexpr std::size_t kFewSeries = 2;
 constexpr double kTickPixels = 70;   ///< about this far apart on a linear axis
 
 double forward(double v, bool logarithmic) { return logarithmic ? std::log10(std::max(v, 1e-300)) : v; }
@@ -207,11 +209,17 @@ void ChartCanvas::restyle()
     viewport()->update();
 }
 
+void ChartCanvas::showLegend()
+{
+    const bool shown = !m_series.empty() && (height() >= kLegendHeight || m_series.size() > kFewSeries);
+    if (chart()->legend()->isVisible() != shown)
+        chart()->legend()->setVisible(shown);
+}
+
 void ChartCanvas::stylePens()
 {
     const auto& theme = Theme::instance();
-    if (chart()->legend()->isVisible() != !m_series.empty())
-        chart()->legend()->setVisible(!m_series.empty());
+    showLegend();
     for (std::size_t i = 0; i < m_lines.size(); ++i) {
         const int color = m_series[i].group >= 0 ? m_series[i].group : static_cast<int>(i);
         const auto& series = m_series[i];
@@ -470,6 +478,7 @@ void ChartCanvas::keyPressEvent(QKeyEvent* event)
 void ChartCanvas::resizeEvent(QResizeEvent* event)
 {
     QChartView::resizeEvent(event);
+    showLegend();
     applyRanges(); // as many ticks as there is room for
 }
 

@@ -59,6 +59,7 @@ private:
 
     void rebuildAxes();
     void restyle();
+    void showLegend();
     void stylePens();
     void fill();
     void applyRanges();

@@ -3,6 +3,7 @@
 
 #include "views/common/chart_canvas.h"
 #include "views/common/chart_figure.h"
+#include "views/common/elided_label.h"
 #include "views/common/figure_export.h"
 #include "views/common/icons.h"
 
@@ -41,13 +42,12 @@ LineChart::LineChart(QWidget* parent) : QWidget(parent)
 
     auto* corner = new QHBoxLayout;
     corner->setContentsMargins(0, 0, 0, 0);
-    m_heading = new QLabel(this);
-    m_heading->setObjectName(QStringLiteral("chartHeading"));
+    m_heading = new ElidedLabel(this, QStringLiteral("chartHeading"), Ink::Text);
     QFont bold = font();
     bold.setWeight(QFont::DemiBold);
     m_heading->setFont(bold);
     m_heading->hide();
-    corner->addWidget(m_heading);
+    corner->addWidget(m_heading, 1);
     corner->addStretch();
     corner->addWidget(m_resetButton);
     corner->addWidget(m_exportButton);

@@ -16,41 +16,32 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
-#include <QScrollArea>
 #include <QVBoxLayout>
 
 #include <cmath>
 
 namespace tamis::views {
 namespace {
-constexpr int kFormWidth = 290;
-
 class Form final : public MethodForm {
 public:
     explicit Form(QWidget* parent) : MethodForm({QStringLiteral("fleetMethod"), QStringLiteral("fleetReference"), QStringLiteral("fleetParameters"), QStringLiteral("fleetTrain"), {}}, parent)
     {
-        column()->setContentsMargins(0, 0, Theme::kSpacing, 0);
+        column()->setContentsMargins(0, 0, 0, 0);
         addMethod();
-        column()->addStretch(1);
     }
 };
 } // namespace
 
-DevicesPage::DevicesPage(QWidget* parent) : QWidget(parent), m_form(new Form(this))
+DevicesPage::DevicesPage(QWidget* parent) : QWidget(parent), m_settings(new QWidget(this)), m_form(new Form(m_settings))
 {
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(0, Theme::kSpacing, 0, 0);
     row->setSpacing(Theme::kSpacing);
-    auto* column = new QVBoxLayout;
-    auto* scroll = new QScrollArea(this);
-    scroll->setWidgetResizable(true);
-    scroll->setFrameShape(QFrame::NoFrame);
-    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    scroll->setWidget(m_form);
-    scroll->setFixedWidth(kFormWidth);
-    column->addWidget(scroll, 1);
+    m_settings->hide(); // until a dock takes it
+    auto* column = new QVBoxLayout(m_settings);
+    column->addWidget(m_form);
     addServer(column);
-    row->addLayout(column);
+    column->addStretch(1);
     addFigures(row);
     connect(m_form, &MethodForm::methodEdited, this, &DevicesPage::methodEdited);
     connect(m_form, &MethodForm::parameterEdited, this, &DevicesPage::parameterEdited);
@@ -62,24 +53,22 @@ DevicesPage::DevicesPage(QWidget* parent) : QWidget(parent), m_form(new Form(thi
 
 void DevicesPage::addServer(QVBoxLayout* column)
 {
-    auto* label = new QLabel(tr("Redis &server"), this);
-    m_server = new QLineEdit(this);
+    auto* label = new QLabel(tr("Redis &server"), m_settings);
+    m_server = new QLineEdit(m_settings);
     m_server->setObjectName(QStringLiteral("fleetServer"));
     m_server->setToolTip(tr("HOST:PORT or unix:PATH; the password is taken from TAMIS_REDIS_PASSWORD"));
     label->setBuddy(m_server);
-    m_measure = new QPushButton(themedIcon(QStringLiteral("run")), tr("&Measure the server"), this);
+    m_measure = new QPushButton(themedIcon(QStringLiteral("run")), tr("&Measure the server"), m_settings);
     m_measure->setObjectName(QStringLiteral("measureFleet"));
-    m_stop = new QPushButton(themedIcon(QStringLiteral("stop")), tr("Stop"), this);
+    m_stop = new QPushButton(themedIcon(QStringLiteral("stop")), tr("Stop"), m_settings);
     m_stop->setObjectName(QStringLiteral("stopFleet"));
-    m_use = new QPushButton(tr("Take it as the &edge"), this);
+    m_use = new QPushButton(tr("Take it as the &edge"), m_settings);
     m_use->setObjectName(QStringLiteral("useMeasured"));
     m_use->setToolTip(tr("Latency and bandwidth of the edge tier as they were measured"));
-    m_reason = mutedLabel(this, QStringLiteral("fleetReason"));
-    m_measuredText = mutedLabel(this, QStringLiteral("fleetMeasured"));
-    for (QLabel* text : {m_reason, m_measuredText}) {
+    m_reason = mutedLabel(m_settings, QStringLiteral("fleetReason"));
+    m_measuredText = mutedLabel(m_settings, QStringLiteral("fleetMeasured"));
+    for (QLabel* text : {m_reason, m_measuredText})
         text->setWordWrap(true);
-        text->setMaximumWidth(kFormWidth);
-    }
     for (QWidget* each : std::initializer_list<QWidget*>{label, m_server, m_measure, m_stop, m_reason, m_measuredText, m_use})
         column->addWidget(each);
     connect(m_server, &QLineEdit::editingFinished, this, [this] { emit serverEdited(m_server->text().trimmed()); });

@@ -21,7 +21,7 @@ class LineChart;
 class NoticeBar;
 class RingView;
 
-/// Several devices: a method with its parameters and a server on the left; loads, curves and whether a fetch pays on the right. What the user asks for
+/// Several devices: loads, curves and whether a fetch pays; a method with its parameters and a server among the settings. What the user asks for
 /// is a signal; nothing is computed here.
 class DevicesPage : public QWidget {
     Q_OBJECT
@@ -41,6 +41,7 @@ public:
     void setDisabledReason(const QString& reason); ///< why the server cannot be measured now; empty: it can
     void setRunning(bool running);                 ///< Stop in place of the button that measures
 
+    QWidget* settings() const { return m_settings; } ///< for a dock; the page's own until one takes it
     RingView* ring() const { return m_ring; }
     LineChart* upper() const { return m_upper; }
     LineChart* lower() const { return m_lower; }
@@ -67,6 +68,7 @@ private:
     void showReport();
     void showBreakEven(LineChart* chart, const report::EdgeCloudReport* tiers, const report::RemoteReport* remote);
 
+    QWidget* m_settings;
     MethodForm* m_form;
     QLineEdit* m_server = nullptr;
     QPushButton *m_measure = nullptr, *m_stop = nullptr, *m_use = nullptr;

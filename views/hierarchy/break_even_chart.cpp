@@ -104,11 +104,26 @@ void BreakEvenChart::paintFigure(QPainter& painter) const
         painter.setPen(theme.color(Ink::Text));
         painter.drawText(QRectF(0, top, plot.left() - 8, rowHeight()), Qt::AlignRight | Qt::AlignVCenter, of.label);
         painter.fillRect(bar, of.series < 0 ? theme.color(Ink::MutedText) : theme.seriesColor(of.series));
-        painter.setPen(theme.color(m_recompute > 0 && of.ns >= m_recompute ? Ink::Warning : Ink::Text));
-        painter.drawText(QRectF(bar.isEmpty() ? plot.left() + 4 : bar.right() + 5, top, width(), rowHeight()), Qt::AlignLeft | Qt::AlignVCenter, of.ns > 0 ? formatNanoseconds(of.ns) : QStringLiteral("–"));
     }
+    paintRecomputing(painter, bottom);
+    for (int row = 0; row < static_cast<int>(m_rows.size()); ++row) { // over the line, which does not go through a number
+        const Row& of = m_rows[static_cast<std::size_t>(row)];
+        const QRectF bar = barRect(row);
+        const QString number = of.ns > 0 ? formatNanoseconds(of.ns) : QStringLiteral("–");
+        const QRectF place(bar.isEmpty() ? plot.left() + 4 : bar.right() + 5, plot.top() + row * rowHeight(), metrics.horizontalAdvance(number), rowHeight());
+        painter.fillRect(place.adjusted(-2, 0, 2, 0), theme.color(Ink::Panel));
+        painter.setPen(theme.color(m_recompute > 0 && of.ns >= m_recompute ? Ink::Warning : Ink::Text));
+        painter.drawText(place.adjusted(0, 0, 8, 0), Qt::AlignLeft | Qt::AlignVCenter, number);
+    }
+}
+
+void BreakEvenChart::paintRecomputing(QPainter& painter, double bottom) const
+{
     if (!(m_recompute > 0))
         return;
+    const auto& theme = Theme::instance();
+    const QFontMetricsF metrics(painter.font());
+    const QRectF plot = area();
     const double x = pixelOf(m_recompute);
     painter.setPen(QPen(theme.color(Ink::Baseline), 2, Qt::DashLine));
     painter.drawLine(QPointF(x, plot.top() - 2), QPointF(x, bottom));

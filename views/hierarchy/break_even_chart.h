@@ -35,6 +35,7 @@ protected:
     void paintEvent(QPaintEvent* event) override;
 
 private:
+    void paintRecomputing(QPainter& painter, double bottom) const; ///< the line that hits are against
     double rowHeight() const;
     QRectF area() const;
     std::vector<Row> m_rows;

@@ -58,6 +58,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.cache.timeColumn = "3";
     state.cache.sizeColumn = "bytes";
     state.cache.costColumn = "price";
+    state.cache.uniquenessColumn = "alone";
     state.cache.policies = {"cache.arc", "cache.\"odd\""};
     state.cache.policy = "cache.arc";
     state.cache.parameters = {{"cache.lru-k", state.settings.parameters}};

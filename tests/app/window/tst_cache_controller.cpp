@@ -488,6 +488,26 @@ private slots:
         QVERIFY(!desk.curve("cache.belady")->curve.limit); // with sizes it is none
         QVERIFY(desk.curve("cache.belady")->title.contains("unit size only"));
     }
+    void uniquenessOfTheTrace()
+    {
+        CacheDesk desk;
+        QVERIFY(desk.openBundled());
+        QByteArray rows = "id,size,alone\n";
+        for (int i = 0; i < 3000; ++i)
+            rows += QByteArray::number(i * i % 97) + ",10," + (i * i % 97 % 2 == 0 ? "0.1" : "1") + '\n';
+        desk.cache().open(desk.file("alike.csv", rows));
+        QVERIFY(desk.waitFor([&] { return desk.cache().sources() && desk.cache().sources()->trace.name == "alike.csv"; }));
+        QVERIFY(desk.idle());
+        QVERIFY(desk.cache().sources()->trace.uniqueness.empty()); // "alone" is no usual name
+        auto* edit = desk.child<QLineEdit>("traceUniquenessColumn");
+        QTest::keyClicks(edit, "alone");
+        QTest::keyClick(edit, Qt::Key_Return);
+        QVERIFY(desk.waitFor([&] { return !desk.cache().sources()->trace.uniqueness.empty(); }));
+        QVERIFY(desk.idle());
+        QCOMPARE(desk.choice().uniquenessColumn, std::string("alone"));
+        QVERIFY(desk.cache().sources()->trace.uniqueness[1] == 1.0F && desk.cache().sources()->trace.uniqueness[2] == 0.1F);
+        QCOMPARE(desk.cache().sources()->played().uniqueness, desk.cache().sources()->trace.uniqueness); // what is stepped through has no sizes, but these
+    }
     void costsOfTheTrace()
     {
         CacheDesk desk;

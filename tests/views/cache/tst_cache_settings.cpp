@@ -161,7 +161,7 @@ private slots:
     void columnsOfATable()
     {
         TraceColumns columns;
-        columns.setColumns({"key", {}, "3", "price"});
+        columns.setColumns({"key", {}, "3", "price", "alone"});
         columns.show();
         QVERIFY(QTest::qWaitForWindowExposed(&columns));
         QSignalSpy applied(&columns, &TraceColumns::applied);
@@ -175,6 +175,7 @@ private slots:
         QCOMPARE(names.time, QStringLiteral("stamp"));
         QCOMPARE(names.size, QStringLiteral("3"));
         QCOMPARE(names.cost, QStringLiteral("price"));
+        QCOMPARE(names.uniqueness, QStringLiteral("alone"));
     }
 };
 
