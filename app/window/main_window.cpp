@@ -44,6 +44,7 @@
 #include <QMenuBar>
 #include <QMimeData>
 #include <QScreen>
+#include <QScrollArea>
 #include <QSettings>
 #include <QStackedWidget>
 #include <QStatusBar>
@@ -151,7 +152,11 @@ QDockWidget* MainWindow::dock(const QString& title, const QString& name, QWidget
 void MainWindow::addLab(QWidget* lab, const QString& title, QWidget* settings)
 {
     m_settingsOf.push_back(settings ? m_settings->count() : 0);
-    m_labs->addTab(lab, title);
+    auto* room = new QScrollArea(m_labs); // a window may be narrower than its labs
+    room->setWidgetResizable(true);
+    room->setFrameShape(QFrame::NoFrame);
+    room->setWidget(lab);
+    m_labs->addTab(room, title);
     if (!settings)
         return;
     auto* scroll = new views::FittedScrollArea(m_settings);
@@ -338,7 +343,12 @@ void MainWindow::open(const QString& path)
         showLab(m_modelViews.photos);
 }
 
-void MainWindow::showLab(QWidget* lab) { m_labs->setCurrentWidget(lab); }
+void MainWindow::showLab(QWidget* lab)
+{
+    for (int at = 0; at < m_labs->count(); ++at)
+        if (static_cast<QScrollArea*>(m_labs->widget(at))->widget() == lab)
+            m_labs->setCurrentIndex(at);
+}
 
 void MainWindow::say(bool warning, const QString& sentence)
 {

@@ -200,6 +200,7 @@ void CurvesPage::buildTable(QGridLayout* grid)
     for (int each = 0; each < CurveTableModel::kColumnCount; ++each) // all are in sight; a long title is cut
         m_table->horizontalHeader()->setSectionResizeMode(each, each == CurveTableModel::TitleColumn ? QHeaderView::Stretch : QHeaderView::ResizeToContents);
     m_table->horizontalHeader()->setMinimumSectionSize(30);
+    m_table->setMinimumWidth(300);
     m_remove = new QPushButton(themedIcon(QStringLiteral("remove")), tr("Remove kept"), box);
     m_remove->setObjectName(QStringLiteral("removeCacheRun"));
     m_remove->setToolTip(tr("The selected kept configuration leaves the chart"));

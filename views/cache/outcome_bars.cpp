@@ -123,7 +123,9 @@ void OutcomeBars::paintFigure(QPainter& painter) const
         free = middle + width / 2;
     }
     painter.setPen(theme.color(Ink::Text));
-    painter.drawText(QRectF(all.left(), all.bottom() + 3 + metrics.height(), barRect(std::max(0, bars() - 2)).left() - all.left(), metrics.height()), Qt::AlignLeft, tr("requests until wanted again"));
+    const double words = metrics.horizontalAdvance(label(bars() - 1)), end = std::min(barRect(bars() - 1).center().x() - words / 2, width() - words) - 6; // the last word may stand in this row
+    painter.drawText(QRectF(all.left(), all.bottom() + 3 + metrics.height(), end - all.left(), metrics.height()), Qt::AlignLeft,
+                     metrics.elidedText(tr("requests until wanted again"), Qt::ElideRight, end - all.left()));
     painter.drawText(QRectF(all.left(), 2, all.width(), metrics.height() + 2), Qt::AlignLeft | Qt::AlignVCenter, tr("%1 evictions").arg(formatCount(static_cast<double>(m_outcome->evictions))));
 }
 

@@ -211,9 +211,11 @@ void ChartCanvas::restyle()
 
 void ChartCanvas::showLegend()
 {
-    const bool shown = !m_series.empty() && (height() >= kLegendHeight || m_series.size() > kFewSeries);
-    if (chart()->legend()->isVisible() != shown)
-        chart()->legend()->setVisible(shown);
+    const bool shown = !m_series.empty() && (m_exporting || height() >= kLegendHeight || m_series.size() > kFewSeries);
+    if (chart()->legend()->isVisible() == shown)
+        return;
+    chart()->legend()->setVisible(shown);
+    chart()->layout()->activate();
 }
 
 void ChartCanvas::stylePens()

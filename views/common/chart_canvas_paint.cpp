@@ -143,8 +143,10 @@ void ChartCanvas::drawHover(QPainter* painter)
 void ChartCanvas::paintPicture(QPainter& painter)
 {
     m_exporting = true;
+    showLegend(); // nobody hovers a picture
     render(&painter, QRectF(QPointF(0, 0), QSizeF(size())), viewport()->rect(), Qt::IgnoreAspectRatio);
     m_exporting = false;
+    showLegend();
 }
 
 void ChartCanvas::drawBadge(QPainter* painter) const

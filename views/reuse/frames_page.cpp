@@ -2,6 +2,7 @@
 #include "views/reuse/frames_page.h"
 
 #include "views/common/copyable_table_view.h"
+#include "views/common/elided_label.h"
 #include "views/common/figure_export.h"
 #include "views/common/inline_bar_delegate.h"
 #include "views/common/ink.h"
@@ -91,8 +92,8 @@ QWidget* FramesPage::headed(const QString& title, const QString& name, Figure* f
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(Theme::kSpacing / 2);
     auto* row = new QHBoxLayout;
-    auto* label = new QLabel(title, box);
-    label->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    auto* label = new ElidedLabel(box, name + QStringLiteral("-title"), Ink::Text);
+    label->setText(title);
     row->addWidget(label, 1);
     for (QWidget* each : beside)
         row->addWidget(each);

@@ -288,7 +288,7 @@ private slots:
         QVERIFY(desk.settled());
         auto* photos = desk.window.modelViews().photoModel;
         QCOMPARE(photos->rowCount(), 20);
-        QCOMPARE(static_cast<QTabWidget*>(desk.window.findChild<QTabWidget*>("labs"))->currentWidget(), static_cast<QWidget*>(desk.window.modelViews().photos));
+        QVERIFY(desk.window.findChild<QTabWidget*>("labs")->currentWidget()->isAncestorOf(desk.window.modelViews().photos));
         for (int row = 0; row < 20; ++row) {
             const auto classes = photos->index(row).data(views::PhotoModel::PredictionsRole).toList();
             QCOMPARE(classes.size(), 5);
