@@ -5,6 +5,10 @@
 #include "core/base/parallel.h"
 
 namespace tamis::app {
+namespace {
+/// The window has the cores for so long to paint a coarse picture, which a final one that computes on all of them would delay; one that takes less is painted with it.
+constexpr std::chrono::milliseconds kPainting(30);
+} // namespace
 
 LaneCore::LaneCore(Work work, QObject* parent) : QObject(parent), m_work(std::move(work))
 {
@@ -86,8 +90,12 @@ void LaneCore::serve(const Slot& slot)
     const Publish ignore = [](const Any&) {};
     Any coarse;
     const auto coarseFailure = attempt([&] { coarse = m_work(slot.request, Level::Coarse, RunContext(), ignore); });
-    if (coarse)
+    if (coarse) {
         handOver(Picture{slot.sequence, slot.request, coarse, Level::Coarse, false}, {});
+        std::unique_lock lock(m_mutex);
+        if (m_lastFinal > kPainting)
+            m_wake.wait_for(lock, m_worker.get_stop_token(), kPainting, [this] { return m_pending.has_value(); });
+    }
 
     std::stop_source source;
     const RunContext context(source.get_token());
@@ -99,6 +107,7 @@ void LaneCore::serve(const Slot& slot)
         m_progress = context;
     }
     Any final;
+    const auto start = std::chrono::steady_clock::now();
     const auto failure = attempt([&] {
         final = m_work(slot.request, Level::Final, context, [&](const Any& partial) {
             if (!source.stop_requested())
@@ -109,6 +118,7 @@ void LaneCore::serve(const Slot& slot)
         const std::lock_guard lock(m_mutex);
         m_refining.reset();
         m_progress.reset();
+        m_lastFinal = std::chrono::steady_clock::now() - start;
     }
     if (source.stop_requested())
         return;

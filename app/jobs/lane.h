@@ -6,6 +6,7 @@
 #include <QObject>
 #include <QTimer>
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -83,13 +84,14 @@ private:
     void setBusy(bool busy);
 
     Work m_work;
-    mutable std::mutex m_mutex; ///< guards the next eight
+    mutable std::mutex m_mutex; ///< guards the next nine
     std::condition_variable_any m_wake;
     std::optional<Slot> m_pending;
     std::optional<Picture> m_picture; ///< newest that is not handed over yet
     std::optional<End> m_end;         ///< beside it, so that a failure does not take the place of a picture
     std::optional<std::stop_source> m_refining;
     std::optional<RunContext> m_progress;
+    std::chrono::steady_clock::duration m_lastFinal{}; ///< that the last final picture took, or until it was stopped
     bool m_posted = false;
     quint64 m_forgetBelow = 0;
     quint64 m_sequence = 0, m_delivered = 0; ///< owner's thread
