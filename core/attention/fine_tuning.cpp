@@ -227,7 +227,7 @@ std::vector<ParameterSpec> tuningParameters()
          .choices = {"all", "projections", "operators"}},
         {.name = "start", .title = "From", .type = Type::Choice, .defaultValue = std::string("checkpoint"), .help = "checkpoint: its weights; random: fresh ones by the seed, the same around whatever attention: from nothing",
          .choices = {"checkpoint", "random"}},
-        count("check-every", "Check every", 20, 1, 1e6, "steps", "How often the loss on the samples kept apart, the last eighth, is taken; the best by it is kept"),
+        count("check-every", "Check every", 20, 1, 1e6, "steps", "How often the loss on the samples kept apart, every eighth, is taken; the best by it is kept"),
         count("patience", "Patience", 5, 0, 1e6, "checks", "Training ends after so many checks without a better loss; 0: never"),
         {.name = "seed", .title = "Seed", .type = Type::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 2147483647, .step = 1, .help = "Of the order of the samples"},
     };

@@ -46,7 +46,7 @@ struct TuningTalk {
     std::stop_token enough = {}; ///< asked to stop: the training ends with the best so far
 };
 
-/// AdamW along half a cosine. The best weights by the loss on the samples kept apart (the last share of the source) are the result: never worse there
+/// AdamW along half a cosine. The best weights by the loss on the samples kept apart (spread evenly over the source) are the result: never worse there
 /// than at the start. No choices: the model's own attention, trained as long; what a comparison needs. A loss that is no number ends training
 /// with a warning. Does not depend on the number of threads. Throws Error{OutOfMemory} before the first step when the training cannot fit,
 /// Error{UnsupportedFeature} for a family or a method that no tape runs, Error{InvalidParameter} for fewer than two samples, for nothing to train and

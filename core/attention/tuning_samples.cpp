@@ -19,8 +19,11 @@ TuningSamples::TuningSamples(const nn::Model& model, const measure::SampleSource
     if (count < 2)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(count) + " samples, expected two at least: one to train on and one kept apart", source.description());
     const auto apart = std::clamp<std::size_t>(static_cast<std::size_t>(share * static_cast<double>(count)), 1, count - 1);
-    for (std::size_t i = 0; i < count; ++i)
-        (i < count - apart ? m_trained : m_checked).push_back(i);
+    for (std::size_t i = 0, next = 0; i < count; ++i) { // spread evenly: the end of a text is of one subject, of a folder of one class
+        const bool check = next < apart && i == (2 * next + 1) * count / (2 * apart);
+        (check ? m_checked : m_trained).push_back(i);
+        next += check ? 1 : 0;
+    }
     m_kept.resize(count);
 }
 

@@ -14,8 +14,8 @@ namespace tamis::attention {
 
 class TuningSamples {
 public:
-    /// The last `share` of the source, one at least, is kept apart: one run, for neighbours are alike. Texts are cut to their first `length` tokens
-    /// (0: not cut). Both must outlive it. Throws Error{InvalidParameter} for fewer than two samples.
+    /// A `share` of the source, one at least, is kept apart, spread evenly over it: its end may be of one kind, the last classes of a folder that is
+    /// sorted by them, the appendix of a text. Texts are cut to their first `length` tokens (0: not cut). Both must outlive it. Throws Error{InvalidParameter} for fewer than two samples.
     TuningSamples(const nn::Model& model, const measure::SampleSource& source, double share, std::int64_t length);
     const std::vector<std::size_t>& trained() const noexcept { return m_trained; } ///< places in the source
     const std::vector<std::size_t>& checked() const noexcept { return m_checked; }

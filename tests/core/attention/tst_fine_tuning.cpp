@@ -7,6 +7,7 @@
 #include "core/attention/head_effects.h"
 #include "core/attention/head_errors.h"
 #include "core/attention/tuning_objective.h"
+#include "core/attention/tuning_samples.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/io/npz.h"
@@ -251,13 +252,25 @@ private slots:
             QVERIFY(largestDifference(outputOf(*tuned.apply(*checkpoint), list.samples[0]), outputOf(*nn::Model::load(*checkpoint), list.samples[0])) < 1e-5);
         }
     }
+    void everyEighthIsKeptApart()
+    {
+        const auto model = nn::Model::load(*decoder());
+        for (const auto& [count, expected] : std::initializer_list<std::pair<std::size_t, std::vector<std::size_t>>>{{2, {1}}, {3, {1}}, {16, {4, 12}}, {27, {4, 13, 22}}}) {
+            const Listed list = texts(count, 8, 48);
+            const TuningSamples samples(*model, list, 0.125, 0);
+            QCOMPARE(samples.checked(), expected);
+            QCOMPARE(samples.trained().size(), count - expected.size());
+            for (const std::size_t place : expected)
+                QVERIFY(std::ranges::find(samples.trained(), place) == samples.trained().end());
+        }
+    }
     void stepsArePyTorchs()
     {
         const auto checkpoint = decoder();
         Listed list;
         const io::NpyArray ids = golden("ids");
         const std::vector<float> values = ids.toFloats();
-        for (std::int64_t i = 0; i < 3; ++i) {
+        for (const std::int64_t i : {0, 2, 1}) { // the one that is checked, the last there, is the one in the middle here
             measure::LoadedSample sample;
             for (std::int64_t t = 0; t < ids.shape[1]; ++t)
                 sample.tokens.push_back(static_cast<std::int32_t>(values[static_cast<std::size_t>(i * ids.shape[1] + t)]));
