@@ -248,6 +248,8 @@ void VtkWidget::paintEvent(QPaintEvent*)
     if (m_scene->asked || m_scene->picture.devicePixelRatio() != ratio || m_scene->picture.size() != QSize(devicePixels(width(), ratio), devicePixels(height(), ratio)))
         render();
     QPainter painter(this);
+    if (m_scene->picture.isNull())
+        painter.fillRect(rect(), palette().window());
     painter.drawImage(QPointF(0, 0), m_scene->picture);
 }
 

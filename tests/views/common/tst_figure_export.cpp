@@ -70,6 +70,21 @@ private slots:
         }
     }
 
+    void aSmallChartIsNamedInItsPicture()
+    {
+        LineChart chart;
+        chart.setSeries(description().series);
+        chart.resize(300, 160);
+        chart.show();
+        QVERIFY(QTest::qWaitForWindowExposed(&chart));
+        QVERIFY(!chart.canvas()->chart()->legend()->isVisible()); // the curves have its room
+        QCOMPARE(writeFigure(ChartFigure(chart), FigureFormat::Svg, path("small.svg")), std::nullopt);
+        QVERIFY(contents(path("small.svg")).contains("held-out"));
+        QVERIFY(!chart.canvas()->chart()->legend()->isVisible());
+        chart.resize(300, 320);
+        QVERIFY(chart.canvas()->chart()->legend()->isVisible());
+    }
+
     void svgHoldsCaptionAndCurves()
     {
         QCOMPARE(renderChartToFile(description(), path("a.svg")), std::nullopt);

@@ -136,6 +136,18 @@ private slots:
         m_widget->interactor()->RemoveObserver(exit);
     }
 
+    void othersRepaintsAreNoFrames()
+    {
+        QTest::qWait(50);
+        const qint64 before = m_widget->frames();
+        const QImage picture = m_widget->snapshot();
+        QCOMPARE(m_widget->frames(), before + 1);
+        for (int i = 0; i < 5; ++i)
+            m_widget->repaint(); // as the window does when something beside it changes
+        QCOMPARE(m_widget->frames(), before + 1);
+        QCOMPARE(m_widget->grab().toImage().convertToFormat(QImage::Format_RGB32), picture.convertToFormat(QImage::Format_RGB32));
+    }
+
     void livesThroughMovesBetweenWindows()
     {
         QWidget first, second;
