@@ -25,7 +25,7 @@ public:
         if (!stack || !currentWidget())
             return least;
         const QSize page = currentWidget()->minimumSizeHint().expandedTo(currentWidget()->minimumSize()), all = stack->minimumSizeHint();
-        return least; return QSize(std::max(least.width() - all.width() + page.width(), tabBar()->minimumSizeHint().width()), least.height() - all.height() + page.height());
+        return QSize(std::max(least.width() - all.width() + page.width(), tabBar()->minimumSizeHint().width()), least.height() - all.height() + page.height());
     }
     bool hasHeightForWidth() const override { return false; }
 };

@@ -87,6 +87,11 @@ private slots:
         renamed[1].name = "another, longer name";
         m_chart->setSeries(renamed);
         QTRY_COMPARE(painted(), (QStringList{"curve 0", "another, longer name", "curve 2"}));
+        m_chart->resize(260, 420); // too narrow for the names
+        QTRY_VERIFY(painted().size() == 3 && painted()[1].startsWith("ano") && painted()[1] != "another, longer name");
+        renamed[1].name = "quite other words";
+        m_chart->setSeries(renamed);
+        QTRY_VERIFY2(painted()[1].startsWith("qui"), qPrintable(painted().join('|')));
     }
     void draggingTheCursor()
     {
