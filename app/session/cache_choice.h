@@ -2,6 +2,7 @@
 #pragma once
 // What the cache lab is asked for: a part of the session.
 #include "core/base/parameter_schema.h"
+#include "core/io/trace_reader.h"
 
 #include <cstdint>
 #include <map>
@@ -22,7 +23,7 @@ struct KeptCache {
 struct CacheChoice {
     std::string trace;                                ///< file that is open; empty: none
     std::string format = "automatic";                 ///< as io::traceFormatNamed() takes it
-    std::string idColumn, timeColumn, sizeColumn, costColumn, uniquenessColumn; ///< of a table; empty: found by their usual names
+    io::TraceColumns columns;                         ///< of a table; empty: found by their usual names
     std::optional<std::vector<std::string>> policies; ///< ticked; nothing: the lab's own choice
     std::string policy;                               ///< in focus: its parameters are shown, its evictions, its steps; empty: the first
     std::map<std::string, Parameters> parameters;     ///< by policy; what is missing has its default

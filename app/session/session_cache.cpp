@@ -38,7 +38,7 @@ Json cacheToJson(const CacheChoice& choice, const std::filesystem::path& base)
         kept.push_back({{"policy", each.policy}, {"parameters", parametersToJson(each.parameters)}, {"rules", {{"parameters", parametersToJson(each.rules)}}}});
     return {{"trace", writtenPath(choice.trace, base)},
             {"format", choice.format},
-            {"columns", {{"id", choice.idColumn}, {"time", choice.timeColumn}, {"size", choice.sizeColumn}, {"cost", choice.costColumn}, {"uniqueness", choice.uniquenessColumn}}},
+            {"columns", {{"id", choice.columns.id}, {"time", choice.columns.time}, {"size", choice.columns.size}, {"cost", choice.columns.cost}, {"uniqueness", choice.columns.uniqueness}}},
             {"policies", choice.policies ? Json(*choice.policies) : Json(nullptr)},
             {"policy", choice.policy},
             {"settings", std::move(parameters)},
@@ -58,11 +58,11 @@ CacheChoice cacheFrom(const SessionReader& reader, const std::filesystem::path& 
     reader.read("format", choice.format);
     if (const auto* value = reader.child("columns")) {
         const SessionReader columns(*value, reader.at("columns"), reader.subject());
-        columns.read("id", choice.idColumn);
-        columns.read("time", choice.timeColumn);
-        columns.read("size", choice.sizeColumn);
-        columns.read("cost", choice.costColumn);
-        columns.read("uniqueness", choice.uniquenessColumn);
+        columns.read("id", choice.columns.id);
+        columns.read("time", choice.columns.time);
+        columns.read("size", choice.columns.size);
+        columns.read("cost", choice.columns.cost);
+        columns.read("uniqueness", choice.columns.uniqueness);
     }
     if (reader.child("policies"))
         reader.read("policies", choice.policies.emplace());

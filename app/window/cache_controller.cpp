@@ -123,11 +123,7 @@ void CacheController::connectViews(views::CachePanel& panel)
         CacheChoice wanted = choice();
         if (!m_refused.empty() || wanted.trace.empty())
             wanted.trace = m_refused.empty() ? wanted.trace : m_refused;
-        wanted.idColumn = names.id.toStdString();
-        wanted.timeColumn = names.time.toStdString();
-        wanted.sizeColumn = names.size.toStdString();
-        wanted.costColumn = names.cost.toStdString();
-        wanted.uniquenessColumn = names.uniqueness.toStdString();
+        wanted.columns = {.time = names.time.toStdString(), .id = names.id.toStdString(), .size = names.size.toStdString(), .cost = names.cost.toStdString(), .uniqueness = names.uniqueness.toStdString(), .operation = {}};
         load(wanted, true);
     });
     connect(m_page, &CurvesPage::openRequested, this, &CacheController::askAndOpen);

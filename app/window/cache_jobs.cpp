@@ -27,8 +27,16 @@ QString text(const std::string& s) { return QString::fromStdString(s); }
 /// Of what decides how a file is read, in one text.
 std::string keyOf(const CacheChoice& choice)
 {
-    return choice.trace.empty() ? std::string() : choice.trace + '\n' + choice.format + '\n' + choice.idColumn + '\n' + choice.timeColumn + '\n' + choice.sizeColumn + '\n' + choice.costColumn + '\n' + choice.uniquenessColumn;
+    if (choice.trace.empty())
+        return {};
+    std::string key = choice.trace + '\n' + choice.format;
+    const io::TraceColumns& c = choice.columns;
+    for (const std::string* column : {&c.id, &c.time, &c.size, &c.cost, &c.uniqueness})
+        key += '\n' + *column;
+    return key;
 }
+
+views::TraceColumns::Names shown(const io::TraceColumns& c) { return {text(c.id), text(c.time), text(c.size), text(c.cost), text(c.uniqueness)}; }
 
 /// Rules that protect may refuse newcomers, which MIN must take in: it is no limit of such caches.
 bool protects(const Parameters& rules) { return rules.contains("protect") || rules.contains("protect-most"); }
@@ -56,11 +64,7 @@ void CacheController::open(const QString& trace)
     wanted.trace = QFileInfo(trace).absoluteFilePath().toStdString();
     if (wanted.trace != choice().trace) { // another file has columns of its own
         wanted.format = "automatic";
-        wanted.idColumn.clear();
-        wanted.timeColumn.clear();
-        wanted.sizeColumn.clear();
-        wanted.costColumn.clear();
-        wanted.uniquenessColumn.clear();
+        wanted.columns = {};
     }
     load(wanted, true);
 }
@@ -113,7 +117,7 @@ void CacheController::load(const CacheChoice& wanted, bool asked)
                 m_loading.clear();
                 m_refused = wanted.trace;
                 if (isTable(wanted.trace)) {
-                    m_panel.columns()->setColumns({text(wanted.idColumn), text(wanted.timeColumn), text(wanted.sizeColumn), text(wanted.costColumn), text(wanted.uniquenessColumn)});
+                    m_panel.columns()->setColumns(shown(wanted.columns));
                     m_panel.columns()->setWord(job.state == JobState::Failed ? tr("Not read:") : QString());
                     m_panel.columns()->show();
                 }
@@ -141,11 +145,7 @@ void CacheController::takeLoaded(const std::shared_ptr<const CacheSources>& sour
             const CacheChoice before = c;
             c.trace = wanted.trace;
             c.format = wanted.format;
-            c.idColumn = wanted.idColumn;
-            c.timeColumn = wanted.timeColumn;
-            c.sizeColumn = wanted.sizeColumn;
-            c.costColumn = wanted.costColumn;
-            c.uniquenessColumn = wanted.uniquenessColumn;
+            c.columns = wanted.columns;
             if (other && !before.trace.empty()) { // sizes and places are of the trace
                 c.size = 0;
                 c.firstStep = 0;
@@ -171,11 +171,7 @@ void CacheController::takeState()
         CacheChoice c;
         c.trace = m_sources->file.string();
         c.format = std::string(io::traceFormatName(m_sources->options.format));
-        c.idColumn = m_sources->options.columns.id;
-        c.timeColumn = m_sources->options.columns.time;
-        c.sizeColumn = m_sources->options.columns.size;
-        c.costColumn = m_sources->options.columns.cost;
-        c.uniquenessColumn = m_sources->options.columns.uniqueness;
+        c.columns = m_sources->options.columns;
         return c;
     }()) : std::string();
     if (wanted.empty() && m_sources) {
@@ -222,8 +218,7 @@ void CacheController::showNothing()
     }
     const auto& trace = m_sources->trace;
     m_panel.columns()->setWord({});
-    const io::TraceColumns& columns = m_sources->options.columns;
-    m_panel.columns()->setColumns({text(columns.id), text(columns.time), text(columns.size), text(columns.cost), text(columns.uniqueness)});
+    m_panel.columns()->setColumns(shown(m_sources->options.columns));
     const QString shape = tr("%1 requests, %2 objects").arg(QString::number(trace.requests()), QString::number(trace.ids.size()));
     m_panel.setSummary(tr("%1: %2, working set %3").arg(text(trace.name), shape, views::cacheSizeText(m_sources->workingSet, trace.sized())));
     m_with.tree.setTrace(text(m_sources->file.string()), shape);

@@ -231,7 +231,7 @@ io::TraceOptions traceOptions(const CacheChoice& choice)
     const auto format = io::traceFormatNamed(choice.format);
     if (!format)
         throw Error(ErrorCode::InvalidParameter, "found the format '" + choice.format + "', expected automatic, ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64 or le32", choice.trace);
-    return {*format, {choice.timeColumn, choice.idColumn, choice.sizeColumn, choice.costColumn, choice.uniquenessColumn}};
+    return {*format, choice.columns};
 }
 
 std::shared_ptr<const CacheSources> openTrace(const fs::path& file, const io::TraceOptions& options, const RunContext& context)

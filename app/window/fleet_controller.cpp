@@ -33,7 +33,7 @@ class TraceShelf {
 public:
     std::shared_ptr<const cache::Trace> get(const FleetRequest& request, const RunContext& context)
     {
-        if (m_trace && m_of.trace == request.trace && m_of.format == request.format && m_of.idColumn == request.idColumn && m_of.timeColumn == request.timeColumn && m_of.sizeColumn == request.sizeColumn)
+        if (m_trace && m_of.trace == request.trace && m_of.format == request.format && m_of.columns == request.columns)
             return m_trace;
         m_trace = load(request, context);
         m_of = request;
@@ -41,11 +41,7 @@ public:
     }
     static std::shared_ptr<const cache::Trace> load(const FleetRequest& request, const RunContext& context)
     {
-        io::TraceOptions options;
-        options.format = io::traceFormatNamed(request.format).value_or(io::TraceFormat::Automatic);
-        for (const auto& [from, to] : {std::pair{&request.idColumn, &options.columns.id}, {&request.timeColumn, &options.columns.time}, {&request.sizeColumn, &options.columns.size}})
-            if (!from->empty())
-                *to = *from;
+        const io::TraceOptions options{io::traceFormatNamed(request.format).value_or(io::TraceFormat::Automatic), request.columns};
         const fs::path file = request.trace.empty() ? bundledDatasets() / "traces" / "sotu-words.txt.gz" : fs::path(request.trace);
         return std::make_shared<const cache::Trace>(cache::loadTrace(file, options, context));
     }
@@ -112,8 +108,7 @@ FleetController::FleetController(const FleetNeighbours& neighbours, views::Cache
     connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState& before, const SessionState& after) {
         if (before.fleet != after.fleet)
             showSettings();
-        const auto reading = [](const CacheChoice& cache) { return std::tie(cache.trace, cache.format, cache.idColumn, cache.timeColumn, cache.sizeColumn); };
-        if (before.fleet != after.fleet || reading(before.cache) != reading(after.cache))
+        if (before.fleet != after.fleet || before.cache.trace != after.cache.trace || before.cache.format != after.cache.format || before.cache.columns != after.cache.columns)
             refresh();
         if (before.fleet.server != after.fleet.server)
             emit availabilityChanged();
@@ -164,7 +159,7 @@ FleetRequest FleetController::asked() const
 {
     const CacheChoice& cache = m_with.document.state().cache;
     const std::string of = method();
-    return {of, parameters(of), cache.trace, cache.format, cache.idColumn, cache.timeColumn, cache.sizeColumn};
+    return {of, parameters(of), cache.trace, cache.format, cache.columns};
 }
 
 void FleetController::showSettings()

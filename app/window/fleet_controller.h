@@ -31,7 +31,8 @@ struct FleetNeighbours {
 struct FleetRequest {
     std::string method;
     Parameters parameters;
-    std::string trace, format, idColumn, timeColumn, sizeColumn; ///< as CacheChoice has them; an empty trace is the bundled one
+    std::string trace, format; ///< as CacheChoice has them; an empty trace is the bundled one
+    io::TraceColumns columns;
     bool operator==(const FleetRequest&) const = default;
 };
 

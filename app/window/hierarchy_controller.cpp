@@ -60,8 +60,7 @@ HierarchyController::HierarchyController(const HierarchyNeighbours& neighbours, 
     m_settings.setMethods({{text(declaration.id), text(declaration.title), text(declaration.reference), false, {}, declaration.schema}});
     connectViews();
     connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState& before, const SessionState& after) {
-        if (before.hierarchy != after.hierarchy || before.cache.trace != after.cache.trace || before.cache.format != after.cache.format || before.cache.idColumn != after.cache.idColumn ||
-            before.cache.timeColumn != after.cache.timeColumn || before.cache.sizeColumn != after.cache.sizeColumn)
+        if (before.hierarchy != after.hierarchy || before.cache.trace != after.cache.trace || before.cache.format != after.cache.format || before.cache.columns != after.cache.columns)
             showState();
     });
     connect(&m_lane, &LaneCore::failed, this, [this](const QString& sentence) { m_page.setProblem(sentence); });
@@ -155,9 +154,7 @@ std::optional<HierarchyRequest> HierarchyController::request() const
     if (made.frames.empty()) {
         made.trace = state.cache.trace;
         made.format = state.cache.format;
-        made.idColumn = state.cache.idColumn;
-        made.timeColumn = state.cache.timeColumn;
-        made.sizeColumn = state.cache.sizeColumn;
+        made.columns = state.cache.columns;
     } else {
         made.model = m_with.model.runnable();
     }

@@ -17,7 +17,7 @@ HierarchyWork::Picture run(const HierarchyRequest& request, const hierarchy::Inp
 
 bool HierarchyRequest::sameSource(const HierarchyRequest& other) const
 {
-    return model == other.model && frames == other.frames && trace == other.trace && format == other.format && idColumn == other.idColumn && timeColumn == other.timeColumn && sizeColumn == other.sizeColumn;
+    return model == other.model && frames == other.frames && trace == other.trace && format == other.format && columns == other.columns;
 }
 
 hierarchy::Inputs HierarchyWork::kept(const HierarchyRequest& request)
@@ -42,7 +42,7 @@ hierarchy::Inputs HierarchyWork::read(const HierarchyRequest& request, const Run
         const auto format = io::traceFormatNamed(request.format);
         if (!format)
             throw Error(ErrorCode::InvalidParameter, "found '" + request.format + "', expected a format of traces", "cache.format");
-        const io::TraceOptions options{.format = *format, .columns = {.time = request.timeColumn, .id = request.idColumn, .size = request.sizeColumn, .operation = {}}};
+        const io::TraceOptions options{.format = *format, .columns = request.columns};
         inputs.trace = std::make_shared<const hierarchy::RequestStream>(hierarchy::loadRequests(request.trace, options, context));
     } else {
         context.setParts(5);

@@ -16,7 +16,7 @@ struct HierarchyRequest {
     std::shared_ptr<RunnableModel> model;  ///< with `frames`; null: none
     std::filesystem::path frames, trace;   ///< one of them
     std::string format = "automatic";      ///< of the trace, as io::traceFormatNamed() takes it
-    std::string idColumn, timeColumn, sizeColumn;
+    io::TraceColumns columns;              ///< likewise
     Parameters parameters;
     bool sameSource(const HierarchyRequest& other) const;
     bool operator==(const HierarchyRequest& other) const { return sameSource(other) && parameters == other.parameters; }

@@ -4,7 +4,6 @@
 #include "app/window/main_window.h"
 #include "core/base/blas_threads.h"
 #include "views/common/theme.h"
-#include "views/vtk/vtk_widget.h"
 
 #include <QApplication>
 #include <QCommandLineParser>

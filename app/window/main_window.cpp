@@ -155,6 +155,7 @@ void MainWindow::addLab(QWidget* lab, const QString& title, QWidget* settings)
     auto* room = new QScrollArea(m_labs); // a window may be narrower than its labs
     room->setWidgetResizable(true);
     room->setFrameShape(QFrame::NoFrame);
+    room->setFocusPolicy(Qt::NoFocus); // Tab goes to what is in it
     room->setWidget(lab);
     m_labs->addTab(room, title);
     if (!settings)

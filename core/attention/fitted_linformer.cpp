@@ -85,7 +85,7 @@ SampleSums sumsOf(const HeadShape& shape, const AttentionSample& sample, const M
     const std::int64_t rows = projection.rows();
     Matrix<float> keys(rows, shape.dim), seen(sample.q.rows(), rows);
     linalg::floatProduct(linalg::Turn::None, linalg::Turn::None, 1, projection.view(), sample.k.view(), 0, keys.view());
-    softmaxScores(shape.scale, sample.q.view(), keys.view(), seen.view());
+    softmaxScores(context, shape.scale, sample.q.view(), keys.view(), seen.view());
     SampleSums sums{Matrix<double>(rows, rows), Matrix<double>(rows, map.cols()), squaredNorm(map)};
     addProduct(sums.gram, seen, seen, context);
     addProduct(sums.cross, seen, map, context);

@@ -123,12 +123,12 @@ private:
         parallelFor(tape.context(), static_cast<std::size_t>(groups), [&](std::size_t index) {
             const auto at = static_cast<std::int64_t>(index);
             const Masks own{blocks > 0 ? masks.compression + at * tokens * blocks : nullptr, masks.selection + at * tokens * tokens, masks.window + at * tokens * tokens};
-            chooseOf(q, compressed, at / m_shape->keyValueHeads, at % m_shape->keyValueHeads, tokens, blocks, own);
+            chooseOf(tape.context(), q, compressed, at / m_shape->keyValueHeads, at % m_shape->keyValueHeads, tokens, blocks, own);
         });
         return masks;
     }
     /// Of one sequence and group.
-    void chooseOf(ConstRows q, ConstRows compressed, std::int64_t sequence, std::int64_t keyHead, std::int64_t tokens, std::int64_t blocks, const Masks& masks) const
+    void chooseOf(const RunContext& context, ConstRows q, ConstRows compressed, std::int64_t sequence, std::int64_t keyHead, std::int64_t tokens, std::int64_t blocks, const Masks& masks) const
     {
         const NativeSparseSettings& s = m_shape->settings;
         const std::int64_t d = m_shape->dim, group = m_shape->heads / m_shape->keyValueHeads;
@@ -138,7 +138,7 @@ private:
             const std::int64_t seen = m_shape->causal ? query + 1 : tokens, visible = train::blocksWithin(seen, s.sizes.compressed, s.sizes.stride);
             summed.assign(static_cast<std::size_t>(visible), 0.0F);
             for (std::int64_t head = keyHead * group; head < (keyHead + 1) * group && visible > 0; ++head) {
-                softmaxScores(m_shape->scale, ConstRows{q.data + (sequence * tokens + query) * q.stride + head * d, 1, d, q.stride},
+                softmaxScores(context, m_shape->scale, ConstRows{q.data + (sequence * tokens + query) * q.stride + head * d, 1, d, q.stride},
                               ConstRows{compressed.data + sequence * blocks * compressed.stride + keyHead * d, visible, d, compressed.stride}, Rows{scores.data(), 1, visible, visible});
                 for (std::size_t c = 0; c < summed.size(); ++c)
                     summed[c] += scores[c];

@@ -97,7 +97,7 @@ public:
         segmentMeans(q, queries);
         segmentMeans(k, keys);
         mixBySoftmax(shape.scale, queries, k, v, mixed, scratch);
-        softmaxScores(shape.scale, queries, keys, a);
+        softmaxScores(scratch.context(), shape.scale, queries, keys, a);
         floatProduct(Turn::None, Turn::None, 1, pseudoInverse(a, m_iterations, frame), mixed, 0, solved);
         mixBySoftmax(shape.scale, q, keys, solved, out, scratch);
     }

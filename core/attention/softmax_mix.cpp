@@ -15,9 +15,9 @@ using kernels::Rows;
 using linalg::floatProduct;
 using linalg::Turn;
 
-void softmaxScores(float scale, ConstRows a, ConstRows b, Rows rows)
+void softmaxScores(const RunContext& context, float scale, ConstRows a, ConstRows b, Rows rows)
 {
-    floatProduct(Turn::None, Turn::Transpose, scale, a, b, 0, rows);
+    floatProduct(context, Turn::None, Turn::Transpose, scale, a, b, 0, rows);
     for (std::int64_t i = 0; i < rows.rows; ++i)
         softmaxOf(rows.row(i));
 }
@@ -45,9 +45,7 @@ void mixBySoftmax(float scale, ConstRows q, ConstRows k, ConstRows v, Rows out, 
 {
     nn::Scratch::Frame frame(scratch);
     const Rows p = frame.take(q.rows, k.rows);
-    floatProduct(scratch.context(), Turn::None, Turn::Transpose, scale, q, k, 0, p);
-    for (std::int64_t i = 0; i < p.rows; ++i)
-        softmaxOf(p.row(i));
+    softmaxScores(scratch.context(), scale, q, k, p);
     floatProduct(scratch.context(), Turn::None, Turn::None, 1, p, v, 0, out);
 }
 

@@ -11,7 +11,7 @@ namespace tamis::attention {
 /// out = softmax(scale q k^T) v, [queries, width]. q [queries, dim], k [keys, dim], v [keys, width]; at least one key.
 void mixBySoftmax(float scale, kernels::ConstRows q, kernels::ConstRows k, kernels::ConstRows v, kernels::Rows out, nn::Scratch& scratch);
 /// rows = softmax(scale a b^T), [a.rows, b.rows].
-void softmaxScores(float scale, kernels::ConstRows a, kernels::ConstRows b, kernels::Rows rows);
+void softmaxScores(const RunContext& context, float scale, kernels::ConstRows a, kernels::ConstRows b, kernels::Rows rows);
 /// In place, over the scores of one query. A score that is no number makes the whole row none, as in exact attention; where all are -infinity (nothing is seen) the
 /// row is 0.
 void softmaxOf(std::span<float> scores);

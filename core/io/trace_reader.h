@@ -32,6 +32,7 @@ std::string_view traceFormatName(TraceFormat format) noexcept;
 struct TraceColumns {
     std::string time, id, size, cost, uniqueness;
     std::string operation; ///< reads and writes; never found by itself
+    bool operator==(const TraceColumns&) const = default;
 };
 
 struct TraceOptions {

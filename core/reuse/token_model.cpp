@@ -205,7 +205,7 @@ void TokenModel::runRows(Rows x, std::span<const std::int32_t> rows, TokenState&
         scatterRows({qkv.data + queries, x.rows, keys, qkv.stride}, rows, state.keys[i].view());
         scatterRows({qkv.data + queries + keys, x.rows, keys, qkv.stride}, rows, state.values[i].view());
         const kernels::AttentionShape shape{at.heads, at.keyValueHeads, at.headDim, at.scale};
-        kernels::softmaxAttention(shape, {qkv.data, x.rows, queries, qkv.stride}, state.keys[i].view(), state.values[i].view(), mixed, scratch.parallel());
+        kernels::softmaxAttention(shape, {qkv.data, x.rows, queries, qkv.stride}, state.keys[i].view(), state.values[i].view(), mixed, scratch.parallel(), scratch.context());
         projectOut(block, mixed, x, x, scratch);
         scratch.context().throwIfStopped();
         if (block.up)

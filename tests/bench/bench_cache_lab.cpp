@@ -17,7 +17,6 @@
 #include "views/common/theme.h"
 #include "views/reuse/frames_page.h"
 #include "views/reuse/reuse_settings.h"
-#include "views/vtk/vtk_widget.h"
 
 #include <QApplication>
 #include <QElapsedTimer>

@@ -15,7 +15,6 @@
 #include "views/lowrank/attention_panel.h"
 #include "views/lowrank/low_rank_panel.h"
 #include "views/tokens/token_panel.h"
-#include "views/vtk/vtk_widget.h"
 
 #include <QApplication>
 #include <QElapsedTimer>

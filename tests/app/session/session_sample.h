@@ -54,11 +54,11 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.plannedReuse = plan::PlannedReuse{"reuse.gate", state.settings.parameters, "video \"one\"", 1.0 / 3};
     state.cache.trace = folder + "/requests.csv";
     state.cache.format = "csv";
-    state.cache.idColumn = "key";
-    state.cache.timeColumn = "3";
-    state.cache.sizeColumn = "bytes";
-    state.cache.costColumn = "price";
-    state.cache.uniquenessColumn = "alone";
+    state.cache.columns.id = "key";
+    state.cache.columns.time = "3";
+    state.cache.columns.size = "bytes";
+    state.cache.columns.cost = "price";
+    state.cache.columns.uniqueness = "alone";
     state.cache.policies = {"cache.arc", "cache.\"odd\""};
     state.cache.policy = "cache.arc";
     state.cache.parameters = {{"cache.lru-k", state.settings.parameters}};

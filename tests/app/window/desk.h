@@ -2,7 +2,6 @@
 #pragma once
 // What every test of the whole window starts from.
 #include "app/window/main_window.h"
-#include "views/vtk/vtk_widget.h"
 
 #include <QApplication>
 #include <QDir>

@@ -484,7 +484,7 @@ private slots:
         QVERIFY(desk.idle());
         QCOMPARE(desk.cache().sources()->trace.ids.size(), std::size_t{17});
         QVERIFY(desk.cache().sources()->trace.sized());
-        QCOMPARE(desk.choice().sizeColumn, std::string("3"));
+        QCOMPARE(desk.choice().columns.size, std::string("3"));
         QVERIFY(!desk.curve("cache.belady")->curve.limit); // with sizes it is none
         QVERIFY(desk.curve("cache.belady")->title.contains("unit size only"));
     }
@@ -504,7 +504,7 @@ private slots:
         QTest::keyClick(edit, Qt::Key_Return);
         QVERIFY(desk.waitFor([&] { return !desk.cache().sources()->trace.uniqueness.empty(); }));
         QVERIFY(desk.idle());
-        QCOMPARE(desk.choice().uniquenessColumn, std::string("alone"));
+        QCOMPARE(desk.choice().columns.uniqueness, std::string("alone"));
         QVERIFY(desk.cache().sources()->trace.uniqueness[1] == 1.0F && desk.cache().sources()->trace.uniqueness[2] == 0.1F);
         QCOMPARE(desk.cache().sources()->played().uniqueness, desk.cache().sources()->trace.uniqueness); // what is stepped through has no sizes, but these
     }
@@ -525,7 +525,7 @@ private slots:
         QTest::keyClick(edit, Qt::Key_Return);
         QVERIFY(desk.waitFor([&] { return desk.cache().sources()->trace.costed(); }));
         QVERIFY(desk.idle());
-        QCOMPARE(desk.choice().costColumn, std::string("price"));
+        QCOMPARE(desk.choice().columns.cost, std::string("price"));
         auto* counted = desk.child<QComboBox>("cacheCounted");
         counted->setFocus();
         QTest::keyClick(counted, Qt::Key_End);

@@ -237,7 +237,7 @@ private slots:
         for (int i = 0; i < 500; ++i)
             csv.write(QByteArray::number(i % 50) + ',' + QByteArray::number(i % 7) + '\n');
         csv.close();
-        const auto read = [&](const char* column) { desk.document.change("trace", {}, [&](SessionState& state) { state.cache.trace = file.toStdString(); state.cache.format = "csv"; state.cache.idColumn = column; }); };
+        const auto read = [&](const char* column) { desk.document.change("trace", {}, [&](SessionState& state) { state.cache.trace = file.toStdString(); state.cache.format = "csv"; state.cache.columns.id = column; }); };
         read("key");
         QVERIFY(desk.show());
         QCOMPARE(desk.controller.report()->objects, std::uint64_t{50});

@@ -17,18 +17,21 @@ using namespace tamis::attention;
 namespace {
 constexpr std::int64_t kTokens = 4096, kDim = 32;
 
-/// Whether the work ends by Error{Cancelled} where a stop is asked for 2 ms behind its start, of some 50 to 1,000.
-bool stopsWithin(const std::function<void(const RunContext&)>& work)
+/// Whether work of some 10 to 1,000 ms ends by Error{Cancelled} where a stop is asked for 2 ms behind its start. On a busy machine the wish may come when
+/// all is done: once in so many tries it does not. Work that never looks, or at its start alone, is never stopped.
+bool isStopped(const std::function<void(const RunContext&)>& work)
 {
-    std::stop_source source;
-    const std::jthread asks([&] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
-        source.request_stop();
-    });
-    try {
-        work(RunContext(source.get_token()));
-    } catch (const Error& error) {
-        return error.code() == ErrorCode::Cancelled;
+    for (int attempt = 0; attempt < 20; ++attempt) {
+        std::stop_source source;
+        const std::jthread asks([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(2));
+            source.request_stop();
+        });
+        try {
+            work(RunContext(source.get_token()));
+        } catch (const Error& error) {
+            return error.code() == ErrorCode::Cancelled;
+        }
     }
     return false;
 }
@@ -52,18 +55,18 @@ private slots:
         inputs.spec = {.heads = 1, .keyValueHeads = 1, .headDim = kDim, .scale = 0.2F};
         inputs.width = kDim;
         const nn::AttentionPtr op = findMethod("attention." + method.toStdString())->op(inputs, {});
-        QVERIFY(stopsWithin([&](const RunContext& context) { op->map(input, 0, 0, context); }));
+        QVERIFY(isStopped([&](const RunContext& context) { op->map(input, 0, 0, context); }));
         if (dynamic_cast<const SparseReader*>(op.get()))
-            QVERIFY(stopsWithin([&](const RunContext& context) { blockMap(*op, input, 0, context); }));
+            QVERIFY(isStopped([&](const RunContext& context) { blockMap(*op, input, 0, context); }));
     }
     void exactAttentionIsStopped()
     {
         const tensor::Matrix<float> q = test::normalRows(kTokens, 4 * kDim, 1, 1);
         const nn::AttentionInput input{q.view(), q.view(), q.view()};
         const auto exact = nn::exactAttention({.heads = 4, .keyValueHeads = 4, .headDim = kDim, .scale = 0.2F});
-        QVERIFY(stopsWithin([&](const RunContext& context) { exact->map(input, 0, 0, context); }));
+        QVERIFY(isStopped([&](const RunContext& context) { exact->map(input, 0, 0, context); }));
         for (const bool parallel : {false, true})
-            QVERIFY(stopsWithin([&](const RunContext& context) {
+            QVERIFY(isStopped([&](const RunContext& context) {
                 nn::Scratch scratch(parallel, context);
                 tensor::Matrix<float> out(kTokens, 4 * kDim);
                 exact->apply(input, out.view(), scratch);

@@ -3,7 +3,6 @@
 #include "tests/views/cache_sample.h"
 #include "views/cache/reuse_distance_view.h"
 #include "views/common/heat_map.h"
-#include "views/vtk/vtk_widget.h"
 
 #include <QImage>
 #include <QTest>
