@@ -21,18 +21,23 @@ QString cacheSizeText(std::uint64_t size, bool sized)
     return size == 1 ? QCoreApplication::translate("CacheWords", "1 object") : QCoreApplication::translate("CacheWords", "%1 objects").arg(digits);
 }
 
-const report::PolicyPoint* pointNear(const report::PolicyCurve& curve, std::uint64_t size)
+std::optional<CurveReading> readCurve(const report::PolicyCurve& curve, std::uint64_t size)
 {
-    const report::PolicyPoint* best = nullptr;
-    double least = INFINITY;
-    for (const auto& point : curve.points) {
-        const double apart = std::abs(std::log(static_cast<double>(std::max<std::uint64_t>(point.size, 1))) - std::log(static_cast<double>(std::max<std::uint64_t>(size, 1))));
-        if (apart < least) {
-            least = apart;
-            best = &point;
-        }
-    }
-    return best;
+    const auto above = std::ranges::lower_bound(curve.points, size, {}, &report::PolicyPoint::size);
+    if (above == curve.points.end() || (above->size != size && above == curve.points.begin()))
+        return std::nullopt;
+    if (above->size == size)
+        return CurveReading{*above, &*above, &*above};
+    const report::PolicyPoint &low = above[-1], &high = *above;
+    const auto of = [](std::uint64_t each) { return std::log(static_cast<double>(std::max<std::uint64_t>(each, 1))); };
+    const double share = (of(size) - of(low.size)) / (of(high.size) - of(low.size));
+    const auto between = [&](double report::PolicyPoint::* ratio) { return std::lerp(low.*ratio, high.*ratio, share); };
+    CurveReading read{low, &low, &high};
+    read.point.size = size;
+    for (double report::PolicyPoint::* ratio : {&report::PolicyPoint::hitRatio, &report::PolicyPoint::byteHitRatio, &report::PolicyPoint::costMissRatio, &report::PolicyPoint::unruledHitRatio})
+        read.point.*ratio = between(ratio);
+    read.point.deviation = std::max(low.deviation, high.deviation);
+    return read;
 }
 
 QString configurationTitle(const QString& title, const Parameters& parameters, const Parameters& defaults)

@@ -5,14 +5,22 @@
 
 #include <QString>
 
+#include <optional>
 #include <vector>
 
 namespace tamis::views {
 
 /// "1 200 objects", "64 MiB".
 QString cacheSizeText(std::uint64_t size, bool sized);
-/// The point of `curve` whose size is next to `size` on a logarithmic scale; nullptr: it has none.
-const report::PolicyPoint* pointNear(const report::PolicyCurve& curve, std::uint64_t size);
+/// What a curve says at a size: `point` is computed there, or lies where the chart's line does, between the computed `below` and `above`.
+struct CurveReading {
+    report::PolicyPoint point; ///< between: of the ratios alone, the deviation the greater of the two
+    const report::PolicyPoint* below = nullptr;
+    const report::PolicyPoint* above = nullptr;
+    bool computed() const noexcept { return below == above; }
+};
+/// Straight between neighbours over the logarithm of the size; nothing outside the computed sizes.
+std::optional<CurveReading> readCurve(const report::PolicyCurve& curve, std::uint64_t size);
 /// "LRU-K, k 3": the title, and the parameters that are not in `defaults`.
 QString configurationTitle(const QString& title, const Parameters& parameters, const Parameters& defaults);
 

@@ -11,12 +11,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace tamis::views {
 namespace {
 constexpr Heading kHeadings[] = {
     {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "policy"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "With the settings that are not the defaults")},
-    {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "hits"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "Share of the requests that hit at the cursor's size, and how far samples differ")},
+    {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "hits"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "Share of the requests that hit at the cursor's size, and how far samples differ. ≈: between two sizes that were computed, as the line is drawn")},
     {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "no resets"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "Share that hits with the same rules, but without looking for scene changes")},
     {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "hit bytes"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "Share of the bytes that hit at the cursor's size")},
     {QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "cost"), QT_TRANSLATE_NOOP("tamis::views::CurveTableModel", "What misses cost at the cursor's size: mean time a request, or their share of all costs that the trace has")},
@@ -67,7 +68,8 @@ int CurveTableModel::columnCount(const QModelIndex& parent) const { return paren
 
 double CurveTableModel::number(const ShownCurve& shown, int column) const
 {
-    const report::PolicyPoint* point = pointNear(shown.curve, m_size);
+    const std::optional<CurveReading> read = readCurve(shown.curve, m_size);
+    const report::PolicyPoint* point = read ? &read->point : nullptr;
     switch (column) {
     case HitColumn: return point ? point->hitRatio : NAN;
     case UnwatchedColumn: return point ? point->unruledHitRatio : NAN;
@@ -105,25 +107,41 @@ QVariant CurveTableModel::data(const QModelIndex& index, int role) const
     case kSortRole: return value;
     case Qt::TextAlignmentRole: return static_cast<int>(Qt::AlignRight | Qt::AlignVCenter);
     case Qt::ToolTipRole:
-        if (index.column() == UnwatchedColumn && std::isfinite(value))
-            return tr("%1 scene changes").arg(pointNear(shown.curve, m_size)->sceneChanges);
-        return shown.curve.failure.empty() ? QVariant() : QVariant(QString::fromStdString(shown.curve.failure));
+        return shown.curve.failure.empty() ? QVariant(readingText(shown, index.column())) : QVariant(QString::fromStdString(shown.curve.failure));
     case Qt::DisplayRole: break;
     default: return {};
     }
     if (!std::isfinite(value))
         return QStringLiteral("–");
-    switch (index.column()) {
-    case HitColumn: {
-        const report::PolicyPoint* point = pointNear(shown.curve, m_size);
-        return std::isfinite(point->deviation) ? QStringLiteral("%1 ± %2").arg(formatPercent(value, 2), formatPercent(point->deviation, 1)) : formatPercent(value, 2);
-    }
-    case UnwatchedColumn:
-    case ByteHitColumn: return formatPercent(value, 2);
-    case CostColumn: return m_measure.ofTrace ? formatPercent(value, 2) : formatMilliseconds(value / 1000);
-    case StateColumn: return formatBytes(value);
-    default: return formatDuration(value);
-    }
+    return shownText(shown, index.column(), value);
+}
+
+QString CurveTableModel::shownText(const ShownCurve& shown, int column, double value) const
+{
+    if (column == StateColumn)
+        return formatBytes(value);
+    if (column == TimeColumn)
+        return formatDuration(value);
+    const std::optional<CurveReading> read = readCurve(shown.curve, m_size);
+    const QString mark = read->computed() ? QString() : QStringLiteral("≈ ");
+    if (column == CostColumn && !m_measure.ofTrace)
+        return mark + formatMilliseconds(value / 1000);
+    const bool sampled = column == HitColumn && std::isfinite(read->point.deviation);
+    return mark + (sampled ? QStringLiteral("%1 ± %2").arg(formatPercent(value, 2), formatPercent(read->point.deviation, 1)) : formatPercent(value, 2));
+}
+
+QString CurveTableModel::readingText(const ShownCurve& shown, int column) const
+{
+    if (column != HitColumn && column != UnwatchedColumn && column != ByteHitColumn && column != CostColumn)
+        return {};
+    const std::optional<CurveReading> read = readCurve(shown.curve, m_size);
+    if (!read)
+        return shown.curve.points.empty() ? QString() : tr("Computed from %1 to %2").arg(cacheSizeText(shown.curve.points.front().size, m_sized), cacheSizeText(shown.curve.points.back().size, m_sized));
+    const auto hits = [&](const report::PolicyPoint& point) {
+        const QString size = cacheSizeText(point.size, m_sized);
+        return column == UnwatchedColumn ? tr("%1 scene changes at %2").arg(point.sceneChanges).arg(size) : tr("%1 hit at %2").arg(formatPercent(point.hitRatio, 2), size);
+    };
+    return read->computed() ? hits(*read->below) : tr("On the line between what was computed: %1, %2").arg(hits(*read->below), hits(*read->above));
 }
 
 QVariant CurveTableModel::headerData(int section, Qt::Orientation orientation, int role) const

@@ -17,7 +17,7 @@ struct ShownCurve {
     int colour = 0;  ///< series colour; limits have none
 };
 
-/// Every curve at the cursor: ratios, state, time.
+/// Every curve at the cursor: ratios, state, time. A ratio that lies between two computed sizes is marked by ≈.
 class CurveTableModel : public QAbstractTableModel {
     Q_OBJECT
 public:
@@ -36,6 +36,8 @@ public:
 
 private:
     double number(const ShownCurve& shown, int column) const;
+    QString shownText(const ShownCurve& shown, int column, double value) const;
+    QString readingText(const ShownCurve& shown, int column) const; ///< what the computed neighbours of the cursor say
     std::vector<ShownCurve> m_curves;
     bool m_sized = false;
     std::uint64_t m_size = 1;

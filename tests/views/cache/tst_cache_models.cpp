@@ -11,6 +11,8 @@
 #include <QSignalSpy>
 #include <QTest>
 
+#include <cmath>
+
 using namespace tamis;
 using namespace tamis::views;
 using namespace tamis::test;
@@ -49,9 +51,18 @@ private slots:
         kept.kept = 0;
         model.setCurves({cacheCurve("cache.lru", "LRU", 0.2, 0), sampled, kept}, false);
         const auto at = [&](int row, int column, int role = Qt::DisplayRole) { return model.index(row, column).data(role); };
-        model.setSize(9); // next to 10 on a logarithmic scale
+        model.setSize(10);
         QCOMPARE(at(0, CurveTableModel::HitColumn, kSortRole).toDouble(), 0.4);
-        model.setSize(40);
+        QVERIFY(!at(0, CurveTableModel::HitColumn).toString().contains(QStringLiteral("≈")));
+        model.setSize(40); // between 10 and 100, where the line over the logarithm of the size is: log10(4) of the way
+        QVERIFY(std::abs(at(0, CurveTableModel::HitColumn, kSortRole).toDouble() - (0.4 + 0.2 * std::log10(4.0))) < 1e-12);
+        QVERIFY(at(0, CurveTableModel::HitColumn).toString().startsWith(QStringLiteral("≈ 52.04")));
+        QVERIFY(at(0, CurveTableModel::HitColumn, Qt::ToolTipRole).toString().contains(QStringLiteral("40.00")));
+        QVERIFY(at(0, CurveTableModel::HitColumn, Qt::ToolTipRole).toString().contains(QStringLiteral("60.00")));
+        model.setSize(101); // outside: nothing is made up
+        QCOMPARE(at(0, CurveTableModel::HitColumn).toString(), QStringLiteral("–"));
+        QVERIFY(at(0, CurveTableModel::HitColumn, Qt::ToolTipRole).toString().contains("100"));
+        model.setSize(100);
         QCOMPARE(at(0, CurveTableModel::HitColumn, kSortRole).toDouble(), 0.2 + 0.2 + 0.2);
         QVERIFY(at(1, CurveTableModel::HitColumn).toString().contains(QStringLiteral("±")));
         QVERIFY(!at(0, CurveTableModel::HitColumn).toString().contains(QStringLiteral("±")));
