@@ -38,7 +38,7 @@ Json cacheToJson(const CacheChoice& choice, const std::filesystem::path& base)
         kept.push_back({{"policy", each.policy}, {"parameters", parametersToJson(each.parameters)}, {"rules", {{"parameters", parametersToJson(each.rules)}}}});
     return {{"trace", writtenPath(choice.trace, base)},
             {"format", choice.format},
-            {"columns", {{"id", choice.columns.id}, {"time", choice.columns.time}, {"size", choice.columns.size}, {"cost", choice.columns.cost}, {"uniqueness", choice.columns.uniqueness}}},
+            {"columns", {{"id", choice.columns.id}, {"time", choice.columns.time}, {"size", choice.columns.size}, {"cost", choice.columns.cost}, {"uniqueness", choice.columns.uniqueness}, {"operation", choice.columns.operation}}},
             {"policies", choice.policies ? Json(*choice.policies) : Json(nullptr)},
             {"policy", choice.policy},
             {"settings", std::move(parameters)},
@@ -63,6 +63,7 @@ CacheChoice cacheFrom(const SessionReader& reader, const std::filesystem::path& 
         columns.read("size", choice.columns.size);
         columns.read("cost", choice.columns.cost);
         columns.read("uniqueness", choice.columns.uniqueness);
+        columns.read("operation", choice.columns.operation);
     }
     if (reader.child("policies"))
         reader.read("policies", choice.policies.emplace());

@@ -119,11 +119,16 @@ void CacheController::build(views::CachePanel& panel)
 void CacheController::connectViews(views::CachePanel& panel)
 {
     connect(&panel, &views::CachePanel::stopRequested, this, &CacheController::stop);
+    QStringList formats;
+    for (const std::string_view name : io::traceFormatNames())
+        formats << QString::fromUtf8(name);
+    panel.columns()->setFormats(formats);
     connect(panel.columns(), &views::TraceColumns::applied, this, [this](const views::TraceColumns::Names& names) {
         CacheChoice wanted = choice();
         if (!m_refused.empty() || wanted.trace.empty())
             wanted.trace = m_refused.empty() ? wanted.trace : m_refused;
-        wanted.columns = {.time = names.time.toStdString(), .id = names.id.toStdString(), .size = names.size.toStdString(), .cost = names.cost.toStdString(), .uniqueness = names.uniqueness.toStdString(), .operation = {}};
+        wanted.columns = {.time = names.time.toStdString(), .id = names.id.toStdString(), .size = names.size.toStdString(), .cost = names.cost.toStdString(), .uniqueness = names.uniqueness.toStdString(), .operation = names.operation.toStdString()};
+        wanted.format = names.format.toStdString();
         load(wanted, true);
     });
     connect(m_page, &CurvesPage::openRequested, this, &CacheController::askAndOpen);

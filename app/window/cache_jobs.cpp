@@ -31,12 +31,12 @@ std::string keyOf(const CacheChoice& choice)
         return {};
     std::string key = choice.trace + '\n' + choice.format;
     const io::TraceColumns& c = choice.columns;
-    for (const std::string* column : {&c.id, &c.time, &c.size, &c.cost, &c.uniqueness})
+    for (const std::string* column : {&c.id, &c.time, &c.size, &c.cost, &c.uniqueness, &c.operation})
         key += '\n' + *column;
     return key;
 }
 
-views::TraceColumns::Names shown(const io::TraceColumns& c) { return {text(c.id), text(c.time), text(c.size), text(c.cost), text(c.uniqueness)}; }
+views::TraceColumns::Names shown(const io::TraceColumns& c, const std::string& format) { return {text(c.id), text(c.time), text(c.size), text(c.cost), text(c.uniqueness), text(c.operation), text(format)}; }
 
 /// Rules that protect may refuse newcomers, which MIN must take in: it is no limit of such caches.
 bool protects(const Parameters& rules) { return rules.contains("protect") || rules.contains("protect-most"); }
@@ -53,7 +53,7 @@ bool isTable(const std::string& file) { return file.find(".csv") != std::string:
 
 void CacheController::askAndOpen()
 {
-    const QString file = m_with.ask.open(tr("Open a trace of requests"), tr("Traces (*.txt *.csv *.trace *.trc *.lis *.bin *.vscsi *.gz *.xz *.zst);;All files (*)"));
+    const QString file = m_with.ask.open(tr("Open a trace of requests"), tr("Traces (*.txt *.csv *.trace *.trc *.lis *.bin *.oracleGeneral *.vscsi *.be64 *.be32 *.le64 *.le32 *.gz *.xz *.zst);;All files (*)"));
     if (!file.isEmpty())
         open(file);
 }
@@ -116,11 +116,9 @@ void CacheController::load(const CacheChoice& wanted, bool asked)
             if (job.state == JobState::Failed || job.state == JobState::Cancelled) {
                 m_loading.clear();
                 m_refused = wanted.trace;
-                if (isTable(wanted.trace)) {
-                    m_panel.columns()->setColumns(shown(wanted.columns));
-                    m_panel.columns()->setWord(job.state == JobState::Failed ? tr("Not read:") : QString());
-                    m_panel.columns()->show();
-                }
+                m_panel.columns()->setColumns(shown(wanted.columns, wanted.format), isTable(wanted.trace));
+                m_panel.columns()->setWord(job.state == JobState::Failed ? tr("Not read:") : QString());
+                m_panel.columns()->show();
             }
             emit availabilityChanged();
         });
@@ -210,7 +208,7 @@ void CacheController::showNothing()
 {
     m_page->setNothing(!m_sources);
     m_stepsPage->setNothing(!m_sources);
-    m_panel.columns()->setVisible(m_sources && m_sources->table);
+    m_panel.columns()->setVisible(m_sources && (m_sources->table || m_sources->options.format != io::TraceFormat::Automatic));
     if (!m_sources) {
         m_panel.setSummary({});
         m_with.tree.setTrace({}, {});
@@ -218,7 +216,7 @@ void CacheController::showNothing()
     }
     const auto& trace = m_sources->trace;
     m_panel.columns()->setWord({});
-    m_panel.columns()->setColumns(shown(m_sources->options.columns));
+    m_panel.columns()->setColumns(shown(m_sources->options.columns, std::string(io::traceFormatName(m_sources->options.format))), m_sources->table);
     const QString shape = tr("%1 requests, %2 objects").arg(QString::number(trace.requests()), QString::number(trace.ids.size()));
     m_panel.setSummary(tr("%1: %2, working set %3").arg(text(trace.name), shape, views::cacheSizeText(m_sources->workingSet, trace.sized())));
     m_with.tree.setTrace(text(m_sources->file.string()), shape);

@@ -5,6 +5,7 @@
 #include "app/window/reuse_controller.h"
 #include "app/window/reuse_plan.h"
 #include "views/cache/cache_panel.h"
+#include "views/cache/curves_page.h"
 #include "views/hierarchy/levels_page.h"
 #include "views/hierarchy/levels_settings.h"
 #include "views/plan/cost_header.h"
@@ -77,6 +78,21 @@ void CacheTab::addLevels()
     const auto follow = [this] { m_levels->setCursor(m_cache.size(), m_cache.sources() && m_cache.sources()->trace.sized()); };
     connect(&m_cache, &CacheController::sizeChanged, m_levels.get(), follow);
     connect(&m_cache, &CacheController::traceChanged, m_levels.get(), follow);
+    connect(m_levels.get(), &HierarchyController::briefChanged, this, [this] { m_cache.curvesPage().setLevels(m_levels->brief()); });
+    for (const auto seen : {&CacheController::traceChanged, &CacheController::availabilityChanged})
+        connect(&m_cache, seen, this, &CacheTab::seeLevels);
+    connect(&m_panel, &views::CachePanel::pageShown, this, &CacheTab::seeLevels);
+    connect(&m_panel, &views::CachePanel::shown, this, &CacheTab::seeLevels);
+}
+
+/// The curves' page says what levels make of its size; of a long trace that would hold it up.
+void CacheTab::seeLevels()
+{
+    constexpr std::size_t kMostRequests = 1'000'000;
+    const auto sources = m_cache.sources();
+    const bool large = sources && sources->trace.requests() > kMostRequests;
+    m_levels->setSeenElsewhere(sources && !large && m_cache.curvesPage().isVisible());
+    m_cache.curvesPage().setLevels(large ? tr("Levels are simulated on their page: the trace has more than a million requests.") : m_levels->brief());
 }
 
 } // namespace tamis::app

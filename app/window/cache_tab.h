@@ -49,6 +49,7 @@ private:
 
     void showModel(); ///< to labs that look at it
     void addLevels();
+    void seeLevels();
     void addFrames();
     void listReuse(); ///< among the plan's parts
 

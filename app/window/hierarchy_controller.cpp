@@ -4,8 +4,10 @@
 #include "app/window/export_controller.h"
 #include "app/window/model_controller.h"
 #include "core/hierarchy/feature_types.h"
+#include "views/common/number_format.h"
 #include "views/hierarchy/levels_page.h"
 #include "views/hierarchy/levels_settings.h"
+#include "views/hierarchy/time_words.h"
 
 #include <algorithm>
 #include <array>
@@ -108,6 +110,26 @@ void HierarchyController::setCursor(quint64 size, bool bytes)
     showState();
 }
 
+void HierarchyController::setSeenElsewhere(bool seen)
+{
+    m_seenElsewhere = seen;
+    ask();
+}
+
+QString HierarchyController::brief() const
+{
+    const std::string level = cursorOf(m_with.document.state().hierarchy.parameters);
+    if (!m_report || m_report->reads == 0 || level == "none" || !m_with.document.state().hierarchy.frames.empty())
+        return {};
+    const auto share = [&](std::uint64_t reads) { return views::formatPercent(static_cast<double>(reads) / static_cast<double>(m_report->reads), 1); };
+    QStringList hits;
+    for (const report::HierarchyLevel& each : m_report->levels)
+        hits << tr("%1 %2").arg(text(each.name), share(each.hits));
+    hits << tr("recomputed %1").arg(share(m_report->misses));
+    const QString average = tr("average access %1").arg(views::formatNanoseconds(m_report->amat));
+    return tr("%1 of this size: %2 · %3").arg(text(level).toUpper(), hits.join(QStringLiteral(" · ")), average);
+}
+
 void HierarchyController::setCursorLevel(const QString& level)
 {
     m_with.document.change(tr("Size cursor sets %1").arg(level), {}, [&](SessionState& state) { state.hierarchy.parameters.set(kCursor, level.toStdString()); });
@@ -174,7 +196,7 @@ void HierarchyController::showState()
     emit availabilityChanged();
 }
 
-/// Nothing is computed while the page is out of sight.
+/// Nothing is computed while neither the page nor the brief is in sight.
 void HierarchyController::ask()
 {
     const auto now = request();
@@ -185,10 +207,11 @@ void HierarchyController::ask()
         m_report.reset();
         m_page.setReport(nullptr);
         m_page.setProblem({});
+        emit briefChanged();
         return;
     }
     m_page.setStale(m_report && m_shownOf != now);
-    if (!m_page.isVisible() || m_asked == now)
+    if (!(m_page.isVisible() || m_seenElsewhere) || m_asked == now)
         return;
     m_page.setProblem({});
     m_asked = now;
@@ -207,6 +230,7 @@ void HierarchyController::show(const HierarchyWork::Picture& picture, bool whole
     m_page.setCaption(caption());
     m_page.setProblem({});
     m_page.setStale(m_shownOf != now);
+    emit briefChanged();
     emit availabilityChanged();
 }
 

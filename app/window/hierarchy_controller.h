@@ -28,7 +28,7 @@ struct HierarchyNeighbours {
     const FileQuestions& ask;
 };
 
-/// The page of levels of caches: computed on a lane while it is in sight, at once from the first requests, then from all. Every setting is undoable.
+/// The page of levels of caches: computed on a lane while it or its brief is in sight, at once from the first requests, then from all. Every setting is undoable.
 class HierarchyController : public QObject
 {
     Q_OBJECT
@@ -39,6 +39,8 @@ public:
     void setFrames(const QString& folder);   ///< empty: the trace of the tab
     void sourcesChanged();                   ///< another model is open, or none
     void setCursor(quint64 size, bool bytes); ///< of the cache lab's curves, in bytes or objects; 0: there is none
+    void setSeenElsewhere(bool seen);        ///< brief() is: levels are computed though their page is out of sight
+    QString brief() const;                   ///< hits of the levels and the average access, in a line; empty: nothing is known, or the cursor sets no level
     void setCursorLevel(const QString& level); ///< whose capacity that is: "l1" to "l3", or "none"
     Parameters parameters() const;           ///< of the present settings, with the cursor's
     QString disabledReason() const;          ///< why nothing is simulated; empty: it can be
@@ -48,6 +50,7 @@ public:
 
 signals:
     void availabilityChanged();
+    void briefChanged();
     void done(const QString& sentence);
     void failed(const QString& sentence);
 
@@ -67,6 +70,7 @@ private:
     bool m_whole = false; ///< what is shown is of all requests
     quint64 m_cursor = 0;
     bool m_cursorIsBytes = false;
+    bool m_seenElsewhere = false;
     Lane<HierarchyRequest, HierarchyPicture> m_lane;
 };
 

@@ -15,7 +15,6 @@ constexpr double kLeastObjects = 64; ///< that the small caches hold, where the 
 
 struct AdaptiveSettings {
     std::size_t most = 5;       ///< K tried
-    double sample = 0.05;       ///< of the objects
     double margin = 0.005;      ///< of the hit ratio, that another K must gain
     std::uint64_t window = 1000; ///< requests between looks
 };

@@ -63,7 +63,7 @@ private:
 Method beladyMethod()
 {
     Method method;
-    method.declaration = {.id = "cache.belady", .lab = "cache", .title = "Belady's MIN (unit size only)", .reference = "Belady 1966: the farthest next request leaves; the least misses there can be where all objects are of one size", .schema = {}};
+    method.declaration = {.id = "cache.belady", .lab = "cache", .title = "Belady's MIN (unit size only)", .reference = "Belady 1966: the farthest next request leaves; the least misses there can be where all objects are of one size and every newcomer is taken in", .schema = {}};
     method.knowsFuture = method.limit = true;
     method.policy = [](const PolicyInputs& inputs, const Parameters&) { return std::make_unique<Belady>(inputs.capacity); };
     return method;

@@ -50,7 +50,7 @@ void requireWork(const Parameters& parameters)
 ParameterSchema schema()
 {
     std::vector<ParameterSpec> specs = reuseSchema().specs();
-    specs.push_back({.name = "trees", .title = "Trees", .type = ParameterType::Integer, .defaultValue = std::int64_t{24}, .minimum = 1, .maximum = 256});
+    specs.push_back({.name = "trees", .title = "Trees", .type = ParameterType::Integer, .defaultValue = std::int64_t{24}, .minimum = 1, .maximum = 256, .help = "Whose scores are summed"});
     specs.push_back({.name = "depth", .title = "Depth", .type = ParameterType::Integer, .defaultValue = std::int64_t{4}, .minimum = 1, .maximum = 8, .help = "Of each tree"});
     return ParameterSchema(specs);
 }

@@ -21,7 +21,7 @@ struct PolicyInputs {
 struct Method {
     MethodDeclaration declaration;
     bool knowsFuture = false; ///< reads Request::next: nothing that can be built
-    bool limit = false;       ///< no policy has more hits where all objects are of one size
+    bool limit = false;       ///< no policy that takes every newcomer in has more hits where all objects are of one size
     bool random = false;      ///< depends on the seed
     /// Throws Error{InvalidParameter}.
     std::function<PolicyPtr(const PolicyInputs&, const Parameters&)> policy;

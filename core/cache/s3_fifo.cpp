@@ -49,7 +49,7 @@ public:
     {
         ObjectNode& node = m_lists[request.object];
         if (!m_cameBack && request.size >= m_small && m_small > 1)
-            return; // it would be the whole small queue
+            return; // it would be the whole small queue. Room was made all the same, as the authors' simulator does
         node.size = request.size;
         node.count = 0;
         m_lists.pushFront(m_cameBack ? kMain : kSmall, request.object);

@@ -80,7 +80,7 @@ TraceFormat formatOf(const std::filesystem::path& path)
     std::array<char, 4096> head{};
     const std::size_t got = ByteStream::open(path)->read(std::as_writable_bytes(std::span(head)));
     if (!looksLikeText(std::span(head).first(got)))
-        throw Error(ErrorCode::UnsupportedFeature, "found bytes that are no text and a name that says nothing of their format, expected --trace-format (oracle-general, vscsi, be64, be32, le64, le32)",
+        throw Error(ErrorCode::UnsupportedFeature, "found bytes that are no text and a name that says nothing of their format, expected the format to be chosen (--trace-format oracle-general, vscsi, be64, be32, le64 or le32)",
                     path.string());
     return textFormat({head.data(), got});
 }
@@ -90,6 +90,14 @@ std::optional<TraceFormat> traceFormatNamed(std::string_view name) noexcept
 {
     const auto found = std::ranges::find(kNames, name, &std::pair<TraceFormat, std::string_view>::second);
     return found == kNames.end() ? std::nullopt : std::optional(found->first);
+}
+
+std::vector<std::string_view> traceFormatNames()
+{
+    std::vector<std::string_view> names;
+    for (const auto& [format, name] : kNames)
+        names.push_back(name);
+    return names;
 }
 
 std::string_view traceFormatName(TraceFormat format) noexcept

@@ -26,6 +26,7 @@ enum class TraceFormat {
 /// "automatic", "ids", "csv", "lirs", "arc", "oracle-general", "vscsi", "be64", ... ; nullopt for another text.
 std::optional<TraceFormat> traceFormatNamed(std::string_view name) noexcept;
 std::string_view traceFormatName(TraceFormat format) noexcept;
+std::vector<std::string_view> traceFormatNames(); ///< the first is found by itself
 
 /// Columns of a CSV file by the name in its first line or by number from 1. An empty text: found by usual names ("time", "id", "key", "obj_id",
 /// "lbn", "size", "cost", "uniqueness", ...), or not there.

@@ -100,17 +100,27 @@ void CurvesPage::buildChart()
     m_popularity->setMinimumSize(200, 130);
     m_popularity->setEmptyText(tr("How often the most wanted objects are requested."));
     m_popularity->setAxes({.xTitle = tr("rank"), .yTitle = tr("requests"), .logX = true, .logY = true});
-    connect(m_chart, &LineChart::cursorMoved, this, [this](double x, bool finished) {
-        m_size = static_cast<std::uint64_t>(std::max(1.0, std::round(x)));
-        showSize();
-        emit sizeEdited(m_size, finished);
-    });
+    connect(m_chart, &LineChart::cursorMoved, this, &CurvesPage::moveCursor);
+    connect(m_popularity, &LineChart::cursorMoved, this, [this](double rank, bool finished) { moveCursor(rank / std::max(objectsAt(1), 1e-300), finished); });
     const auto exported = [this](LineChart* chart, const QString& name) {
         onChartExport(chart, this, [this, name](Figure& figure, FigureFormat format) { emit exportRequested(&figure, format, name); });
     };
     exported(m_chart, QStringLiteral("curves"));
     exported(m_overTime, QStringLiteral("hits-over-time"));
     exported(m_popularity, QStringLiteral("popularity"));
+}
+
+void CurvesPage::moveCursor(double size, bool finished)
+{
+    m_size = static_cast<std::uint64_t>(std::clamp(std::round(size), 1.0, std::max(1.0, number(m_about.workingSet))));
+    showSize();
+    emit sizeEdited(m_size, finished);
+}
+
+void CurvesPage::setLevels(const QString& brief)
+{
+    m_levels->setText(brief);
+    m_levels->setVisible(!brief.isEmpty());
 }
 
 void CurvesPage::buildBar(QGridLayout* grid)
@@ -168,7 +178,16 @@ void CurvesPage::buildBar(QGridLayout* grid)
     bar->addWidget(m_sizeText);
     bar->addWidget(m_refining);
     bar->addWidget(json);
-    grid->addLayout(bar, 0, 0, 1, 3);
+    m_levels = mutedLabel(this, QStringLiteral("cacheLevels"));
+    m_levels->setFont(Theme::smallFont(font()));
+    m_levels->setWordWrap(true);
+    m_levels->setToolTip(tr("With the Levels page's settings, one of whose levels the cursor sizes"));
+    auto* top = new QVBoxLayout;
+    top->setSpacing(0);
+    bar->setSpacing(Theme::kSpacing);
+    top->addLayout(bar);
+    top->addWidget(m_levels);
+    grid->addLayout(top, 0, 0, 1, 3);
     connect(json, &QPushButton::clicked, this, &CurvesPage::jsonRequested);
     const auto told = [this](bool finished) {
         const double low = std::log(1.0), high = std::log(std::max(2.0, number(m_about.workingSet)));
@@ -277,6 +296,22 @@ void CurvesPage::takeMeasure()
     emit measureEdited();
 }
 
+/// Names before numbers: on a narrow page the columns that are least asked for give them their room.
+void CurvesPage::showColumns()
+{
+    constexpr int kNarrow = 900; // pixels
+    const bool wide = width() >= kNarrow, cost = m_measure.counted == Counted::Cost;
+    using Model = CurveTableModel;
+    for (const auto& [columnOf, shown] : {std::pair(Model::ByteHitColumn, m_about.sized), std::pair(Model::TimeColumn, false), std::pair(Model::UnwatchedColumn, m_model->watchesScene()), std::pair(Model::CostColumn, wide || cost), std::pair(Model::StateColumn, wide)})
+        m_table->setColumnHidden(columnOf, !shown);
+}
+
+void CurvesPage::resizeEvent(QResizeEvent* event)
+{
+    QWidget::resizeEvent(event);
+    showColumns();
+}
+
 void CurvesPage::showMeasure()
 {
     const QScopedValueRollback quiet(m_quiet, true);
@@ -291,6 +326,7 @@ void CurvesPage::showMeasure()
     m_missCost->setVisible(cost && !m_measure.ofTrace);
     m_byteCost->setVisible(cost && !m_measure.ofTrace);
     m_model->setMeasure(m_measure);
+    showColumns();
 }
 
 void CurvesPage::setCurves(const std::vector<ShownCurve>& curves, const report::CacheReport& about)
@@ -299,8 +335,6 @@ void CurvesPage::setCurves(const std::vector<ShownCurve>& curves, const report::
     m_about = about;
     m_about.curves.clear();
     m_model->setCurves(curves, about.sized);
-    for (const auto& [columnOf, shown] : {std::pair(CurveTableModel::ByteHitColumn, about.sized), std::pair(CurveTableModel::TimeColumn, false), std::pair(CurveTableModel::UnwatchedColumn, m_model->watchesScene())})
-        m_table->setColumnHidden(columnOf, !shown);
     showMeasure();
     showCurves();
     showSize();
@@ -382,7 +416,9 @@ void CurvesPage::showSize()
     m_model->setSize(std::max<std::uint64_t>(m_size, 1));
     if (any && !m_slider->isSliderDown())
         m_slider->setValue(static_cast<int>(std::lround(kSliderSteps * std::log(number(m_size)) / std::log(std::max(2.0, number(m_about.workingSet))))));
-    m_reuse->setObjects(any ? std::optional(objectsAt(m_size)) : std::nullopt);
+    const std::optional<double> held = any ? std::optional(objectsAt(m_size)) : std::nullopt;
+    m_reuse->setObjects(held);
+    m_popularity->setCursor(held, held ? tr("%1 held").arg(formatCount(*held)) : QString());
 }
 
 void CurvesPage::setSizeReport(std::shared_ptr<const report::CacheSizeReport> report, bool refining)

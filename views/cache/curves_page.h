@@ -42,6 +42,7 @@ public:
     void setSize(std::uint64_t size);      ///< of the cursor, without a signal
     void setSizeReport(std::shared_ptr<const report::CacheSizeReport> report, bool refining); ///< null: none yet
     void setTraceReport(std::shared_ptr<const report::TraceReport> report);                   ///< null: none yet
+    void setLevels(const QString& brief); ///< what levels of caches make of the cursor's size; empty: nothing is known
     void setCaption(const QString& settings);
     const CacheMeasure& measure() const noexcept { return m_measure; }
     void setMeasure(const CacheMeasure& measure); ///< without a signal
@@ -65,6 +66,9 @@ signals:
     void exportRequested(tamis::views::Figure* figure, tamis::views::FigureFormat format, const QString& name);
     void jsonRequested();
 
+protected:
+    void resizeEvent(QResizeEvent* event) override;
+
 private:
     QWidget* boxed(const QString& title, const QString& name, QWidget* body, QLabel** word = nullptr);
     void buildBar(QGridLayout* grid);
@@ -72,12 +76,14 @@ private:
     void buildChart();
     void takeMeasure();
     void showMeasure();
+    void showColumns();
     void showCurves();
     void showSize();
     void showOverTime();
     void showPopularity();
     QString overTimeWord() const;
     double objectsAt(std::uint64_t size) const; ///< that a cache of this size holds, about
+    void moveCursor(double size, bool finished);
 
     std::vector<ShownCurve> m_curves;
     report::CacheReport m_about; ///< without curves
@@ -96,7 +102,7 @@ private:
     QComboBox *m_counted = nullptr, *m_missed = nullptr;
     QDoubleSpinBox *m_missCost = nullptr, *m_byteCost = nullptr;
     QSlider* m_slider = nullptr;
-    QLabel *m_sizeText = nullptr, *m_refining = nullptr, *m_here = nullptr, *m_overTimeWord = nullptr, *m_zipf = nullptr, *m_evicted = nullptr;
+    QLabel *m_sizeText = nullptr, *m_refining = nullptr, *m_here = nullptr, *m_overTimeWord = nullptr, *m_zipf = nullptr, *m_evicted = nullptr, *m_levels = nullptr;
     QPushButton* m_remove = nullptr;
 };
 

@@ -2,28 +2,40 @@
 #pragma once
 #include <QWidget>
 
+#include <vector>
+
+class QComboBox;
+class QGridLayout;
 class QLabel;
 class QLineEdit;
 
 namespace tamis::views {
 
-/// Which columns of a table are the requests' ids, times, sizes, costs and uniqueness, by name or by number from 1. An empty field: found by its usual name.
+/// How a file of requests is read: its format, and of a table the columns that are the requests' ids, times, sizes, costs, uniqueness and operations, by name
+/// or by number from 1. An empty field: found by its usual name.
 class TraceColumns : public QWidget {
     Q_OBJECT
 public:
     struct Names {
-        QString id, time, size, cost, uniqueness;
+        QString id, time, size, cost, uniqueness, operation;
+        QString format; ///< one of setFormats()
     };
     explicit TraceColumns(QWidget* parent = nullptr);
-    void setColumns(const Names& names);
+    void setFormats(const QStringList& names); ///< the first is found by the file's name and bytes
+    void setColumns(const Names& names, bool table); ///< only of a table the columns are asked for
     void setWord(const QString& word); ///< why it is asked; empty: nothing
 
 signals:
     void applied(const tamis::views::TraceColumns::Names& names);
 
 private:
+    QLineEdit* field(QGridLayout* grid, int cell, const QString& title, const QString& name, const QString& help);
+    void showColumns();
     QLabel* m_word;
-    QLineEdit *m_id = nullptr, *m_time = nullptr, *m_size = nullptr, *m_cost = nullptr, *m_uniqueness = nullptr;
+    QComboBox* m_format;
+    QLineEdit *m_id, *m_time, *m_size, *m_cost, *m_uniqueness, *m_operation;
+    std::vector<QWidget*> m_ofTables;
+    bool m_table = false;
 };
 
 } // namespace tamis::views

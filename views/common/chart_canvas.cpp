@@ -25,7 +25,12 @@ constexpr double kMostDecades = 12;  ///< of a logarithmic axis: below is roundi
 constexpr int kBadgeDelayMs = 150;
 constexpr int kLegendHeight = 170;    ///< pixels; below the few series have the room, and hovering names them
 constexpr std::size_t kFewSeries = 2;
+constexpr int kLegendRows = 3;        ///< at most; more would leave the curves no room
+constexpr int kLegendMarker = 34;     ///< pixels of a name's line and of the gaps around it
+constexpr int kLegendGap = 8;
 constexpr double kTickPixels = 70;   ///< about this far apart on a linear axis
+constexpr double kLabelPixels = 20;  ///< at least so far apart on a logarithmic one
+constexpr int kTitleHeight = 118;    ///< pixels; below, Qt would cut the horizontal axis' numbers to give its title room
 
 double forward(double v, bool logarithmic) { return logarithmic ? std::log10(std::max(v, 1e-300)) : v; }
 double backward(double v, bool logarithmic) { return logarithmic ? std::pow(10.0, v) : v; }
@@ -40,7 +45,9 @@ void placeTicks(QAbstractAxis* axis, double low, double high, double pixels, boo
         linear->setTickInterval(!whole ? step : step <= 1 ? 1 : step == 2.5 ? 5 : step);
     } else if (auto* logarithmic = qobject_cast<QLogValueAxis*>(axis)) {
         const double decades = std::log10(high / low);
-        logarithmic->setBase(decades >= 1.5 ? 10 : decades >= 0.6 ? 2 : std::pow(10, std::max(decades, 1e-6) / 4));
+        const double apart = std::clamp(std::ceil(decades * kLabelPixels / std::max(pixels, 1.0)), 1.0, std::max(1.0, std::ceil(decades))); // Qt cuts numbers that have less
+        logarithmic->setMinorTickCount(apart > 1 ? 0 : -1);
+        logarithmic->setBase(decades >= 1.5 ? std::pow(10, apart) : decades >= 0.6 ? 2 : std::pow(10, std::max(decades, 1e-6) / 4));
         logarithmic->setLabelFormat(decades >= 0.6 ? QStringLiteral("%g") : QStringLiteral("%.3g"));
     }
     axis->setRange(low, high);
@@ -212,10 +219,38 @@ void ChartCanvas::restyle()
 void ChartCanvas::showLegend()
 {
     const bool shown = !m_series.empty() && (m_exporting || height() >= kLegendHeight || m_series.size() > kFewSeries);
-    if (chart()->legend()->isVisible() == shown)
+    const int rows = shown ? legendRows() : 0;
+    QLegend* legend = chart()->legend();
+    if (legend->isVisible() == shown && (rows > 1) != legend->isAttachedToChart() && m_legendRows == rows && rows <= 1)
         return;
-    chart()->legend()->setVisible(shown);
+    m_legendRows = rows;
+    legend->setVisible(shown);
+    const int line = QFontMetrics(legend->font()).height() + kLegendGap;
+    if (rows > 1) { // Qt cuts names that one row does not hold; where it is told the place it breaks rows
+        legend->detachFromChart();
+        legend->setGeometry(QRectF(chart()->rect().left() + 4, 0, width() - 8, rows * line + kLegendGap));
+    } else if (!legend->isAttachedToChart()) {
+        legend->attachToChart();
+    }
+    chart()->setMargins(QMargins(4, rows > 1 ? rows * line - kLegendGap : 0, 4, 0));
     chart()->layout()->activate();
+}
+
+/// That its names need, as wide as the chart is.
+int ChartCanvas::legendRows() const
+{
+    const QFontMetrics metrics(chart()->legend()->font());
+    const int room = width() - 2 * kLegendMarker;
+    int rows = 1, used = 0;
+    for (const auto& series : m_series) {
+        const int wide = metrics.horizontalAdvance(QString::fromStdString(series.name)) + kLegendMarker;
+        if (used > 0 && used + wide > room) {
+            ++rows;
+            used = 0;
+        }
+        used += wide;
+    }
+    return std::min(rows, kLegendRows);
 }
 
 void ChartCanvas::stylePens()
@@ -480,6 +515,7 @@ void ChartCanvas::keyPressEvent(QKeyEvent* event)
 void ChartCanvas::resizeEvent(QResizeEvent* event)
 {
     QChartView::resizeEvent(event);
+    m_x->setTitleVisible(height() >= kTitleHeight);
     showLegend();
     applyRanges(); // as many ticks as there is room for
 }

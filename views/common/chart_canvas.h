@@ -60,6 +60,7 @@ private:
     void rebuildAxes();
     void restyle();
     void showLegend();
+    int legendRows() const;
     void stylePens();
     void fill();
     void applyRanges();
@@ -80,6 +81,7 @@ private:
     QAbstractAxis* m_y = nullptr;
     QAbstractAxis* m_right = nullptr;
     Range m_xRange, m_yRange, m_rightRange;
+    int m_legendRows = 0; ///< 0: it is not shown
     bool m_zoomed = false, m_stale = false, m_badge = false, m_exporting = false;
     QTimer m_badgeTimer;
     std::optional<double> m_cursor;

@@ -59,6 +59,7 @@ inline app::SessionState sampleSession(const std::string& folder)
     state.cache.columns.size = "bytes";
     state.cache.columns.cost = "price";
     state.cache.columns.uniqueness = "alone";
+    state.cache.columns.operation = "op";
     state.cache.policies = {"cache.arc", "cache.\"odd\""};
     state.cache.policy = "cache.arc";
     state.cache.parameters = {{"cache.lru-k", state.settings.parameters}};

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The cache lab in the window, on the bundled trace: opened with one button, sampled before exact, the cursor and the sliders by hand, kept runs, undo,
-// capacity rules, the plan, the session, a table whose columns are asked for, failures in one sentence.
+// capacity rules, the plan, the session, failures in one sentence.
 #include "app/session/session_file.h"
 #include "core/cache/inspect.h"
 #include "core/cache/load_trace.h"
 #include "core/cache/rule_settings.h"
 #include "core/plan/plan.h"
-#include "tests/app/window/desk.h"
+#include "tests/app/window/cache_desk.h"
 #include "views/cache/cache_panel.h"
 #include "views/cache/cache_settings.h"
 #include "views/cache/curves_page.h"
 #include "views/cache/outcome_bars.h"
 #include "views/cache/step_board.h"
 #include "views/cache/steps_page.h"
-#include "views/cache/trace_columns.h"
 #include "views/common/chart_canvas.h"
 #include "views/common/copyable_table_view.h"
 #include "views/common/line_chart.h"
@@ -45,47 +44,6 @@
 using namespace tamis;
 using namespace tamis::app;
 using namespace tamis::app::test;
-
-namespace {
-struct CacheDesk : Desk {
-    CacheController& cache() { return window.cache().cache(); }
-    views::CurvesPage& page() { return cache().curvesPage(); }
-    views::StepsPage& steps() { return cache().stepsPage(); }
-    const CacheChoice& choice() { return window.document().state().cache; }
-    bool expose()
-    {
-        const bool there = QTest::qWaitForWindowExposed(&window, kExposed);
-        QApplication::setActiveWindow(&window);
-        return there;
-    }
-    bool idle()
-    {
-        return waitFor([this] { return !window.jobs().isRunning() && cache().sources() && !cache().isBusy(); });
-    }
-    /// Few policies: quick, also where the build is slow.
-    bool openBundled()
-    {
-        if (!expose())
-            return false;
-        window.document().change("few", {}, [](SessionState& state) { state.cache.policies = std::vector<std::string>{"cache.lru", "cache.lru-k"}; });
-        window.showLab(&window.cachePanel());
-        QTest::mouseClick(child<QPushButton>("openBundledTrace"), Qt::LeftButton);
-        return idle();
-    }
-    QString file(const char* name, const QByteArray& text) const
-    {
-        QFile made(path(name));
-        return made.open(QIODevice::WriteOnly) && made.write(text) == text.size() ? path(name) : QString();
-    }
-    const views::ShownCurve* curve(const std::string& policy)
-    {
-        for (const auto& each : cache().curves())
-            if (each.curve.policy == policy && each.kept < 0)
-                return &each;
-        return nullptr;
-    }
-};
-} // namespace
 
 class TstCacheController : public QObject {
     Q_OBJECT
@@ -458,86 +416,6 @@ private slots:
         other.run("edit.undo"); // it is read again
         QVERIFY(other.idle());
         QVERIFY(other.cache().sources() != nullptr);
-    }
-    void columnsAreAskedFor()
-    {
-        CacheDesk desk;
-        QVERIFY(desk.expose());
-        QByteArray rows = "when,what,much\n";
-        for (int i = 0; i < 200; ++i)
-            rows += QByteArray::number(i) + ",obj" + QByteArray::number(i % 17) + ',' + QByteArray::number(100 + i % 17) + '\n';
-        const QString table = desk.file("odd.csv", rows);
-        QSignalSpy failed(&desk.cache(), &CacheController::failed);
-        desk.window.open(table); // none of its columns has a usual name
-        QVERIFY(desk.waitFor([&] { return !failed.isEmpty(); }));
-        QVERIFY2(failed[0][0].toString().contains("odd.csv"), qPrintable(failed[0][0].toString()));
-        QVERIFY(!desk.cache().sources());
-        desk.window.showLab(&desk.window.cachePanel());
-        auto* columns = desk.window.cachePanel().columns();
-        QVERIFY(columns->isVisible());
-        for (const auto& [field, name] : {std::pair("traceIdColumn", "what"), std::pair("traceTimeColumn", "when"), std::pair("traceSizeColumn", "3")}) {
-            auto* edit = desk.child<QLineEdit>(field);
-            edit->setFocus();
-            QTest::keyClicks(edit, name);
-        }
-        QTest::mouseClick(desk.child<QPushButton>("applyTraceColumns"), Qt::LeftButton);
-        QVERIFY(desk.idle());
-        QCOMPARE(desk.cache().sources()->trace.ids.size(), std::size_t{17});
-        QVERIFY(desk.cache().sources()->trace.sized());
-        QCOMPARE(desk.choice().columns.size, std::string("3"));
-        QVERIFY(!desk.curve("cache.belady")->curve.limit); // with sizes it is none
-        QVERIFY(desk.curve("cache.belady")->title.contains("unit size only"));
-    }
-    void uniquenessOfTheTrace()
-    {
-        CacheDesk desk;
-        QVERIFY(desk.openBundled());
-        QByteArray rows = "id,size,alone\n";
-        for (int i = 0; i < 3000; ++i)
-            rows += QByteArray::number(i * i % 97) + ",10," + (i * i % 97 % 2 == 0 ? "0.1" : "1") + '\n';
-        desk.cache().open(desk.file("alike.csv", rows));
-        QVERIFY(desk.waitFor([&] { return desk.cache().sources() && desk.cache().sources()->trace.name == "alike.csv"; }));
-        QVERIFY(desk.idle());
-        QVERIFY(desk.cache().sources()->trace.uniqueness.empty()); // "alone" is no usual name
-        auto* edit = desk.child<QLineEdit>("traceUniquenessColumn");
-        QTest::keyClicks(edit, "alone");
-        QTest::keyClick(edit, Qt::Key_Return);
-        QVERIFY(desk.waitFor([&] { return !desk.cache().sources()->trace.uniqueness.empty(); }));
-        QVERIFY(desk.idle());
-        QCOMPARE(desk.choice().columns.uniqueness, std::string("alone"));
-        QVERIFY(desk.cache().sources()->trace.uniqueness[1] == 1.0F && desk.cache().sources()->trace.uniqueness[2] == 0.1F);
-        QCOMPARE(desk.cache().sources()->played().uniqueness, desk.cache().sources()->trace.uniqueness); // what is stepped through has no sizes, but these
-    }
-    void costsOfTheTrace()
-    {
-        CacheDesk desk;
-        QVERIFY(desk.openBundled());
-        QByteArray rows = "id,price\n";
-        for (int i = 0; i < 3000; ++i)
-            rows += QByteArray::number(i * i % 97) + ',' + QByteArray::number(1 + i * i % 97 % 5) + '\n';
-        desk.cache().open(desk.file("priced.csv", rows));
-        QVERIFY(desk.waitFor([&] { return desk.cache().sources() && desk.cache().sources()->trace.name == "priced.csv"; }));
-        QVERIFY(desk.idle());
-        QVERIFY(!desk.cache().sources()->trace.costed()); // "price" is no usual name
-        auto* edit = desk.child<QLineEdit>("traceCostColumn");
-        edit->setFocus();
-        QTest::keyClicks(edit, "price");
-        QTest::keyClick(edit, Qt::Key_Return);
-        QVERIFY(desk.waitFor([&] { return desk.cache().sources()->trace.costed(); }));
-        QVERIFY(desk.idle());
-        QCOMPARE(desk.choice().columns.cost, std::string("price"));
-        auto* counted = desk.child<QComboBox>("cacheCounted");
-        counted->setFocus();
-        QTest::keyClick(counted, Qt::Key_End);
-        QCOMPARE(counted->currentIndex(), 2);
-        QVERIFY(!desk.child<QDoubleSpinBox>("cacheMissCost")->isVisible()); // the trace says it
-        const auto& point = desk.curve("cache.lru")->curve.points[3];
-        const auto reference = cache::missRatioCurves(desk.cache().sources()->trace, {{"cache.lru", {}}}, {.sizes = {point.size}}, {});
-        const auto& series = desk.page().chart()->series();
-        const auto lru = std::ranges::find_if(series, [&](const auto& each) { return each.name == desk.curve("cache.lru")->title.toStdString(); });
-        QVERIFY(lru != series.end());
-        QCOMPARE(lru->points[3].y, reference.curves[0].points[0].costMissRatio);
-        QVERIFY(desk.page().chart()->axes().yTitle.contains("costs"));
     }
     void failuresAreOneSentence()
     {

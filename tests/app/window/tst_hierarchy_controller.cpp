@@ -5,6 +5,10 @@
 #include "core/hierarchy/method.h"
 #include "tests/app/window/desk.h"
 #include "views/cache/cache_panel.h"
+#include "views/cache/curves_page.h"
+#include "views/common/chart_canvas.h"
+#include "views/common/line_chart.h"
+#include "views/common/number_format.h"
 #include "views/common/theme.h"
 #include "views/hierarchy/break_even_chart.h"
 #include "views/hierarchy/level_chain.h"
@@ -99,6 +103,33 @@ private slots:
         savePicture(desk.window, "levels-trace");
     }
     /// Per-level hits and times follow the size that the curves are looked at.
+    /// What the levels make of the size stands on the curves' page, while the line is dragged there by hand.
+    void theCurvesPageSaysWhatTheyMakeOfIt()
+    {
+        LevelsDesk desk;
+        QVERIFY(desk.showWindow());
+        desk.openTrace(desk.words());
+        desk.window.showLab(&desk.window.cache().panel());
+        desk.window.cache().panel().showPage(QStringLiteral("curves"));
+        QVERIFY(desk.cursorIsThere());
+        desk.window.cache().cache().setSize(100, true);
+        QVERIFY(desk.ready());
+        auto* brief = desk.child<QLabel>("cacheLevels");
+        QTRY_VERIFY(brief->isVisible() && brief->text().startsWith("L1 of this size: L1 "));
+        const QString few = brief->text();
+        QVERIFY2(few.contains("average access") && few.contains(views::formatPercent(static_cast<double>(desk.controller().report()->levels[0].hits) / 100'000, 1)), qPrintable(few));
+        auto* canvas = desk.window.cache().cache().curvesPage().chart()->canvas();
+        QTRY_VERIFY(canvas->plotArea().width() > 50);
+        const auto at = [&](double size) { return QPoint(canvas->toPixel(size, 0.5).toPoint().x(), static_cast<int>(canvas->plotArea().center().y())); };
+        QTest::mousePress(canvas->viewport(), Qt::LeftButton, {}, at(100));
+        QTest::mouseMove(canvas->viewport(), at(500));
+        QVERIFY(desk.waitFor([&] { return brief->text() != few; })); // the button is still down
+        QTest::mouseRelease(canvas->viewport(), Qt::LeftButton, {}, at(1000));
+        QVERIFY(desk.ready());
+        QCOMPARE(desk.controller().report()->levels[0].capacity, desk.window.cache().cache().size() * 3072);
+        desk.controller().setFrames(dataset("motion")); // no size of the trace's
+        QTRY_VERIFY(!brief->isVisible());
+    }
     void followsTheSizeCursor()
     {
         LevelsDesk desk;

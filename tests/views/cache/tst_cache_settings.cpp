@@ -5,6 +5,7 @@
 #include "views/common/fitted_scroll_area.h"
 
 #include <QCheckBox>
+#include <QComboBox>
 #include <QDoubleSpinBox>
 #include <QLabel>
 #include <QLineEdit>
@@ -161,7 +162,8 @@ private slots:
     void columnsOfATable()
     {
         TraceColumns columns;
-        columns.setColumns({"key", {}, "3", "price", "alone"});
+        columns.setFormats({"automatic", "csv", "le64"});
+        columns.setColumns({"key", {}, "3", "price", "alone", "op", "csv"}, false);
         columns.show();
         QVERIFY(QTest::qWaitForWindowExposed(&columns));
         QSignalSpy applied(&columns, &TraceColumns::applied);
@@ -176,6 +178,17 @@ private slots:
         QCOMPARE(names.size, QStringLiteral("3"));
         QCOMPARE(names.cost, QStringLiteral("price"));
         QCOMPARE(names.uniqueness, QStringLiteral("alone"));
+        QCOMPARE(names.operation, QStringLiteral("op"));
+        QCOMPARE(names.format, QStringLiteral("csv"));
+        auto* format = columns.findChild<QComboBox*>("traceFormat");
+        format->setFocus();
+        QTest::keyClick(format, Qt::Key_Down); // ids one after another have no columns
+        QCOMPARE(format->currentText(), QStringLiteral("le64"));
+        QVERIFY(!time->isVisible());
+        QTest::mouseClick(columns.findChild<QPushButton*>("applyTraceColumns"), Qt::LeftButton);
+        QCOMPARE(applied.last()[0].value<TraceColumns::Names>().format, QStringLiteral("le64"));
+        columns.setColumns({{}, {}, {}, {}, {}, {}, "automatic"}, true);
+        QVERIFY(time->isVisible());
     }
 };
 

@@ -138,6 +138,25 @@ private slots:
         QVERIFY(child<QLabel>("cacheHere")->text().contains(QString::number(size)));
         QVERIFY(std::abs(m_page->model()->index(0, CurveTableModel::HitColumn).data(Qt::UserRole + 100).toDouble() - (0.4 + 0.2 * std::log10(static_cast<double>(size) / 10))) < 1e-9); // on the line from 10 to 100
     }
+    /// The rank of as many objects as are held is marked among the most wanted; dragged there, the size follows.
+    void popularityMarksWhatIsHeld()
+    {
+        fill();
+        m_page->setTraceReport(traceSample());
+        m_page->setSize(10);
+        auto* canvas = m_page->popularity()->canvas();
+        QTRY_VERIFY(canvas->plotArea().width() > 50);
+        QVERIFY(canvas->cursorLine() && *canvas->cursorLine() == 10);
+        QSignalSpy moved(m_page.get(), &CurvesPage::sizeEdited);
+        const double height = canvas->plotArea().center().y();
+        const auto at = [&](double rank) { return QPoint(canvas->toPixel(rank, 1).toPoint().x(), static_cast<int>(height)); };
+        QTest::mousePress(canvas->viewport(), Qt::LeftButton, {}, at(10));
+        QTest::mouseMove(canvas->viewport(), at(20));
+        QTest::mouseRelease(canvas->viewport(), Qt::LeftButton, {}, at(30));
+        QVERIFY(!moved.isEmpty() && moved.last()[1].toBool());
+        const auto size = moved.last()[0].toULongLong();
+        QVERIFY2(size >= 27 && size <= 33, qPrintable(QString::number(size)));
+    }
     void theSliderMovesItToo()
     {
         fill();

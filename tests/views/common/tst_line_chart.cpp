@@ -87,11 +87,11 @@ private slots:
         renamed[1].name = "another, longer name";
         m_chart->setSeries(renamed);
         QTRY_COMPARE(painted(), (QStringList{"curve 0", "another, longer name", "curve 2"}));
-        m_chart->resize(260, 420); // too narrow for the names
-        QTRY_VERIFY(painted().size() == 3 && painted()[1].startsWith("ano") && painted()[1] != "another, longer name");
-        renamed[1].name = "quite other words";
+        m_chart->resize(260, 420); // too narrow for the names in one row
+        QTRY_COMPARE(painted(), (QStringList{"curve 0", "another, longer name", "curve 2"}));
+        renamed[1].name = "quite other words than these";
         m_chart->setSeries(renamed);
-        QTRY_VERIFY2(painted()[1].startsWith("qui"), qPrintable(painted().join('|')));
+        QTRY_COMPARE(painted(), (QStringList{"curve 0", "quite other words than these", "curve 2"}));
     }
     void draggingTheCursor()
     {
