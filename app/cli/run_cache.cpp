@@ -60,13 +60,16 @@ std::vector<cache::Configuration> configurationsFrom(const RunOptions& options, 
         if (std::ranges::find(all, id, &cache::Configuration::method) == all.end())
             all.push_back({id, {}});
     };
-    for (const std::string& id : options.also) {
-        if (id == "all") {
+    for (const std::string& also : options.also) {
+        if (also == "all") {
             for (const cache::Method& each : cache::methods())
                 if (each.declaration.id != "cache.belady-size") // looks at all that is held for each that leaves: minutes
                     add(each.declaration.id);
         } else {
-            add(methodAmong(cache::methods(), id, ", or all").declaration.id);
+            const auto [other, parameters] = methodBeside(cache::methods(), also, common);
+            const auto same = [&, &other = other, &parameters = parameters](const cache::Configuration& each) { return each.method == other->declaration.id && other->declaration.schema.complete(each.parameters) == parameters; };
+            if (std::ranges::none_of(all, same))
+                all.push_back({other->declaration.id, parameters});
         }
     }
     if (options.baseline)
@@ -138,13 +141,26 @@ std::string remarksOn(const report::PolicyCurve& curve, bool sized)
     return text;
 }
 
+/// "lru-k", and where the table has others of the policy the settings that are not the usual ones: "lru-k, k 3".
+std::string headingOf(const report::PolicyCurve& curve, const report::CacheReport& report)
+{
+    std::string text = curve.policy.substr(6);
+    if (std::ranges::count(report.curves, curve.policy, &report::PolicyCurve::policy) > 1) {
+        const Parameters usual = cache::findMethod(curve.policy)->declaration.schema.complete({});
+        for (const auto& [name, value] : curve.parameters.all())
+            if (usual.value(name) != value)
+                text += ", " + name + " " + toText(value);
+    }
+    return text + (curve.limit ? " (limit)" : curve.knowsFuture ? " (knows the future)" : "");
+}
+
 std::string described(const report::CacheReport& report)
 {
     std::string text = report.trace + ": " + grouped(report.requests) + " requests, " + grouped(report.objects) + " objects, working set " + sizeText(report.workingSet, report.sized) +
                        (report.sized ? "" : " objects") + ", compulsory misses " + percent(report.compulsory, 2) + "\n\n";
     std::vector<std::string> heading{report.sized ? "cache" : "objects in the cache"};
     for (const report::PolicyCurve& curve : report.curves)
-        heading.push_back(curve.policy.substr(6) + (curve.limit ? " (limit)" : curve.knowsFuture ? " (knows the future)" : ""));
+        heading.push_back(headingOf(curve, report));
     Table table(heading, 0);
     const auto whole = std::ranges::find_if(report.curves, [](const report::PolicyCurve& curve) { return curve.failure.empty(); });
     for (std::size_t i = 0; whole != report.curves.end() && i < whole->points.size(); ++i) {

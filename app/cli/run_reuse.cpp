@@ -42,18 +42,6 @@ void requireOptions(const RunOptions& options)
         throw UsageError("--sweep runs one method at several values: --also and --save-plan do not go with it");
 }
 
-/// "a,b,c"
-std::vector<std::string> partsOf(const std::string& text)
-{
-    std::vector<std::string> parts;
-    for (std::size_t at = 0; at <= text.size();) {
-        const std::size_t comma = std::min(text.find(',', at), text.size());
-        parts.push_back(text.substr(at, comma - at));
-        at = comma + 1;
-    }
-    return parts;
-}
-
 /// What --sweep goes through.
 struct Sweep {
     std::string parameter;
@@ -83,10 +71,8 @@ std::vector<reuse::Configuration> configurationsFrom(const RunOptions& options, 
                     all.push_back({each.declaration.id, parametersFrom(each.declaration, {}, common)});
             continue;
         }
-        std::vector<std::string> parts = partsOf(also);
-        const reuse::Method& other = methodAmong(reuse::methods(), parts.front(), ", or all");
-        parts.erase(parts.begin());
-        all.push_back({other.declaration.id, parametersFrom(other.declaration, parts, common)});
+        const auto [other, parameters] = methodBeside(reuse::methods(), also, common);
+        all.push_back({other->declaration.id, parameters});
     }
     return all;
 }

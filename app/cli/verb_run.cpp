@@ -214,7 +214,7 @@ void declareCache(OptionSet& set, RunOptions& options)
     set.text("--trace", options.trace, "FILE", "cache.*, hierarchy.*: requests, as text or binary, also in gzip, xz or zstd (docs/formats-trace.md)");
     set.text("--trace-format", options.traceFormat, "NAME", "cache.*, hierarchy.*: ids, csv, lirs, arc, oracle-general, vscsi, be64, be32, le64, le32 (automatic)");
     set.texts("--column", options.traceColumns, "NAME=COLUMN", "cache.*, hierarchy.*: id, time or size of a CSV trace (cache.*: cost and uniqueness, too; hierarchy.*: operation), by name or number from 1 (repeatable)");
-    set.texts("--also", options.also, "METHOD", "cache.*: another policy on the same trace; reuse.*: another method on the same frames, with NAME=VALUE behind commas; or all (repeatable)");
+    set.texts("--also", options.also, "METHOD", "cache.*: another policy on the same trace; reuse.*: another method on the same frames; with NAME=VALUE behind commas; or all (repeatable)");
     set.integer("--warm-up", options.warmUp, 0, 1'000'000'000'000, "cache.*: first requests that fill the cache but are not counted (0)");
     set.text("--at", options.at, "SIZE", "cache.*: this size over time, and whether what it evicted was wanted again");
     set.integer("--steps", options.steps, 0, 100'000, "cache.*: play so many requests at --at: what lies where, why what left did (0)");

@@ -27,31 +27,42 @@ class Band final : public HeadRule {
 public:
     Band(std::int64_t reach, std::int64_t global) : m_reach(reach), m_global(global) {}
     std::string_view kind() const noexcept override { return "band"; }
-    /// Those of the blocks that are computed, for attention that is not causal; with a causal mask about half.
-    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
+    /// Of the pairs that are seen, as those of exact attention are counted (visible_pairs.h); what a block of queries is multiplied by beyond them is masked, and not counted.
+    std::uint64_t macs(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        std::uint64_t pairs = 0;
-        for (std::int64_t i = 0; i < tokens; ++i)
-            pairs += static_cast<std::uint64_t>(i < m_global ? tokens : std::min(m_global, std::max<std::int64_t>(0, i - m_reach)) + std::min(tokens, i + m_reach + 1) - std::max<std::int64_t>(0, i - m_reach));
-        return 2 * pairs * static_cast<std::uint64_t>(width);
+        std::int64_t pairs = 0;
+        for (std::int64_t i = 0; i < tokens; ++i) {
+            const bool all = i < m_global;
+            const std::int64_t least = shape.causal && shape.slidingWindow > 0 ? std::max<std::int64_t>(0, i + 1 - shape.slidingWindow) : 0;
+            const std::int64_t near = all ? 0 : std::max<std::int64_t>(0, i - m_reach), end = shape.causal ? i + 1 : all ? tokens : std::min(tokens, i + m_reach + 1);
+            pairs += end - std::max(least, near) + std::max<std::int64_t>(0, std::min(m_global, near) - least);
+        }
+        return static_cast<std::uint64_t>(pairs * (shape.dim + width));
     }
-    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t) const noexcept override
+    std::uint64_t liveFloats(const HeadShape& shape, std::int64_t tokens, std::int64_t) const noexcept override
     {
-        return static_cast<std::uint64_t>(kBlock * std::min(tokens, m_global + 2 * m_reach + kBlock));
+        std::int64_t most = 0;
+        forBlocks(shape.causal, tokens, [&](Span queries, Span far, Span near, bool) { most = std::max(most, queries.count() * (far.count() + near.count())); });
+        return static_cast<std::uint64_t>(most);
     }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
-        const std::int64_t tokens = q.rows, global = std::min(m_global, tokens);
-        for (std::int64_t first = 0; first < global; first += kBlock)
-            block(shape, q, k, v, out, {first, std::min(global, first + kBlock)}, {0, 0}, {0, tokens}, true, scratch);
-        for (std::int64_t first = global; first < tokens; first += kBlock) {
-            const std::int64_t end = std::min(tokens, first + kBlock);
-            const Span near{std::max<std::int64_t>(0, first - m_reach), shape.causal ? end : std::min(tokens, end + m_reach)};
-            block(shape, q, k, v, out, {first, end}, {0, std::min(global, near.first)}, near, false, scratch);
-        }
+        forBlocks(shape.causal, q.rows, [&](Span queries, Span far, Span near, bool all) { block(shape, q, k, v, out, queries, far, near, all, scratch); });
     }
 
 private:
+    /// each(queries, far keys, near keys, whether they see all).
+    template <class Each> void forBlocks(bool causal, std::int64_t tokens, const Each& each) const
+    {
+        const std::int64_t global = std::min(m_global, tokens);
+        for (std::int64_t first = 0; first < global; first += kBlock)
+            each(Span{first, std::min(global, first + kBlock)}, Span{0, 0}, Span{0, tokens}, true);
+        for (std::int64_t first = global; first < tokens; first += kBlock) {
+            const std::int64_t end = std::min(tokens, first + kBlock);
+            const Span near{std::max<std::int64_t>(0, first - m_reach), causal ? end : std::min(tokens, end + m_reach)};
+            each(Span{first, end}, Span{0, std::min(global, near.first)}, near, false);
+        }
+    }
     bool sees(const HeadShape& shape, std::int64_t query, std::int64_t key, bool all) const noexcept
     {
         if (shape.causal && (key > query || (shape.slidingWindow > 0 && key <= query - shape.slidingWindow)))

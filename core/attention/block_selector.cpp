@@ -67,6 +67,8 @@ public:
     std::string_view kind() const noexcept override { return m_selector->kind(); }
     std::int64_t heads() const noexcept override { return m_spec.heads; }
     std::int64_t headDim() const noexcept override { return m_spec.headDim; }
+    /// Multiply-adds of what each query reads and of its scores of blocks, also where it reads all. Floats: what blocks are chosen by, and rows and weights of one query; a task of queries that is
+    /// answered as one holds those of all tokens that any of them reads. None of it is of the scratch.
     nn::AttentionCost cost(std::int64_t tokens) const noexcept override
     {
         nn::AttentionCost cost{m_selector->parameters(), 0, 0};

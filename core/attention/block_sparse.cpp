@@ -82,7 +82,7 @@ GroupsOf groupsFor(const Inputs& inputs, const Chosen& chosen) { return blockSpa
 nn::AttentionPtr blockSparseOp(const Inputs& inputs, const Parameters& given)
 {
     const Chosen chosen = chosenFor(inputs, given);
-    return headwise(inputs.spec, groupedRule("block-sparse", groupsFor(inputs, chosen), chosen.grid.tokens(), inputs.spec.causal));
+    return headwise(inputs.spec, groupedRule("block-sparse", groupsFor(inputs, chosen), chosen.grid.tokens()));
 }
 } // namespace
 

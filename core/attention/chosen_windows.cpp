@@ -32,22 +32,20 @@ void meanOf(ConstRows x, const std::vector<std::int32_t>& tokens, float* mean)
 
 class ChosenWindows final : public HeadRule {
 public:
-    ChosenWindows(const TokenGrid& grid, std::int64_t side, std::int64_t windows, bool causal) : m_grid(grid), m_side(side), m_seen(windows), m_causal(causal) {}
+    ChosenWindows(const TokenGrid& grid, std::int64_t side, std::int64_t windows) : m_grid(grid), m_side(side), m_seen(windows) {}
     std::string_view kind() const noexcept override { return "chosen-windows"; }
-    /// At most: windows at the edges are smaller, and which are chosen is not known before.
-    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
+    /// At most: windows at the edges are smaller, and which are chosen is not known before. Exactly where all are alike, all are seen, or a text is causal. Of a grid: in proportion to its tokens.
+    std::uint64_t macs(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        const std::uint64_t windows = windowCount(tokens), each = windowTokens(tokens), seen = std::min(windows, static_cast<std::uint64_t>(m_seen));
-        const auto prefix = static_cast<std::uint64_t>(m_grid.prefix), all = static_cast<std::uint64_t>(tokens);
-        std::uint64_t pairs = prefix * all;
-        for (std::uint64_t i = 0; i < windows; ++i)
-            pairs += each * (prefix + (m_causal ? std::min(seen, i + 1) : seen) * each);
-        return (windows * windows + 2 * std::min(pairs, all * all)) * static_cast<std::uint64_t>(width);
+        const Most most = mostOf(shape, tokens, width);
+        const double part = m_grid.text() ? 1 : static_cast<double>(tokens) / static_cast<double>(m_grid.tokens());
+        return static_cast<std::uint64_t>(most.windows * most.windows * shape.dim + static_cast<std::int64_t>(part * static_cast<double>(most.pairs)) * (shape.dim + width));
     }
-    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
+    /// At most likewise, with the places of one group, as groupFloats().
+    std::uint64_t liveFloats(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        const std::uint64_t windows = windowCount(tokens), keys = static_cast<std::uint64_t>(m_grid.prefix > 0 ? tokens : std::min<std::int64_t>(tokens, m_seen * static_cast<std::int64_t>(windowTokens(tokens))));
-        return windows * (2 * static_cast<std::uint64_t>(width) + windows) + 2 * keys * static_cast<std::uint64_t>(width) + 64 * (keys + 2 * static_cast<std::uint64_t>(width));
+        const Most most = mostOf(shape, tokens, width);
+        return static_cast<std::uint64_t>(most.windows * (2 * shape.dim + most.windows) + most.floats);
     }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
@@ -66,14 +64,39 @@ public:
     }
 
 private:
-    std::uint64_t windowTokens(std::int64_t tokens) const noexcept
+    struct Most {
+        std::int64_t windows = 0, pairs = 0, floats = 0;
+        /// A group of `queries`, which are the last of its keys: behind `before` others.
+        void add(const HeadShape& shape, std::int64_t queries, std::int64_t before, std::int64_t keys, std::int64_t width)
+        {
+            std::int64_t tile = 0;
+            for (std::int64_t first = 0; first < queries; first += kGroupTile) {
+                const std::int64_t count = std::min(kGroupTile, queries - first), seen = shape.causal ? before + first + count : keys;
+                pairs += count * seen;
+                tile = std::max(tile, count * (shape.dim + width + seen));
+            }
+            floats = std::max(floats, keys + queries + keys * (shape.dim + width) + tile);
+        }
+    };
+    /// As if the windows that a window chooses were the largest.
+    Most mostOf(const HeadShape& shape, std::int64_t asked, std::int64_t width) const
     {
-        return static_cast<std::uint64_t>(m_grid.text() ? std::min(tokens, m_side) : std::min(m_side, m_grid.height) * std::min(m_side, m_grid.width));
-    }
-    std::uint64_t windowCount(std::int64_t tokens) const noexcept
-    {
-        const auto cut = [this](std::int64_t length) { return static_cast<std::uint64_t>((length + m_side - 1) / m_side); };
-        return m_grid.text() ? cut(tokens) : cut(m_grid.height) * cut(m_grid.width);
+        const std::int64_t tokens = m_grid.text() ? asked : m_grid.tokens(), prefix = m_grid.prefix;
+        const Windows windows = windowsOf(m_grid, tokens, m_side, 0);
+        std::int64_t largest = 0, behind = 0;
+        for (const auto& window : windows)
+            largest = std::max(largest, static_cast<std::int64_t>(window.size()));
+        Most most{.windows = static_cast<std::int64_t>(windows.size())};
+        for (std::int64_t i = 0; i < most.windows; ++i) {
+            const auto own = static_cast<std::int64_t>(windows[static_cast<std::size_t>(i)].size());
+            const std::int64_t others = shape.causal ? i : most.windows - 1, there = shape.causal ? behind : tokens - prefix - own;
+            const std::int64_t before = prefix + std::min(std::min(m_seen - 1, others) * largest, there);
+            most.add(shape, own, before, before + own, width);
+            behind += own;
+        }
+        if (prefix > 0)
+            most.add(shape, prefix, 0, tokens, width);
+        return most;
     }
     /// One after the other: of many windows that see many, all lists at once would hold tokens^2 places.
     template <class Each> void forGroups(const HeadShape& shape, const Windows& windows, ConstRows q, ConstRows k, nn::Scratch& scratch, const Each& each) const
@@ -117,13 +140,12 @@ private:
     }
     TokenGrid m_grid;
     std::int64_t m_side, m_seen;
-    bool m_causal;
 };
 
 std::shared_ptr<const ChosenWindows> ruleFor(const Inputs& inputs, const Parameters& given)
 {
     const Parameters parameters = chosenWindowsMethod().declaration.schema.complete(given);
-    return std::make_shared<const ChosenWindows>(gridOf(inputs, "attention.chosen-windows"), parameters.integer("window"), parameters.integer("windows"), inputs.spec.causal);
+    return std::make_shared<const ChosenWindows>(gridOf(inputs, "attention.chosen-windows"), parameters.integer("window"), parameters.integer("windows"));
 }
 
 nn::AttentionPtr chosenWindowsOp(const Inputs& inputs, const Parameters& given)
@@ -159,7 +181,7 @@ private:
 };
 } // namespace
 
-HeadRulePtr chosenWindowsRule(const TokenGrid& grid, std::int64_t side, std::int64_t windows, bool causal) { return std::make_shared<ChosenWindows>(grid, side, windows, causal); }
+HeadRulePtr chosenWindowsRule(const TokenGrid& grid, std::int64_t side, std::int64_t windows) { return std::make_shared<ChosenWindows>(grid, side, windows); }
 
 Method chosenWindowsMethod()
 {

@@ -12,7 +12,7 @@ namespace tamis::attention {
 /// Each window sees itself, the prefix, and of the others those of the largest scores (of equal ones the first), `windows` in all; the prefix sees all. Causal: earlier
 /// windows alone, chosen by the window's first query, for later ones would tell of tokens that are not there yet. A score that is no number is the
 /// least of all.
-HeadRulePtr chosenWindowsRule(const TokenGrid& grid, std::int64_t side, std::int64_t windows, bool causal);
+HeadRulePtr chosenWindowsRule(const TokenGrid& grid, std::int64_t side, std::int64_t windows);
 /// id attention.chosen-windows.
 Method chosenWindowsMethod();
 

@@ -135,10 +135,18 @@ void mixByFeatures(bool causal, ConstRows f, ConstRows g, ConstRows v, Rows out,
 
 void mixByRunningFeatures(ConstRows f, ConstRows g, std::span<const float> shifts, float floor, ConstRows v, Rows out, nn::Scratch& scratch) { mixCausally(f, g, shifts, floor, v, out, scratch); }
 
-std::uint64_t featureMixMacs(std::int64_t tokens, std::int64_t features, std::int64_t width)
+std::uint64_t featureMixMacs(bool causal, bool floored, std::int64_t tokens, std::int64_t features, std::int64_t width)
 {
-    // g' v, f state; the sums of features and the denominators
-    return static_cast<std::uint64_t>(tokens) * static_cast<std::uint64_t>(features) * static_cast<std::uint64_t>(2 * width + 2);
+    const std::int64_t state = tokens * features * (2 * width + 2), rest = tokens % kBlock; // g' v, f state; the sums of features and the denominators
+    if (!causal)
+        return static_cast<std::uint64_t>(state);
+    const std::int64_t inside = (tokens / kBlock * kBlock * kBlock + rest * rest) * (features + width); // f g', and that times v
+    return static_cast<std::uint64_t>(state + inside + (floored ? tokens * (width + 1) : 0));
+}
+
+std::uint64_t featureMixFloats(bool causal, std::int64_t features, std::int64_t width)
+{
+    return static_cast<std::uint64_t>(features * (width + 1) + width + (causal ? kBlock * (kBlock + features) : 0));
 }
 
 void requireNoSlidingWindow(const nn::AttentionSpec& spec, std::string_view kind)

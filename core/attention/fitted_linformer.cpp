@@ -2,6 +2,7 @@
 #include "core/attention/fitted_linformer.h"
 
 #include "core/attention/assignment.h"
+#include "core/attention/finite_samples.h"
 #include "core/attention/softmax_mix.h"
 #include "core/base/error.h"
 #include "core/base/memory_estimate.h"
@@ -221,6 +222,7 @@ std::unique_ptr<TapeOperator> fittedOnTape(const Inputs& inputs, const Parameter
 FittedProjections fitProjections(const HeadShape& shape, const BlockSamples& samples, const ProjectionFit& fit, const RunContext& context)
 {
     const std::int64_t tokens = tokensOf(samples);
+    requireFiniteScores(samples, kId);
     const std::size_t count = samples.samples.size();
     const RunContext stopping(context.stopToken());
     std::vector<Matrix<float>> maps(count);

@@ -23,7 +23,8 @@ struct FittedProjections {
 };
 
 /// Of one head. Subspace: the rows of E are orthonormal and sum |K - E^T E K|_F^2 is least (Eckart, Young 1936). F, given E: sum |P' F - P|_F^2, and what `ridge` adds, is
-/// least; without ridge, of all such F it is the nearest to segment means. In double. Throws Error{InvalidParameter} for no sample, and for samples of unlike numbers of tokens.
+/// least; without ridge, of all such F it is the nearest to segment means. In double. Throws Error{InvalidParameter} for no sample, and for samples of unlike numbers of tokens,
+/// Error{NonFinite} for queries or keys that are no finite numbers.
 FittedProjections fitProjections(const HeadShape& shape, const BlockSamples& samples, const ProjectionFit& fit, const RunContext& context = {});
 /// id attention.fitted-linformer. Not causal.
 Method fittedLinformerMethod();

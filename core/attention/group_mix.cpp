@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <tuple>
 #include <utility>
 
 namespace tamis::attention {
@@ -18,7 +19,7 @@ using kernels::Rows;
 using linalg::floatProduct;
 using linalg::Turn;
 
-constexpr std::size_t kTile = 64; ///< queries at once
+constexpr auto kTile = static_cast<std::size_t>(kGroupTile);
 
 /// each(first query, queries, keys) of every tile of a group; keys: the first so many.
 template <class Each> void forTiles(const TokenGroup& group, bool causal, const Each& each)
@@ -38,14 +39,15 @@ void gather(ConstRows from, const std::int32_t* places, Rows to)
 
 class Grouped final : public HeadRule {
 public:
-    Grouped(std::string kind, GroupsOf groups, std::int64_t tokens, bool causal) : m_kind(std::move(kind)), m_groupsOf(std::move(groups)), m_tokens(tokens), m_causal(causal) {}
+    Grouped(std::string kind, GroupsOf groups, std::int64_t tokens) : m_kind(std::move(kind)), m_groupsOf(std::move(groups)), m_tokens(tokens) {}
     std::string_view kind() const noexcept override { return m_kind; }
-    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
+    std::uint64_t macs(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        const auto pairs = static_cast<double>(counted(m_tokens > 0 ? m_tokens : tokens, width).pairs) * (m_tokens > 0 ? static_cast<double>(tokens) / static_cast<double>(m_tokens) : 1);
-        return 2 * static_cast<std::uint64_t>(pairs) * static_cast<std::uint64_t>(width);
+        const auto pairs = static_cast<double>(counted(shape, tokens, width).pairs) * (m_tokens > 0 ? static_cast<double>(tokens) / static_cast<double>(m_tokens) : 1);
+        return static_cast<std::uint64_t>(pairs) * static_cast<std::uint64_t>(shape.dim + width);
     }
-    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override { return counted(m_tokens > 0 ? m_tokens : tokens, width).floats; }
+    /// With the places of one group, as groupFloats().
+    std::uint64_t liveFloats(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override { return counted(shape, tokens, width).floats; }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
         m_groupsOf(q.rows, [&](const TokenGroup& group) { mixByGroups(shape, {&group, 1}, q, k, v, out, scratch); });
@@ -55,23 +57,23 @@ private:
     struct Count {
         std::uint64_t pairs = 0, floats = 0;
     };
-    Count counted(std::int64_t tokens, std::int64_t width) const
+    Count counted(const HeadShape& shape, std::int64_t asked, std::int64_t width) const
     {
+        const std::int64_t tokens = m_tokens > 0 ? m_tokens : asked;
         const std::lock_guard lock(m_mutex);
-        const auto [place, added] = m_counts.try_emplace({tokens, width});
+        const auto [place, added] = m_counts.try_emplace({tokens, shape.dim, width, shape.causal});
         if (added)
             m_groupsOf(tokens, [&](const TokenGroup& group) {
-                place->second.pairs += pairsOf({&group, 1}, m_causal);
-                place->second.floats = std::max(place->second.floats, groupFloats({&group, 1}, width, width));
+                place->second.pairs += pairsOf({&group, 1}, shape.causal);
+                place->second.floats = std::max(place->second.floats, groupFloats({&group, 1}, shape.causal, shape.dim, width));
             });
         return place->second;
     }
     std::string m_kind;
     GroupsOf m_groupsOf;
     std::int64_t m_tokens;
-    bool m_causal;
     mutable std::mutex m_mutex; ///< of m_counts
-    mutable std::map<std::pair<std::int64_t, std::int64_t>, Count> m_counts; ///< of tokens and width
+    mutable std::map<std::tuple<std::int64_t, std::int64_t, std::int64_t, bool>, Count> m_counts; ///< of tokens, features, width and whether causal
 };
 } // namespace
 
@@ -115,16 +117,19 @@ std::uint64_t pairsOf(std::span<const TokenGroup> groups, bool causal) noexcept
     return pairs;
 }
 
-std::uint64_t groupFloats(std::span<const TokenGroup> groups, std::int64_t dim, std::int64_t width) noexcept
+std::uint64_t groupFloats(std::span<const TokenGroup> groups, bool causal, std::int64_t dim, std::int64_t width) noexcept
 {
-    std::uint64_t most = 0;
-    const auto both = static_cast<std::uint64_t>(dim + width);
-    for (const TokenGroup& group : groups)
-        most = std::max<std::uint64_t>(most, group.keys.size() + group.queries.size() + group.keys.size() * both + std::min(kTile, group.queries.size()) * (both + group.keys.size()));
+    std::size_t most = 0;
+    const auto both = static_cast<std::size_t>(dim + width);
+    for (const TokenGroup& group : groups) {
+        std::size_t tile = 0;
+        forTiles(group, causal, [&](std::size_t, std::size_t count, std::size_t seen) { tile = std::max(tile, count * (both + seen)); });
+        most = std::max(most, group.keys.size() + group.queries.size() + group.keys.size() * both + tile);
+    }
     return most;
 }
 
-HeadRulePtr groupedRule(std::string kind, GroupsOf groups, std::int64_t tokens, bool causal) { return std::make_shared<Grouped>(std::move(kind), std::move(groups), tokens, causal); }
+HeadRulePtr groupedRule(std::string kind, GroupsOf groups, std::int64_t tokens) { return std::make_shared<Grouped>(std::move(kind), std::move(groups), tokens); }
 
 Visible visibleIn(GroupsOf groups)
 {

@@ -13,6 +13,8 @@
 
 namespace tamis::attention {
 
+constexpr std::int64_t kGroupTile = 64; ///< queries of a group at once
+
 /// Places in the sequence, ascending. Every query is among its keys.
 struct TokenGroup {
     std::vector<std::int32_t> queries, keys;
@@ -26,11 +28,11 @@ void mixByGroups(const HeadShape& shape, std::span<const TokenGroup> groups, ker
 /// Pairs of a query and a key that mixByGroups computes.
 std::uint64_t pairsOf(std::span<const TokenGroup> groups, bool causal) noexcept;
 /// Floats that it takes for the largest of them, its places counted as floats, for heads of `dim` features and `width` values.
-std::uint64_t groupFloats(std::span<const TokenGroup> groups, std::int64_t dim, std::int64_t width) noexcept;
+std::uint64_t groupFloats(std::span<const TokenGroup> groups, bool causal, std::int64_t dim, std::int64_t width) noexcept;
 
 /// A rule of groups that the number of tokens decides. `tokens`: of the sequences that it is made for, if there is only one such number (a grid's), else 0;
-/// costs of other numbers then are in proportion. Groups are made anew by every call, and counted once for every number of tokens. `causal` as the shape that it will be given.
-HeadRulePtr groupedRule(std::string kind, GroupsOf groups, std::int64_t tokens, bool causal);
+/// costs of other numbers then are in proportion. Groups are made anew by every call, and counted once for every number of tokens.
+HeadRulePtr groupedRule(std::string kind, GroupsOf groups, std::int64_t tokens);
 /// Whether some group has the query and the key.
 Visible visibleIn(GroupsOf groups);
 

@@ -24,10 +24,11 @@ class HeadRule {
 public:
     virtual ~HeadRule() = default;
     virtual std::string_view kind() const noexcept = 0; ///< "performer"
-    /// Multiply-adds of one head for `tokens` queries and keys and `width` features of the values; exponentials are not counted.
-    virtual std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept = 0;
-    /// Floats of one head beside q, k, v and the output that are live at once.
-    virtual std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept = 0;
+    /// Multiply-adds of one head for `tokens` queries and keys and `width` features of the values, masked as the shape says: products of rows. What goes element by element
+    /// (exponentials and other features, their squares, means, quotients, rescaling) is not counted.
+    virtual std::uint64_t macs(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept = 0;
+    /// Floats of one head beside q, k, v and the output that are live at once: the most that mix() takes of its scratch, and lists that rules say they count as well.
+    virtual std::uint64_t liveFloats(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept = 0;
     /// q, k [tokens, dim], v [tokens, width], out as v; all strides alike or not. The result does not depend on threads.
     virtual void mix(const HeadShape& shape, kernels::ConstRows q, kernels::ConstRows k, kernels::ConstRows v, kernels::Rows out, nn::Scratch& scratch) const = 0;
 };

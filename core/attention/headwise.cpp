@@ -19,11 +19,13 @@ public:
     std::int64_t headDim() const noexcept override { return m_spec.headDim; }
     nn::AttentionCost cost(std::int64_t tokens) const noexcept override
     {
-        return {0, static_cast<std::uint64_t>(m_spec.heads) * m_rule->macs(tokens, m_spec.headDim), m_rule->liveFloats(tokens, m_spec.headDim)};
+        return {0, static_cast<std::uint64_t>(m_spec.heads) * m_rule->macs(m_shape, tokens, m_spec.headDim), m_rule->liveFloats(m_shape, tokens, m_spec.headDim)};
     }
     void apply(const nn::AttentionInput& input, Rows out, nn::Scratch& scratch) const override
     {
         requireNoBias(input);
+        requireShapes(input);
+        requireValues(input);
         const auto one = [&](std::int64_t head, nn::Scratch& own) {
             const std::int64_t d = m_spec.headDim, shared = keyHead(head);
             m_rule->mix(m_shape, columns(input.q, head * d, d), columns(input.k, shared * d, d), columns(input.v, shared * d, d),
@@ -45,6 +47,7 @@ public:
     tensor::Matrix<float> map(const nn::AttentionInput& input, std::int64_t head, std::int64_t, const RunContext& context) const override
     {
         requireNoBias(input);
+        requireShapes(input);
         const std::int64_t d = m_spec.headDim, shared = keyHead(head), tokens = input.q.rows;
         tensor::Matrix<float> identity(tokens, tokens), result(tokens, tokens);
         for (std::int64_t i = 0; i < tokens; ++i)
@@ -60,6 +63,19 @@ private:
     {
         if (input.keyBias)
             throw Error(ErrorCode::UnsupportedFeature, "found a weight on the keys (merged tokens), expected none: only exact attention takes it", std::string(m_rule->kind()));
+    }
+    void requireShapes(const nn::AttentionInput& input) const
+    {
+        if (m_spec.heads < 1 || m_spec.keyValueHeads < 1 || m_spec.heads % m_spec.keyValueHeads != 0 || input.q.cols != m_spec.heads * m_spec.headDim ||
+            input.k.cols != m_spec.keyValueHeads * m_spec.headDim)
+            throw Error(ErrorCode::InvalidParameter, "queries of width " + std::to_string(input.q.cols) + " and keys of width " + std::to_string(input.k.cols) + " do not fit " + std::to_string(m_spec.heads) + " heads and " +
+                                                         std::to_string(m_spec.keyValueHeads) + " key-value heads of " + std::to_string(m_spec.headDim), std::string(m_rule->kind()));
+    }
+    void requireValues(const nn::AttentionInput& input) const
+    {
+        if (input.v.cols != input.k.cols || input.v.rows != input.k.rows)
+            throw Error(ErrorCode::InvalidParameter, std::to_string(input.v.rows) + " values of width " + std::to_string(input.v.cols) + " do not fit " + std::to_string(input.k.rows) + " keys of width " + std::to_string(input.k.cols),
+                        std::string(m_rule->kind()));
     }
     nn::AttentionSpec m_spec;
     HeadShape m_shape;

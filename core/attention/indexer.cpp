@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/attention/indexer.h"
 
+#include "core/attention/finite_samples.h"
 #include "core/attention/row_scan.h"
 #include "core/base/error.h"
 #include "core/base/memory_estimate.h"
@@ -116,6 +117,7 @@ IndexProjection fitIndex(const nn::AttentionSpec& spec, const BlockSamples& samp
     const std::int64_t d = spec.headDim, group = spec.heads / spec.keyValueHeads, all = spec.keyValueHeads * d;
     if (samples.samples.empty() || directions < 1 || directions > all)
         throw Error(ErrorCode::InvalidParameter, "found " + std::to_string(samples.samples.size()) + " samples and " + std::to_string(directions) + " directions, expected a sample and 1 to " + std::to_string(all) + " directions", kId);
+    requireFiniteScores(samples, kId);
     tensor::Matrix<double> queries(all, all), keys(all, all);
     for (const AttentionSample& sample : samples.samples) {
         context.throwIfStopped();
@@ -128,7 +130,7 @@ IndexProjection fitIndex(const nn::AttentionSpec& spec, const BlockSamples& samp
     const double ridge = kRidge * linalg::meanDiagonal(keys);
     const auto root = linalg::choleskyRoot(linalg::withRidge(std::move(keys), ridge));
     if (!root)
-        throw Error(ErrorCode::NonFinite, "found keys without any spread or that are no numbers, expected some to fit to", kId);
+        throw Error(ErrorCode::NonFinite, "found keys without any spread, expected some to fit to", kId);
     const auto turned = linalg::product(Op::Transpose, Op::None, root->view(), queries.view());
     context.throwIfStopped();
     const linalg::SymmetricEigen eigen = linalg::symmetricEigen(linalg::product(Op::None, Op::None, turned.view(), root->view()));

@@ -16,10 +16,10 @@ class Linear final : public HeadRule {
 public:
     explicit Linear(LinearMap map) : m_map(map) {}
     std::string_view kind() const noexcept override { return "linear"; }
-    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override { return featureMixMacs(tokens, width, width); }
-    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
+    std::uint64_t macs(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override { return featureMixMacs(shape.causal, false, tokens, shape.dim, width); }
+    std::uint64_t liveFloats(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        return static_cast<std::uint64_t>(2 * tokens * width + width * (width + 1) + width);
+        return 2 * static_cast<std::uint64_t>(tokens * shape.dim) + featureMixFloats(shape.causal, shape.dim, width);
     }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {

@@ -52,17 +52,17 @@ class Linformer final : public HeadRule {
 public:
     Linformer(TokenProjection projection, std::int64_t rows, std::uint64_t seed) : m_projection(projection), m_rows(rows), m_seed(seed) {}
     std::string_view kind() const noexcept override { return "linformer"; }
-    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
+    std::uint64_t macs(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        const std::int64_t rows = rowsFor(tokens);
-        const std::int64_t projecting = m_projection == TokenProjection::Random ? 2 * tokens * rows * width : 0; // means are additions
-        return static_cast<std::uint64_t>(projecting + 2 * tokens * rows * width);
+        const std::int64_t once = tokens * rowsFor(tokens) * (shape.dim + width);
+        return static_cast<std::uint64_t>(m_projection == TokenProjection::Random ? 2 * once : once); // means are additions
     }
-    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
+    /// With projections that were drawn for so many tokens: they are kept from call to call.
+    std::uint64_t liveFloats(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
         const std::int64_t rows = rowsFor(tokens);
         const std::int64_t drawn = m_projection == TokenProjection::Random ? 2 * tokens * rows : 0;
-        return static_cast<std::uint64_t>(2 * rows * width + tokens * rows + drawn);
+        return static_cast<std::uint64_t>(rows * (shape.dim + width) + tokens * rows + drawn);
     }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
@@ -115,8 +115,11 @@ class Projected final : public HeadRule {
 public:
     explicit Projected(std::shared_ptr<const TokenProjections> projections) : m_projections(std::move(projections)) {}
     std::string_view kind() const noexcept override { return "linformer"; }
-    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override { return static_cast<std::uint64_t>(4 * tokens * rows() * width); }
-    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override { return static_cast<std::uint64_t>(2 * rows() * width + tokens * rows()); }
+    std::uint64_t macs(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override { return 2 * static_cast<std::uint64_t>(tokens * rows() * (shape.dim + width)); }
+    std::uint64_t liveFloats(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
+    {
+        return static_cast<std::uint64_t>(rows() * (shape.dim + width) + tokens * rows());
+    }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
         if (k.rows != m_projections->keys.cols())

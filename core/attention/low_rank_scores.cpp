@@ -2,6 +2,7 @@
 #include "core/attention/low_rank_scores.h"
 
 #include "core/attention/assignment.h"
+#include "core/attention/finite_samples.h"
 #include "core/attention/group_mix.h"
 #include "core/attention/tape_pairs.h"
 #include "core/base/error.h"
@@ -50,16 +51,17 @@ Matrix<float> rounded(const Matrix<double>& matrix)
 
 class LowRankScores final : public HeadRule {
 public:
-    LowRankScores(std::shared_ptr<const ScorePlane> plane, bool causal) : m_plane(std::move(plane)), m_causal(causal) {}
+    explicit LowRankScores(std::shared_ptr<const ScorePlane> plane) : m_plane(std::move(plane)) {}
     std::string_view kind() const noexcept override { return "joint-qk"; }
-    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
+    std::uint64_t macs(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
         const auto rank = static_cast<std::uint64_t>(m_plane->queries.cols()), dim = static_cast<std::uint64_t>(m_plane->queries.rows());
-        return 2 * static_cast<std::uint64_t>(tokens) * dim * rank + pairsOf(everything(tokens), m_causal) * (rank + static_cast<std::uint64_t>(width));
+        return 2 * static_cast<std::uint64_t>(tokens) * dim * rank + pairsOf(everything(tokens), shape.causal) * (rank + static_cast<std::uint64_t>(width));
     }
-    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
+    /// With the places of all tokens, as groupFloats().
+    std::uint64_t liveFloats(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        return 2 * static_cast<std::uint64_t>(tokens * m_plane->queries.cols()) + groupFloats(everything(tokens), m_plane->queries.cols(), width);
+        return 2 * static_cast<std::uint64_t>(tokens * m_plane->queries.cols()) + groupFloats(everything(tokens), shape.causal, m_plane->queries.cols(), width);
     }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
@@ -80,7 +82,6 @@ private:
         return {std::move(all)};
     }
     std::shared_ptr<const ScorePlane> m_plane;
-    bool m_causal;
 };
 
 std::int64_t rankFor(const Inputs& inputs, const Parameters& given)
@@ -122,7 +123,7 @@ private:
     }
     HeadRulePtr ruleOf(const Matrix<float>& first, const Matrix<float>& second) const override
     {
-        return lowRankScoresRule(std::make_shared<ScorePlane>(ScorePlane{first, second}), spec().causal);
+        return lowRankScoresRule(std::make_shared<ScorePlane>(ScorePlane{first, second}));
     }
 };
 
@@ -145,6 +146,7 @@ FittedPlane fitPlane(const BlockSamples& oneHead, std::int64_t rank)
 {
     if (oneHead.samples.empty())
         throw Error(ErrorCode::InvalidParameter, "found no samples to fit to, expected some", kId);
+    requireFiniteScores(oneHead, kId);
     const std::int64_t dim = oneHead.samples.front().q.cols(), kept = std::min(rank, dim);
     const Matrix<double> queries = rootOf(oneHead, &AttentionSample::q), keys = rootOf(oneHead, &AttentionSample::k);
     const Matrix<double> x = linalg::product(Op::None, Op::Transpose, queries.view(), keys.view());
@@ -168,7 +170,7 @@ FittedPlane fitPlane(const BlockSamples& oneHead, std::int64_t rank)
     return fitted;
 }
 
-HeadRulePtr lowRankScoresRule(std::shared_ptr<const ScorePlane> plane, bool causal) { return std::make_shared<LowRankScores>(std::move(plane), causal); }
+HeadRulePtr lowRankScoresRule(std::shared_ptr<const ScorePlane> plane) { return std::make_shared<LowRankScores>(std::move(plane)); }
 
 Method jointQkMethod()
 {
@@ -185,7 +187,7 @@ Method jointQkMethod()
     method.fits = true;
     method.op = [](const Inputs& inputs, const Parameters& given) {
         std::vector<ScorePlane> planes = planesFor(inputs, rankFor(inputs, given));
-        return headsByRule(inputs.spec, [&](std::int64_t head) { return lowRankScoresRule(std::make_shared<ScorePlane>(std::move(planes[static_cast<std::size_t>(head)])), inputs.spec.causal); });
+        return headsByRule(inputs.spec, [&](std::int64_t head) { return lowRankScoresRule(std::make_shared<ScorePlane>(std::move(planes[static_cast<std::size_t>(head)]))); });
     };
     method.onTape = jointQkOnTape;
     method.fitCost = [](const Inputs& inputs, const Parameters&, std::int64_t tokens, std::size_t samples) {

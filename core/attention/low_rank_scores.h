@@ -21,11 +21,11 @@ struct FittedPlane {
     std::vector<double> singularValues;
 };
 /// Q and K are all queries and keys of the samples, one below the other: every query is paired with every key. In double. `rank` beyond the features is all of them.
-/// Throws Error{InvalidParameter} for no sample, Error{NonFinite}.
+/// Throws Error{InvalidParameter} for no sample, Error{NonFinite} for queries or keys that are no finite numbers.
 FittedPlane fitPlane(const BlockSamples& oneHead, std::int64_t rank);
 
-/// Softmax attention with these scores; causal and sliding as the shape says. `causal`: for the count of multiply-adds.
-HeadRulePtr lowRankScoresRule(std::shared_ptr<const ScorePlane> plane, bool causal);
+/// Softmax attention with these scores; causal and sliding as the shape says.
+HeadRulePtr lowRankScoresRule(std::shared_ptr<const ScorePlane> plane);
 /// id attention.joint-qk.
 Method jointQkMethod();
 

@@ -13,8 +13,8 @@ constexpr std::int64_t kRowsBetweenStops = 64;
 class MeanValue final : public HeadRule {
 public:
     std::string_view kind() const noexcept override { return "mean-value"; }
-    std::uint64_t macs(std::int64_t, std::int64_t) const noexcept override { return 0; } // additions alone
-    std::uint64_t liveFloats(std::int64_t, std::int64_t width) const noexcept override { return static_cast<std::uint64_t>(width); }
+    std::uint64_t macs(const HeadShape&, std::int64_t, std::int64_t) const noexcept override { return 0; } // additions alone
+    std::uint64_t liveFloats(const HeadShape&, std::int64_t, std::int64_t width) const noexcept override { return static_cast<std::uint64_t>(width); }
     void mix(const HeadShape& shape, ConstRows, ConstRows, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
         nn::Scratch::Frame frame(scratch);
@@ -41,8 +41,8 @@ public:
 class Zero final : public HeadRule {
 public:
     std::string_view kind() const noexcept override { return "zero"; }
-    std::uint64_t macs(std::int64_t, std::int64_t) const noexcept override { return 0; }
-    std::uint64_t liveFloats(std::int64_t, std::int64_t) const noexcept override { return 0; }
+    std::uint64_t macs(const HeadShape&, std::int64_t, std::int64_t) const noexcept override { return 0; }
+    std::uint64_t liveFloats(const HeadShape&, std::int64_t, std::int64_t) const noexcept override { return 0; }
     void mix(const HeadShape&, ConstRows, ConstRows, ConstRows, Rows out, nn::Scratch&) const override
     {
         for (std::int64_t i = 0; i < out.rows; ++i)

@@ -70,20 +70,19 @@ class Nystrom final : public HeadRule {
 public:
     Nystrom(std::int64_t landmarks, int iterations) : m_landmarks(landmarks), m_iterations(iterations) {}
     std::string_view kind() const noexcept override { return "nystrom"; }
-    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
+    std::uint64_t macs(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        if (m_landmarks >= tokens)
-            return static_cast<std::uint64_t>(2 * tokens * tokens * width);
-        const std::int64_t m = m_landmarks;
-        const std::int64_t scores = 2 * tokens * m * width + m * m * width, inverse = 4 * m_iterations * m * m * m;
-        return static_cast<std::uint64_t>(scores + inverse + m * tokens * width + m * m * width + tokens * m * width);
+        const std::int64_t both = shape.dim + width, m = m_landmarks;
+        if (m >= tokens)
+            return static_cast<std::uint64_t>(tokens * tokens * both);
+        return static_cast<std::uint64_t>((2 * tokens * m + m * m) * both + 4 * m_iterations * m * m * m);
     }
-    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
+    std::uint64_t liveFloats(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
         if (m_landmarks >= tokens)
             return static_cast<std::uint64_t>(tokens * tokens);
         const std::int64_t m = m_landmarks;
-        return static_cast<std::uint64_t>(2 * m * width + m * tokens + 6 * m * m + 2 * m * width);
+        return static_cast<std::uint64_t>(2 * m * (shape.dim + width) + m * tokens + 6 * m * m);
     }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {

@@ -35,13 +35,13 @@ public:
     {
     }
     std::string_view kind() const noexcept override { return "performer"; }
-    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override
+    std::uint64_t macs(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        return 2 * static_cast<std::uint64_t>(tokens * m_settings.features * m_directions.cols()) + featureMixMacs(tokens, size(), width);
+        return 2 * static_cast<std::uint64_t>(tokens * m_settings.features * m_directions.cols()) + featureMixMacs(shape.causal, floor() > 0, tokens, size(), width);
     }
-    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
+    std::uint64_t liveFloats(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        return static_cast<std::uint64_t>(2 * tokens * size() + tokens + size() * (width + 1) + width);
+        return static_cast<std::uint64_t>(2 * tokens * size() + tokens) + featureMixFloats(shape.causal, size(), width);
     }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {
@@ -55,8 +55,7 @@ public:
             shifts.data[j] = std::max(shifts.data[j - 1], shifts.data[j]);
         if (shape.causal) {
             fill(shape.scale, k, g, c, 0);
-            const float floor = m_settings.positive ? m_settings.epsilon / std::sqrt(static_cast<float>(m_settings.features)) : 0;
-            return mixByRunningFeatures(f, g, {c, static_cast<std::size_t>(k.rows)}, floor, v, out, scratch);
+            return mixByRunningFeatures(f, g, {c, static_cast<std::size_t>(k.rows)}, floor(), v, out, scratch);
         }
         std::fill_n(shifts.data, k.rows - 1, c[k.rows - 1]);
         fill(shape.scale, k, g, c, m_settings.epsilon);
@@ -65,6 +64,7 @@ public:
 
 private:
     std::int64_t size() const noexcept { return m_settings.positive ? m_settings.features : 2 * m_settings.features; }
+    float floor() const noexcept { return m_settings.positive ? m_settings.epsilon / std::sqrt(static_cast<float>(m_settings.features)) : 0; } ///< of causal keys' features
     /// w . x into the first columns of f; most[i] is the row's largest exponent that a stabiliser takes off: of w . x, or |x|^2 / 2 of cosines and sines.
     /// What is no number is no maximum.
     void project(float scale, ConstRows x, Rows f, float* most) const
@@ -126,10 +126,10 @@ class Averaged final : public HeadRule {
 public:
     explicit Averaged(std::vector<HeadRulePtr> draws) : m_draws(std::move(draws)) {}
     std::string_view kind() const noexcept override { return "performer"; }
-    std::uint64_t macs(std::int64_t tokens, std::int64_t width) const noexcept override { return m_draws.size() * m_draws.front()->macs(tokens, width); }
-    std::uint64_t liveFloats(std::int64_t tokens, std::int64_t width) const noexcept override
+    std::uint64_t macs(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override { return m_draws.size() * m_draws.front()->macs(shape, tokens, width); }
+    std::uint64_t liveFloats(const HeadShape& shape, std::int64_t tokens, std::int64_t width) const noexcept override
     {
-        return m_draws.front()->liveFloats(tokens, width) + static_cast<std::uint64_t>(tokens * width);
+        return m_draws.front()->liveFloats(shape, tokens, width) + static_cast<std::uint64_t>(tokens * width);
     }
     void mix(const HeadShape& shape, ConstRows q, ConstRows k, ConstRows v, Rows out, nn::Scratch& scratch) const override
     {

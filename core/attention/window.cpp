@@ -50,7 +50,7 @@ Chosen chosenFor(const Inputs& inputs, const Parameters& given)
 nn::AttentionPtr windowOp(const Inputs& inputs, const Parameters& given)
 {
     const Chosen chosen = chosenFor(inputs, given);
-    return headwise(inputs.spec, windowRule(chosen.grid, chosen.side, chosen.shift, inputs.spec.causal));
+    return headwise(inputs.spec, windowRule(chosen.grid, chosen.side, chosen.shift));
 }
 } // namespace
 
@@ -72,7 +72,7 @@ GroupsOf windowGroups(const TokenGrid& grid, std::int64_t side, std::int64_t shi
     };
 }
 
-HeadRulePtr windowRule(const TokenGrid& grid, std::int64_t side, std::int64_t shift, bool causal) { return groupedRule("window", windowGroups(grid, side, shift), grid.tokens(), causal); }
+HeadRulePtr windowRule(const TokenGrid& grid, std::int64_t side, std::int64_t shift) { return groupedRule("window", windowGroups(grid, side, shift), grid.tokens()); }
 
 std::int64_t windowSide(const std::string& schedule, std::int64_t first, std::int64_t last, int block, int blocks)
 {

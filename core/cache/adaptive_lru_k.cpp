@@ -154,7 +154,7 @@ Method adaptiveLruKMethod()
         const auto usual = static_cast<std::uint64_t>(std::max(1000.0, 5 * objects));
         const auto window = static_cast<std::uint64_t>(parameters.integer("window"));
         return std::make_unique<AdaptiveLruK>(inputs.capacity, std::max(parameters.real("trial-share"), kLeastObjects / objects),
-                                              AdaptiveSettings{static_cast<std::size_t>(parameters.integer("most-k")), parameters.real("trial-share"), parameters.real("margin"), window > 0 ? window : usual});
+                                              AdaptiveSettings{static_cast<std::size_t>(parameters.integer("most-k")), parameters.real("margin"), window > 0 ? window : usual});
     };
     return method;
 }

@@ -167,9 +167,15 @@ void Worker::codeKeys(std::int64_t column)
     const QuantisedMemory& m = m_memory;
     const ConstRows k = m_call.k;
     const std::int64_t d = m_call.shape.headDim;
-    if (m_call.scheme.scoreBits == 32) { // the mean changes nothing here
-        for (std::int64_t j = 0; j < k.rows; j += kAttentionPanel)
-            m_call.loops.packKeys(k.data + j * k.stride + column, k.stride, d, std::min(kAttentionPanel, k.rows - j), m.keyFloats + j * d);
+    if (m_call.scheme.scoreBits == 32) { // the mean is 0 unless keys are smoothed, and then changes rounding alone
+        for (std::int64_t j = 0; j < k.rows; j += kAttentionPanel) {
+            float* const panel = m.keyFloats + j * d;
+            const std::int64_t count = std::min(kAttentionPanel, k.rows - j);
+            m_call.loops.packKeys(k.data + j * k.stride + column, k.stride, d, count, panel);
+            for (std::int64_t p = 0; m_call.scheme.smoothKeys && p < d; ++p)
+                for (std::int64_t r = 0; r < count; ++r)
+                    panel[p * kAttentionPanel + r] -= m.mean[p];
+        }
         return;
     }
     rowScales(m_call, k, column, m.mean, m_call.scheme.keyBlock, 0, k.rows, m.keyScales);

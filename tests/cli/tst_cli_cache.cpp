@@ -43,6 +43,21 @@ private slots:
         QVERIFY(curves["cache.belady"].toObject()["limit"].toBool() && !curves["cache.lru"].toObject()["limit"].toBool());
         QVERIFY(!curves["cache.lru"].toObject().contains("deviation"));
     }
+    /// The same policy at two settings: both curves, told apart; one at the same settings is not run twice.
+    void onePolicyAtTwoSettings()
+    {
+        const QStringList words{"run", "cache.lru-k", "--trace", sourcePath("datasets/traces/sotu-words.txt.gz"), "--no-baseline", "--also", "cache.lru-k,k=3", "--also", "cache.lru-k,k=2", "--set", "sizes=200"};
+        const auto text = runCli(words);
+        QVERIFY2(text.status == 0, text.errors);
+        QVERIFY2(text.output.contains("lru-k, k 3"), text.output);
+        const auto curves = runCli(words + QStringList{"--json", "-"}).json()["curves"].toArray();
+        QCOMPARE(curves.size(), 2);
+        QCOMPARE(curves[1].toObject()["parameters"].toObject()["k"].toInt(), 3);
+        QVERIFY(curves[0].toObject()["hits"].toArray() != curves[1].toObject()["hits"].toArray());
+        const auto refused = runCli({"run", "cache.lru", "--trace", m_trace, "--also", "cache.lru-k,k=none"});
+        QCOMPARE(refused.status, 2);
+        QVERIFY2(refused.errors.contains("k"), refused.errors);
+    }
     void sizesWarmUpAndSamples()
     {
         const auto warm = runCli({"run", "cache.fifo", "--trace", m_trace, "--no-baseline", "--warm-up", "10", "--set", "sizes=10", "--json", "-"}).json();

@@ -19,6 +19,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace tamis;
@@ -54,8 +55,18 @@ private slots:
     {
         QVERIFY(errorOf(*linearRule(LinearMap::EluPlusOne), shape(false), "linear.elu+1.all") < kTolerance);
         QVERIFY(errorOf(*linearRule(LinearMap::EluPlusOne), shape(true), "linear.elu+1.causal") < kTolerance);
-        QVERIFY(errorOf(*linearRule(LinearMap::Relu), shape(false), "linear.relu.all") < kTolerance);
-        QVERIFY(errorOf(*linearRule(LinearMap::SquaredRelu), shape(false), "linear.squared-relu.all") < kTolerance);
+        const auto q = golden("q.blind"), k = golden("k.blind");
+        for (const bool causal : {false, true})
+            for (const LinearMap map : {LinearMap::Relu, LinearMap::SquaredRelu}) {
+                const HeadRulePtr rule = linearRule(map);
+                const std::string name = std::string(map == LinearMap::Relu ? "linear.relu." : "linear.squared-relu.") + (causal ? "causal" : "all");
+                QVERIFY(errorOf(*rule, shape(causal), name) < kTolerance);
+                // first rows, and some in the middle, that share no feature with any key
+                const auto found = test::mixed(*rule, shape(causal), q, k, m_v), expected = golden(name + ".blind");
+                for (std::int64_t i = 0; i < 150; ++i)
+                    for (std::int64_t c = 0; c < 12; ++c) // row by row: one that is wrong would be little among 150
+                        QVERIFY2(std::abs(found(i, c) - expected(i, c)) < 1e-5F, qPrintable(QString("%1, row %2: %3, expected %4").arg(QString::fromStdString(name)).arg(i).arg(found(i, c)).arg(expected(i, c))));
+            }
     }
     void linformerPoolsNeighbours()
     {
@@ -92,7 +103,7 @@ private slots:
         parallelFor(RunContext(), lengths.size(), [&](std::size_t i) { same[i] = mixed(*kept, lengths[i]) == mixed(*linformerRule(TokenProjection::Random, 16, 7), lengths[i]) ? 1 : 0; });
         QVERIFY(std::ranges::all_of(same, [](char one) { return one == 1; }));
         // keys and values of 16, 150 x 16 weights, and the two projections [150, 16] that stay
-        QCOMPARE(kept->liveFloats(150, 12), std::uint64_t{2 * 16 * 12 + 150 * 16 + 2 * 150 * 16});
+        QCOMPARE(kept->liveFloats({12, kScale, false, 0}, 150, 12), std::uint64_t{2 * 16 * 12 + 150 * 16 + 2 * 150 * 16});
     }
     void nystromIsItsFormula()
     {
@@ -115,10 +126,10 @@ private slots:
     }
     void countsOfTheBand()
     {
-        QCOMPARE(bandRule(1'000'000, 0)->macs(150, 16), std::uint64_t{2 * 150 * 150 * 16});
-        QCOMPARE(bandRule(0, 0)->macs(150, 16), std::uint64_t{2 * 150 * 16});
-        QCOMPARE(bandRule(1, 0)->macs(4, 1), std::uint64_t{2 * (2 + 3 + 3 + 2)});
-        QCOMPARE(bandRule(1, 1)->macs(4, 1), std::uint64_t{2 * (4 + 3 + 4 + 3)});
+        QCOMPARE(bandRule(1'000'000, 0)->macs(shape(false), 150, 16), std::uint64_t{2 * 150 * 150 * 16});
+        QCOMPARE(bandRule(0, 0)->macs(shape(false), 150, 16), std::uint64_t{2 * 150 * 16});
+        QCOMPARE(bandRule(1, 0)->macs({1, kScale, false, 0}, 4, 1), std::uint64_t{2 * (2 + 3 + 3 + 2)});
+        QCOMPARE(bandRule(1, 1)->macs({1, kScale, false, 0}, 4, 1), std::uint64_t{2 * (4 + 3 + 4 + 3)});
     }
     void rowsThatSeeNoFeatureAreTheMean()
     {
@@ -219,6 +230,41 @@ private slots:
         nn::AttentionSpec windows = spec;
         windows.window = 7;
         QVERIFY_EXCEPTION_THROWN(findMethod("attention.band")->op({windows}, {}), Error);
+    }
+    /// A row that is too narrow would be read beyond its end. In the words of attention by tiles.
+    void rowsThatDoNotFitAreRefused()
+    {
+        const nn::AttentionSpec spec{.heads = 4, .keyValueHeads = 2, .headDim = 8, .scale = 0.3F};
+        const auto saidBy = [](const auto& does) -> std::string {
+            try {
+                does();
+            } catch (const Error& error) {
+                return error.code() == ErrorCode::InvalidParameter ? error.message() : "another code";
+            }
+            return "";
+        };
+        const auto op = headwise(spec, bandRule(1000, 0)), tiled = nn::exactAttention(spec);
+        const auto said = [&](const nn::AttentionOp& of, std::int64_t q, std::int64_t k, std::int64_t v, bool map) {
+            const auto queries = test::normalRows(20, q, 1, 1), keys = test::normalRows(20, k, 1, 2), values = test::normalRows(20, v, 1, 3);
+            const nn::AttentionInput input{queries.view(), keys.view(), values.view()};
+            return saidBy([&] {
+                if (map) {
+                    of.map(input, 3, 0);
+                    return;
+                }
+                tensor::Matrix<float> out(20, 32);
+                nn::Scratch scratch(false);
+                of.apply(input, out.view(), scratch);
+            });
+        };
+        for (const bool map : {false, true}) {
+            QCOMPARE(said(*op, 32, 16, 16, map), std::string());
+            for (const auto& [q, k] : {std::pair{24, 16}, {40, 16}, {32, 8}, {32, 32}}) {
+                QCOMPARE(said(*op, q, k, k, map), said(*tiled, q, k, k, map));
+                QVERIFY(said(*op, q, k, k, map).starts_with("queries of width " + std::to_string(q) + " and keys of width " + std::to_string(k) + " do not fit 4 heads"));
+            }
+        }
+        QVERIFY(!said(*op, 32, 16, 8, false).empty()); // values
     }
     void headsShareKeysInGroups()
     {

@@ -98,6 +98,32 @@ private slots:
             }
         }
     }
+    /// Of so few tokens that they do not fill a block or a page, and of one block more than that: one block is read, or both; exact.
+    void fewerTokensThanABlockAreExact()
+    {
+        const auto firstRows = [](const tensor::Matrix<float>& x, std::int64_t rows) { return kernels::ConstRows{x.data(), rows, x.cols(), x.cols()}; };
+        for (const bool causal : {true, false})
+            for (const std::int64_t tokens : {1, 2, 7, 15, 16, 17}) {
+                const nn::AttentionInput few{.q = firstRows(m_q, tokens), .k = firstRows(m_k, tokens), .v = firstRows(m_v, tokens)};
+                const auto exact = nn::exactAttention(spec(causal));
+                // one block is the query's own, of 17 tokens two
+                const std::int64_t blocks = tokens > 16 ? 2 : 1;
+                for (const auto& op : {selectedAttention(spec(causal), mobaSelector(spec(causal), 16, blocks)), selectedAttention(spec(causal), questSelector(spec(causal), 16, blocks)),
+                                       findMethod("attention.moba")->op({spec(causal)}, {}), findMethod("attention.quest")->op({spec(causal)}, {})}) {
+                    const auto name = qPrintable(QString("%1, %2 tokens").arg(QString::fromStdString(std::string(op->kind()))).arg(tokens));
+                    QVERIFY2(test::relativeError(applied(*op, few), applied(*exact, few)) < kTolerance, name);
+                    QVERIFY2(applied(*op, few, true) == applied(*op, few), name);
+                    for (const std::int64_t head : {0, 3}) {
+                        QVERIFY2(test::relativeError(op->map(few, head, 0), exact->map(few, head, 0)) < kTolerance, name);
+                        const report::BlockMap map = blockMap(*op, few, head);
+                        QCOMPARE(map.queries, tokens);
+                        for (std::int64_t t = 0; t < tokens; ++t) // all blocks that there are
+                            for (std::int64_t b = 0; b < map.blocks; ++b)
+                                QCOMPARE(map.selected[static_cast<std::size_t>(t * map.blocks + b)] != 0, !causal || b <= t / map.blockTokens);
+                    }
+                }
+            }
+    }
     void noKeyOfAPageIsAboveItsBound()
     {
         const auto scorer = questSelector(spec(true), 8, 1)->prepare(input());

@@ -31,7 +31,7 @@ double errorOf(const HeadRule& rule, std::int64_t tokens, bool causal, const tes
 
 HeadRulePtr ruleOf(const char* pattern, std::int64_t block, const TokenGrid& grid, bool causal, std::uint64_t seed = 0)
 {
-    return groupedRule("block-sparse", blockSparseGroups(grid, block, blockPattern(pattern), causal, seed), grid.tokens(), causal);
+    return groupedRule("block-sparse", blockSparseGroups(grid, block, blockPattern(pattern), causal, seed), grid.tokens());
 }
 std::vector<TokenGroup> groupsOf(const char* pattern, std::int64_t block, bool causal, std::uint64_t seed, std::int64_t tokens)
 {
@@ -79,7 +79,7 @@ private slots:
                 const auto rule = ruleOf(pattern.toUtf8().constData(), 8, grid, causal);
                 QVERIFY(errorOf(*rule, 100 + prefix, causal, seen) < kTolerance);
                 if (!causal)
-                    QCOMPARE(rule->macs(100 + prefix, 16), 2 * 16 * test::pairs(100 + prefix, seen));
+                    QCOMPARE(rule->macs({16, kScale, false, 0}, 100 + prefix, 16), 2 * 16 * test::pairs(100 + prefix, seen));
             }
     }
     void allBlocksAreExact()
@@ -141,13 +141,13 @@ private slots:
     {
         const auto rule = ruleOf("all", 1, {}, false);
         // keys and values of all tokens, their places, one query, its place, its weights and what it mixes
-        QCOMPARE(rule->liveFloats(2048, 16), std::uint64_t{2048 * (16 + 16) + 2048 + 1 + (16 + 16 + 2048)});
-        QCOMPARE(rule->macs(2048, 16), std::uint64_t{2} * 16 * 2048 * 2048);
+        QCOMPARE(rule->liveFloats({16, kScale, false, 0}, 2048, 16), std::uint64_t{2048 * (16 + 16) + 2048 + 1 + (16 + 16 + 2048)});
+        QCOMPARE(rule->macs({16, kScale, false, 0}, 2048, 16), std::uint64_t{2} * 16 * 2048 * 2048);
         nn::Scratch scratch(false);
         const auto x = test::normalRows(2048, 16, 1, 1);
         tensor::Matrix<float> out(2048, 16);
         rule->mix({16, kScale, false, 0}, x.view(), x.view(), x.view(), out.view(), scratch);
-        QVERIFY(static_cast<std::uint64_t>(scratch.peakFloats()) <= rule->liveFloats(2048, 16));
+        QVERIFY(static_cast<std::uint64_t>(scratch.peakFloats()) <= rule->liveFloats({16, kScale, false, 0}, 2048, 16));
         // a stop reaches it between two groups
         std::stop_source stop;
         stop.request_stop();

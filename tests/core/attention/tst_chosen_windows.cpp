@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <utility>
 #include <vector>
 
 using namespace tamis;
@@ -137,20 +138,52 @@ private slots:
             const auto at = [](std::int64_t i) { return i == 0 ? -1 : static_cast<int>((i - 1) / 12 / 4 * 3 + (i - 1) % 12 / 4); };
             const auto sees = choice(q, k, at, 9, seen, false);
             const auto seenKeys = [&](std::int64_t i, std::int64_t j) { return i == 0 || j == 0 || sees[static_cast<std::size_t>(at(i))][static_cast<std::size_t>(at(j))]; };
-            QVERIFY(test::relativeError(test::mixed(*chosenWindowsRule({1, 10, 12}, 4, seen, false), {16, kScale, false, 0}, q, k, v), test::maskedAttention(q, k, v, 0.25, seenKeys)) < kTolerance);
-            QVERIFY(chosenWindowsRule({1, 10, 12}, 4, seen, false)->macs(121, 16) >= 2 * 16 * test::pairs(121, seenKeys));
+            QVERIFY(test::relativeError(test::mixed(*chosenWindowsRule({1, 10, 12}, 4, seen), {16, kScale, false, 0}, q, k, v), test::maskedAttention(q, k, v, 0.25, seenKeys)) < kTolerance);
+            QVERIFY(chosenWindowsRule({1, 10, 12}, 4, seen)->macs({16, kScale, false, 0}, 121, 16) >= 2 * 16 * test::pairs(121, seenKeys));
             const auto run = [](std::int64_t i) { return static_cast<int>(i / 10); };
             const auto earlier = choice(q, k, run, 13, seen, true);
             const auto causalKeys = [&](std::int64_t i, std::int64_t j) { return j <= i && earlier[static_cast<std::size_t>(run(i))][static_cast<std::size_t>(run(j))]; };
-            QVERIFY(test::relativeError(test::mixed(*chosenWindowsRule({}, 10, seen, true), {16, kScale, true, 0}, q, k, v), test::maskedAttention(q, k, v, 0.25, causalKeys)) < kTolerance);
+            QVERIFY(test::relativeError(test::mixed(*chosenWindowsRule({}, 10, seen), {16, kScale, true, 0}, q, k, v), test::maskedAttention(q, k, v, 0.25, causalKeys)) < kTolerance);
         }
     }
     void allWindowsAreExactAndOneIsItsOwn()
     {
         const auto q = test::normalRows(97, 16, 1, 4), k = test::normalRows(97, 16, 1, 5), v = test::normalRows(97, 12, 1, 6);
         const HeadShape shape{16, kScale, false, 0};
-        QVERIFY(test::relativeError(test::mixed(*chosenWindowsRule({1, 8, 12}, 4, 1000, false), shape, q, k, v), test::maskedAttention(q, k, v, 0.25, [](std::int64_t, std::int64_t) { return true; })) < kTolerance);
-        QVERIFY(test::mixed(*chosenWindowsRule({1, 8, 12}, 4, 1, false), shape, q, k, v) == test::mixed(*windowRule({1, 8, 12}, 4, 0, false), shape, q, k, v));
+        QVERIFY(test::relativeError(test::mixed(*chosenWindowsRule({1, 8, 12}, 4, 1000), shape, q, k, v), test::maskedAttention(q, k, v, 0.25, [](std::int64_t, std::int64_t) { return true; })) < kTolerance);
+        QVERIFY(test::mixed(*chosenWindowsRule({1, 8, 12}, 4, 1), shape, q, k, v) == test::mixed(*windowRule({1, 8, 12}, 4, 0), shape, q, k, v));
+    }
+    /// One window, whole or not, is all that there is: exact attention under the masks that the model has.
+    void fewerTokensThanAWindowAreExact()
+    {
+        for (const std::int64_t tokens : {1, 2, 5, 7}) {
+            const auto q = test::normalRows(tokens, 16, 1, 4), k = test::normalRows(tokens, 16, 1, 5), v = test::normalRows(tokens, 12, 1, 6);
+            for (const std::int64_t seen : {1, 4})
+                for (const auto& [causal, sliding] : {std::pair{false, 0}, {true, 0}, {true, 3}}) {
+                    const auto visible = [&, causal = causal, sliding = sliding](std::int64_t i, std::int64_t j) { return (!causal || j <= i) && (sliding == 0 || j > i - sliding); };
+                    Inputs inputs;
+                    inputs.spec = {.heads = 1, .keyValueHeads = 1, .headDim = 16, .scale = kScale, .causal = causal, .slidingWindow = sliding};
+                    Parameters parameters;
+                    parameters.set("window", std::int64_t{8});
+                    parameters.set("windows", seen);
+                    const auto wide = test::normalRows(tokens, 16, 1, 7);
+                    const auto expected = test::maskedAttention(q, k, wide, 0.25, visible);
+                    const auto op = findMethod("attention.chosen-windows")->op(inputs, parameters);
+                    tensor::Matrix<float> out(tokens, 16);
+                    nn::Scratch scratch(false);
+                    op->apply({q.view(), k.view(), wide.view()}, out.view(), scratch);
+                    QVERIFY(test::relativeError(out, expected) < kTolerance);
+                    const auto map = op->map({q.view(), k.view(), wide.view()}, 0, 0);
+                    for (std::int64_t i = 0; i < tokens; ++i)
+                        for (std::int64_t j = 0; j < tokens; ++j)
+                            QCOMPARE(map(i, j) > 1e-30F, visible(i, j)); // the exponential of minus infinity is some 1e-38
+                }
+            // a grid of one row, lower than a window and as wide as the tokens behind a class token
+            if (tokens < 2)
+                continue;
+            const TokenGrid grid{1, 1, tokens - 1};
+            QVERIFY(test::relativeError(test::mixed(*chosenWindowsRule(grid, 8, 1), {16, kScale, false, 0}, q, k, v), test::maskedAttention(q, k, v, 0.25, [](std::int64_t, std::int64_t) { return true; })) < kTolerance);
+        }
     }
     void onTheTapeItIsItsTwin_data()
     {
@@ -215,7 +248,7 @@ private slots:
     {
         auto q = test::normalRows(80, 16, 1, 4), k = test::normalRows(80, 16, 1, 5), v = test::normalRows(80, 12, 1, 6);
         const HeadShape shape{16, kScale, true, 0};
-        const auto rule = chosenWindowsRule({}, 8, 3, true);
+        const auto rule = chosenWindowsRule({}, 8, 3);
         const auto before = test::mixed(*rule, shape, q, k, v);
         for (std::int64_t i = 45; i < 80; ++i)
             for (std::int64_t d = 0; d < 16; ++d) {
@@ -233,7 +266,7 @@ private slots:
         const auto q = test::normalRows(64, 16, 1, 4), v = test::normalRows(64, 12, 1, 6);
         auto k = test::normalRows(64, 16, 1, 5);
         k(63, 0) = std::numeric_limits<float>::quiet_NaN(); // in the last of 8 windows
-        const auto out = test::mixed(*chosenWindowsRule({}, 8, 7, false), {16, kScale, false, 0}, q, k, v);
+        const auto out = test::mixed(*chosenWindowsRule({}, 8, 7), {16, kScale, false, 0}, q, k, v);
         for (std::int64_t i = 0; i < 56; ++i)
             QVERIFY(std::isfinite(out(i, 0))); // seven of eight are chosen: not that one
         QVERIFY(std::isnan(out(60, 0)));

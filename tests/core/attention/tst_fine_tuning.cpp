@@ -108,7 +108,9 @@ std::vector<HeadChoice> linear(int blocks)
 Parameters telling(const std::string& method)
 {
     Parameters parameters;
-    if (method == "attention.linformer")
+    if (method == "attention.joint-qk")
+        parameters.set("rank", std::int64_t{3});
+    if (method == "attention.linformer" || method == "attention.fitted-linformer")
         parameters.set("rows", std::int64_t{5});
     if (method == "attention.window")
         parameters.set("window", std::int64_t{3});
@@ -136,51 +138,66 @@ private slots:
     /// Logits of some 17 and 40 tokens through two blocks, in float twice: rounding of other orders of sums, some 1e-6 of numbers around 1.
     void theTapeGivesWhatTheOperatorGives_data()
     {
-        QTest::addColumn<QString>("id");
+        QTest::addColumn<QString>("id"); // "method", or "method|parameter=value"
         QTest::addColumn<bool>("text");
+        QTest::addColumn<bool>("samples");
         for (const Method& method : methods())
             for (const bool text : {false, true})
-                if (method.onTape && !method.fits) // those have tests of their own
-                    QTest::addRow("%s, %s", method.declaration.id.c_str(), text ? "text" : "photo") << QString::fromStdString(method.declaration.id) << text;
-        QTest::newRow("trigonometric, photo") << QStringLiteral("attention.performer+trigonometric") << false; // a text: see cosinesAndSinesOfATextToo
-        QTest::addRow("exact, photo") << QString() << false;
-        QTest::addRow("exact, text") << QString() << true;
+                for (const bool samples : {false, true}) // what is fitted: without any, too, where weights that were trained will be put in
+                    if (method.onTape && (method.fits || !samples))
+                        QTest::addRow("%s, %s%s", method.declaration.id.c_str(), text ? "text" : "photo", samples ? ", fitted" : "") << QString::fromStdString(method.declaration.id) << text << samples;
+        for (const char* const map : {"relu", "squared-relu"})
+            for (const bool text : {false, true})
+                QTest::addRow("%s, %s", map, text ? "text" : "photo") << QString("attention.linear|map=%1").arg(map) << text << false;
+        for (const char* const setting : {"keys=subspace", "ridge=0.3"})
+            QTest::addRow("fitted, %s, photo", setting) << QString("attention.fitted-linformer|%1").arg(setting) << false << true;
+        QTest::newRow("trigonometric, photo") << QStringLiteral("attention.performer|map=trigonometric") << false << false; // a text: see cosinesAndSinesOfATextToo
+        QTest::addRow("exact, photo") << QString() << false << false;
+        QTest::addRow("exact, text") << QString() << true << false;
     }
     void theTapeGivesWhatTheOperatorGives()
     {
         QFETCH(QString, id);
         QFETCH(bool, text);
+        QFETCH(bool, samples);
         const auto checkpoint = text ? decoder() : vit();
         const auto model = nn::Model::load(*checkpoint);
         const Listed list = text ? texts(3, 40, 48) : noise(3, 16);
-        const std::string method = id.section(u'+', 0, 0).toStdString();
+        const std::string method = id.section(u'|', 0, 0).toStdString();
         Parameters settings = telling(method);
-        if (id.endsWith("trigonometric"))
-            settings.set("map", std::string("trigonometric"));
+        if (const QString extra = id.section(u'|', 1); !extra.isEmpty()) {
+            const std::string name = extra.section(u'=', 0, 0).toStdString();
+            settings.set(name, findMethod(method)->declaration.schema.parse(name, extra.section(u'=', 1).toStdString()));
+        }
+        AssignmentInputs with;
+        if (samples)
+            with.samples = collectSamples(*model, list, 3, {}, {});
         // block 0: all heads; block 1: one head, the others exact
         const std::vector<HeadChoice> choices{{0, kAllHeads, method, settings}, {1, 1, method, settings}};
         TapeOperators operators;
         try {
-            operators = tapeOperatorsFor(*model, choices);
+            operators = tapeOperatorsFor(*model, choices, with);
         } catch (const Error& error) {
             QVERIFY(error.code() == ErrorCode::UnsupportedFeature && text); // not for causal attention, as the method itself says
-            QVERIFY_EXCEPTION_THROWN(operatorsFor(*model, choices), Error);
+            QVERIFY_EXCEPTION_THROWN(operatorsFor(*model, choices, with), Error);
             return;
         }
         TuningObjective objective(*checkpoint, *model, operators, {}, {});
         train::Tape<float> tape;
-        std::vector<const measure::LoadedSample*> samples;
+        std::vector<const measure::LoadedSample*> all;
         for (const auto& sample : list.samples)
-            samples.push_back(&sample);
-        const auto logits = objective.logits(tape, samples).value();
+            all.push_back(&sample);
+        const auto logits = objective.logits(tape, all).value();
         auto other = model;
         for (std::size_t block = 0; block < operators.size(); ++block)
             if (operators[block])
                 other = other->withAttention(static_cast<int>(block), operators[block]->op());
-        const auto direct = replaced(model, operatorsFor(*model, choices));
-        for (std::size_t i = 0; i < samples.size(); ++i) {
+        // What has parameters of its own and nothing to fit to may start elsewhere; what is fitted starts from the method's fit (the heads of these photos share no keys).
+        const bool startsAsTheMethod = samples || std::ranges::all_of(operators, [](const auto& op) { return !op || op->parameterSets().empty(); });
+        const auto direct = startsAsTheMethod ? replaced(model, operatorsFor(*model, choices, with)) : nullptr;
+        for (std::size_t i = 0; i < all.size(); ++i) {
             const auto expected = outputOf(*other, list.samples[i]);
-            if (std::ranges::all_of(operators, [](const auto& op) { return !op || op->parameterSets().empty(); })) // else training may start elsewhere
+            if (direct)
                 QVERIFY(expected == outputOf(*direct, list.samples[i]));
             double most = 0;
             for (std::int64_t r = 0; r < expected.rows(); ++r)

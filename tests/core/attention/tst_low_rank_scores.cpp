@@ -90,7 +90,7 @@ private slots:
         const auto& s = samples.samples[1];
         for (const bool causal : {false, true})
             for (const std::int64_t rank : {8, 100}) {
-                const auto rule = lowRankScoresRule(std::make_shared<ScorePlane>(fitPlane(samples, rank).plane), causal);
+                const auto rule = lowRankScoresRule(std::make_shared<ScorePlane>(fitPlane(samples, rank).plane));
                 const auto seen = [&](std::int64_t i, std::int64_t j) { return !causal || j <= i; };
                 QVERIFY(test::relativeError(test::mixed(*rule, {8, 0.35F, causal, 0}, s.q, s.k, s.v), test::maskedAttention(s.q, s.k, s.v, static_cast<double>(0.35F), seen)) < 2e-5); // scores through two float products of some 30
             }
@@ -108,10 +108,10 @@ private slots:
                     k(i, r) += s.k(i, d) * fitted.plane.keys(d, r);
                 }
         for (const std::int64_t sliding : {0, 9})
-            QVERIFY(test::relativeError(test::mixed(*lowRankScoresRule(std::make_shared<ScorePlane>(fitted.plane), true), {8, 0.35F, true, sliding}, s.q, s.k, s.v),
+            QVERIFY(test::relativeError(test::mixed(*lowRankScoresRule(std::make_shared<ScorePlane>(fitted.plane)), {8, 0.35F, true, sliding}, s.q, s.k, s.v),
                                         test::maskedAttention(q, k, s.v, static_cast<double>(0.35F), [&](std::int64_t i, std::int64_t j) { return j <= i && (sliding == 0 || j > i - sliding); })) < 2e-5);
         // N d r for queries and as much for keys; r and d for every pair
-        QCOMPARE(lowRankScoresRule(std::make_shared<ScorePlane>(fitted.plane), false)->macs(150, 8), std::uint64_t{2 * 150 * 8 * 3 + 150 * 150 * (3 + 8)});
+        QCOMPARE(lowRankScoresRule(std::make_shared<ScorePlane>(fitted.plane))->macs({8, 0.35F, false, 0}, 150, 8), std::uint64_t{2 * 150 * 8 * 3 + 150 * 150 * (3 + 8)});
     }
     void directionsThatAreNotThereAreLeftOut()
     {

@@ -64,8 +64,8 @@ private slots:
     {
         for (const std::int64_t shift : {0, 1, 2, 3})
             for (const std::int64_t prefix : {0, 1, 3})
-                QVERIFY(errorOf(*windowRule({prefix, 8, 12}, 4, shift, false), prefix + 96, false, swin(prefix, 8, 12, 4, shift)) < kTolerance);
-        QVERIFY(errorOf(*windowRule({1, 14, 14}, 7, 3, false), 197, false, swin(1, 14, 14, 7, 3)) < kTolerance);
+                QVERIFY(errorOf(*windowRule({prefix, 8, 12}, 4, shift), prefix + 96, false, swin(prefix, 8, 12, 4, shift)) < kTolerance);
+        QVERIFY(errorOf(*windowRule({1, 14, 14}, 7, 3), 197, false, swin(1, 14, 14, 7, 3)) < kTolerance);
     }
     void edgesHoldWhatIsLeft()
     {
@@ -77,26 +77,26 @@ private slots:
                 const std::int64_t a = i - 1, b = j - 1;
                 return run(a / 11) == run(b / 11) && run(a % 11) == run(b % 11);
             };
-            QVERIFY(errorOf(*windowRule({1, 7, 11}, 5, shift, false), 78, false, seen) < kTolerance);
+            QVERIFY(errorOf(*windowRule({1, 7, 11}, 5, shift), 78, false, seen) < kTolerance);
         }
     }
     void aWindowAsLargeAsTheGridIsExact()
     {
         const auto all = [](std::int64_t, std::int64_t) { return true; };
         for (const std::int64_t side : {12, 1000})
-            QVERIFY(errorOf(*windowRule({1, 8, 12}, side, side / 2, false), 97, false, all) < kTolerance); // not shifted either
-        QVERIFY(errorOf(*windowRule({}, 50, 25, true), 50, true, [](std::int64_t i, std::int64_t j) { return j <= i; }) < kTolerance);
+            QVERIFY(errorOf(*windowRule({1, 8, 12}, side, side / 2), 97, false, all) < kTolerance); // not shifted either
+        QVERIFY(errorOf(*windowRule({}, 50, 25), 50, true, [](std::int64_t i, std::int64_t j) { return j <= i; }) < kTolerance);
         // larger than one side of the grid: whole along it, and not shifted along it
         const auto columns = [](std::int64_t i, std::int64_t j) { return (i % 16 + 8 - 4) / 8 == (j % 16 + 8 - 4) / 8; };
-        QVERIFY(errorOf(*windowRule({0, 4, 16}, 8, 4, false), 64, false, columns) < kTolerance);
+        QVERIFY(errorOf(*windowRule({0, 4, 16}, 8, 4), 64, false, columns) < kTolerance);
     }
     void textsAreCutAlongTheSequence()
     {
         for (const std::int64_t shift : {0, 7}) {
             const auto run = [=](std::int64_t at) { return shift > 0 ? (at + 14 - shift) / 14 : at / 14; };
-            QVERIFY(errorOf(*windowRule({}, 14, shift, false), 100, false, [&](std::int64_t i, std::int64_t j) { return run(i) == run(j); }) < kTolerance);
-            QVERIFY(errorOf(*windowRule({}, 14, shift, true), 100, true, [&](std::int64_t i, std::int64_t j) { return j <= i && run(i) == run(j); }) < kTolerance);
-            QVERIFY(errorOf(*windowRule({}, 70, shift, true), 150, true, [&](std::int64_t i, std::int64_t j) {
+            QVERIFY(errorOf(*windowRule({}, 14, shift), 100, false, [&](std::int64_t i, std::int64_t j) { return run(i) == run(j); }) < kTolerance);
+            QVERIFY(errorOf(*windowRule({}, 14, shift), 100, true, [&](std::int64_t i, std::int64_t j) { return j <= i && run(i) == run(j); }) < kTolerance);
+            QVERIFY(errorOf(*windowRule({}, 70, shift), 150, true, [&](std::int64_t i, std::int64_t j) {
                         const auto wide = [=](std::int64_t at) { return shift > 0 ? (at + 70 - shift) / 70 : at / 70; };
                         return j <= i && j > i - 9 && wide(i) == wide(j);
                     }, 9) < kTolerance);
@@ -105,10 +105,10 @@ private slots:
     void onlyWhatIsVisitedIsCounted()
     {
         for (const std::int64_t shift : {0, 3})
-            QCOMPARE(windowRule({1, 14, 14}, 7, shift, false)->macs(197, 16), 2 * 16 * test::pairs(197, swin(1, 14, 14, 7, shift)));
+            QCOMPARE(windowRule({1, 14, 14}, 7, shift)->macs({16, kScale, false, 0}, 197, 16), 2 * 16 * test::pairs(197, swin(1, 14, 14, 7, shift)));
         // 4 windows of 49 patches: 9604 pairs in place of 38416
-        QCOMPARE(windowRule({0, 14, 14}, 7, 0, false)->macs(196, 1), std::uint64_t{2 * 9604});
-        QCOMPARE(windowRule({}, 10, 0, true)->macs(100, 1), std::uint64_t{2 * 1000}); // a tile's last query sees its whole run
+        QCOMPARE(windowRule({0, 14, 14}, 7, 0)->macs({1, kScale, false, 0}, 196, 1), std::uint64_t{2 * 9604});
+        QCOMPARE(windowRule({}, 10, 0)->macs({1, kScale, true, 0}, 100, 1), std::uint64_t{2 * 1000}); // a tile's last query sees its whole run
     }
     void sidesChangeWithDepth()
     {
@@ -154,7 +154,7 @@ private slots:
     {
         auto q = test::normalRows(64, 16, 1, 1), k = test::normalRows(64, 16, 1, 2);
         const auto v = test::normalRows(64, 12, 1, 3);
-        const auto rule = windowRule({0, 8, 8}, 4, 0, false);
+        const auto rule = windowRule({0, 8, 8}, 4, 0);
         const auto finite = [](const tensor::Matrix<float>& out, std::int64_t row) { return std::ranges::all_of(out.view().row(row), [](float x) { return std::isfinite(x); }); };
         q(9, 3) = std::numeric_limits<float>::quiet_NaN();
         auto out = test::mixed(*rule, {16, kScale, false, 0}, q, k, v);
