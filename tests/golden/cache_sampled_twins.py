@@ -10,15 +10,15 @@ F = np.float32
 
 
 class Sampled(Cache):
-    """The least worth of 64 draws, or of all where no more are held; a gap is filled by the last."""
+    """The least worth of so many draws, or of all where no more are held; a gap is filled by the last."""
 
-    def __init__(self, capacity, sized, seed):
+    def __init__(self, capacity, sized, seed, sample=64):
         super().__init__(capacity, sized)
-        self.draws, self.held, self.now = Draws(seed), [], 0
+        self.draws, self.held, self.now, self.sample = Draws(seed), [], 0, sample
 
     def evict(self):
         n = len(self.held)
-        places = range(n) if n <= 64 else [self.draws.bits() % n for _ in range(64)]
+        places = range(n) if n <= self.sample else [self.draws.bits() % n for _ in range(self.sample)]
         worst = min(places, key=lambda place: self.worth(self.held[place]))
         x = self.held[worst]
         self.gone(x)
@@ -38,9 +38,9 @@ def weight_of(x):
 class Hyperbolic(Sampled):
     weighted = False
 
-    def __init__(self, *a):
-        super().__init__(*a)
-        self.requests, self.since = {}, {}
+    def __init__(self, capacity, sized, seed, sample=64, by_size=False):
+        super().__init__(capacity, sized, seed, sample)
+        self.requests, self.since, self.by_size = {}, {}, by_size
 
     def touch(self, x):
         self.now += 1
@@ -57,7 +57,7 @@ class Hyperbolic(Sampled):
         del self.since[x]
 
     def worth(self, x):
-        return self.requests[x] * (weight_of(x) if self.weighted else 1) / (self.now - self.since[x] + 1)
+        return self.requests[x] * (weight_of(x) if self.weighted else 1) / ((self.now - self.since[x] + 1) * (self.size(x) if self.by_size else 1))
 
 
 class HyperbolicWeights(Hyperbolic):

@@ -90,20 +90,22 @@ class Mru(Lru):
 
 
 class Clock(Fifo):
-    def __init__(self, *a):
-        super().__init__(*a)
-        self.bit = {}
+    """A counter of so many bits: who has used it up has gone round as often as it was requested, 2^bits - 1 times at most."""
+
+    def __init__(self, capacity, sized, bits=1):
+        super().__init__(capacity, sized)
+        self.bit, self.most = {}, 2 ** bits - 1
 
     def touch(self, x):
         if x in self.queue:
-            self.bit[x] = 1
+            self.bit[x] = min(self.bit[x] + 1, self.most)
             return True
         return False
 
     def evict(self):
         while self.bit[self.queue[0]]:
             x = self.queue.pop(0)
-            self.bit[x] = 0
+            self.bit[x] -= 1
             self.queue.append(x)
         return self.queue.pop(0)
 
@@ -207,9 +209,9 @@ class LruK(Cache):
 class Lirs(Cache):
     """Unit sizes. S from the newest to the oldest: object -> "lir", "hir" (resident) or "gone"; Q from the newest; a hit of Q makes room among LIR."""
 
-    def __init__(self, *a):
-        super().__init__(*a)
-        self.k_q = max(1, int(self.capacity * 0.01))
+    def __init__(self, capacity, sized, hir=0.01):
+        super().__init__(capacity, sized)
+        self.k_q = max(1, int(self.capacity * hir))
         self.k_lir = self.capacity - self.k_q
         self.s, self.q, self.gone = {}, [], []
 
@@ -300,7 +302,7 @@ class TinyLfu(Cache):
     """Window, probation, protected; counts of four bits by the hash of core/cache/count_sketch.h; the window climbs. Unit sizes; `capacity` + 1
     objects are what the policy takes a cache to hold."""
 
-    def __init__(self, capacity, sized, climb=True):
+    def __init__(self, capacity, sized, climb=True, window=0.01, protected=0.8):
         super().__init__(capacity, sized)
         holds = capacity + 1
         words = 8
@@ -308,13 +310,13 @@ class TinyLfu(Cache):
             words *= 2
         self.counts, self.lines, self.period, self.additions = {}, words // 8, 10 * holds, 0
         self.numbers, self.window, self.probation, self.protected = {}, [], [], []
-        self.share, self.climb = 0.01, climb
+        self.share, self.of_protected, self.climb = window, protected, climb
         self.set_window()
         self.every, self.step, self.before, self.requests, self.hits = 10 * max(holds, 100), 0.0625, None, 0, 0
 
     def set_window(self):
         self.k_window = min(max(int(self.capacity * self.share), 1), self.capacity)
-        self.k_protected = int((self.capacity - self.k_window) * 0.8)
+        self.k_protected = int((self.capacity - self.k_window) * self.of_protected)
 
     def places(self, x):
         h = mixed(x)
@@ -391,10 +393,10 @@ class TinyLfu(Cache):
 
 
 class TwoQ(Cache):
-    def __init__(self, *a):
-        super().__init__(*a)
+    def __init__(self, capacity, sized, newcomers=0.25, remembered=0.5):
+        super().__init__(capacity, sized)
         self.a_in, self.a_out, self.a_m = [], [], []
-        self.k_in, self.k_out = int(self.capacity * 0.25), int(self.capacity * 0.5)
+        self.k_in, self.k_out = int(capacity * newcomers), int(capacity * remembered)
 
     def bytes(self, xs):
         return sum(self.size(x) for x in xs)
@@ -468,16 +470,16 @@ class Arc(Cache):
 
 
 class S3(Cache):
-    def __init__(self, *a):
-        super().__init__(*a)
+    def __init__(self, capacity, sized, small=0.1, ghost=0.9, promote=2):
+        super().__init__(capacity, sized)
         self.small, self.main, self.ghost, self.count = [], [], [], {}
-        self.k_small, self.k_ghost = max(1, int(self.capacity * 0.1)), int(self.capacity * 0.9)
+        self.k_small, self.k_ghost, self.promote = max(1, int(capacity * small)), int(capacity * ghost), promote
 
     def bytes(self, xs):
         return sum(self.size(x) for x in xs)
 
     def admits(self, x):
-        return self.size(x) <= self.k_small and (self.back or self.size(x) < self.k_small)
+        return self.size(x) <= self.k_small and (self.back or self.size(x) < self.k_small or self.k_small == 1)
 
     def touch(self, x):
         self.back = x in self.ghost
@@ -493,7 +495,7 @@ class S3(Cache):
             return self.evict_main()
         while self.small:
             x = self.small.pop(0)
-            if self.count[x] >= 2:
+            if self.count[x] >= self.promote:
                 self.count[x] = 0
                 self.main.append(x)
                 continue
@@ -518,9 +520,9 @@ class S3(Cache):
 
 
 class Slru(Cache):
-    def __init__(self, *a):
-        super().__init__(*a)
-        self.segments, self.each = [[], [], [], []], self.capacity // 4
+    def __init__(self, capacity, sized, segments=4):
+        super().__init__(capacity, sized)
+        self.segments, self.each = [[] for _ in range(segments)], capacity // segments
 
     def bytes(self, xs):
         return sum(self.size(x) for x in xs)
@@ -531,9 +533,10 @@ class Slru(Cache):
     def touch(self, x):
         for i, segment in enumerate(self.segments):
             if x in segment:
+                above = min(i + 1, len(self.segments) - 1)
                 segment.remove(x)
-                self.segments[min(i + 1, 3)].append(x)
-                self.sink(min(i + 1, 3))
+                self.segments[above].append(x)
+                self.sink(above)
                 return True
         return False
 

@@ -44,10 +44,10 @@ class GdsfWeights(Gdsf):
 class LeCaR(Cache):
     """Vietri et al. 2018, as the authors' program has it: two histories, blame by age, weights within 0.01 .. 0.99. Both lists oldest first."""
 
-    def __init__(self, capacity, sized, seed):
+    def __init__(self, capacity, sized, seed, rate=0.45, discount=0.005, history=1.0):
         super().__init__(capacity, sized)
         self.draws, self.w, self.now = Draws(seed), 0.5, 0
-        self.discount = 0.005 ** (1 / capacity)
+        self.rate, self.discount, self.remembered = rate, discount ** (1 / capacity), int(history * capacity)
         self.held, self.lru, self.histories, self.left, self.count = {}, [], ([], []), {}, {}
 
     def touch(self, x):
@@ -61,7 +61,7 @@ class LeCaR(Cache):
         for expert, history in enumerate(self.histories):
             if x in history:
                 weights = [self.w, 1 - self.w]
-                weights[expert] *= math.exp(-0.45 * self.discount ** (self.now - self.left[x]))
+                weights[expert] *= math.exp(-self.rate * self.discount ** (self.now - self.left[x]))
                 self.w = min(max(weights[0] / (weights[0] + weights[1]), 0.01), 0.99)
                 self.new_count = self.count[x] + 1
                 history.remove(x)
@@ -74,9 +74,9 @@ class LeCaR(Cache):
         self.count[x], self.left[x] = self.held[x][0], self.now
         del self.held[x]
         self.lru.remove(x)
-        if oldest != rarest:
+        if oldest != rarest and self.size(x) <= self.remembered:
             history = self.histories[0 if recency else 1]
-            while sum(map(self.size, history)) + self.size(x) > self.capacity:
+            while sum(map(self.size, history)) + self.size(x) > self.remembered:
                 history.pop(0)
             history.append(x)
         return x
@@ -222,6 +222,59 @@ class AdaptiveLruK(LruK):
         return x
 
 
+class HalvedLfu(Lfu):
+    """At every so many requests, before the request counts, each count becomes half of it, 1 at least; among equals who was in front stays in front."""
+
+    def __init__(self, capacity, sized, every):
+        super().__init__(capacity, sized)
+        self.every = every
+
+    def touch(self, x):
+        if (self.turn + 1) % self.every == 0:
+            order = sorted(self.held, key=self.held.get)
+            self.held = {y: (max(1, self.held[y][0] // 2), place - len(order)) for place, y in enumerate(order)}
+        return super().touch(x)
+
+
+# Options away from their defaults: the policy, its options as they are typed, its twin, the sizes.
+BOTH = ("unit", "sized")
+OPTIONS = (
+    ("lfu", {"halve-every": "50"}, lambda *a: HalvedLfu(*a, 50), BOTH),
+    ("lfu", {"halve-every": "700"}, lambda *a: HalvedLfu(*a, 700), BOTH),
+    ("w-tinylfu", {"climb": "false"}, lambda *a: TinyLfu(*a, climb=False), ("unit",)),
+    ("w-tinylfu", {"climb": "false", "window": "0.3"}, lambda *a: TinyLfu(*a, climb=False, window=0.3), ("unit",)),
+    ("w-tinylfu", {"window": "0.2"}, lambda *a: TinyLfu(*a, window=0.2), ("unit",)),
+    ("w-tinylfu", {"climb": "false", "protected": "0.25"}, lambda *a: TinyLfu(*a, climb=False, protected=0.25), ("unit",)),
+    ("two-q", {"in": "0.1"}, lambda *a: TwoQ(*a, newcomers=0.1), BOTH),
+    ("two-q", {"out": "1.5"}, lambda *a: TwoQ(*a, remembered=1.5), BOTH),
+    ("two-q", {"in": "0.6", "out": "0.2"}, lambda *a: TwoQ(*a, newcomers=0.6, remembered=0.2), BOTH),
+    ("s3-fifo", {"small": "0.3"}, lambda *a: S3(*a, small=0.3), BOTH),
+    ("s3-fifo", {"ghost": "0.2"}, lambda *a: S3(*a, ghost=0.2), BOTH),
+    ("s3-fifo", {"promote": "1"}, lambda *a: S3(*a, promote=1), BOTH),
+    ("s3-fifo", {"small": "0.05"}, lambda *a: S3(*a, small=0.05), BOTH),
+    ("s3-fifo", {"small": "0.8", "ghost": "2", "promote": "4"}, lambda *a: S3(*a, small=0.8, ghost=2.0, promote=4), BOTH),  # beyond two bits
+    ("lirs", {"hir": "0.1"}, lambda *a: Lirs(*a, hir=0.1), ("unit",)),
+    ("lirs", {"hir": "0.35"}, lambda *a: Lirs(*a, hir=0.35), ("unit",)),
+    ("clock", {"bits": "2"}, lambda *a: Clock(*a, bits=2), BOTH),
+    ("clock", {"bits": "3"}, lambda *a: Clock(*a, bits=3), BOTH),
+    ("lecar", {"discount": "0.5"}, lambda *a: LeCaR(*a, 3, discount=0.5), BOTH),
+    ("lecar", {"history": "0.25"}, lambda *a: LeCaR(*a, 3, history=0.25), BOTH),
+    ("lecar", {"learning-rate": "0.1", "history": "2"}, lambda *a: LeCaR(*a, 3, rate=0.1, history=2.0), BOTH),
+    ("hyperbolic", {"sample": "8"}, lambda *a: Hyperbolic(*a, 3, sample=8), BOTH),
+    ("hyperbolic", {"sample": "150"}, lambda *a: Hyperbolic(*a, 3, sample=150), BOTH),
+    ("hyperbolic", {"by-size": "true"}, lambda *a: Hyperbolic(*a, 3, by_size=True), ("sized",)),
+    ("slru", {"segments": "1"}, lambda *a: Slru(*a, segments=1), BOTH),
+    ("slru", {"segments": "2"}, lambda *a: Slru(*a, segments=2), BOTH),
+    ("slru", {"segments": "7"}, lambda *a: Slru(*a, segments=7), BOTH),
+)
+
+
+def byte_hits(cache, ids, first):
+    """Bytes of the requests from `first` on that hit."""
+    hits = [cache.request(x) for x in ids]
+    return sum(size_of(x, True) for x, hit in list(zip(ids, hits))[first:] if hit)
+
+
 def main():
     ids = trace(7, 6000)
     unit = {"fifo": Fifo, "lru": Lru, "mru": Mru, "clock": Clock, "sieve": Sieve, "lfu": Lfu, "gdsf": Gdsf, "two-q": TwoQ, "arc": Arc, "s3-fifo": S3, "slru": Slru, "lirs": Lirs, "w-tinylfu": TinyLfu}
@@ -242,6 +295,12 @@ def main():
         for name, kind, model in (("logistic", Reuse, Logistic), ("gbm", Reuse, Boosted), ("logistic window", ReuseWindow, Logistic), ("gbm window", ReuseWindow, Boosted)):
             golden[key][name] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [kind(c, key == "sized", 3, model())]}
         golden[key]["belady"] = {c: sum(1 for x in ids if cache.request(x)) for c in capacities for cache in [Belady(c, key == "sized", ids)]}
+    sizes_of = {"unit": (20, 60, 200), "sized": (700, 2000, 6500)}
+    golden["options"] = [{"policy": "cache." + name, "set": options, "sized": key == "sized",
+                          "hits": {c: sum(1 for x in ids if cache.request(x)) for c in sizes_of[key] for cache in [twin(c, key == "sized")]}}
+                         for name, options, twin, keys in OPTIONS for key in keys]
+    golden["bytes"] = {"all": sum(size_of(x, True) for x in ids), "behind 1500": sum(size_of(x, True) for x in ids[1500:])}
+    golden["byte hits"] = {name: {c: [byte_hits(unit[name](c, True), ids, first) for first in (0, 1500)] for c in sizes_of["sized"]} for name in ("lru", "fifo", "clock", "lfu")}
     path = pathlib.Path(__file__).with_name("cache_golden.json")
     path.write_text(json.dumps(golden, indent=1) + "\n")
     print(path, {k: golden[k]["lru"] for k in ("unit", "sized")})

@@ -26,6 +26,8 @@ std::uint64_t hitsOf(const Trace& trace, std::span<const std::uint32_t> next, co
 
 std::filesystem::path traces() { return qEnvironmentVariable("TAMIS_SHARED_DATA", TAMIS_SOURCE_DIR "/../shared/data").toStdString() + "/traces"; }
 
+constexpr double kNone = -1; ///< the table has no value
+
 struct Published {
     const char* policy;
     std::array<std::uint64_t, 5> misses; ///< at 128, 256, 512, 768, 1024 MiB
@@ -115,24 +117,31 @@ private slots:
                 QVERIFY2(trace.requests() - hitsOf(trace, next, each.policy, kSizes[i] << 20U, parameters) == each.misses[i], each.policy);
         }
     }
-    /// Hits in per cent of Caffeine's unit-size traces: LRU, LRU-2, ARC, S3-FIFO, SIEVE, OPT (the notes' table, measured there by other programs).
+    /// Hits in per cent of Caffeine's unit-size traces: LRU, LRU-2, ARC, S3-FIFO, SIEVE, OPT, LIRS (the notes' table, measured there by other programs).
     void publishedRatios()
     {
         struct Row {
             const char* file;
             std::uint64_t capacity;
-            std::array<double, 6> percent;
+            std::array<double, 7> percent;
         };
-        constexpr std::array<Row, 6> kRows{{{"lirs_2_pools.trace.gz", 100, {21.95, 45.59, 46.88, 44.57, 47.89, 50.64}}, {"lirs_2_pools.trace.gz", 450, {50.27, 51.68, 51.62, 51.65, 51.60, 62.04}},
-            {"cpp.txt", 50, {9.26, 28.79, 33.82, 46.02, 44.30, 62.76}}, {"gli.txt", 1000, {11.21, 26.63, 21.31, 35.05, 31.34, 53.13}},
-            {"multi1.txt", 1500, {48.56, 59.71, 70.81, 69.90, 49.84, 83.01}}, {"lirs_multi3.trace.gz", 1200, {41.21, 44.81, 45.74, 45.48, 45.10, 58.93}}}};
+        // LIRS in caches of 100 and 50, whose queue of a hundredth has one place: 47.30 and 55.51 are ours, the table has libCacheSim's 47.29 and
+        // 55.53. There a hit in that queue makes room by taking the very object out that is hit, and goes on counting it as held: six and seven
+        // hits are of what it had evicted. Tried in the plain twin, that gives the table's values to the digit; ours keeps the object.
+        constexpr std::array<Row, 9> kRows{{{"lirs_2_pools.trace.gz", 100, {21.95, 45.59, 46.88, 44.57, 47.89, 50.64, 47.30}}, {"lirs_2_pools.trace.gz", 450, {50.27, 51.68, 51.62, 51.65, 51.60, 62.04, 51.65}},
+            {"cpp.txt", 50, {9.26, 28.79, 33.82, 46.02, 44.30, 62.76, 55.51}}, {"gli.txt", 1000, {11.21, 26.63, 21.31, 35.05, 31.34, 53.13, 50.72}},
+            {"multi1.txt", 1500, {48.56, 59.71, 70.81, 69.90, 49.84, 83.01, 80.92}}, {"lirs_multi3.trace.gz", 1200, {41.21, 44.81, 45.74, 45.48, 45.10, 58.93, 54.00}},
+            {"cs.txt", 500, {1.83, 1.83, 1.83, kNone, kNone, 31.32, kNone}}, {"lirs_loop.trace.gz", 512, {0.00, 0.00, 0.00, kNone, kNone, 50.54, kNone}},
+            {"ps.txt", 2000, {70.48, 61.54, 61.46, kNone, kNone, 70.49, kNone}}}};
         if (!std::filesystem::exists(traces() / "cpp.txt"))
             QSKIP("../shared/data/traces is not there");
-        const std::array<const char*, 6> policies{"cache.lru", "cache.lru-k", "cache.arc", "cache.s3-fifo", "cache.sieve", "cache.belady"};
+        const std::array<const char*, 7> policies{"cache.lru", "cache.lru-k", "cache.arc", "cache.s3-fifo", "cache.sieve", "cache.belady", "cache.lirs"};
         for (const Row& row : kRows) {
             const Trace trace = loadTrace(traces() / row.file, {}, {});
             const std::vector<std::uint32_t> next = nextRequests(trace);
             for (std::size_t p = 0; p < policies.size(); ++p) {
+                if (row.percent[p] == kNone)
+                    continue;
                 const double percent = 100.0 * static_cast<double>(hitsOf(trace, next, policies[p], row.capacity)) / static_cast<double>(trace.requests());
                 QVERIFY2(std::abs(percent - row.percent[p]) <= 0.00501, qPrintable(QString("%1 %2: %3, expected %4").arg(row.file, policies[p]).arg(percent).arg(row.percent[p])));
             }

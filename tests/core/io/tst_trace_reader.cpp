@@ -5,6 +5,11 @@
 
 #include <QTemporaryDir>
 
+#include <lzma.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <cstring>
 #include <fstream>
 
 using namespace tamis;
@@ -19,8 +24,8 @@ std::vector<TraceEntry> all(const std::filesystem::path& path, const TraceOption
         got = reader->read(part);
         entries.insert(entries.end(), part.begin(), part.begin() + static_cast<std::ptrdiff_t>(got));
     }
-    if (reader->progress() < 0 || reader->progress() > 1)
-        throw std::logic_error("progress out of range");
+    if (reader->progress() != 1)
+        throw std::logic_error("all was read, but progress is not 1");
     return entries;
 }
 
@@ -33,6 +38,58 @@ std::vector<std::uint64_t> idsOf(const std::vector<TraceEntry>& entries)
         ids.push_back(entry.id);
     return ids;
 }
+
+/// Ids a line that no compression makes small: 2 MB, eight buffers of the reader.
+QByteArray manyIds()
+{
+    QByteArray text;
+    std::uint64_t state = 1;
+    for (int i = 0; i < 100'000; ++i)
+        text += QByteArray::number(static_cast<qulonglong>(state = state * 6364136223846793005ULL + 1442695040888963407ULL)) + '\n';
+    return text;
+}
+
+QByteArray gzipped(const QByteArray& text)
+{
+    z_stream zlib{};
+    deflateInit2(&zlib, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+    QByteArray packed(static_cast<qsizetype>(deflateBound(&zlib, static_cast<uLong>(text.size()))), 0);
+    zlib.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+    zlib.avail_in = static_cast<uInt>(text.size());
+    zlib.next_out = reinterpret_cast<Bytef*>(packed.data());
+    zlib.avail_out = static_cast<uInt>(packed.size());
+    const bool whole = deflate(&zlib, Z_FINISH) == Z_STREAM_END;
+    packed.resize(whole ? static_cast<qsizetype>(zlib.total_out) : 0);
+    deflateEnd(&zlib);
+    return packed;
+}
+
+QByteArray xzPacked(const QByteArray& text)
+{
+    QByteArray packed(static_cast<qsizetype>(lzma_stream_buffer_bound(static_cast<std::size_t>(text.size()))), 0);
+    std::size_t bytes = 0;
+    const lzma_ret result = lzma_easy_buffer_encode(1, LZMA_CHECK_CRC32, nullptr, reinterpret_cast<const std::uint8_t*>(text.data()), static_cast<std::size_t>(text.size()),
+                                                    reinterpret_cast<std::uint8_t*>(packed.data()), &bytes, static_cast<std::size_t>(packed.size()));
+    packed.resize(result == LZMA_OK ? static_cast<qsizetype>(bytes) : 0);
+    return packed;
+}
+
+QByteArray zstdPacked(const QByteArray& text)
+{
+    QByteArray packed(static_cast<qsizetype>(ZSTD_compressBound(static_cast<std::size_t>(text.size()))), 0);
+    const std::size_t bytes = ZSTD_compress(packed.data(), static_cast<std::size_t>(packed.size()), text.data(), static_cast<std::size_t>(text.size()), 1);
+    packed.resize(ZSTD_isError(bytes) == 0 ? static_cast<qsizetype>(bytes) : 0);
+    return packed;
+}
+
+/// "5\n6\n" as `xz --check=crc32 --lzma2=dict=512MiB` writes it: byte 16 is the size of the dictionary, the four from 20 on the CRC of that header.
+constexpr std::array<unsigned char, 56> kWideXz{
+    0xFD, 0x37, 0x7A, 0x58, 0x5A, 0x00, 0x00, 0x01, 0x69, 0x22, 0xDE, 0x36, 0x02, 0x00, 0x21, 0x01, 0x22, 0x00, 0x00, 0x00, 0x82, 0x40, 0xAC, 0xDC, 0x01, 0x00, 0x03, 0x35,
+    0x0A, 0x36, 0x0A, 0x00, 0x32, 0x2A, 0xEF, 0x82, 0x00, 0x01, 0x18, 0x04, 0x6B, 0xE9, 0xF0, 0xA5, 0x90, 0x42, 0x99, 0x0D, 0x01, 0x00, 0x00, 0x00, 0x00, 0x01, 0x59, 0x5A};
+/// The same as `zstd --ultra --long=29` writes it from a pipe, without the checksum: the byte behind the flags is (29 - 10) << 3, the window's logarithm.
+constexpr std::array<unsigned char, 13> kWideZstd{0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x98, 0x21, 0x00, 0x00, 0x35, 0x0A, 0x36, 0x0A};
+
+template <std::size_t N> QByteArray bytesOf(const std::array<unsigned char, N>& bytes) { return {reinterpret_cast<const char*>(bytes.data()), static_cast<qsizetype>(N)}; }
 } // namespace
 
 class TstTraceReader : public QObject {
@@ -48,6 +105,91 @@ private slots:
         for (const char* name : {"ids.txt", "ids.gz", "ids.xz", "ids.zst", "ids_frames.zst", "ids_fill_the_buffer.zst", "two.oracleGeneral", "blocks.lis", "named.csv"})
             for (const std::size_t atOnce : {1U, 2U, 3U, 1000U})
                 QVERIFY2(idsOf(all(::corpus(name), {}, atOnce)) == idsOf(all(::corpus(name))), name);
+    }
+    void progressGrowsToOne_data()
+    {
+        QTest::addColumn<QByteArray>("bytes");
+        const QByteArray text = manyIds();
+        QTest::newRow("plain") << text;
+        QTest::newRow("gzip") << gzipped(text);
+        QTest::newRow("xz") << xzPacked(text);
+        QTest::newRow("zstd") << zstdPacked(text);
+    }
+    /// Never falls, grows as the file is read, is 1 at its end and not before most of it was read.
+    void progressGrowsToOne()
+    {
+        QFETCH(QByteArray, bytes);
+        QVERIFY(bytes.size() > 1 << 19); // more than the buffers of all that reads ahead
+        const QTemporaryDir folder;
+        const std::filesystem::path file = folder.filePath("ids").toStdString();
+        std::ofstream(file, std::ios::binary).write(bytes.data(), bytes.size());
+        const auto reader = TraceReader::open(file, {.format = TraceFormat::Ids, .columns = {}});
+        std::vector<TraceEntry> part(1000);
+        double before = reader->progress();
+        QVERIFY(before >= 0 && before < 0.2);
+        std::size_t read = 0, grew = 0;
+        for (std::size_t got = part.size(); got == part.size();) {
+            got = reader->read(part);
+            read += got;
+            const double now = reader->progress(), passed = static_cast<double>(read) / 100'000;
+            QVERIFY2(now >= before && now <= 1, qPrintable(QString("%1 behind %2").arg(now).arg(before)));
+            QVERIFY2(now >= passed - 0.01 && now <= passed + 0.25, qPrintable(QString("%1 after %2 of the ids").arg(now).arg(passed))); // what was read ahead is on top
+            grew += now > before ? 1U : 0U;
+            before = now;
+        }
+        QCOMPARE(read, std::size_t{100'000});
+        QVERIFY2(grew >= 5, qPrintable(QString::number(grew)));
+        QCOMPARE(before, 1.0);
+    }
+    void binaryProgressGrowsToOne()
+    {
+        const QTemporaryDir folder;
+        const std::filesystem::path file = folder.filePath("ids.le32").toStdString();
+        std::ofstream(file, std::ios::binary) << std::string(400'000, 'x');
+        const auto reader = TraceReader::open(file);
+        std::vector<TraceEntry> part(25'000);
+        for (int quarter = 1; quarter <= 4; ++quarter) {
+            QCOMPARE(reader->read(part), std::size_t{25'000});
+            QCOMPARE(reader->progress(), 0.25 * quarter);
+        }
+    }
+    void windowsBeyondTheLimit_data()
+    {
+        QTest::addColumn<QByteArray>("bytes");
+        QTest::addColumn<QString>("code");
+        QTest::addColumn<QString>("contains");
+        const QByteArray xz = bytesOf(kWideXz), zstd = bytesOf(kWideZstd);
+        const auto with = [](QByteArray bytes, qsizetype at, const QByteArray& other) { return bytes.replace(at, other.size(), other); };
+        const auto xzHeader = [&](char dictionary) { // of 12 bytes, the CRC behind its first 8
+            QByteArray changed = with(xz, 16, QByteArray(1, dictionary));
+            const std::uint32_t crc = lzma_crc32(reinterpret_cast<const std::uint8_t*>(changed.data()) + 12, 8, 0);
+            std::memcpy(changed.data() + 20, &crc, sizeof crc);
+            return changed;
+        };
+        QTest::newRow("xz, 512 MiB") << xz << "limit exceeded" << "found an xz stream that needs more than 256 MiB";
+        QTest::newRow("xz, 256 MiB and the decoder") << xzHeader(0x20) << "limit exceeded" << "found an xz stream that needs more than 256 MiB";
+        QTest::newRow("xz, 192 MiB") << xzHeader(0x1F) << "ok" << "";
+        QTest::newRow("zstd, 512 MiB") << zstd << "malformed file" << "requires too much memory";
+        QTest::newRow("zstd, 288 MiB") << with(zstd, 5, QByteArray(1, static_cast<char>((28 - 10) << 3 | 1))) << "malformed file" << "requires too much memory";
+        QTest::newRow("zstd, 256 MiB") << with(zstd, 5, QByteArray(1, static_cast<char>((28 - 10) << 3))) << "ok" << "";
+    }
+    /// A few bytes that ask for a window of more than 256 MiB are refused before it is taken; the largest that is allowed is read.
+    void windowsBeyondTheLimit()
+    {
+        QFETCH(QByteArray, bytes);
+        QFETCH(QString, code);
+        QFETCH(QString, contains);
+        const QTemporaryDir folder;
+        const std::filesystem::path file = folder.filePath("ids").toStdString();
+        std::ofstream(file, std::ios::binary).write(bytes.data(), bytes.size());
+        try {
+            const std::vector<TraceEntry> entries = all(file, {.format = TraceFormat::Ids, .columns = {}});
+            QCOMPARE(QString("ok"), code);
+            QVERIFY((idsOf(entries) == std::vector<std::uint64_t>{5, 6}));
+        } catch (const Error& error) {
+            QCOMPARE(QString::fromUtf8(errorCodeName(error.code()).data()), code);
+            QVERIFY2(QString(error.what()).contains(contains), error.what());
+        }
     }
     void values()
     {
