@@ -124,7 +124,12 @@ private:
         train::CheckedTask task;
         task.trained = static_cast<std::int64_t>(m_samples.trained().size());
         task.checked = static_cast<std::int64_t>(m_samples.checked().size());
-        task.loss = [this](Tape<float>& tape, std::span<const std::int64_t> places, std::int64_t, bool checking) { return loss(tape, places, checking); };
+        task.loss = [this](Tape<float>& tape, std::span<const std::int64_t> places, std::int64_t step, bool checking) {
+            for (const auto& op : m_operators)
+                if (op)
+                    op->beginStep(checking ? -1 : step);
+            return loss(tape, places, checking);
+        };
         task.enough = [this] { return m_talk.enough.stop_requested(); };
         task.seen = m_talk.seen;
         task.best = "the best weights";

@@ -160,22 +160,30 @@ nn::AttentionPtr performerOp(const Inputs& inputs, const Parameters& given)
     return headwise(inputs.spec, averagedRule(std::move(draws)));
 }
 
-/// The directions stay; what is trained are queries and keys. Estimates of cosines and sines may be negative, their sums near 0 and gradients then large:
+/// What is trained are queries and keys; every so many steps they meet other directions, the looks between always those that run. Estimates of cosines and sines may be negative, their sums near 0 and gradients then large:
 /// that is their training's to bear (it clips gradients).
 class PerformerOnTape final : public TapeOperator {
 public:
     PerformerOnTape(const Inputs& inputs, const Parameters& given) : m_spec(inputs.spec), m_op(performerOp(inputs, given))
     {
-        for (const PerformerSettings& settings : drawsFor(inputs, given)) {
-            m_positive = settings.positive;
-            m_epsilon = static_cast<double>(settings.epsilon);
-            m_directions.push_back(randomDirections(settings.features, m_spec.headDim, settings.directions, settings.seed));
-        }
+        m_draws = drawsFor(inputs, given);
+        m_positive = m_draws.front().positive;
+        m_epsilon = static_cast<double>(m_draws.front().epsilon);
+        m_redraw = performerMethod().declaration.schema.complete(given).integer("redraw");
+        m_directions = drawn(0);
+    }
+    void beginStep(std::int64_t step) override
+    {
+        const std::int64_t round = m_redraw > 0 && step > 0 ? step / m_redraw : 0;
+        if (round > 0 && round != m_round)
+            m_redrawn = drawn(round);
+        m_round = round > 0 ? round : m_round;
+        m_training = round > 0;
     }
     train::Variable<float> mix(train::Tape<float>&, const train::AttentionRows<float>& rows) override
     {
         train::Variable<float> sum;
-        for (const tensor::Matrix<float>& directions : m_directions) {
+        for (const tensor::Matrix<float>& directions : m_training ? m_redrawn : m_directions) {
             const auto mixed = m_positive ? positive(rows, directions) : trigonometric(rows, directions);
             sum = sum ? train::add(sum, mixed) : mixed;
         }
@@ -184,6 +192,14 @@ public:
     nn::AttentionPtr op() const override { return m_op; }
 
 private:
+    std::vector<tensor::Matrix<float>> drawn(std::int64_t round) const
+    {
+        constexpr std::uint64_t kApart = 0x9E3779B97F4A7C15ULL; // odd: every round has a seed of its own
+        std::vector<tensor::Matrix<float>> all;
+        for (const PerformerSettings& settings : m_draws)
+            all.push_back(randomDirections(settings.features, m_spec.headDim, settings.directions, settings.seed + static_cast<std::uint64_t>(round) * kApart));
+        return all;
+    }
     train::Variable<float> positive(const train::AttentionRows<float>& rows, const tensor::Matrix<float>& directions) const
     {
         const train::PositiveFeatureShape queries{.sequences = rows.sequences, .heads = m_spec.heads, .factor = std::sqrt(static_cast<double>(m_spec.scale)), .epsilon = m_epsilon, .keys = false};
@@ -207,8 +223,10 @@ private:
     nn::AttentionSpec m_spec;
     nn::AttentionPtr m_op;
     double m_epsilon = 0;
-    bool m_positive = true;
-    std::vector<tensor::Matrix<float>> m_directions;
+    bool m_positive = true, m_training = false; ///< m_training: m_redrawn is what steps meet
+    std::int64_t m_redraw = 0, m_round = 0;
+    std::vector<PerformerSettings> m_draws;
+    std::vector<tensor::Matrix<float>> m_directions, m_redrawn;
 };
 } // namespace
 
@@ -234,6 +252,8 @@ Method performerMethod()
             {.name = "draw", .title = "Draw", .type = ParameterType::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 1'000'000, .help = "Another number draws other directions"},
             {.name = "draws", .title = "Draws", .type = ParameterType::Integer, .defaultValue = std::int64_t{1}, .minimum = 1, .maximum = 64, .step = 1,
              .help = "So many draws, from that one on, whose outputs are averaged; each costs as much as one"},
+            {.name = "redraw", .title = "Redraw", .type = ParameterType::Integer, .defaultValue = std::int64_t{0}, .minimum = 0, .maximum = 1'000'000, .step = 1, .unit = "steps",
+             .help = "While it is trained other directions are drawn every so many steps; 0: they stay. What runs has the first"},
         })};
     method.op = performerOp;
     method.onTape = [](const Inputs& inputs, const Parameters& given) { return std::make_unique<PerformerOnTape>(inputs, given); };

@@ -19,7 +19,7 @@ struct PerformerSettings {
 HeadRulePtr performerRule(const PerformerSettings& settings, std::int64_t dim);
 /// The mean of what rules of one cost give.
 HeadRulePtr averagedRule(std::vector<HeadRulePtr> draws);
-/// Draws are functions of seed, block, head and the number of the draw: nothing is drawn again from one forward pass to the next. id attention.performer.
+/// Draws are functions of seed, block, head and the number of the draw: nothing is drawn again from one forward pass to the next, only, where asked for, between steps of training. id attention.performer.
 Method performerMethod();
 
 } // namespace tamis::attention

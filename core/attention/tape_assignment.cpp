@@ -75,6 +75,11 @@ public:
                 all.push_back({"head." + std::to_string(head) + "." + own.prefix, own.set});
         return all;
     }
+    void beginStep(std::int64_t step) override
+    {
+        for (const auto& head : m_heads)
+            head->beginStep(step);
+    }
     Variable mix(Tape& tape, const Rows& rows) override
     {
         const std::int64_t d = m_spec.headDim, group = m_spec.heads / m_spec.keyValueHeads;

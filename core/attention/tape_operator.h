@@ -28,6 +28,9 @@ public:
             return {{"", own}};
         return {};
     }
+    /// Before a step of training, from 0 on: what is drawn may be drawn again. -1, and until this is called: as op() is. What was given to a tape at another step stays as long as that tape needs
+    /// it, so long as looks (-1) and steps take turns with tapes of their own.
+    virtual void beginStep(std::int64_t step) { (void)step; }
     /// The mixed values, [rows, heads * headDim], as nn::AttentionOp::apply gives them for each sequence.
     virtual train::Variable<float> mix(train::Tape<float>& tape, const train::AttentionRows<float>& rows) = 0;
     /// What it is now, for inference.

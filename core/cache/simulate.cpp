@@ -299,6 +299,8 @@ private:
             point.deviation = std::sqrt(std::max(0.0, (squares - sum * sum / parts) / (parts - 1)));
             point.requests = m_counted.requests;
             point.hits = static_cast<std::uint64_t>(std::llround(point.hitRatio * static_cast<double>(point.requests)));
+            point.bytes = m_counted.bytes;
+            point.hitBytes = static_cast<std::uint64_t>(std::llround(point.byteHitRatio * static_cast<double>(point.bytes)));
         }
         return point;
     }

@@ -6,6 +6,7 @@
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <array>
@@ -83,6 +84,10 @@ protected:
         m_left = m_file->read(m_in);
         return m_left > 0;
     }
+    [[noreturn]] void tooLarge(const char* format) const
+    {
+        throw Error(ErrorCode::LimitExceeded, std::string("found a stream of ") + format + " that needs more than 256 MiB to be read, expected less", m_file->name(), fileOffset());
+    }
     [[noreturn]] void malformed(const std::string& what) const { throw Error(ErrorCode::MalformedFile, what, m_file->name(), fileOffset()); }
 
 private:
@@ -159,7 +164,7 @@ public:
             if (result == LZMA_STREAM_END)
                 m_ended = true;
             else if (result == LZMA_MEMLIMIT_ERROR)
-                throw Error(ErrorCode::LimitExceeded, "found an xz stream that needs more than 256 MiB, expected less", "xz");
+                tooLarge("xz");
             else if (result != LZMA_OK)
                 malformed(more ? "found a broken xz stream" : "found the end of the file, expected more of its xz stream");
         }
@@ -190,6 +195,8 @@ public:
             const std::size_t before = out.pos;
             const std::size_t result = ZSTD_decompressStream(m_zstd.get(), &out, &in);
             taken(in.pos);
+            if (ZSTD_getErrorCode(result) == ZSTD_error_frameParameter_windowTooLarge)
+                tooLarge("zstd");
             if (ZSTD_isError(result) != 0)
                 malformed(std::string("found a broken zstd stream (") + ZSTD_getErrorName(result) + ")");
             m_open = result != 0; // 0: a frame has ended, and all of it was given

@@ -321,6 +321,41 @@ private slots:
             QVERIFY2(difference < 1e-4 * way && most < 3e-3, qPrintable(QString("%1: %2 of %3, %4").arg(QString::fromStdString(tensor.name)).arg(difference).arg(way).arg(most)));
         }
     }
+    /// Every `redraw` steps a performer meets other directions; what is looked at between has those that run. By whole blocks and by single heads.
+    void directionsAreDrawnAgain_data()
+    {
+        QTest::addColumn<int>("head");
+        QTest::newRow("all heads") << static_cast<int>(kAllHeads);
+        QTest::newRow("one head") << 1;
+    }
+    void directionsAreDrawnAgain()
+    {
+        QFETCH(int, head);
+        const auto checkpoint = vit();
+        const Listed list = noise(20, 16);
+        const auto losses = [&](std::int64_t redraw, std::int64_t checkEvery) {
+            Parameters parameters = telling("attention.performer");
+            parameters.set("redraw", redraw);
+            TuningSettings settings = brief(6);
+            settings.checkEvery = checkEvery;
+            settings.patience = 0;
+            settings.learningRate = 1e-12; // weights stay as they are in float: losses differ by directions alone
+            return fineTune(*checkpoint, std::vector<HeadChoice>{{0, head, "attention.performer", parameters}}, {}, list, settings, {});
+        };
+        const Tuned fixed = losses(0, 1), two = losses(2, 1), late = losses(6, 6);
+        const auto at = [](const Tuned& tuned, std::size_t series, std::size_t i) { return tuned.losses[series].points[i].y; };
+        QCOMPARE(fixed.losses[0].points.size(), std::size_t{6});
+        for (std::size_t step = 0; step < 6; ++step) {
+            QVERIFY2((at(fixed, 0, step) == at(two, 0, step)) == (step < 2), qPrintable(QString("step %1: %2, %3").arg(step).arg(at(fixed, 0, step)).arg(at(two, 0, step))));
+            QCOMPARE(at(fixed, 0, step), at(late, 0, step)); // the first round is that of all six
+        }
+        QCOMPARE(two.startLoss, fixed.startLoss);
+        for (std::size_t look = 0; look < fixed.losses[1].points.size(); ++look) // between steps with other directions, too
+            QVERIFY(std::abs(at(fixed, 1, look) - at(two, 1, look)) <= 1e-9 * std::abs(at(fixed, 1, look)));
+        const Tuned again = losses(2, 1);
+        for (std::size_t step = 0; step < 6; ++step)
+            QCOMPARE(at(again, 0, step), at(two, 0, step));
+    }
     void theLossFallsOnWhatIsKeptApart()
     {
         const auto checkpoint = vit();

@@ -129,6 +129,8 @@ private slots:
             for (std::size_t i = 0; i < settings.sizes.size(); ++i) {
                 const report::PolicyPoint &whole = exact.curves[c].points[i], &part = sampled.curves[c].points[i];
                 QVERIFY(std::isnan(whole.deviation) && !sampled.curves[c].exact && part.deviation > 0);
+                QVERIFY(part.requests == whole.requests && part.bytes == whole.bytes); // of all that the samples stand for
+                QVERIFY(std::abs(static_cast<double>(part.hitBytes) - part.byteHitRatio * static_cast<double>(part.bytes)) <= 1);
                 const double band = 3 * part.deviation / std::sqrt(8.0) + 0.01;
                 QVERIFY2(std::abs(whole.hitRatio - part.hitRatio) <= band, qPrintable(QString("%1: %2 and %3, band %4").arg(all[c].method.c_str()).arg(whole.hitRatio).arg(part.hitRatio).arg(band)));
             }
