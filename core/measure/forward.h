@@ -49,7 +49,7 @@ protected:
     const RunContext& context() const noexcept { return m_context; }
 
 private:
-    const RunContext& m_context;
+    RunContext m_context; ///< its own: it may outlive the one that it was given
 };
 
 /// Source's sample `index`, loaded and checked against the model. Errors say which sample it was.
