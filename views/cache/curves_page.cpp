@@ -178,9 +178,8 @@ void CurvesPage::buildBar(QGridLayout* grid)
     bar->addWidget(m_sizeText);
     bar->addWidget(m_refining);
     bar->addWidget(json);
-    m_levels = mutedLabel(this, QStringLiteral("cacheLevels"));
+    m_levels = new ElidedLabel(this, QStringLiteral("cacheLevels"), Ink::MutedText);
     m_levels->setFont(Theme::smallFont(font()));
-    m_levels->setWordWrap(true);
     m_levels->setToolTip(tr("With the Levels page's settings, one of whose levels the cursor sizes"));
     auto* top = new QVBoxLayout;
     top->setSpacing(0);

@@ -13,6 +13,7 @@
 #include "views/attention/attention_settings.h"
 #include "views/attention/head_comparison_model.h"
 #include "views/attention/heads_page.h"
+#include "views/attention/length_page.h"
 #include "views/common/class_bars.h"
 #include "views/common/heat_map.h"
 #include "views/common/notice_bar.h"
@@ -31,7 +32,9 @@
 #include <QToolButton>
 #include <QUndoStack>
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 using namespace tamis;
 using namespace tamis::app;
@@ -292,6 +295,75 @@ private slots:
         list->setFocus();
         QTest::keyClick(list, Qt::Key_Down);
         QVERIFY(desk.waitFor([&] { return desk.report().view.sampleIndex == 1; }));
+    }
+
+    /// Blocks that a sparse operator reads are those that core names for the head, on their page; an operator without any leaves it empty.
+    void aSparseOperatorShowsItsBlocks()
+    {
+        AttentionDesk desk;
+        QVERIFY(desk.openAll("tinylm"));
+        desk.window.document().change("method", {}, [](SessionState& state) {
+            state.attention.method = "attention.quest";
+            state.attention.parameters.set("selected", std::int64_t{3});
+        });
+        desk.window.document().select([](Selection& selection) { selection.attentionPage = "sparse"; });
+        QVERIFY(desk.shown());
+        const report::BlockMap& blocks = desk.report().view.blocks;
+        QCOMPARE(blocks.queries, desk.report().view.tokens);
+        std::int64_t most = 0;
+        for (std::int64_t query = 0; query < blocks.queries; ++query) {
+            const auto row = blocks.selected.begin() + query * blocks.blocks;
+            most = std::max<std::int64_t>(most, std::count(row, row + blocks.blocks, std::uint8_t{1}));
+        }
+        QCOMPARE(most, std::int64_t{3}); // as it was asked for
+        QVERIFY(desk.part<QWidget>("blockMap")->isVisible());
+        desk.window.document().change("method", {}, [](SessionState& state) { state.attention.method = "attention.linear"; state.attention.parameters = {}; });
+        QVERIFY(desk.shown());
+        QCOMPARE(desk.report().view.blocks.queries, std::int64_t{0});
+        QVERIFY(!desk.part<QWidget>("blockMap")->isVisible() && desk.part<QWidget>("sparseEmpty")->isVisible());
+    }
+    /// The button of the page, a job, and curves of the block's operator beside exact attention, whose memory grows as its formula says.
+    void lengthsAreMeasured()
+    {
+        auto& desk = *m_desk;
+        desk.window.document().change("method", {}, [](SessionState& state) { state.attention.method = "attention.band"; state.attention.parameters.set("reach", std::int64_t{8}); });
+        desk.window.document().select([](Selection& selection) { selection.attentionPage = "length"; });
+        QVERIFY(desk.shown());
+        QTest::mouseClick(desk.part<QPushButton>("measureLengths"), Qt::LeftButton);
+        QVERIFY(desk.idle(300));
+        const auto curves = desk.panel().length()->curves();
+        QVERIFY(curves && curves->size() >= 2);
+        const auto band = std::ranges::find(*curves, std::string("attention.band"), &report::AttentionCostCurve::method);
+        QVERIFY(band != curves->end());
+        QCOMPARE(curves->front().rows.front().tokens, std::int64_t{65});
+        QCOMPARE(curves->front().rows.back().tokens, std::int64_t{16'385});
+        const auto& row = band->rows.back();
+        QVERIFY(row.ms > 0 && row.ms < curves->front().rows.back().ms); // 17 of 16,384 keys
+    }
+    /// Every method on some photos, by the page's button: exact attention loses nothing there, the mean of the values a lot, and a click on a point takes its settings.
+    void methodsAreCompared()
+    {
+        auto& desk = *m_desk;
+        desk.window.document().select([](Selection& selection) { selection.attentionPage = "compare"; });
+        QTest::mouseClick(desk.part<QPushButton>("compareAttention"), Qt::LeftButton);
+        QVERIFY(desk.idle(300));
+        const auto& comparison = desk.controller().comparison();
+        QVERIFY(comparison && comparison->points.size() > 20);
+        std::set<std::string> methods;
+        double mean = 0, window = 0;
+        for (const auto& point : comparison->points) {
+            methods.insert(point.method);
+            if (point.method == "attention.mean-value")
+                mean = point.outputError;
+            if (point.method == "attention.joint-qk")
+                window = std::max(window, point.outputError);
+        }
+        QVERIFY2(methods.size() >= 15, qPrintable(QString::number(methods.size())));
+        QVERIFY2(mean > 0.5 && window < mean, qPrintable(QStringLiteral("%1, %2").arg(mean).arg(window)));
+        const auto at = std::ranges::find(comparison->points, std::string("attention.linear"), &report::AttentionPoint::method);
+        QVERIFY(at != comparison->points.end());
+        emit desk.panel().compare()->pointTaken(static_cast<int>(at - comparison->points.begin()));
+        QCOMPARE(desk.choice().method, std::string("attention.linear"));
     }
 
     /// With TAMIS_SHOTS=<folder> alone: every page with real values, in the theme of TAMIS_THEME (1 light, 2 dark).
