@@ -12,6 +12,7 @@
 #include "app/cli/usage_error.h"
 #include "core/cache/load_trace.h"
 #include "core/cache/simulate.h"
+#include "core/cache/streamed_curves.h"
 
 #include <nlohmann/json.hpp>
 
@@ -75,6 +76,11 @@ std::vector<cache::Configuration> configurationsFrom(const RunOptions& options, 
     if (options.baseline)
         for (const char* id : {"cache.random", "cache.belady"})
             add(id);
+    if (options.streamed) // but the policy itself, if that looks ahead, is refused
+        std::erase_if(all, [&](const cache::Configuration& each) {
+            const cache::Method& of = *cache::findMethod(each.method);
+            return each.method != options.method && (of.knowsFuture || of.bound);
+        });
     return all;
 }
 
@@ -216,6 +222,13 @@ void runCache(Console& console, const RunOptions& options)
     const RunContext& context = console.context();
     const bool detailed = wantsCacheDetails(options);
     const std::uint64_t at = options.at.empty() ? 0 : sizeFrom(options.at, "--at");
+    if (options.streamed) {
+        if (detailed || plan || !options.savePlan.empty() || !rules.all().empty())
+            throw UsageError("--streamed: a trace that is not held has no --at, --shape, --plan, --save-plan or rules of capacity");
+        const report::CacheReport report = cache::streamedCurves(options.trace, format, configurations, curves, kUsualSizes, context);
+        console.print(described(report));
+        return console.finish(documentOf(options, report));
+    }
     context.setParts(detailed ? 6 : 5);
     const cache::Trace trace = cache::loadTrace(options.trace, format, context.part(1, "reading the trace"));
     if (plan)

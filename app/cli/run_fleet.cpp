@@ -38,8 +38,8 @@ void refuseOthers(const RunOptions& options)
     const RunOptions none;
     if (!options.calibration.empty() || !options.out.empty() || !options.layers.empty() || !options.blocks.empty() || !options.samples.tokens.empty() || !options.samples.text.empty())
         throw UsageError("--calibration, --layer, --blocks, --tokens, --text and --out do not belong to fleet.*");
-    if (options.warmUp != none.warmUp || options.rate != none.rate || !options.at.empty() || options.steps != none.steps || options.first != none.first || options.shape || !options.also.empty())
-        throw UsageError("--warm-up, --rate, --at, --steps, --first, --shape and --also do not belong to fleet.*");
+    if (options.warmUp != none.warmUp || options.rate != none.rate || !options.at.empty() || options.steps != none.steps || options.first != none.first || options.shape || options.streamed || !options.also.empty())
+        throw UsageError("--warm-up, --rate, --at, --steps, --first, --shape, --streamed and --also do not belong to fleet.*");
     const CacheRuleOptions &rules = options.cacheRules, &noRules = none.cacheRules;
     if (rules.hard != noRules.hard || rules.soft != noRules.soft || rules.batch != noRules.batch || !rules.protectedIds.empty() || rules.protectMost != noRules.protectMost || rules.sceneChange != noRules.sceneChange)
         throw UsageError("rules of capacity do not belong to fleet.*");

@@ -52,7 +52,7 @@ std::vector<Foreign> ofOtherLabs(const RunOptions& o)
             {"--suit", o.suit != usual.suit}, {"--suited-plan", !o.suitedPlan.empty()}, {"--view", !o.view.empty()}, {"--scaling", !o.scaling.empty()}, {"--view-sample", o.viewSample != usual.viewSample},
             {"--tune", o.tune != usual.tune}, {"--tune-set", !o.tuneSettings.empty()}, {"--tune-exact", o.tuneExact}, {"--train-tokens", !o.trainTokens.empty()}, {"--save-tuned", !o.saveTuned.empty()},
             {"--tuned", !o.tuned.empty()}, {"--also", !o.also.empty()}, {"--warm-up", o.warmUp != usual.warmUp}, {"--at", !o.at.empty()}, {"--steps", o.steps != usual.steps}, {"--first", o.first != usual.first},
-            {"--shape", o.shape}, {"--rate", o.rate != usual.rate}, {"--hard", rules.hard != usualRules.hard}, {"--soft", rules.soft != usualRules.soft}, {"--evict-batch", rules.batch != usualRules.batch},
+            {"--shape", o.shape}, {"--streamed", o.streamed}, {"--rate", o.rate != usual.rate}, {"--hard", rules.hard != usualRules.hard}, {"--soft", rules.soft != usualRules.soft}, {"--evict-batch", rules.batch != usualRules.batch},
             {"--protect", !rules.protectedIds.empty()}, {"--protect-most", rules.protectMost != usualRules.protectMost}, {"--scene-change", rules.sceneChange != usualRules.sceneChange},
             {"--scene-action", rules.sceneAction != usualRules.sceneAction}, {"--scene-window", rules.sceneWindow != usualRules.sceneWindow},
             {"--scene-threshold", rules.sceneThreshold != usualRules.sceneThreshold}, {"--server", !o.server.empty()}, {"--password-file", !o.passwordFile.empty()},

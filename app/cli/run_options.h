@@ -62,6 +62,7 @@ struct RunOptions {
     std::int64_t warmUp = 0;                                  ///< cache.*: requests that are not counted
     CacheRuleOptions cacheRules;
     double rate = 1;                                          ///< cache.*: of the objects, below 1 a sample
+    bool streamed = false;                                    ///< cache.*: the trace is read piece by piece and never held
     std::string at;                                           ///< cache.*: the size that is looked at over time; empty: none
     std::int64_t steps = 0, first = 0;                        ///< cache.*: requests that are played at that size, from which
     bool shape = false;                                       ///< cache.*: of the trace: reuse distances, popularity

@@ -220,6 +220,7 @@ void declareCache(OptionSet& set, RunOptions& options)
     set.integer("--steps", options.steps, 0, 100'000, "cache.*: play so many requests at --at: what lies where, why what left did (0)");
     set.integer("--first", options.first, 0, 1'000'000'000'000, "cache.*: request that --steps begins at (0)");
     set.flag("--shape", options.shape, "cache.*: the trace's reuse distances over time and its popularity with a Zipf fit (off)");
+    set.flag("--streamed", options.streamed, "cache.*: read the trace twice, piece by piece, and never hold its requests: for long ones; policies that look ahead are left out (off)");
     set.real("--rate", options.rate, 0, 1, "cache.*: share of the objects in the samples that caches are simulated on, as much smaller (1: all)");
     CacheRuleOptions& rules = options.cacheRules;
     set.real("--hard", rules.hard, 0, 1, "cache.*: share of the cache that is used; what would pass it makes room (1)");

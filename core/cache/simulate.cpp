@@ -406,9 +406,11 @@ Counts simulate(const Trace& trace, std::span<const std::uint32_t> next, Policy&
     return counts;
 }
 
-std::vector<std::uint64_t> usualSizes(const Trace& trace, int count)
+std::vector<std::uint64_t> usualSizes(const Trace& trace, int count) { return usualSizes(trace.workingSet(), count); }
+
+std::vector<std::uint64_t> usualSizes(std::uint64_t workingSet, int count)
 {
-    const auto most = static_cast<double>(std::max<std::uint64_t>(trace.workingSet(), 1));
+    const auto most = static_cast<double>(std::max<std::uint64_t>(workingSet, 1));
     const double least = std::max(1.0, most / 1000);
     std::vector<std::uint64_t> sizes;
     for (int i = 0; i < count; ++i)

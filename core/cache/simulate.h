@@ -44,6 +44,7 @@ struct CurveSettings {
 
 /// Sizes as they are usual: `count` of them, evenly on a logarithmic scale, to the working set.
 std::vector<std::uint64_t> usualSizes(const Trace& trace, int count);
+std::vector<std::uint64_t> usualSizes(std::uint64_t workingSet, int count);
 
 /// Curves in the order of the configurations, sizes in parallel; least recently used without sizes in one pass. `ready` is told of each as soon as
 /// it is whole, from the thread that finished it. A failure of one is in its curve. Throws Error{InvalidParameter (no size, a rate out of (0, 1],

@@ -58,6 +58,23 @@ private slots:
         QCOMPARE(refused.status, 2);
         QVERIFY2(refused.errors.contains("k"), refused.errors);
     }
+    /// The same table from a trace that is not held, without what looks ahead.
+    void streamed()
+    {
+        const QStringList words{"run", "cache.lru", "--trace", sourcePath("datasets/traces/sotu-words.txt.gz"), "--also", "cache.arc", "--warm-up", "1000", "--set", "sizes=50,500"};
+        const auto held = runCli(words + QStringList{"--json", "-"}).json();
+        const auto result = runCli(words + QStringList{"--streamed", "--json", "-"});
+        QVERIFY2(result.status == 0, result.errors);
+        QCOMPARE(result.json()["curves"].toArray().size(), 3); // and random
+        const auto a = byName(held["curves"].toArray(), "policy"), b = byName(result.json()["curves"].toArray(), "policy");
+        for (const char* policy : {"cache.lru", "cache.arc", "cache.random"})
+            QCOMPARE(b[policy].toObject()["hits"].toArray(), a[policy].toObject()["hits"].toArray());
+        QCOMPARE(result.json()["compulsory"].toDouble(), held["compulsory"].toDouble());
+        const auto ahead = runCli({"run", "cache.belady", "--trace", m_trace, "--streamed"});
+        QVERIFY2(ahead.status != 0 && ahead.errors.contains("looks ahead") && ahead.errors.count('\n') == 1, ahead.errors);
+        QCOMPARE(runCli({"run", "cache.lru", "--trace", m_trace, "--streamed", "--at", "5"}).status, 2);
+        QCOMPARE(runCli({"run", "cache.lru", "--trace", m_trace, "--streamed", "--hard", "0.5"}).status, 2);
+    }
     void sizesWarmUpAndSamples()
     {
         const auto warm = runCli({"run", "cache.fifo", "--trace", m_trace, "--no-baseline", "--warm-up", "10", "--set", "sizes=10", "--json", "-"}).json();

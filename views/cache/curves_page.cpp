@@ -169,7 +169,7 @@ void CurvesPage::buildBar(QGridLayout* grid)
     m_refining = inkedLabel(this, QStringLiteral("cacheRefining"), Ink::Stale);
     auto* json = new QPushButton(themedIcon(QStringLiteral("export")), tr("JSON…"), this);
     json->setObjectName(QStringLiteral("exportCurvesJson"));
-    json->setToolTip(tr("All curves with their settings, as tamis-cli run cache.* --json writes them"));
+    json->setToolTip(tr("All curves with their settings and rules (docs/cache-view.md)"));
     bar->addSpacing(Theme::kSpacing);
     auto* title = new QLabel(tr("Cache si&ze"), this);
     title->setBuddy(m_slider);
