@@ -26,7 +26,7 @@ constexpr int kBadgeDelayMs = 150;
 constexpr int kLegendHeight = 170;    ///< pixels; below the few series have the room, and hovering names them
 constexpr std::size_t kFewSeries = 2;
 constexpr int kLegendRows = 3;        ///< at most; more would leave the curves no room
-constexpr int kLegendMarker = 34;     ///< pixels of a name's line and of the gaps around it
+constexpr int kLegendMarker = 27;     ///< pixels of a name's line and of the gaps around it
 constexpr int kLegendGap = 8;
 constexpr double kTickPixels = 70;   ///< about this far apart on a linear axis
 constexpr double kLabelPixels = 20;  ///< at least so far apart on a logarithmic one
@@ -219,11 +219,14 @@ void ChartCanvas::restyle()
 void ChartCanvas::showLegend()
 {
     const bool shown = !m_series.empty() && (m_exporting || height() >= kLegendHeight || m_series.size() > kFewSeries);
-    const int rows = shown ? legendRows() : 0;
     QLegend* legend = chart()->legend();
-    if (legend->isVisible() == shown && (rows > 1) != legend->isAttachedToChart() && m_legendRows == rows && rows <= 1)
-        return;
-    m_legendRows = rows;
+    QString wanted = QStringLiteral("%1 %2").arg(shown).arg(width());
+    for (const auto& series : m_series)
+        wanted += u'\n' + QString::fromStdString(series.name);
+    if (m_legendOf == wanted && legend->isVisible() == shown)
+        return; // laying texts out takes longer than drawing curves
+    m_legendOf = wanted;
+    const int rows = shown ? legendRows() : 0;
     legend->setVisible(shown);
     const int line = QFontMetrics(legend->font()).height() + kLegendGap;
     if (rows > 1) { // Qt cuts names that one row does not hold; where it is told the place it breaks rows
@@ -240,7 +243,7 @@ void ChartCanvas::showLegend()
 int ChartCanvas::legendRows() const
 {
     const QFontMetrics metrics(chart()->legend()->font());
-    const int room = width() - 2 * kLegendMarker;
+    const int room = width() - kLegendMarker;
     int rows = 1, used = 0;
     for (const auto& series : m_series) {
         const int wide = metrics.horizontalAdvance(QString::fromStdString(series.name)) + kLegendMarker;

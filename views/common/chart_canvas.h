@@ -81,7 +81,7 @@ private:
     QAbstractAxis* m_y = nullptr;
     QAbstractAxis* m_right = nullptr;
     Range m_xRange, m_yRange, m_rightRange;
-    int m_legendRows = 0; ///< 0: it is not shown
+    QString m_legendOf; ///< what the legend was laid out for
     bool m_zoomed = false, m_stale = false, m_badge = false, m_exporting = false;
     QTimer m_badgeTimer;
     std::optional<double> m_cursor;

@@ -143,9 +143,8 @@ private slots:
 
     void hoverShowsTheValues()
     {
-        hover(at(25, 1.5));
+        QTRY_VERIFY((hover(at(25, 1.5)), m_chart->canvas()->hoverLines().size() == 4)); // the display's own pointer may leave the new window between
         const QStringList lines = m_chart->canvas()->hoverLines();
-        QCOMPARE(lines.size(), 4);
         QCOMPARE(lines[0], QStringLiteral("Rank 25"));
         QCOMPARE(lines[1], QStringLiteral("curve 0  0.04")); // 1 / 25
         QCOMPARE(lines[3], QStringLiteral("curve 2  0.12"));
