@@ -24,6 +24,7 @@ struct CacheChoice {
     std::string trace;                                ///< file that is open; empty: none
     std::string format = "automatic";                 ///< as io::traceFormatNamed() takes it
     io::TraceColumns columns;                         ///< of a table; empty: found by their usual names
+    bool readsAs(const CacheChoice& other) const { return trace == other.trace && format == other.format && columns == other.columns; } ///< the same requests come of it
     std::optional<std::vector<std::string>> policies; ///< ticked; nothing: the lab's own choice
     std::string policy;                               ///< in focus: its parameters are shown, its evictions, its steps; empty: the first
     std::map<std::string, Parameters> parameters;     ///< by policy; what is missing has its default

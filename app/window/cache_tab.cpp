@@ -78,7 +78,7 @@ void CacheTab::addLevels()
     const auto follow = [this] { m_levels->setCursor(m_cache.size(), m_cache.sources() && m_cache.sources()->trace.sized()); };
     connect(&m_cache, &CacheController::sizeChanged, m_levels.get(), follow);
     connect(&m_cache, &CacheController::traceChanged, m_levels.get(), follow);
-    connect(m_levels.get(), &HierarchyController::briefChanged, this, [this] { m_cache.curvesPage().setLevels(m_levels->brief()); });
+    connect(m_levels.get(), &HierarchyController::briefChanged, this, [this] { showLevelsBrief(); });
     for (const auto seen : {&CacheController::traceChanged, &CacheController::availabilityChanged})
         connect(&m_cache, seen, this, &CacheTab::seeLevels);
     connect(&m_panel, &views::CachePanel::pageShown, this, &CacheTab::seeLevels);
@@ -88,11 +88,19 @@ void CacheTab::addLevels()
 /// The curves' page says what levels make of its size; of a long trace that would hold it up.
 void CacheTab::seeLevels()
 {
+    m_levels->setSeenElsewhere(m_cache.sources() && !isLong() && m_cache.curvesPage().isVisible());
+    showLevelsBrief();
+}
+
+bool CacheTab::isLong() const
+{
     constexpr std::size_t kMostRequests = 1'000'000;
-    const auto sources = m_cache.sources();
-    const bool large = sources && sources->trace.requests() > kMostRequests;
-    m_levels->setSeenElsewhere(sources && !large && m_cache.curvesPage().isVisible());
-    m_cache.curvesPage().setLevels(large ? tr("Levels are simulated on their page: the trace has more than a million requests.") : m_levels->brief());
+    return m_cache.sources() && m_cache.sources()->trace.requests() > kMostRequests;
+}
+
+void CacheTab::showLevelsBrief()
+{
+    m_cache.curvesPage().setLevels(isLong() ? tr("Levels are simulated on their page: the trace has more than a million requests.") : m_levels->brief());
 }
 
 } // namespace tamis::app

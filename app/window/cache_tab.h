@@ -50,6 +50,8 @@ private:
     void showModel(); ///< to labs that look at it
     void addLevels();
     void seeLevels();
+    void showLevelsBrief();
+    bool isLong() const; ///< the trace is
     void addFrames();
     void listReuse(); ///< among the plan's parts
 

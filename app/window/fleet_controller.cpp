@@ -108,7 +108,7 @@ FleetController::FleetController(const FleetNeighbours& neighbours, views::Cache
     connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState& before, const SessionState& after) {
         if (before.fleet != after.fleet)
             showSettings();
-        if (before.fleet != after.fleet || before.cache.trace != after.cache.trace || before.cache.format != after.cache.format || before.cache.columns != after.cache.columns)
+        if (before.fleet != after.fleet || !before.cache.readsAs(after.cache))
             refresh();
         if (before.fleet.server != after.fleet.server)
             emit availabilityChanged();

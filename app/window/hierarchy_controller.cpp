@@ -62,10 +62,14 @@ HierarchyController::HierarchyController(const HierarchyNeighbours& neighbours, 
     m_settings.setMethods({{text(declaration.id), text(declaration.title), text(declaration.reference), false, {}, declaration.schema}});
     connectViews();
     connect(&m_with.document, &SessionDocument::stateChanged, this, [this](const SessionState& before, const SessionState& after) {
-        if (before.hierarchy != after.hierarchy || before.cache.trace != after.cache.trace || before.cache.format != after.cache.format || before.cache.columns != after.cache.columns)
+        if (before.hierarchy != after.hierarchy || !before.cache.readsAs(after.cache))
             showState();
     });
-    connect(&m_lane, &LaneCore::failed, this, [this](const QString& sentence) { m_page.setProblem(sentence); });
+    connect(&m_lane, &LaneCore::failed, this, [this](const QString& sentence) {
+        m_page.setProblem(sentence);
+        m_shownOf.reset(); // what is there is of other settings
+        emit briefChanged();
+    });
     showState();
 }
 
@@ -119,7 +123,7 @@ void HierarchyController::setSeenElsewhere(bool seen)
 QString HierarchyController::brief() const
 {
     const std::string level = cursorOf(m_with.document.state().hierarchy.parameters);
-    if (!m_report || m_report->reads == 0 || level == "none" || !m_with.document.state().hierarchy.frames.empty())
+    if (!m_report || !m_shownOf || m_report->reads == 0 || level == "none" || !m_with.document.state().hierarchy.frames.empty())
         return {};
     const auto share = [&](std::uint64_t reads) { return views::formatPercent(static_cast<double>(reads) / static_cast<double>(m_report->reads), 1); };
     QStringList hits;
@@ -127,7 +131,8 @@ QString HierarchyController::brief() const
         hits << tr("%1 %2").arg(text(each.name), share(each.hits));
     hits << tr("recomputed %1").arg(share(m_report->misses));
     const QString average = tr("average access %1").arg(views::formatNanoseconds(m_report->amat));
-    return tr("%1 of this size: %2 · %3").arg(text(level).toUpper(), hits.join(QStringLiteral(" · ")), average);
+    const QString whose = isUpToDate() ? tr("%1 of this size") : tr("%1, being computed");
+    return QStringLiteral("%1: %2 · %3").arg(whose.arg(text(level).toUpper()), hits.join(QStringLiteral(" · ")), average);
 }
 
 void HierarchyController::setCursorLevel(const QString& level)
@@ -193,6 +198,7 @@ void HierarchyController::showState()
     m_settings.setTrace(text(state.cache.trace));
     m_settings.setFrames(text(state.hierarchy.frames));
     ask();
+    emit briefChanged();
     emit availabilityChanged();
 }
 

@@ -69,6 +69,7 @@ std::uint64_t streamTrace(const std::filesystem::path& file, const io::TraceOpti
     ObjectNumbers numbers;
     std::vector<io::TraceEntry> entries(kStretch);
     std::vector<std::uint32_t> objects(kStretch), sizes(kStretch);
+    std::vector<float> costs(kStretch), uniqueness(kStretch);
     std::uint64_t requests = 0;
     for (std::size_t got = kStretch; got == kStretch;) {
         context.throwIfStopped();
@@ -76,7 +77,13 @@ std::uint64_t streamTrace(const std::filesystem::path& file, const io::TraceOpti
         number(std::span(entries).first(got), numbers, objects);
         if (reader->sized())
             std::ranges::transform(entries, sizes.begin(), &io::TraceEntry::size);
-        take({std::span(objects).first(got), reader->sized() ? std::span<const std::uint32_t>(sizes).first(got) : std::span<const std::uint32_t>(), {}}, numbers.count());
+        if (reader->costed())
+            std::ranges::transform(entries, costs.begin(), &io::TraceEntry::cost);
+        if (reader->tellsUniqueness())
+            std::ranges::transform(entries, uniqueness.begin(), &io::TraceEntry::uniqueness);
+        const auto told = [got]<class T>(bool there, const std::vector<T>& of) { return there ? std::span<const T>(of).first(got) : std::span<const T>(); };
+        take({.objects = std::span(objects).first(got), .sizes = told(reader->sized(), sizes), .next = {}, .costs = told(reader->costed(), costs), .uniqueness = told(reader->tellsUniqueness(), uniqueness)},
+             numbers.count());
         requests += got;
         context.setFraction(reader->progress());
     }

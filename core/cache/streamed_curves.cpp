@@ -20,7 +20,7 @@ double secondsSince(Clock::time_point start) { return std::chrono::duration<doub
 struct Totals {
     std::uint64_t requests = 0, objects = 0, firstCounted = 0; ///< firstCounted: objects first asked for behind the warm-up
     std::uint64_t workingSet = 0;                              ///< as Trace::workingSet()
-    bool sized = false;
+    bool sized = false, costed = false;
 };
 
 Totals totalsOf(const std::filesystem::path& file, const io::TraceOptions& options, std::uint64_t warmUp, const RunContext& context)
@@ -30,6 +30,7 @@ Totals totalsOf(const std::filesystem::path& file, const io::TraceOptions& optio
     std::uint64_t position = 0;
     totals.requests = streamTrace(file, options, context, [&](const Requests& requests, std::size_t objects) {
         totals.sized = !requests.sizes.empty();
+        totals.costed = !requests.costs.empty();
         for (std::size_t i = 0; i < requests.objects.size(); ++i, ++position) {
             if (requests.objects[i] >= totals.objects) { // numbers come in the order of the first requests
                 totals.objects = std::uint64_t{requests.objects[i]} + 1;
@@ -73,21 +74,19 @@ template <class Part> void guarded(Cache& cache, Part&& part)
     cache.seconds += secondsSince(start);
 }
 
-void requireStreamed(const io::TraceOptions& options, const std::vector<Configuration>& configurations, const CurveSettings& settings)
+void requireStreamed(const std::vector<Configuration>& configurations, const CurveSettings& settings)
 {
     const auto refuse = [](const std::string& what, const std::string& where) { throw Error(ErrorCode::UnsupportedFeature, what + ", which a trace that is not held does not allow", where); };
     if (settings.rate != 1)
         refuse("found a rate below 1", "rate");
     if (inWords(settings.rules) != inWords({}))
         refuse("found rules of capacity", "rules");
-    if (!options.columns.cost.empty() || !options.columns.uniqueness.empty())
-        refuse("found columns of costs or uniqueness", "columns");
     for (const Configuration& each : configurations)
         if (const Method& method = methodOf(each); method.knowsFuture || method.bound)
             refuse("found a policy that looks ahead", each.method);
 }
 
-report::PolicyCurve curveOf(const Configuration& configuration, std::size_t c, const std::vector<Cache>& caches)
+report::PolicyCurve curveOf(const Configuration& configuration, std::size_t c, const std::vector<Cache>& caches, bool costed)
 {
     const Method& method = methodOf(configuration);
     report::PolicyCurve curve{.policy = configuration.method, .title = method.declaration.title};
@@ -105,6 +104,11 @@ report::PolicyCurve curveOf(const Configuration& configuration, std::size_t c, c
         report::PolicyPoint point{.size = cache.size, .requests = cache.counts.requests, .hits = cache.counts.hits, .bytes = cache.counts.bytes, .hitBytes = cache.counts.hitBytes};
         point.hitRatio = static_cast<double>(point.hits) / static_cast<double>(point.requests);
         point.byteHitRatio = static_cast<double>(point.hitBytes) / static_cast<double>(point.bytes);
+        if (costed) {
+            point.cost = cache.counts.cost;
+            point.missCost = std::max(0.0, cache.counts.cost - cache.counts.hitCost);
+            point.costMissRatio = point.missCost / point.cost;
+        }
         for (const PolicyFigure& figure : cache.policy->figures())
             point.figures.push_back({figure.name, figure.value});
         curve.points.push_back(std::move(point));
@@ -151,7 +155,7 @@ report::CacheReport streamedCurves(const std::filesystem::path& file, const io::
                                    int count, const RunContext& context)
 {
     const auto start = Clock::now();
-    requireStreamed(options, configurations, settings);
+    requireStreamed(configurations, settings);
     context.setParts(10);
     const Totals totals = totalsOf(file, options, settings.warmUp, context.part(1, "reading the trace"));
     if (settings.warmUp >= totals.requests)
@@ -163,10 +167,10 @@ report::CacheReport streamedCurves(const std::filesystem::path& file, const io::
     const double meanSize = totals.sized ? static_cast<double>(totals.workingSet) / static_cast<double>(totals.objects) : 1;
     std::vector<Cache> caches = cachesOf(configurations, settings, meanSize, context);
     feed(caches, file, options, settings.warmUp, context.part(9, "simulating"));
-    report::CacheReport report{.trace = file.filename().string(), .requests = totals.requests, .objects = totals.objects, .workingSet = totals.workingSet, .sized = totals.sized, .warmUp = settings.warmUp,
+    report::CacheReport report{.trace = file.filename().string(), .requests = totals.requests, .objects = totals.objects, .workingSet = totals.workingSet, .sized = totals.sized, .costed = totals.costed, .warmUp = settings.warmUp,
                                .compulsory = static_cast<double>(totals.firstCounted) / static_cast<double>(totals.requests - settings.warmUp)};
     for (std::size_t c = 0; c < configurations.size(); ++c)
-        report.curves.push_back(curveOf(configurations[c], c, caches));
+        report.curves.push_back(curveOf(configurations[c], c, caches, totals.costed));
     report.seconds = secondsSince(start);
     return report;
 }

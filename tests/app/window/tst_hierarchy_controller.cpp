@@ -123,7 +123,7 @@ private slots:
         const auto at = [&](double size) { return QPoint(canvas->toPixel(size, 0.5).toPoint().x(), static_cast<int>(canvas->plotArea().center().y())); };
         QTest::mousePress(canvas->viewport(), Qt::LeftButton, {}, at(100));
         QTest::mouseMove(canvas->viewport(), at(500));
-        QVERIFY(desk.waitFor([&] { return brief->text() != few; })); // the button is still down
+        QVERIFY(desk.waitFor([&] { return brief->text().startsWith("L1 of this size: L1 ") && brief->text() != few; })); // the button is still down
         QTest::mouseRelease(canvas->viewport(), Qt::LeftButton, {}, at(1000));
         QVERIFY(desk.ready());
         QCOMPARE(desk.controller().report()->levels[0].capacity, desk.window.cache().cache().size() * 3072);
